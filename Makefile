@@ -1,0 +1,74 @@
+# make run    the product with its demo company, on 127.0.0.1:8000 (PORT)
+# make test   everything that must hold: style, types, floors, both databases, a real browser
+# make lint   the quick part of it
+# make lock   compile requirements*.in into requirements*.txt, with hashes
+
+PYTHON ?= python3
+UV ?= uv
+VENV := .venv
+PY := $(VENV)/bin/python
+
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+export PIP_ROOT_USER_ACTION = ignore
+export PIP_NO_INPUT = 1
+
+# Checks and tests answer for the code, not for the database or the address of whoever runs them.
+CLEANED := env -u DATABASE_URL -u DEBUG -u ALLOWED_HOSTS -u EXPORT_ROOT -u EMAIL_URL -u PORT -u SECURE
+LINTING := $(CLEANED) DATABASE_URL=sqlite://:memory: SECRET_KEY=for-checks-only
+TESTING := $(CLEANED) SECRET_KEY=for-tests-only
+PYTEST := $(PY) -m pytest
+PARALLEL := -m "not browser" -n 2 --dist loadgroup
+
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: run test lint lock
+
+# exec: nothing stands between a signal and the supervisor.
+run: $(VENV)/.ready-to-run
+	@exec $(PY) -m crmperms.serve
+
+test: lint
+	@$(TESTING) $(PYTEST) $(PARALLEL)
+	@$(TESTING) $(PY) -m tests.postgres $(PYTEST) $(PARALLEL)
+	@chromium=$$($(PY) -m tests.chromium) || exit 1; \
+	  if [ -n "$$chromium" ]; then $(TESTING) CHROMIUM="$$chromium" $(PYTEST) -m browser -n 0; fi
+
+lint: $(VENV)/.ready-to-test
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(LINTING) $(PY) -m mypy
+	@$(LINTING) $(VENV)/bin/lint-imports --no-cache
+	@$(LINTING) $(PY) manage.py makemigrations --check --dry-run
+	@$(LINTING) $(PY) manage.py check --fail-level WARNING
+
+lock:
+	@$(UV) --version >/dev/null || { echo "make lock needs uv: $(PYTHON) -m pip install uv"; exit 1; }
+	@for name in requirements requirements-dev; do \
+	  $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
+	    --python-version 3.11 $$name.in --output-file $$name.txt || exit 1; \
+	done
+
+# --- The virtual environment ----------------------------------------------------------------------
+# A stamp is written only after an installation succeeded; `.unfinished` stays behind one that did
+# not, and then the next attempt starts from nothing. Debian without python3-venv cannot put pip into
+# a new environment, so the pip outside installs into it.
+
+define install
+@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("crmperms needs Python 3.11 or newer; name one with PYTHON=…")'
+@if [ -e $(VENV)/.unfinished ] || ! $(PY) -c "" 2>/dev/null; then \
+  rm -f $(VENV)/.ready-to-*; \
+  $(PYTHON) -m venv --clear $(VENV) >/dev/null 2>&1 || $(PYTHON) -m venv --without-pip --clear $(VENV); \
+fi
+@echo "Installing $(1) into $(VENV) (once) …"
+@touch $(VENV)/.unfinished
+@if $(PY) -m pip --version >/dev/null 2>&1; then pip="$(PY) -m pip"; else pip="$(PYTHON) -m pip --python $(PY)"; fi; \
+  $$pip install -q -q --no-warn-script-location --require-hashes -r $(1)
+@rm $(VENV)/.unfinished
+@touch $@
+endef
+
+$(VENV)/.ready-to-run: requirements.txt
+	$(call install,$<)
+
+$(VENV)/.ready-to-test: requirements-dev.txt
+	$(call install,$<)

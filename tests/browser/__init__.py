@@ -1,0 +1,1 @@
+"""Stories told in a real browser; `make test` runs them last, alone."""
