@@ -1,0 +1,1 @@
+"""The ground floor: people, teams, permissions, access and audit; it knows no floor above it."""

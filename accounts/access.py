@@ -1,0 +1,531 @@
+"""The single definition of who may do what, as SQL with reasons (design.md §1).
+
+A model lists its rules for a person and an action: `Model.access_rules(person, action)`. The
+readers below turn that list into answers, so that a list, a check, a mark, an explanation and an
+export can never disagree (B1). Nothing else in the product decides about access.
+
+Writing a rule: its `Q` touches the row's own columns, `IN` lists and `Exists`, never a to-many
+join (Django answers `filter(~Q(join))` and `Case(When(~Q(join)))` differently); it does not branch
+in Python on the person but asks the abstract one below.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from django.apps import apps
+from django.contrib.auth import get_permission_codename
+from django.core.exceptions import EmptyResultSet
+from django.db.models import BooleanField, Case, Exists, Model, OuterRef, Q, QuerySet, Value, When
+
+from accounts import catalogue
+from accounts.models.people import Membership, TeamReach, User
+from accounts.models.permissions import ObjectScope, Rank, ToolGrant
+
+M = TypeVar("M", bound=Model)
+
+NEVER = Q(pk__in=[])
+ALWAYS = ~NEVER
+
+CODES = frozenset(
+    {
+        "inactive",
+        "deleted",
+        "superuser",
+        "everything",
+        "team",
+        "owned",
+        "unassigned",
+        "shared",
+        "stage",
+        "unseen",
+        "no_scope",
+    }
+)
+EXPORT = "export"
+ACTIONS = frozenset((*catalogue.ACTIONS, EXPORT))
+
+
+# --- Values ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A named condition on rows: an allowing one grants, any other that holds takes away."""
+
+    code: str
+    allows: bool
+    when: Q
+    because: str
+
+    def __post_init__(self) -> None:
+        if self.code not in CODES:
+            raise ValueError(f"Unknown rule code {self.code!r}; see CODES in accounts/access.py.")
+        if not self.when:
+            # An empty Q means "everything" when negated and vanishes when combined (leaks.md L94).
+            raise ValueError(f"Rule {self.code!r} has an empty Q; say ALWAYS or NEVER.")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One rule's answer about one row."""
+
+    code: str
+    allows: bool
+    holds: bool
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The verdict about one row and every finding that led to it (B2)."""
+
+    allowed: bool
+    findings: tuple[Finding, ...]
+
+    @property
+    def decisive(self) -> tuple[Finding, ...]:
+        """Return the findings that explain the verdict: what takes away, else what grants."""
+        denying = tuple(f for f in self.findings if f.holds and not f.allows)
+        return denying or tuple(f for f in self.findings if f.holds)
+
+
+# --- Whom the rules are asked about ---------------------------------------------------------------
+
+
+class Person(ABC):
+    """Somebody the rules can be asked about: a loaded person, or anyone in a query over people.
+
+    `depth` counts query levels: 1 is the query over records itself, 2 a sub-query in it, and so on.
+    """
+
+    @abstractmethod
+    def id(self, depth: int = 1) -> Any:
+        """Return the person's key as something a `Q` can compare with."""
+
+    @abstractmethod
+    def is_active(self) -> Q: ...
+
+    @abstractmethod
+    def is_superuser(self) -> Q: ...
+
+    @abstractmethod
+    def at_least(self, object_key: str, action: str, rank: int) -> Q:
+        """Hold where the person's scope for this action reaches at least as far as `rank`."""
+
+    @abstractmethod
+    def box(self, object_key: str, action: str) -> Q:
+        """Hold where the person's Unassigned box for this action is ticked (R13)."""
+
+    @abstractmethod
+    def may_add(self, object_key: str) -> Q: ...
+
+    @abstractmethod
+    def holds(self, tool: str) -> Q:
+        """Hold where the person has this tool; super admins have every tool (R90)."""
+
+    @abstractmethod
+    def mates(self, depth: int = 1) -> Any:
+        """Return keys of all members of the person's teams and of the teams below (Q23, E21).
+
+        Empty for a person without a team: for them Team only is Owned only.
+        """
+
+    @abstractmethod
+    def teams(self, depth: int = 1) -> Any:
+        """Return keys of the teams the person is a member of, main and extra (Q42)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grants:
+    """What one person holds, as plain values; loaded once per `User` instance."""
+
+    scopes: dict[str, ObjectScope] = field(default_factory=dict)
+    tools: frozenset[str] = frozenset()
+    teams: tuple[int, ...] = ()
+    mates: tuple[int, ...] = ()
+    answers: dict[tuple[str, type[Model]], bool] = field(default_factory=dict)
+    """Answers of `allows_any` already given on these grants."""
+
+
+def load_grants(user: User) -> Grants:
+    """Read a person's scopes, tools, teams and mates; four queries whatever their number."""
+    scopes: dict[str, ObjectScope] = {}
+    tools: frozenset[str] = frozenset()
+    if user.permission_set_id is not None:
+        scopes = {
+            s.object: s for s in ObjectScope.objects.filter(permission_set=user.permission_set_id)
+        }
+        tools = frozenset(
+            f"{key}:{option}" if option else key
+            for key, option in ToolGrant.objects.filter(
+                permission_set=user.permission_set_id
+            ).values_list("key", "option")
+        )
+    teams = tuple(Membership.objects.filter(user=user.pk).values_list("team", flat=True))
+    mates: set[int] = set()
+    if teams:
+        below = TeamReach.objects.filter(above__in=teams).values("below")
+        mates.update(Membership.objects.filter(team__in=below).values_list("user", flat=True))
+    return Grants(scopes, tools, teams, tuple(sorted(mates)))
+
+
+def _yes(answer: bool) -> Q:
+    return ALWAYS if answer else NEVER
+
+
+class Loaded(Person):
+    """One known person: every answer is ALWAYS, NEVER or a list of literal keys (measured fast)."""
+
+    def __init__(self, user: User) -> None:
+        self.user = user
+
+    def id(self, depth: int = 1) -> Any:
+        return self.user.pk
+
+    def is_active(self) -> Q:
+        return _yes(self.user.is_active)
+
+    def is_superuser(self) -> Q:
+        return _yes(self.user.is_superuser)
+
+    def at_least(self, object_key: str, action: str, rank: int) -> Q:
+        scope = self.user.grants.scopes.get(object_key)
+        return _yes(scope is not None and getattr(scope, action) >= rank)
+
+    def box(self, object_key: str, action: str) -> Q:
+        scope = self.user.grants.scopes.get(object_key)
+        return _yes(scope is not None and getattr(scope, f"{action}_unassigned"))
+
+    def may_add(self, object_key: str) -> Q:
+        scope = self.user.grants.scopes.get(object_key)
+        return _yes(scope is not None and scope.add)
+
+    def holds(self, tool: str) -> Q:
+        return _yes(self.user.is_superuser or tool in self.user.grants.tools)
+
+    def mates(self, depth: int = 1) -> Any:
+        return self.user.grants.mates
+
+    def teams(self, depth: int = 1) -> Any:
+        return self.user.grants.teams
+
+
+def _outer(name: str, depth: int) -> Any:
+    reference: Any = name
+    for _ in range(depth):
+        reference = OuterRef(reference)
+    return reference
+
+
+class Anyone(Person):
+    """The person of an enclosing query over people: every answer is an expression on that row.
+
+    The same rules asked of anyone tell who can reach a record, in one query (B3).
+    """
+
+    def id(self, depth: int = 1) -> Any:
+        return _outer("pk", depth)
+
+    def _who(self, **conditions: Any) -> Q:
+        return Q(Exists(User.objects.filter(pk=_outer("pk", 2), **conditions)))
+
+    def _scope(self, object_key: str, **conditions: Any) -> Q:
+        return Q(
+            Exists(
+                ObjectScope.objects.filter(
+                    object=object_key, permission_set=_outer("permission_set_id", 2), **conditions
+                )
+            )
+        )
+
+    def is_active(self) -> Q:
+        return self._who(is_active=True)
+
+    def is_superuser(self) -> Q:
+        return self._who(is_superuser=True)
+
+    def at_least(self, object_key: str, action: str, rank: int) -> Q:
+        return self._scope(object_key, **{f"{action}__gte": rank})
+
+    def box(self, object_key: str, action: str) -> Q:
+        return self._scope(object_key, **{f"{action}_unassigned": True})
+
+    def may_add(self, object_key: str) -> Q:
+        return self._scope(object_key, add=True)
+
+    def holds(self, tool: str) -> Q:
+        key, _, option = tool.partition(":")
+        granted = ToolGrant.objects.filter(
+            key=key, option=option, permission_set=_outer("permission_set_id", 2)
+        )
+        return self.is_superuser() | Q(Exists(granted))
+
+    def mates(self, depth: int = 1) -> Any:
+        own = Membership.objects.filter(user=_outer("pk", depth + 3)).values("team")
+        below = TeamReach.objects.filter(above__in=own).values("below")
+        return Membership.objects.filter(team__in=below).values("user")
+
+    def teams(self, depth: int = 1) -> Any:
+        return Membership.objects.filter(user=_outer("pk", depth + 1)).values("team")
+
+
+# --- The rules ------------------------------------------------------------------------------------
+
+
+def scope_rules(
+    person: Person, action: str, object_key: str, owner_fields: Sequence[str]
+) -> list[Rule]:
+    """Return the rules that a scope makes for one kind of record (R12, R13, R23, R27, Q20).
+
+    `owner_fields` are all fields naming a person who owns the record; being named in any of them
+    is full ownership, and a record is unassigned only when every one of them is empty.
+    """
+    kind = catalogue.object_kind(object_key)
+    plural = kind.plural.lower() if kind else object_key
+    label = catalogue.ACTION_LABELS[action]
+    if action == "add":
+        may_add = person.may_add(object_key)
+        return [
+            Rule("everything", True, may_add, f"the permission set allows to create {plural}"),
+            Rule(
+                "no_scope",
+                False,
+                ~(may_add | person.is_superuser()),
+                f"the permission set does not allow to create {plural}",
+            ),
+        ]
+    owned, mates, unassigned = NEVER, NEVER, ALWAYS
+    for name in owner_fields:
+        owned |= Q(**{name: person.id()})
+        mates |= Q(**{f"{name}__in": person.mates()})
+        unassigned &= Q(**{f"{name}__isnull": True})
+
+    def reaches(rank: Rank) -> Q:
+        return person.at_least(object_key, action, rank)
+
+    return [
+        Rule(
+            "everything",
+            True,
+            reaches(Rank.EVERYTHING),
+            f"the scope {label} is Everything for {plural}",
+        ),
+        Rule(
+            "team",
+            True,
+            reaches(Rank.TEAM) & mates,
+            f"an owner is in a team in reach, and the scope {label} is Team only or wider",
+        ),
+        Rule(
+            "owned",
+            True,
+            reaches(Rank.OWNED) & owned,
+            f"the person is an owner, and the scope {label} is Owned only or wider",
+        ),
+        Rule(
+            "unassigned",
+            True,
+            person.box(object_key, action) & unassigned,
+            f"nobody owns it, and the box Unassigned is ticked for {label}",
+        ),
+        Rule(
+            "no_scope",
+            False,
+            ~(reaches(Rank.OWNED) | person.is_superuser()),
+            f"the permission set gives no scope {label} for {plural}",
+        ),
+    ]
+
+
+def rules_for(person: Person, action: str, model: type[Model]) -> tuple[Rule, ...]:
+    """Return every rule on this action of this model; the first floor of each answer below.
+
+    A model without `access_rules` belongs to super admins alone.
+    """
+    if action not in ACTIONS:
+        raise ValueError(f"Unknown action {action!r}; one of {', '.join(sorted(ACTIONS))}.")
+    rules = [
+        Rule("inactive", False, ~person.is_active(), "the account is deactivated"),
+        Rule("superuser", True, person.is_superuser(), "super admins may do everything"),
+    ]
+    if hasattr(model, "access_rules"):
+        rules += model.access_rules(person, "view" if action == EXPORT else action)
+    if action == EXPORT:
+        rules.append(
+            Rule("no_scope", False, ~person.holds("crm.export"), "the permission Export is off")
+        )
+    elif action not in {"view", "add"}:
+        seen = condition(rules_for(person, "view", model))
+        rules.append(Rule("unseen", False, ~seen, "nobody may change what they may not view"))
+    return tuple(rules)
+
+
+def condition(rules: Iterable[Rule]) -> Q:
+    """Return the arbitration: someone allows and nobody denies."""
+    allowed, denied = NEVER, NEVER
+    for rule in rules:
+        if rule.allows:
+            allowed |= rule.when
+        else:
+            denied |= rule.when
+    return allowed & ~denied
+
+
+# --- The readers ----------------------------------------------------------------------------------
+
+
+def permitted(queryset: QuerySet[M], user: User, action: str) -> QuerySet[M]:
+    """Return the rows of `queryset` on which this person may do this; no query of its own."""
+    return queryset.filter(condition(rules_for(Loaded(user), action, queryset.model)))
+
+
+def allows(user: User, action: str, obj: Model) -> bool:
+    """Tell whether this person may do this to this record, by the *stored* row; one query."""
+    if obj.pk is None:
+        return False
+    return permitted(type(obj)._base_manager.filter(pk=obj.pk), user, action).exists()
+
+
+def allows_any(user: User, action: str, model: type[Model]) -> bool:
+    """Tell whether there can be any row at all; no query once the person's grants are loaded."""
+    answers = user.grants.answers
+    if (action, model) not in answers:
+        rows = permitted(model._base_manager.all(), user, action).order_by().values("pk")
+        try:
+            # Django itself works out whether the condition can hold: the same Q, no second rule.
+            rows.query.get_compiler(rows.db).as_sql()
+        except EmptyResultSet:
+            answers[action, model] = False
+        else:
+            answers[action, model] = True
+    return answers[action, model]
+
+
+def marked(queryset: QuerySet[M], user: User, action: str) -> QuerySet[M]:
+    """Keep every row and add `may_<action>`, for columns of a list; no query of its own."""
+    rules = rules_for(Loaded(user), action, queryset.model)
+    rows: QuerySet[M] = queryset.annotate(**{f"may_{action}": _holds(condition(rules))})
+    return rows
+
+
+def explain(user: User, action: str, obj: Model) -> Explanation:
+    """Return the verdict about the stored row with every finding; one query (B2).
+
+    An absent record and one out of reach of every rule are both refused with a finding.
+    """
+    rules = rules_for(Loaded(user), action, type(obj))
+    row = (
+        type(obj)
+        ._base_manager.filter(pk=obj.pk)
+        .values_list(_holds(condition(rules)), *(_holds(rule.when) for rule in rules))
+        .first()
+    )
+    if row is None:
+        nothing = Finding("no_scope", False, True, "there is nothing in reach under this address")
+        return Explanation(False, (nothing,))
+    allowed, *answers = row
+    return Explanation(
+        allowed,
+        tuple(
+            Finding(rule.code, rule.allows, holds, rule.because)
+            for rule, holds in zip(rules, answers, strict=True)
+        ),
+    )
+
+
+def who_can(action: str, obj: Model) -> QuerySet[User]:
+    """Return all active people who may do this to the stored row, each with `reasons` (B3).
+
+    The same rules, asked of anyone: one query over people, whatever their number. Each person has
+    `reasons`, the codes of the rules that grant.
+    """
+    rules = rules_for(Anyone(), action, type(obj))
+    rows = type(obj)._base_manager.filter(pk=obj.pk)
+    granting = [rule for rule in rules if rule.allows]
+    return (
+        User.objects.filter(is_active=True)
+        .annotate(
+            **{
+                f"by_{number}": Exists(rows.filter(rule.when))
+                for number, rule in enumerate(granting)
+            }
+        )
+        .filter(Exists(rows.filter(condition(rules))))
+    )
+
+
+def nameable(queryset: QuerySet[M], user: User) -> QuerySet[M]:
+    """Return the rows whose *name* this person may read, for pickers and links (R7, Q32).
+
+    A model whose `names_are_public` (people, teams, stages) shows its names to everybody who can
+    log in, and nothing else; of any other model, the names of what the person may view.
+    """
+    if getattr(queryset.model, "names_are_public", False):
+        return queryset if user.is_active else queryset.filter(NEVER)
+    return permitted(queryset, user, "view")
+
+
+def holds_tool(user: User, key: str) -> bool:
+    """Tell whether this person has a tool of the catalogue, by key or `key:option`."""
+    return user.is_active and (user.is_superuser or key in user.grants.tools)
+
+
+def _holds(when: Q) -> Case:
+    return Case(When(when, then=Value(True)), default=Value(False), output_field=BooleanField())
+
+
+def holders(tool: str) -> QuerySet[User]:
+    """Return the active people who have a tool of the catalogue, super admins included."""
+    # The rule is worded for a sub-query in a query over people; here that is the person's own row.
+    row = User.objects.filter(pk=OuterRef("pk"))
+    return User.objects.filter(Exists(row.filter(Anyone().holds(tool))), is_active=True)
+
+
+# --- The same questions in Django's words ---------------------------------------------------------
+
+
+def asked(perm: str) -> tuple[str, type[Model]] | None:
+    """Return (action, model) for `app.action_model` or `crm.object.action`, else None."""
+    parts = perm.split(".")
+    if len(parts) == 3 and parts[0] == "crm":
+        kind = catalogue.object_kind(parts[1])
+        return (parts[2], kind.model) if kind and parts[2] in ACTIONS else None
+    if len(parts) != 2:
+        return None
+    action, _, model_name = parts[1].partition("_")
+    try:
+        model = apps.get_model(parts[0], model_name)
+    except LookupError:
+        return None
+    return (action, model) if action in ACTIONS else None
+
+
+def has_perm(user: User, perm: str, obj: Model | None = None) -> bool:
+    """Answer `user.has_perm`: a tool by its key, or an action on a model or one record."""
+    if perm.partition(":")[0] in catalogue.TOOLS:
+        return holds_tool(user, perm)
+    question = asked(perm)
+    if question is None:
+        return False
+    action, model = question
+    if obj is None:
+        return allows_any(user, action, model)
+    return isinstance(obj, model) and allows(user, action, obj)
+
+
+def allows_any_in_app(user: User, app_label: str) -> bool:
+    """Answer `user.has_module_perms`: may anything of this app be viewed?"""
+    try:
+        models = apps.get_app_config(app_label).get_models()
+    except LookupError:
+        return False
+    return any(allows_any(user, "view", model) for model in models)
+
+
+def permission_name(action: str, model: type[Model]) -> str:
+    """Return Django's name of an action on a model: `records.change_deal`."""
+    return f"{model._meta.app_label}.{get_permission_codename(action, model._meta)}"

@@ -1,0 +1,355 @@
+"""Screens of people, teams, permission sets (for super admins) and the audit log (for auditors)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.models import Group
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html, format_html_join
+from unfold.decorators import display
+
+from accounts import operations
+from accounts.forms import (
+    ConfirmForm,
+    DemoteForm,
+    NewPersonForm,
+    PasswordForm,
+    PermissionSetForm,
+    PersonForm,
+    TeamForm,
+    tool_labels,
+)
+from accounts.modeladmin import AccessModelAdmin, person
+from accounts.models import AuditEvent, Membership, PermissionSet, Team, User
+from accounts.operations import AccountsError
+
+admin.site.unregister(Group)
+
+
+@admin.register(User)
+class PersonAdmin(AccessModelAdmin):
+    """People: who they are, what set they have, which teams they are in."""
+
+    list_display = ("name", "email", "role", "team_names", "is_active", "last_login")
+    list_filter = ("is_active", "is_superuser")
+    search_fields = ("first_name", "last_name", "email")
+    search_help_text = "Search name or e-mail"
+    picker_fields = ("first_name", "last_name")
+    sortable_by = ("name", "email", "last_login")
+    form = PersonForm
+    change_form_outer_before_template = "accounts/person_steps.html"
+    fieldsets = (
+        (None, {"fields": (("first_name", "last_name"), "email")}),
+        ("What this person may do", {"fields": ("permission_set",)}),
+        ("Teams", {"fields": ("main_team", "extra_teams")}),
+    )
+    add_fieldsets = (
+        (None, {"fields": (("first_name", "last_name"), ("email", "password"))}),
+        *fieldsets[1:],
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = super().get_queryset(request)
+        return rows.select_related("permission_set").prefetch_related("memberships__team")
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        if obj is None:
+            kwargs["form"] = NewPersonForm
+        return super().get_form(request, obj, change, **kwargs)
+
+    @display(description="Name", ordering="first_name")
+    def name(self, obj: User) -> str:
+        return obj.get_full_name()
+
+    @display(description="Permissions")
+    def role(self, obj: User) -> str:
+        if obj.is_superuser:
+            return "Super admin"
+        return str(obj.permission_set or "–")
+
+    @display(description="Teams")
+    def team_names(self, obj: User) -> str:
+        memberships = list(obj.memberships.all())
+        main = [str(m.team) for m in memberships if m.is_main]
+        extra = [f"{m.team} (extra)" for m in memberships if not m.is_main]
+        return ", ".join(main + extra) or "–"
+
+    def create(self, request: HttpRequest, obj: Any, form: Any) -> None:
+        values = form.cleaned_data
+        made = operations.create_person(
+            actor=person(request),
+            email=values["email"],
+            first_name=values["first_name"],
+            last_name=values["last_name"],
+            permission_set=values["permission_set"],
+            main_team=values["main_team"],
+            extra_teams=values["extra_teams"],
+            password=values["password"] or None,
+        )
+        obj.pk = made.pk
+
+    def change(self, request: HttpRequest, obj: Any, form: Any) -> None:
+        values, actor = form.cleaned_data, person(request)
+        operations.change_person(
+            obj,
+            actor=actor,
+            email=values["email"],
+            first_name=values["first_name"],
+            last_name=values["last_name"],
+        )
+        operations.assign_set(obj, actor=actor, permission_set=values["permission_set"])
+        operations.set_teams(
+            obj, actor=actor, main_team=values["main_team"], extra_teams=values["extra_teams"]
+        )
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody is deleted: deactivating keeps their records, and the log names them for ever."""
+        return False
+
+    # Steps that need a question ----------------------------------------------------------------
+
+    def get_urls(self) -> list[URLPattern]:
+        steps = [
+            path(f"<path:object_id>/{name}/", self._step(name), name=f"accounts_user_{name}")
+            for name in STEPS
+        ]
+        return [*steps, *super().get_urls()]
+
+    def _step(self, name: str) -> Callable[..., HttpResponse]:
+        def view(request: HttpRequest, object_id: str) -> HttpResponse:
+            return self.step_view(request, object_id, name)
+
+        return self.admin_site.admin_view(view)
+
+    def step_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
+        """Ask, and on POST carry the step out."""
+        target: User = self.found(request, object_id)
+        if not self.has_change_permission(request, target):
+            return self.refuse(request, target, "change")
+        step = STEPS[name]
+        form = step["form"](request.POST if request.method == "POST" else None)
+        if request.method == "POST" and form.is_valid():
+            try:
+                step["run"](target, actor=person(request), **form.cleaned_data)
+            except AccountsError as refusal:
+                messages.error(request, str(refusal))
+            else:
+                messages.success(request, step["done"].format(target.get_full_name()))
+            return HttpResponseRedirect(reverse("admin:accounts_user_change", args=[target.pk]))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": step["title"],
+            "opts": self.opts,
+            "original": target,
+            "form": form,
+            "text": step["text"],
+            "button": step["title"],
+            "back": reverse("admin:accounts_user_change", args=[target.pk]),
+        }
+        return TemplateResponse(request, "accounts/step.html", context)
+
+    def record_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        context = super().record_context(request, obj)
+        if obj is not None:
+            names = ["password"]
+            names.append("demote" if obj.is_superuser else "promote")
+            names.append("deactivate" if obj.is_active else "reactivate")
+            context["steps"] = [
+                {
+                    "title": STEPS[name]["title"],
+                    "url": reverse(f"admin:accounts_user_{name}", args=[obj.pk]),
+                }
+                for name in names
+                if obj.is_active or name in ("reactivate", "password")
+            ]
+        return context
+
+
+STEPS: dict[str, dict[str, Any]] = {
+    "password": {
+        "title": "Set password",
+        "text": "The person's open sessions end, and only the new password works.",
+        "form": PasswordForm,
+        "run": operations.set_password,
+        "done": "{} has a new password.",
+    },
+    "promote": {
+        "title": "Make super admin",
+        "text": "Super admins may see and do everything. If one task needs a super admin, it is "
+        "safer to let an existing one do it than to raise somebody (R94).",
+        "form": ConfirmForm,
+        "run": operations.make_super_admin,
+        "done": "{} is a super admin now.",
+    },
+    "demote": {
+        "title": "Remove super admin",
+        "text": "There is no way back to what the person had before: choose what they may do now.",
+        "form": DemoteForm,
+        "run": operations.remove_super_admin,
+        "done": "{} is no super admin any more.",
+    },
+    "deactivate": {
+        "title": "Deactivate",
+        "text": "Open sessions end at once, waiting exports are cancelled. Records and history "
+        "stay, and the person's team keeps seeing them.",
+        "form": ConfirmForm,
+        "run": operations.deactivate,
+        "done": "{} is deactivated.",
+    },
+    "reactivate": {
+        "title": "Reactivate",
+        "text": "The person may log in again, with the rights their permission set gives now.",
+        "form": ConfirmForm,
+        "run": operations.reactivate,
+        "done": "{} may log in again.",
+    },
+}
+
+
+@admin.register(Team)
+class TeamAdmin(AccessModelAdmin):
+    """Teams and their tree."""
+
+    list_display = ("name", "parent", "member_count")
+    search_fields = ("name",)
+    picker_fields = ("name",)
+    sortable_by = ("name",)
+    form = TeamForm
+    fields = ("name", "parent")
+    change_form_outer_after_template = "accounts/team_members.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request).annotate(people=Count("memberships"))
+        return rows
+
+    @display(description="Members")
+    def member_count(self, obj: Any) -> int:
+        return int(obj.people)
+
+    def record_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        context = super().record_context(request, obj)
+        if obj is not None:
+            rows = Membership.objects.filter(team=obj).select_related("user")
+            context["members"] = rows.order_by(
+                "-is_main", *(f"user__{n}" for n in User._meta.ordering or ())
+            )
+        return context
+
+    def create(self, request: HttpRequest, obj: Any, form: Any) -> None:
+        values = form.cleaned_data
+        made = operations.create_team(
+            actor=person(request), name=values["name"], parent=values["parent"]
+        )
+        obj.pk = made.pk
+
+    def change(self, request: HttpRequest, obj: Any, form: Any) -> None:
+        values = form.cleaned_data
+        operations.change_team(
+            obj, actor=person(request), name=values["name"], parent=values["parent"]
+        )
+
+    def remove(self, request: HttpRequest, obj: Any) -> None:
+        operations.delete_team(obj, actor=person(request))
+
+
+@admin.register(PermissionSet)
+class PermissionSetAdmin(AccessModelAdmin):
+    """Permission sets: one row per kind of record, one column per action, and the tools."""
+
+    list_display = ("name", "description", "tool_names", "people_count")
+    search_fields = ("name",)
+    picker_fields = ("name",)
+    sortable_by = ("name",)
+    form = PermissionSetForm
+    fieldsets = (
+        (None, {"fields": (("name", "description"),)}),
+        (None, {"fields": ("scopes",)}),
+        (None, {"fields": ("tools",)}),
+    )
+    compressed_fields = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        active = Count("people", filter=Q(people__is_active=True))
+        rows: QuerySet[Any] = super().get_queryset(request).annotate(holders=active)
+        return rows.prefetch_related("tools")
+
+    @display(description="Tools")
+    def tool_names(self, obj: PermissionSet) -> str:
+        return ", ".join(tool_labels(tool.key for tool in obj.tools.all())) or "–"
+
+    @display(description="Active people")
+    def people_count(self, obj: Any) -> int:
+        return int(obj.holders)
+
+    def create(self, request: HttpRequest, obj: Any, form: Any) -> None:
+        made = operations.create_set(actor=person(request), **_permissions(form))
+        obj.pk = made.pk
+
+    def change(self, request: HttpRequest, obj: Any, form: Any) -> None:
+        operations.change_set(obj, actor=person(request), **_permissions(form))
+
+    def remove(self, request: HttpRequest, obj: Any) -> None:
+        operations.delete_set(obj, actor=person(request))
+
+
+def _permissions(form: forms.Form) -> dict[str, Any]:
+    names = ("name", "description", "scopes", "tools")
+    return {name: form.cleaned_data[name] for name in names}
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(AccessModelAdmin):
+    """The whole trail, for whoever may read it; nobody writes it here."""
+
+    list_display = ("at", "who", "action", "on_what", "outcome", "ip")
+    list_display_links = ("at",)
+    list_filter = ("result",)
+    search_fields = ("action",)
+    search_help_text = "Search action: export, deal.change, person…"
+    sortable_by = ()
+    show_add_link = False
+    fieldsets = (
+        (None, {"fields": ("at", "who", "action", "on_what", "outcome", "ip", "words", "details")}),
+        ("Proof", {"fields": ("id", "row_hash", "text_digest")}),
+    )
+    readonly_fields = ("who", "on_what", "outcome", "words", "details")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("actor", "text")
+
+    @display(description="Who")
+    def who(self, obj: AuditEvent) -> str:
+        return str(obj.actor) if obj.actor else f"system: {obj.system}"
+
+    @display(description="On")
+    def on_what(self, obj: AuditEvent) -> str:
+        """Name the thing by kind and number only: the log shows no record."""
+        return f"{obj.object} #{obj.object_id}" if obj.object_id else obj.object or "–"
+
+    @display(description="Result", label={"done": "success", "refused": "danger"})
+    def outcome(self, obj: AuditEvent) -> str:
+        return obj.result
+
+    @display(description="Words")
+    def words(self, obj: AuditEvent) -> str:
+        text = getattr(obj, "text", None)
+        if text is not None:
+            return str(text.text)
+        return "erased" if obj.text_digest else "–"
+
+    @display(description="Details")
+    def details(self, obj: AuditEvent) -> str:
+        if not obj.data:
+            return "–"
+        rows = ((key.replace("_", " "), value) for key, value in obj.data.items())
+        lines = format_html_join("", "<dt>{}</dt><dd>{}</dd>", rows)
+        return format_html('<dl class="facts">{}</dl>', lines)

@@ -1,0 +1,128 @@
+"""The site-wide views of the admin that would give something away, closed (leaks.md §4, RC9)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.admin import AdminSite
+from django.contrib.admin.models import LogEntry
+from django.contrib.admin.views.autocomplete import AutocompleteJsonView
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from unfold.dataclasses import SearchResult
+from unfold.sites import UnfoldAdminSite
+
+from accounts import access
+from accounts.modeladmin import AccessModelAdmin, person
+from accounts.models import User
+
+LONGEST_TERM = 80
+MOST_FOUND = 8
+
+
+class Picker(AutocompleteJsonView):
+    """Offers what may be named, searched by names only (L27, R7)."""
+
+    # Set by Django while it reads the request; its stubs leave them out.
+    source_field: Any  # a foreign key or a many-to-many field
+    admin_site: AdminSite
+    model_admin: AccessModelAdmin
+
+    def has_perm(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Let in who may fill the field in: whoever may see, add or change its record."""
+        model = self.source_field.model
+        return model in self.admin_site._registry and any(
+            access.allows_any(person(request), action, model)
+            for action in ("view", "add", "change")
+        )
+
+    def get_queryset(self) -> QuerySet[Any]:
+        target: type[Model] = self.source_field.remote_field.model
+        rows = access.nameable(target._default_manager.all(), person(self.request))
+        rows = rows.complex_filter(self.source_field.get_limit_choices_to())
+        if issubclass(target, User):
+            rows = rows.filter(is_active=True)
+        for word in self.term[:LONGEST_TERM].replace("\x00", "").split():
+            found = Q(pk__in=[])
+            for field in self.model_admin.picker_fields:
+                found |= Q(**{f"{field}__icontains": word})
+            rows = rows.filter(found)
+        return rows.order_by(*(target._meta.ordering or ()))
+
+
+class AccessSite(UnfoldAdminSite):
+    """An admin site whose own views ask the access engine too."""
+
+    enable_nav_sidebar = True
+
+    def get_urls(self) -> list[Any]:  # Unfold promises patterns only; there are resolvers too
+        """Leave out `/r/`, which redirects to any row of any model (L67)."""
+        return [url for url in super().get_urls() if getattr(url, "name", "") != "view_on_site"]
+
+    def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
+        answer = Picker.as_view(admin_site=self)(request)
+        assert isinstance(answer, HttpResponse)
+        return answer
+
+    def get_log_entries(self, request: HttpRequest) -> QuerySet[LogEntry]:
+        """Show no recent actions: their titles are copies that outlive rights (L65)."""
+        return LogEntry.objects.none()
+
+    def search(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> TemplateResponse:
+        """Find pages and records for the command palette: no cache, no count of all (L69)."""
+        term = (request.GET.get("s") or "").strip().replace("\x00", "")[:LONGEST_TERM]
+        extended = "extended" in request.GET
+        results = self._pages(request, term) if term else []
+        if extended and len(term) > 1:
+            results += self._records(request, term)
+        page = Paginator(results, 100)
+        context = {
+            "page_obj": page,
+            "results": page.page(1),
+            "page_counter": 0,
+            "execution_time": 0,
+            "command_show_history": False,
+        }
+        name = "command_results" if extended else "search_results"
+        return TemplateResponse(
+            request, f"unfold/helpers/{name}.html", context, headers={"HX-Trigger": "search"}
+        )
+
+    def _pages(self, request: HttpRequest, term: str) -> list[SearchResult]:
+        return [
+            SearchResult(
+                title=str(m["name"]), description=a["name"], link=m["admin_url"], icon="tag"
+            )
+            for a in self.get_app_list(request)
+            for m in a["models"]
+            if m["admin_url"] and term.lower() in str(m["name"]).lower()
+        ]
+
+    def _records(self, request: HttpRequest, term: str) -> list[SearchResult]:
+        results = []
+        for model, model_admin in self._registry.items():
+            if not isinstance(model_admin, AccessModelAdmin):
+                raise PermissionDenied
+            if not model_admin.in_palette or not model_admin.has_view_permission(request):
+                continue
+            rows, _ = model_admin.get_search_results(
+                request, model_admin.get_queryset(request), term
+            )
+            options = model._meta
+            address = f"{self.name}:{options.app_label}_{options.model_name}_change"
+            results += [
+                SearchResult(
+                    title=str(row),
+                    description=str(options.verbose_name).capitalize(),
+                    link=reverse(address, args=[row.pk]),
+                    icon="data_object",
+                )
+                for row in rows[:MOST_FOUND]
+            ]
+        return results

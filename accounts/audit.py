@@ -1,0 +1,133 @@
+"""Writing the audit log: one function, called inside the transaction of the change it records."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db import connection, models, transaction
+from django.db.models.expressions import RawSQL
+from django.utils import timezone
+
+from accounts.models import AuditEvent, AuditText, User
+
+HASH_VERSION = 1
+REFUSALS_PER_MINUTE = 30
+
+origin: ContextVar[str | None] = ContextVar("origin", default=None)
+"""The address the current request came from; None outside a request."""
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """Code that acts for no person; it has a name, and the log keeps it (Q46, B14)."""
+
+    name: str
+
+
+Actor = User | System
+
+
+def digest(salt: str, text: str) -> str:
+    """Return the salted SHA-256 of words a person wrote, in hex."""
+    return hashlib.sha256(f"{salt}\n{text}".encode()).hexdigest()
+
+
+def canonical(fields: dict[str, Any]) -> bytes:
+    """Return the written-down form of an event that is hashed.
+
+    JSON with sorted keys, no white space, UTF-8; times as ISO 8601 in UTC with microseconds;
+    people by key. Neither the id nor the transaction is in it: the database gives both, and the
+    seal over a batch covers them.
+    """
+    return json.dumps(
+        fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode()
+
+
+def row_hash(event: AuditEvent) -> str:
+    """Return the SHA-256 over an event's canonical form, in hex."""
+    at: datetime = event.at
+    return hashlib.sha256(
+        canonical(
+            {
+                "at": at.astimezone(UTC).isoformat(timespec="microseconds"),
+                "actor": event.actor_id,
+                "system": event.system,
+                "real_actor": event.real_actor_id,
+                "action": event.action,
+                "object": event.object,
+                "object_id": event.object_id,
+                "ip": event.ip,
+                "result": event.result,
+                "data": event.data,
+                "text_digest": event.text_digest,
+                "hash_version": event.hash_version,
+            }
+        )
+    ).hexdigest()
+
+
+def record(
+    action: str,
+    *,
+    actor: Actor,
+    on: models.Model | None = None,
+    object: str = "",
+    object_id: str = "",
+    result: str = "done",
+    data: dict[str, Any] | None = None,
+    text: str = "",
+) -> AuditEvent:
+    """Append one event; fails if the change it belongs to is not inside a transaction.
+
+    `data` holds keys, counts and codes, never personal free text; words that a person wrote go
+    into `text`, which alone can be erased. If this fails, the change fails with it.
+    """
+    if not connection.in_atomic_block:
+        raise transaction.TransactionManagementError(
+            "An event is part of its change's transaction."
+        )
+    person = actor if isinstance(actor, User) else None
+    salt = secrets.token_hex(16) if text else ""
+    event = AuditEvent(
+        at=timezone.now(),
+        actor=person,
+        system="" if isinstance(actor, User) else actor.name,
+        action=action,
+        object=on._meta.model_name or "" if on is not None else object,
+        object_id=str(on.pk) if on is not None else object_id,
+        ip=origin.get(),
+        result=result,
+        # Through JSON and back: what is hashed is what will be read.
+        data=json.loads(json.dumps(data or {}, default=str)),
+        text_digest=digest(salt, text) if text else "",
+        hash_version=HASH_VERSION,
+    )
+    event.row_hash = row_hash(event)
+    if connection.vendor == "postgresql":
+        event.txid = RawSQL("pg_current_xact_id()::text::bigint", [])  # an expression on insert
+    event.save(force_insert=True)
+    if text:
+        AuditText.objects.create(event=event, salt=salt, text=text)
+    return event
+
+
+def record_refusal(
+    action: str, *, actor: User, code: str, on: models.Model | None = None
+) -> AuditEvent | None:
+    """Append a refusal in a transaction of its own, after the refused change was rolled back.
+
+    At most `REFUSALS_PER_MINUTE` a person, so that a robot cannot flood the log; None beyond that.
+    """
+    with transaction.atomic():
+        since = timezone.now() - timedelta(minutes=1)
+        recent = AuditEvent.objects.filter(actor=actor, result="refused", at__gte=since)
+        if recent.count() >= REFUSALS_PER_MINUTE:
+            return None
+        return record(action, actor=actor, on=on, result="refused", data={"code": code})

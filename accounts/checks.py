@@ -1,0 +1,34 @@
+"""Mistakes found at start-up instead of in the middle of the night."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.db import connections
+
+from accounts.protection import is_protected
+
+
+@register(Tags.database)
+def audit_log_is_protected(
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """The audit log's triggers are in place wherever its table is (B12)."""
+    from accounts.models import AuditEvent
+
+    table = AuditEvent._meta.db_table
+    errors: list[CheckMessage] = []
+    for alias in databases or ():
+        connection = connections[alias]
+        if table in connection.introspection.table_names() and not is_protected(connection, table):
+            errors.append(
+                Error(
+                    f"The audit log ({table}) is not protected against changes.",
+                    hint="A migration rebuilt the table: end it with ProtectTable('AuditEvent').",
+                    id="accounts.E001",
+                )
+            )
+    return errors

@@ -1,0 +1,236 @@
+"""Forms of people, teams and permission sets; they gather values, operations decide and save."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django import forms
+from django.contrib.auth.password_validation import validate_password
+from unfold.widgets import (
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminSelectWidget,
+)
+
+from accounts import catalogue
+from accounts.modeladmin import AccessForm
+from accounts.models import PermissionSet, Rank, Team, User
+
+# --- Permission sets: one row per object, one column per action -----------------------------------
+
+
+class ScopeGrid(forms.Widget):
+    """A table of scopes: a row per kind of record, a column per action, a box beside it (R5)."""
+
+    template_name = "accounts/scope_grid.html"
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        context = super().get_context(name, value, attrs)
+        scopes: Mapping[str, Mapping[str, Any]] = value or {}
+        context["actions"] = [catalogue.ACTION_LABELS[action] for action in catalogue.ACTIONS]
+        context["rows"] = [
+            {
+                "label": kind.plural,
+                "cells": [
+                    self._cell(name, kind, action, scopes.get(kind.key, {}))
+                    for action in catalogue.ACTIONS
+                ],
+            }
+            for kind in catalogue.objects()
+        ]
+        context["ranks"] = Rank.choices
+        return context
+
+    def _cell(
+        self, name: str, kind: catalogue.ObjectKind, action: str, scope: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        return {
+            "exists": action in kind.actions,
+            "is_box": action == "add",
+            "name": f"{name}-{kind.key}-{action}",
+            "label": f"{catalogue.ACTION_LABELS[action]} {kind.plural.lower()}",
+            "value": int(scope.get(action, 0)),
+            "unassigned": bool(scope.get(f"{action}_unassigned", False)),
+        }
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> dict[str, dict[str, Any]]:
+        scopes: dict[str, dict[str, Any]] = {}
+        for kind in catalogue.objects():
+            row: dict[str, Any] = {}
+            for action in kind.actions:
+                given = data.get(f"{name}-{kind.key}-{action}", "")
+                row[action] = bool(given) if action == "add" else given
+                if action != "add":
+                    box = f"{name}-{kind.key}-{action}_unassigned"
+                    row[f"{action}_unassigned"] = bool(data.get(box))
+            scopes[kind.key] = row
+        return scopes
+
+
+class ScopeGridField(forms.Field):
+    """Scopes by object and column, as `accounts.operations` takes them."""
+
+    widget = ScopeGrid
+
+    def clean(self, value: Any) -> dict[str, dict[str, int | bool]]:
+        cleaned: dict[str, dict[str, int | bool]] = {}
+        for key, row in (value or {}).items():
+            cleaned[key] = {}
+            for column, given in row.items():
+                if isinstance(given, bool):
+                    cleaned[key][column] = given
+                elif str(given) in {str(rank) for rank in Rank.values}:
+                    cleaned[key][column] = int(given)
+                else:
+                    raise forms.ValidationError("Choose one of the offered scopes in every cell.")
+        return cleaned
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return True
+
+
+class ToolBoxes(forms.CheckboxSelectMultiple):
+    """Tools by section, each with what it does."""
+
+    template_name = "accounts/tool_boxes.html"
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        context = super().get_context(name, value, attrs)
+        chosen = set(value or ())
+        sections: dict[str, list[dict[str, Any]]] = {}
+        for tool in catalogue.TOOLS.values():
+            missing = bool(tool.inert_without) and tool.inert_without not in chosen
+            sections.setdefault(tool.section, []).append(
+                {
+                    "tool": tool,
+                    "checked": tool.key in chosen,
+                    "inert": missing and tool.key in chosen,
+                }
+            )
+        context["sections"] = sections.items()
+        return context
+
+
+class PermissionSetForm(AccessForm):
+    """A permission set with its scopes and tools."""
+
+    scopes = ScopeGridField(
+        label="CRM objects",
+        required=False,
+        help_text="Edit, Delete and Communicate never exceed View, and Merge never exceeds Edit: "
+        "what is set wider is narrowed on saving.",
+    )
+    tools = forms.MultipleChoiceField(
+        label="Tools", required=False, choices=[], widget=ToolBoxes, help_text=""
+    )
+
+    class Meta:
+        model = PermissionSet
+        fields = ("name", "description")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = [(key, tool.label) for key, tool in catalogue.TOOLS.items()]
+        self.fields["tools"].choices = choices  # type: ignore[attr-defined]  # a choice field
+        if self.instance.pk:
+            self.initial["scopes"] = scopes_of(self.instance)
+            self.initial["tools"] = list(self.instance.tools.values_list("key", flat=True))
+
+
+def scopes_of(permission_set: PermissionSet) -> dict[str, dict[str, int | bool]]:
+    """Return a set's scopes by object and column."""
+    columns = ["add"]
+    for action in catalogue.SCOPED_ACTIONS:
+        columns += [action, f"{action}_unassigned"]
+    return {row.pop("object"): row for row in permission_set.scopes.values("object", *columns)}
+
+
+# --- People ---------------------------------------------------------------------------------------
+
+
+def _teams() -> dict[str, Any]:
+    return {"queryset": Team.objects.all(), "required": False}
+
+
+class PersonForm(AccessForm):
+    """A person: name, log-in, permission set and teams."""
+
+    main_team = forms.ModelChoiceField(
+        **_teams(), widget=UnfoldAdminSelectWidget, empty_label="No team"
+    )
+    extra_teams = forms.ModelMultipleChoiceField(
+        **_teams(),
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "plain-boxes"}),
+        help_text="Gives sight of that team's records too.",
+    )
+
+    class Meta:
+        model = User
+        fields = ("first_name", "last_name", "email", "permission_set")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk and "main_team" in self.fields:
+            rows = list(self.instance.memberships.values_list("team", "is_main"))
+            self.initial["main_team"] = next((team for team, is_main in rows if is_main), None)
+            self.initial["extra_teams"] = [team for team, is_main in rows if not is_main]
+
+
+class NewPersonForm(PersonForm):
+    """A person to add, with a first password."""
+
+    password = forms.CharField(
+        label="First password",
+        required=False,
+        strip=False,
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
+        help_text="At least 10 characters. Empty: the person cannot log in until one is set.",
+    )
+
+    def clean_password(self) -> str:
+        password: str = self.cleaned_data["password"]
+        if password:
+            validate_password(password)
+        return password
+
+
+class ConfirmForm(forms.Form):
+    """A dialog that only asks: really?"""
+
+
+class DemoteForm(forms.Form):
+    """Which rights a former super admin has from now on (R92, Q27)."""
+
+    permission_set = forms.ModelChoiceField(
+        queryset=PermissionSet.objects.all(),
+        widget=UnfoldAdminSelectWidget,
+        help_text="From now on this person may do exactly what this set says.",
+    )
+
+
+class PasswordForm(forms.Form):
+    """A new password for somebody."""
+
+    password = forms.CharField(
+        strip=False,
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
+        help_text="At least 10 characters. Ends the person's open sessions.",
+    )
+
+    def clean_password(self) -> str:
+        password: str = self.cleaned_data["password"]
+        validate_password(password)
+        return password
+
+
+class TeamForm(AccessForm):
+    """A team and where it hangs in the tree."""
+
+    class Meta:
+        model = Team
+        fields = ("name", "parent")
+
+
+def tool_labels(keys: Iterable[str]) -> list[str]:
+    """Return the names of tools as people read them."""
+    return [catalogue.TOOLS[key].label for key in keys if key in catalogue.TOOLS]

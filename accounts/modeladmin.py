@@ -1,0 +1,657 @@
+"""Django's and Unfold's hooks answered by access.py, once, for every screen of the product.
+
+Each hook names the leak it closes (the line numbers of Django and Unfold stand in the project's
+leak list). Screens derive from `AccessModelAdmin` and contain no rule and no `Q`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib.admin import ShowFacets
+from django.contrib.admin.options import InlineModelAdmin
+from django.contrib.admin.utils import quote, unquote
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
+from django.core.exceptions import BadRequest, FieldDoesNotExist, PermissionDenied
+from django.core.paginator import Paginator
+from django.db.models import Field, ForeignKey, Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import NoReverseMatch, reverse
+from django.utils.functional import cached_property
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.views import ChangeList
+
+from accounts import access, audit
+from accounts.models import User
+from accounts.operations import AccountsError
+
+RESTRICTED = "restricted record"
+MOST_COUNTED = 10_000
+
+Displayed = str | Callable[[Any], Any]
+
+
+def person(request: HttpRequest) -> User:
+    """Return who asks; every address but the log-in page demands a log-in."""
+    assert isinstance(request.user, User)
+    return request.user
+
+
+# --- Relations that show only what may be named (L1, L29) -----------------------------------------
+
+
+class Names:
+    """Which related rows of a request may be named, asked once per model and set of keys."""
+
+    def __init__(self, user: User) -> None:
+        self.user = user
+        self._known: dict[type[Model], dict[int, bool]] = {}
+
+    def learn(self, model: type[Model], keys: Iterable[int | None]) -> None:
+        """Ask about all these keys at once; a column of a list calls this with its page."""
+        known = self._known.setdefault(model, {})
+        unknown = {key for key in keys if key is not None} - set(known)
+        if unknown and getattr(model, "names_are_public", False):
+            known.update(dict.fromkeys(unknown, True))  # the keys come from rows in reach
+        elif unknown:
+            rows = access.nameable(model._default_manager.filter(pk__in=unknown), self.user)
+            seen = set(rows.values_list("pk", flat=True))
+            known.update({key: key in seen for key in unknown})
+
+    def may_name(self, model: type[Model], key: int | None) -> bool:
+        """Tell whether this related row may be named."""
+        self.learn(model, [key])
+        return key is not None and self._known[model][key]
+
+
+def names(request: HttpRequest) -> Names:
+    """Return this request's memory of what may be named."""
+    if not hasattr(request, "_names"):
+        request._names = Names(person(request))  # type: ignore[attr-defined]  # a memo of this request
+    return request._names  # type: ignore[attr-defined, no-any-return]  # a memo of this request
+
+
+def relation(model: type[Model], name: object) -> ForeignKey[Any, Any] | None:
+    """Return the model's foreign key of this name, or None for anything else."""
+    if not isinstance(name, str):
+        return None
+    try:
+        field = model._meta.get_field(name)
+    except FieldDoesNotExist:
+        return None
+    return field if isinstance(field, ForeignKey) else None
+
+
+def related_model(field: ForeignKey[Any, Any]) -> type[Model]:
+    """Return the model a foreign key points at; `"self"` stands only until models are loaded."""
+    related = field.related_model
+    assert not isinstance(related, str)
+    return related
+
+
+def shown(request: HttpRequest, obj: Model, field: ForeignKey[Any, Any]) -> str | SafeString:
+    """Return a related row's name, linked where its page opens for them; masked if hidden (Q31)."""
+    key = getattr(obj, field.attname)
+    if key is None:
+        return "–"
+    related = related_model(field)
+    if not names(request).may_name(related, key):
+        return RESTRICTED
+    if getattr(related, "names_are_public", False):
+        return str(getattr(obj, field.name))
+    try:
+        url = reverse(
+            f"admin:{related._meta.app_label}_{related._meta.model_name}_change", args=[quote(key)]
+        )
+    except NoReverseMatch:
+        return str(getattr(obj, field.name))
+    return format_html('<a class="text-link" href="{}">{}</a>', url, getattr(obj, field.name))
+
+
+def safe_column(request: HttpRequest, model: type[Model], name: str) -> Callable[[Any], Any]:
+    """Return a column that shows a relation safely; sortable only where its names are public."""
+    field = relation(model, name)
+    assert field is not None
+    related = related_model(field)
+
+    def column(obj: Model) -> str:
+        return shown(request, obj, field)
+
+    column.__name__ = name
+    column.short_description = field.verbose_name  # type: ignore[attr-defined]  # read by the admin
+    if getattr(related, "names_are_public", False):
+        ordering = related._meta.ordering
+        column.admin_order_field = f"{name}__{ordering[0]}" if ordering else name  # type: ignore[attr-defined]  # read by the admin
+    return column
+
+
+# --- Lists ----------------------------------------------------------------------------------------
+
+
+class CappedCount(int):
+    """A number of rows of which only the first ten thousand were counted."""
+
+    def __str__(self) -> str:
+        return f"{MOST_COUNTED:,}+"
+
+
+class CappedPaginator(Paginator):  # type: ignore[type-arg]  # Django does not let it be subscripted
+    """Counts no further than ten thousand rows: nobody pages there, and counting all is slow."""
+
+    @cached_property
+    def count(self) -> int:
+        rows = self.object_list
+        if not isinstance(rows, QuerySet):
+            return len(rows)
+        found = rows.order_by()[: MOST_COUNTED + 1].count()
+        return CappedCount(MOST_COUNTED) if found > MOST_COUNTED else found
+
+
+class AccessChangeList(ChangeList):
+    """A list that orders only by columns declared sortable, and never leaves its pages (L12)."""
+
+    model_admin: AccessModelAdmin
+    formatted_count = ""
+
+    def get_filters_params(self, params: Any = None) -> Any:
+        """Parameters of the page that are no filters stay out of the query."""
+        wanted = super().get_filters_params(params)
+        extra = self.model_admin.extra_parameters
+        return {name: value for name, value in wanted.items() if name not in extra}
+
+    def get_query_string(self, new_params: Any = None, remove: Any = None) -> str:
+        extra = self.model_admin.extra_parameters
+        return super().get_query_string(new_params, [*(remove or ()), *extra])
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+        wanted = self.params.get("o", "")
+        self.params["o"] = ".".join(part for part in wanted.split(".") if self._sortable(part))
+        return super().get_ordering(request, queryset)
+
+    def _sortable(self, part: str) -> bool:
+        try:
+            column = self.list_display[int(part.removeprefix("-"))]
+        except (ValueError, IndexError):
+            return False
+        return self.sortable_by is None or column in self.sortable_by
+
+    def get_results(self, request: HttpRequest) -> None:
+        paginator = self.model_admin.get_paginator(request, self.queryset, self.list_per_page)
+        # A page that is no more (rows were lost meanwhile) is the last one, not an error.
+        self.page_num = min(max(self.page_num, 1), paginator.num_pages)
+        super().get_results(request)
+        if isinstance(self.paginator.count, CappedCount):
+            self.result_count = self.paginator.count
+        self.result_list = list(self.result_list)
+        for name in self.model_admin.relations_shown(request):
+            field = relation(self.model, name)
+            assert field is not None
+            names(request).learn(
+                related_model(field), [getattr(row, field.attname) for row in self.result_list]
+            )
+
+
+# --- Forms ----------------------------------------------------------------------------------------
+
+
+class AccessForm(forms.ModelForm):  # type: ignore[type-arg]  # Django does not let it be subscripted
+    """A form that shows a refused operation's message and keeps everything that was typed."""
+
+    request: HttpRequest | None = None
+    """Set on the form of a page; the rows of an inline have none."""
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        refusal = getattr(self.request, "refusal", None)
+        if refusal is not None:
+            raise forms.ValidationError(str(refusal))
+        return cleaned
+
+    def validate_unique(self) -> None:
+        """Leave uniqueness to the operations: asking here tells of rows out of reach (L36)."""
+
+
+class FieldAccess:
+    """How fields of a form behave, for model admins and inlines alike."""
+
+    model: type[Model]
+    form: type[forms.ModelForm[Any]] = AccessForm
+    view_on_site = False
+    picks_active_people: ClassVar[bool] = True
+
+    def formfield_for_foreignkey(
+        self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        """Offer, and accept, only what may be named (L21, L22, L26)."""
+        related = related_model(db_field)
+        rows = kwargs.get("queryset")
+        rows = related._default_manager.all() if rows is None else rows
+        kwargs["queryset"] = access.nameable(rows, person(request))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)  # type: ignore[misc]  # a mixin
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        related: type[Model] = db_field.related_model
+        kwargs["queryset"] = access.nameable(related._default_manager.all(), person(request))
+        return super().formfield_for_manytomany(db_field, request, **kwargs)  # type: ignore[misc]  # a mixin
+
+    def formfield_for_dbfield(
+        self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        """Take away the links beside a select: they are drawn by model, not by row (L28)."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]  # a mixin
+        if field is not None and isinstance(field.widget, RelatedFieldWidgetWrapper):
+            field.widget = field.widget.widget
+        return field
+
+
+class AccessInline(FieldAccess, TabularInline):  # type: ignore[misc]  # Unfold's formfield_overrides
+    """Rows of a parent, for parents that whoever may change them may change whole.
+
+    Rows with rights of their own never stand in an inline (L46, L47).
+    """
+
+    extra = 0
+    can_delete = True
+    show_change_link = False
+
+    def _may(self, request: HttpRequest, obj: Model | None) -> bool:
+        if obj is None or obj.pk is None:
+            return True
+        return access.allows(person(request), "change", obj)
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return True
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return self._may(request, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return self._may(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return self._may(request, obj)
+
+
+# --- The model admin ------------------------------------------------------------------------------
+
+
+class AccessModelAdmin(FieldAccess, ModelAdmin):  # type: ignore[misc]  # Unfold's formfield_overrides
+    """The base of every screen: rows, fields, actions and answers by the access engine."""
+
+    # Any, since Unfold gives these the type of their empty values, which no screen could replace.
+    add_fieldsets: Any = ()
+    change_form_before_template: Any = None
+    change_form_after_template: Any = None
+    change_form_outer_before_template: Any = None
+    change_form_outer_after_template: Any = None
+    list_after_template: Any = None
+
+    refusals: ClassVar[tuple[type[Exception], ...]] = (AccountsError,)
+    """What this floor's operations raise; shown on the form, with everything typed kept."""
+
+    record_panels: ClassVar[list[Callable[[HttpRequest, Model], str]]] = []
+    """A slot for upper floors: pieces of HTML below a record (exports that contained it, …)."""
+    list_tools: ClassVar[
+        list[Callable[[HttpRequest, AccessModelAdmin], dict[str, Any] | None]]
+    ] = []
+    """A slot for upper floors: links above a list ({title, url, icon}), or None."""
+
+    row_actions: ClassVar[dict[str, tuple[Callable[..., Any], str]]] = {}
+    """A slot for upper floors: actions on ticked rows, name → (function, description)."""
+
+    paginator = CappedPaginator
+    show_full_result_count = False
+    show_facets = ShowFacets.NEVER
+    list_per_page = 50
+    list_max_show_all = 200
+    list_filter_submit = True
+    list_fullwidth = True
+    actions: Sequence[Any] = ()
+    extra_parameters: ClassVar[tuple[str, ...]] = ()
+    """Query parameters of this list beside page, order, search and its filters' own."""
+    in_palette = False
+    """Whether the command palette finds rows of this model."""
+    picker_fields: ClassVar[tuple[str, ...]] = ()
+    """What a picker elsewhere may search by: names and nothing else (R7)."""
+
+    # Unfold keeps the request on this object, which all threads share (L74).
+    @property
+    def request(self) -> HttpRequest:
+        raise AttributeError("The request is an argument; kept here it would be somebody else's.")
+
+    @request.setter
+    def request(self, value: HttpRequest) -> None:
+        """Keep nothing."""
+
+    # Who may do what --------------------------------------------------------------------------
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return access.permitted(super().get_queryset(request), person(request), "view")
+
+    def may(self, request: HttpRequest, action: str, obj: Model | str | None = None) -> bool:
+        """Ask the engine; Unfold passes a key as text where it means the object (L63)."""
+        if isinstance(obj, str | int):
+            row: Model | None = self.get_object(request, unquote(str(obj)))
+            return row is not None and self.may(request, action, row)
+        if obj is None or obj.pk is None:
+            return access.allows_any(person(request), action, self.model)
+        if request.method not in ("GET", "HEAD"):
+            return access.allows(person(request), action, obj)
+        memo: dict[tuple[str, type[Model], Any], bool] = request.__dict__.setdefault("_allowed", {})
+        key = (action, type(obj), obj.pk)
+        if key not in memo:
+            memo[key] = access.allows(person(request), action, obj)
+        return memo[key]
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.may(request, "view", obj)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self.may(request, "add")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.may(request, "change", obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.may(request, "delete", obj)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Answer for the anonymous reader of the log-in page too (L65)."""
+        return isinstance(request.user, User) and self.may(request, "view")
+
+    # Lists ------------------------------------------------------------------------------------
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
+        # Any, since Unfold promises a list where Django wants the class of one.
+        return AccessChangeList
+
+    def relations_shown(self, request: HttpRequest) -> list[str]:
+        """Return the foreign keys among this list's columns."""
+        return [n for n in self.list_display if relation(self.model, n) is not None]  # type: ignore[misc]  # relation() takes names only
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """Show relations only by names the person may read (L1)."""
+        columns = super().get_list_display(request)
+        return [
+            safe_column(request, self.model, name) if relation(self.model, name) else name
+            for name in columns
+        ]
+
+    def get_list_select_related(self, request: HttpRequest) -> list[str] | bool:
+        return self.relations_shown(request) or False
+
+    def list_parameters(self, request: HttpRequest) -> set[str]:
+        """Return every query parameter this list knows; any other is refused (L8–L11)."""
+        known = {"p", "o", "q", "e", "all", *self.extra_parameters}
+        for entry in self.get_list_filter(request):
+            if isinstance(entry, str):
+                known |= {f"{entry}__exact"}
+            elif isinstance(entry, type) and hasattr(entry, "known_parameters"):
+                known |= set(entry.known_parameters())
+        return known
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        return request is not None and lookup in self.list_parameters(request)
+
+    def to_field_allowed(self, request: HttpRequest, to_field: str) -> bool:
+        return to_field == self.opts.pk.name
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Offer what this class and the slot declare: deleting many is a tool of its own."""
+        actions = dict(super().get_actions(request))
+        actions.pop("delete_selected", None)
+        for name, (function, description) in self.row_actions.items():
+            if function.offered(request, self):  # type: ignore[attr-defined]  # part of the slot's contract
+                actions[name] = (function, name, description)
+        return actions
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:  # Unfold promises a TemplateResponse; an action or a wrong address redirects
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        if set(request.GET) - self.list_parameters(request) or "\x00" in request.GET.get("q", ""):
+            raise BadRequest("This list has no such filter.")
+        tools = [tool(request, self) for tool in self.list_tools]
+        context = {"list_tools": [t for t in tools if t], **(extra_context or {})}
+        context.setdefault("title", str(self.opts.verbose_name_plural).capitalize())
+        return super().changelist_view(request, context)
+
+    # One record -------------------------------------------------------------------------------
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any:
+        if from_field is not None and from_field != self.opts.pk.name:
+            return None
+        return super().get_object(request, object_id)
+
+    def _get_obj_does_not_exist_redirect(
+        self, request: HttpRequest, opts: Any, object_id: str
+    ) -> HttpResponse:
+        """Answer for absent and for hidden: the same 404 without a word (RC4)."""
+        raise Http404
+
+    def found(self, request: HttpRequest, object_id: str) -> Any:
+        """Return the object in reach, or raise the one 404 for absent and hidden."""
+        obj = self.get_object(request, unquote(object_id))
+        if obj is None:
+            raise Http404
+        return obj
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        if {"_saveasnew", "dataset", "_popup", "_to_field"} & {*request.POST, *request.GET}:
+            raise BadRequest("This form has no such button.")  # L34, L61, L18
+        obj = None
+        if object_id is None:
+            if not self.has_add_permission(request):
+                raise PermissionDenied
+        else:
+            obj = self.found(request, object_id)
+            if request.method == "POST" and not self.has_change_permission(request, obj):
+                return self.refuse(request, obj, "change")
+        context = {**self.record_context(request, obj), **(extra_context or {})}
+        try:
+            return super().changeform_view(request, object_id, form_url, context)
+        except self.refusals as refusal:
+            if isinstance(refusal, PermissionDenied) and obj is not None:
+                return self.refuse(request, obj, "change", str(refusal))
+            # Shown on the form, with everything that was typed (see AccessForm.clean).
+            request.refusal = refusal  # type: ignore[attr-defined]  # for this request's form
+            context["refusal"] = type(refusal).__name__
+            return super().changeform_view(request, object_id, form_url, context)
+
+    def record_context(self, request: HttpRequest, obj: Model | None) -> dict[str, Any]:
+        """Return what a record's page shows beside its form."""
+        context: dict[str, Any] = {"show_save_and_add_another": False}
+        if obj is not None:
+            panels = [panel(request, obj) for panel in self.record_panels]
+            context["record_panels"] = [panel for panel in panels if panel]
+        return context
+
+    def reasons(self, request: HttpRequest, obj: Model, action: str) -> list[str]:
+        """Return why this person may not do this, in sentences."""
+        explanation = access.explain(person(request), action, obj)
+        return [f"Refused: {finding.because}." for finding in explanation.decisive]
+
+    def refuse(
+        self, request: HttpRequest, obj: Model, action: str, message: str = ""
+    ) -> HttpResponse:
+        """Answer 403 with the reasons, and write the refusal down."""
+        user = person(request)
+        reasons = [message] if message else self.reasons(request, obj, action)
+        codes = [f.code for f in access.explain(user, action, obj).decisive]
+        audit.record_refusal(
+            f"{self.opts.model_name}.{action}",
+            actor=user,
+            code=codes[0] if codes else "out_of_reach",
+            on=obj,
+        )
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Nothing was changed",
+            "opts": self.opts,
+            "original": obj,
+            "reasons": reasons,
+            "entered": entered(request),
+        }
+        return TemplateResponse(request, "admin/refused.html", context, status=403)
+
+    def get_form(
+        self, request: HttpRequest, obj: Model | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        form = super().get_form(request, obj, change, **kwargs)
+        return type(form.__name__, (form,), {"request": request})
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Take no values from the address: they would name any row by its key (L25, L26)."""
+        return {}
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Replace relations that are only shown by safe ones (L23, L29, L32)."""
+        locked = set(self._shown_only(request, obj))
+        return [
+            (title, {**options, "fields": self._safe(request, options["fields"], locked)})
+            for title, options in super().get_fieldsets(request, obj)
+        ]
+
+    def _safe(self, request: HttpRequest, fields: Iterable[Any], locked: set[str]) -> list[Any]:
+        return [
+            tuple(self._safe(request, field, locked))
+            if isinstance(field, list | tuple)
+            else safe_readonly(request, self.model, field)
+            if field in locked
+            else field
+            for field in fields
+        ]
+
+    def _shown_only(self, request: HttpRequest, obj: Model | None) -> list[str]:
+        """Return the foreign keys that this page shows and does not edit."""
+        all_of_them = [f.name for f in self.model._meta.fields if isinstance(f, ForeignKey)]
+        if obj is None or obj.pk is None:
+            return []
+        if not self.has_change_permission(request, obj):
+            return all_of_them
+        fixed = set(super().get_readonly_fields(request, obj))
+        return [n for n in all_of_them if n in fixed or self._hides_its_value(request, obj, n)]
+
+    def _hides_its_value(self, request: HttpRequest, obj: Model, name: str) -> bool:
+        """A value that may not be named is kept and not offered for change (RC6)."""
+        field = relation(self.model, name)
+        assert field is not None
+        key = getattr(obj, field.attname)
+        return key is not None and not names(request).may_name(related_model(field), key)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        declared = list(super().get_readonly_fields(request, obj))
+        locked = self._shown_only(request, obj)
+        return [
+            *(name for name in declared if name not in locked),
+            *(safe_readonly(request, self.model, name) for name in locked),
+        ]
+
+    # Writing ----------------------------------------------------------------------------------
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Hand over to the operation; nothing here saves a row itself (RC2)."""
+        if change:
+            self.change(request, obj, form)
+        else:
+            self.create(request, obj, form)
+
+    def create(self, request: HttpRequest, obj: Any, form: Any) -> None:
+        """Call the operation that adds this object; the floor's screen says which."""
+        raise PermissionDenied
+
+    def change(self, request: HttpRequest, obj: Any, form: Any) -> None:
+        """Call the operation that changes this object; the floor's screen says which."""
+        raise PermissionDenied
+
+    def remove(self, request: HttpRequest, obj: Any) -> None:
+        """Call the operation that deletes this object; the floor's screen says which."""
+        raise PermissionDenied
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        for formset in formsets:
+            self.save_formset(request, form, formset, change=change)
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        obj = self.found(request, object_id)
+        if not self.has_delete_permission(request, obj):
+            return self.refuse(request, obj, "delete")
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except self.refusals as refusal:
+            if isinstance(refusal, PermissionDenied):
+                return self.refuse(request, obj, "delete", str(refusal))
+            self.message_user(request, str(refusal), level="error")
+            return HttpResponseRedirect(request.path.removesuffix("delete/") + "change/")
+
+    def get_deleted_objects(
+        self, objs: Iterable[Any], request: HttpRequest
+    ) -> tuple[list[Any], dict[str, int], set[str], list[str]]:
+        """Name the record itself and nothing that hangs on it (L43)."""
+        rows = [str(obj) for obj in objs]
+        return rows, {str(self.opts.verbose_name_plural): len(rows)}, set(), []
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        self.remove(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        raise PermissionDenied  # L41: deleting many is a tool of its own
+
+    # Django's own log and history are not used: the audit log is the one trail (L64–L66) -------
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        return None
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        return None
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        return None
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        raise Http404
+
+    def get_inline_instances(
+        self, request: HttpRequest, obj: Model | None = None
+    ) -> list[InlineModelAdmin[Any, Any]]:
+        inlines = super().get_inline_instances(request, obj)
+        assert all(isinstance(inline, AccessInline) for inline in inlines)
+        return inlines
+
+
+def safe_readonly(request: HttpRequest, model: type[Model], name: str) -> Callable[[Any], Any]:
+    """Return a read-only form field that shows a relation safely; one object per request."""
+    memo: dict[tuple[type[Model], str], Any] = request.__dict__.setdefault("_safe_fields", {})
+    if (model, name) not in memo:
+        memo[model, name] = safe_column(request, model, name)
+    return memo[model, name]  # type: ignore[no-any-return]  # a memo of this request
+
+
+def entered(request: HttpRequest) -> list[tuple[str, str]]:
+    """Return what a person typed into a refused form, so that it is not lost; never a password."""
+    return [
+        (name.replace("_", " ").capitalize(), str(value))
+        for name, value in request.POST.items()
+        if value
+        and name != "record_version"
+        and not name.startswith(("_", "csrf", "initial-"))
+        and "password" not in name
+    ]

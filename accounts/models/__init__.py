@@ -1,0 +1,22 @@
+"""Who people are, what they may do, and what they did."""
+
+from accounts.models.audit import AuditEvent, AuditText
+from accounts.models.lease import Lease
+from accounts.models.notices import Notice
+from accounts.models.people import Membership, Team, TeamReach, User
+from accounts.models.permissions import ObjectScope, PermissionSet, Rank, ToolGrant
+
+__all__ = [
+    "AuditEvent",
+    "AuditText",
+    "Lease",
+    "Membership",
+    "Notice",
+    "ObjectScope",
+    "PermissionSet",
+    "Rank",
+    "Team",
+    "TeamReach",
+    "ToolGrant",
+    "User",
+]

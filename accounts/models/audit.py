@@ -1,0 +1,92 @@
+"""The append-only log of everything that matters (B12). Its form is final: see design.md §4."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+if TYPE_CHECKING:
+    from accounts.access import Person, Rule
+
+
+class AuditEvent(models.Model):
+    """One thing that somebody did or was refused; written by `accounts.audit.record` only.
+
+    The database refuses UPDATE, DELETE and TRUNCATE on this table (accounts/protection.py).
+    """
+
+    at = models.DateTimeField()
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="audit_events"
+    )
+    system = models.CharField(
+        max_length=60, blank=True, help_text="The named system actor, where no person acted (Q46)."
+    )
+    real_actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
+    )
+    action = models.CharField(max_length=60)
+    object = models.CharField(max_length=60, blank=True)
+    object_id = models.CharField(max_length=60, blank=True)
+    ip = models.GenericIPAddressField("IP address", null=True)
+    result = models.CharField(max_length=20)
+    data = models.JSONField(default=dict)
+    text_digest = models.CharField(max_length=64, blank=True)
+    txid = models.BigIntegerField(default=0)
+    hash_version = models.PositiveSmallIntegerField()
+    row_hash = models.CharField(max_length=64)
+
+    always_visible = ("at", "action", "result")
+
+    class Meta:
+        ordering = ("-id",)
+        verbose_name = "audit event"
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(actor__isnull=False, system="") | (Q(actor=None) & ~Q(system="")),
+                name="somebody_or_a_named_system_acted",
+            ),
+        )
+        indexes = (
+            models.Index(fields=["object", "object_id", "-id"], name="audit_of_object"),
+            models.Index(fields=["actor", "-id"], name="audit_of_actor"),
+            models.Index(fields=["action", "-id"], name="audit_of_action"),
+            models.Index(fields=["txid", "id"], name="audit_for_seal"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.action} ({self.result})"
+
+    @classmethod
+    def access_rules(cls, person: Person, action: str) -> list[Rule]:
+        """Holders of *View audit log* read it (requirements §6); nobody writes it by hand."""
+        from accounts.access import ALWAYS, Rule
+
+        if action == "view":
+            return [
+                Rule(
+                    "everything",
+                    True,
+                    person.holds("audit.view"),
+                    "the permission View audit log covers the whole trail",
+                )
+            ]
+        return [Rule("unseen", False, ALWAYS, "the audit log cannot be written by hand")]
+
+
+class AuditText(models.Model):
+    """Words a person wrote (a message, a reason); the one part of the log that can be erased.
+
+    The event keeps their salted digest, so that the words can be proven while they exist and the
+    proof stays whole when they are gone.
+    """
+
+    event = models.OneToOneField(AuditEvent, models.PROTECT, related_name="text")
+    salt = models.CharField(max_length=32)
+    text = models.TextField()
+
+    def __str__(self) -> str:
+        return f"text of event {self.event_id}"

@@ -1,0 +1,205 @@
+"""People and the tree of teams they work in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import (  # type: ignore[attr-defined]  # the last is private
+    Group,
+    GroupManager,
+    PermissionsMixin,
+    _user_has_perm,
+)
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+from django.utils.functional import cached_property
+
+if TYPE_CHECKING:
+    from accounts.access import Grants, Person, Rule
+
+
+class UserManager(BaseUserManager["User"]):
+    """People by e-mail, always compared in lower case."""
+
+    use_in_migrations = True
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
+        """Save a person with this log-in; no password means none works."""
+        user = self.model(email=email.strip().lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
+        """Save a super admin; used by `manage.py createsuperuser` on an empty installation."""
+        return self.create_user(email, password, is_superuser=True, **fields)
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        return self.get(email=(username or "").strip().lower())
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person who can log in with an e-mail address; their rights hang on one permission set."""
+
+    email = models.EmailField(
+        "e-mail",
+        unique=True,
+        help_text="The log-in. Stored in lower case; one person per address.",
+    )
+    first_name = models.CharField(max_length=100, blank=True)
+    last_name = models.CharField(max_length=100, blank=True)
+    is_active = models.BooleanField(
+        "active", default=True, help_text="Inactive people cannot log in; their records stay."
+    )
+    permission_set = models.ForeignKey(
+        "accounts.PermissionSet",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="people",
+        help_text="What this person may do. Without a set: nothing.",
+    )
+    teams = models.ManyToManyField(
+        "accounts.Team", through="accounts.Membership", related_name="members", editable=False
+    )
+    session_epoch = models.PositiveIntegerField(
+        default=0, editable=False, help_text="Raised to end every open session of this person."
+    )
+    date_joined = models.DateTimeField(default=timezone.now, editable=False)
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    objects = UserManager()
+
+    always_visible = ("email", "first_name", "last_name", "is_active")
+    names_are_public = True
+
+    class Meta:
+        verbose_name = "person"
+        verbose_name_plural = "people"
+        ordering = ("first_name", "last_name", "email")
+        constraints = (
+            models.CheckConstraint(condition=Q(email=Lower("email")), name="email_is_lower_case"),
+        )
+
+    def __str__(self) -> str:
+        name = self.get_full_name()
+        return name if self.is_active else f"{name} (deactivated)"
+
+    def get_full_name(self) -> str:
+        """Return the name as people read it, the e-mail where there is none."""
+        return f"{self.first_name} {self.last_name}".strip() or self.email
+
+    def get_short_name(self) -> str:
+        return self.first_name or self.email
+
+    @property
+    def is_staff(self) -> bool:
+        """The admin is the whole product: every active person may enter it."""
+        return self.is_active
+
+    def clean(self) -> None:
+        super().clean()
+        self.email = self.email.strip().lower()
+
+    # Super admins get no short-cut: they too are decided by access.py (R90, design.md §1).
+    def has_perm(self, perm: str, obj: Any = None) -> bool:
+        return bool(_user_has_perm(self, perm, obj))
+
+    def has_module_perms(self, app_label: str) -> bool:
+        from accounts.access import allows_any_in_app
+
+        return allows_any_in_app(self, app_label)
+
+    @cached_property
+    def grants(self) -> Grants:
+        """What this person holds, loaded once per instance and never kept across requests (Q24)."""
+        from accounts.access import load_grants
+
+        return load_grants(self)
+
+    def _get_session_auth_hash(self, secret: Any = None) -> str:
+        """Tie a session to the password *and* to the epoch, so that it can be ended for good."""
+        key_salt = "accounts.models.people.User.session"
+        value = f"{self.password}:{self.session_epoch}"
+        return salted_hmac(key_salt, value, secret=secret, algorithm="sha256").hexdigest()
+
+    @classmethod
+    def access_rules(cls, person: Person, action: str) -> list[Rule]:
+        """People are governed by super admins; names are shown elsewhere by pickers (R7)."""
+        return []
+
+
+class Team(Group):
+    """A group of people that sees what its members, and the teams below it, own (R27, E21).
+
+    It extends Django's group for guardian's per-record group shares only; who is in it is told by
+    `Membership` alone.
+    """
+
+    parent = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="children",
+        help_text="A team above sees everything owned below, never the other way round.",
+    )
+
+    objects: ClassVar[models.Manager[Team]] = GroupManager()  # type: ignore[assignment]  # typed for groups
+
+    always_visible = ("name", "parent")
+    names_are_public = True
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @classmethod
+    def access_rules(cls, person: Person, action: str) -> list[Rule]:
+        """Teams are governed by super admins; their names are visible to everybody."""
+        return []
+
+
+class TeamReach(models.Model):
+    """The closure of the tree: `above` sees `below`; every team is above itself.
+
+    Rewritten by `accounts.operations` with the tree, in the same transaction.
+    """
+
+    above = models.ForeignKey(Team, models.CASCADE, related_name="reaches_below")
+    below = models.ForeignKey(Team, models.CASCADE, related_name="reached_from")
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["above", "below"], name="team_reach_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.above_id} > {self.below_id}"
+
+
+class Membership(models.Model):
+    """A person in a team: at most one main team, any number of extra ones (E19, E20)."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
+    team = models.ForeignKey(Team, models.PROTECT, related_name="memberships")
+    is_main = models.BooleanField("main team", default=False)
+
+    class Meta:
+        ordering = ("-is_main", "team__name")
+        constraints = (
+            models.UniqueConstraint(fields=["user", "team"], name="member_once"),
+            models.UniqueConstraint(
+                fields=["user"], condition=Q(is_main=True), name="one_main_team"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.user_id} in {self.team_id}"

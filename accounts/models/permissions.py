@@ -1,0 +1,126 @@
+"""Permission sets: what a person may do, per kind of record and per tool."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.db import models
+from django.db.models import F, Q
+
+from accounts import catalogue
+
+if TYPE_CHECKING:
+    from accounts.access import Person, Rule
+
+
+class Rank(models.IntegerChoices):
+    """How far a scope reaches (R12), as a rank that can be compared in SQL."""
+
+    NONE = 0, "None"
+    OWNED = 1, "Owned only"
+    TEAM = 2, "Team only"
+    EVERYTHING = 3, "Everything"
+
+
+class PermissionSet(models.Model):
+    """A named set of permissions; everybody who has it may do exactly what it says (R102, E12)."""
+
+    name = models.CharField(max_length=100, unique=True)
+    description = models.CharField(max_length=300, blank=True)
+
+    always_visible = ("name", "description")
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @classmethod
+    def access_rules(cls, person: Person, action: str) -> list[Rule]:
+        """Only super admins see and edit permission sets (R98)."""
+        return []
+
+
+def _within(narrow: str, wide: str) -> Q:
+    """`narrow` reaches no record that `wide` does not, box included (R20)."""
+    return Q(**{f"{narrow}__lte": F(wide)}) & (
+        Q(**{f"{narrow}_unassigned": False})
+        | Q(**{f"{wide}_unassigned": True})
+        | Q(**{wide: Rank.EVERYTHING})
+    )
+
+
+def _box_fits(action: str) -> Q:
+    """The box stands only beside Team only and Owned only (R13, R26)."""
+    return Q(**{f"{action}_unassigned": False}) | Q(**{f"{action}__in": (Rank.OWNED, Rank.TEAM)})
+
+
+class ObjectScope(models.Model):
+    """One permission set's scopes on one kind of record: a column per action (R10, R12, R13)."""
+
+    permission_set = models.ForeignKey(PermissionSet, models.CASCADE, related_name="scopes")
+    object = models.CharField(max_length=60)
+    add = models.BooleanField(default=False)
+    view = models.SmallIntegerField(choices=Rank.choices, default=Rank.NONE)
+    view_unassigned = models.BooleanField(default=False)
+    change = models.SmallIntegerField(choices=Rank.choices, default=Rank.NONE)
+    change_unassigned = models.BooleanField(default=False)
+    delete = models.SmallIntegerField(choices=Rank.choices, default=Rank.NONE)  # type: ignore[assignment]  # the action's own name (design.md §4); rows are deleted through querysets
+    delete_unassigned = models.BooleanField(default=False)
+    communicate = models.SmallIntegerField(choices=Rank.choices, default=Rank.NONE)
+    communicate_unassigned = models.BooleanField(default=False)
+    merge = models.SmallIntegerField(choices=Rank.choices, default=Rank.NONE)
+    merge_unassigned = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["permission_set", "object"], name="one_scope_per_set_and_object"
+            ),
+            models.CheckConstraint(condition=_within("change", "view"), name="change_within_view"),
+            models.CheckConstraint(condition=_within("delete", "view"), name="delete_within_view"),
+            models.CheckConstraint(
+                condition=_within("communicate", "view"), name="communicate_within_view"
+            ),
+            models.CheckConstraint(
+                condition=_within("merge", "change"), name="merge_within_change"
+            ),
+            models.CheckConstraint(
+                condition=Q(add=False) | Q(view__gt=Rank.NONE), name="add_needs_view"
+            ),
+            *(
+                models.CheckConstraint(condition=_box_fits(action), name=f"{action}_box_fits")
+                for action in catalogue.SCOPED_ACTIONS
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    view__in=Rank.values,
+                    change__in=Rank.values,
+                    delete__in=Rank.values,
+                    communicate__in=Rank.values,
+                    merge__in=Rank.values,
+                ),
+                name="ranks_are_known",
+            ),
+        )
+        indexes = (models.Index(fields=["object", "permission_set"], name="scope_by_object"),)
+
+    def __str__(self) -> str:
+        return f"{self.permission_set_id}: {self.object}"
+
+
+class ToolGrant(models.Model):
+    """One permission set holds one tool of the catalogue, or one option of it."""
+
+    permission_set = models.ForeignKey(PermissionSet, models.CASCADE, related_name="tools")
+    key = models.CharField(max_length=60)
+    option = models.CharField(max_length=30, blank=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["permission_set", "key", "option"], name="grant_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.permission_set_id}: {self.key}"

@@ -1,0 +1,492 @@
+"""Every change to people, teams and permission sets: one function, one transaction, one event.
+
+Who may do it is asked of access.py; a named system actor (seeding, import) passes and is logged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.validators import validate_email
+from django.db import IntegrityError, models, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from accounts import access, audit, catalogue
+from accounts.audit import Actor, System
+from accounts.models import (
+    Membership,
+    Notice,
+    ObjectScope,
+    PermissionSet,
+    Rank,
+    Team,
+    TeamReach,
+    ToolGrant,
+    User,
+)
+
+
+class AccountsError(Exception):
+    """A change to people or permissions that was refused; the message says what to do."""
+
+
+class NotAllowed(AccountsError, PermissionDenied):
+    """The actor may not do this."""
+
+
+class LastSuperAdmin(AccountsError):
+    """The change would leave the account without an active super admin (Q22)."""
+
+
+class InvalidChange(AccountsError):
+    """What was asked for cannot be: a name taken, a loop in the tree, an unknown key."""
+
+
+on_leaving: list[Callable[[User, Actor], None]] = []
+"""A slot for upper floors: what else ends when a person is deactivated (recall requests, …)."""
+
+
+def require(actor: Actor, action: str, subject: type[models.Model] | models.Model) -> None:
+    """Raise `NotAllowed` unless the actor may do this; a named system actor may."""
+    if isinstance(actor, System):
+        return
+    if isinstance(subject, models.Model):
+        allowed = access.allows(actor, action, subject)
+    else:
+        allowed = access.allows_any(actor, action, subject)
+    if not allowed:
+        name = subject._meta.verbose_name
+        raise NotAllowed(f"You may not {action} this {name}. Ask a super admin to do it.")
+
+
+def require_super_admin(actor: Actor) -> None:
+    """Raise `NotAllowed` unless a super admin or a named system actor asks (R91)."""
+    if isinstance(actor, User) and not (actor.is_active and actor.is_superuser):
+        raise NotAllowed("Only a super admin may do this.")
+
+
+# --- People ---------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def create_person(
+    *,
+    actor: Actor,
+    email: str,
+    first_name: str = "",
+    last_name: str = "",
+    permission_set: PermissionSet | None = None,
+    main_team: Team | None = None,
+    extra_teams: Iterable[Team] = (),
+    password: str | None = None,
+    is_superuser: bool = False,
+) -> User:
+    """Add a person; without a password they cannot log in yet."""
+    require(actor, "add", User)
+    if is_superuser:
+        require_super_admin(actor)
+    email = _free_email(email)
+    person = User.objects.create_user(
+        email,
+        password,
+        first_name=first_name.strip(),
+        last_name=last_name.strip(),
+        permission_set=permission_set,
+        is_superuser=is_superuser,
+    )
+    _write_teams(person, main_team, extra_teams)
+    audit.record(
+        "person.create",
+        actor=actor,
+        on=person,
+        data={
+            "permission_set": permission_set and permission_set.pk,
+            "super_admin": is_superuser,
+            "teams": _team_data(person),
+        },
+    )
+    return person
+
+
+@transaction.atomic
+def change_person(
+    person: User,
+    *,
+    actor: Actor,
+    email: str,
+    first_name: str,
+    last_name: str,
+) -> None:
+    """Change a person's name or log-in."""
+    require(actor, "change", person)
+    wanted = {
+        "email": _free_email(email, besides=person),
+        "first_name": first_name.strip(),
+        "last_name": last_name.strip(),
+    }
+    stored = User.objects.values(*wanted).get(pk=person.pk)
+    changed = sorted(name for name in wanted if wanted[name] != stored[name])
+    if changed:
+        User.objects.filter(pk=person.pk).update(**wanted)
+        audit.record("person.change", actor=actor, on=person, data={"fields": changed})
+
+
+@transaction.atomic
+def set_password(person: User, *, actor: Actor, password: str) -> None:
+    """Give a person a new password and end their open sessions."""
+    require(actor, "change", person)
+    person.set_password(password)
+    User.objects.filter(pk=person.pk).update(
+        password=person.password, session_epoch=F("session_epoch") + 1
+    )
+    audit.record("person.set_password", actor=actor, on=person)
+
+
+@transaction.atomic
+def set_teams(
+    person: User, *, actor: Actor, main_team: Team | None, extra_teams: Iterable[Team] = ()
+) -> None:
+    """Put a person into exactly these teams (E19, E23)."""
+    require(actor, "change", person)
+    before = _team_data(person)
+    _write_teams(person, main_team, extra_teams)
+    after = _team_data(person)
+    if before != after:
+        audit.record("person.set_teams", actor=actor, on=person, data={"from": before, "to": after})
+
+
+@transaction.atomic
+def assign_set(person: User, *, actor: Actor, permission_set: PermissionSet | None) -> None:
+    """Give a person this permission set; it replaces what they had (E12)."""
+    require(actor, "change", person)
+    before = User.objects.values_list("permission_set", flat=True).get(pk=person.pk)
+    after = permission_set and permission_set.pk
+    if before != after:
+        User.objects.filter(pk=person.pk).update(permission_set=permission_set)
+        audit.record(
+            "person.assign_set", actor=actor, on=person, data={"from": before, "to": after}
+        )
+
+
+@transaction.atomic
+def make_super_admin(person: User, *, actor: Actor) -> None:
+    """Make a person a super admin (R91)."""
+    require_super_admin(actor)
+    if User.objects.filter(pk=person.pk, is_active=True, is_superuser=False).update(
+        is_superuser=True
+    ):
+        audit.record("person.make_super_admin", actor=actor, on=person)
+
+
+@transaction.atomic
+def remove_super_admin(person: User, *, actor: Actor, permission_set: PermissionSet) -> None:
+    """Take super admin status away; from now on the person may do what this set says (R92, Q27)."""
+    require_super_admin(actor)
+    if actor == person:
+        raise NotAllowed("Nobody demotes themselves. Ask another super admin to do it (Q22).")
+    _lock_super_admins()
+    if User.objects.filter(pk=person.pk, is_superuser=True).update(
+        is_superuser=False, permission_set=permission_set
+    ):
+        _keep_a_super_admin("demoted")
+        audit.record(
+            "person.remove_super_admin",
+            actor=actor,
+            on=person,
+            data={"permission_set": permission_set.pk},
+        )
+
+
+@transaction.atomic
+def deactivate(person: User, *, actor: Actor) -> None:
+    """End a person's access at once: sessions, log-in and what upper floors add (E51, Q9).
+
+    Records, teams and history stay as they are (Q23).
+    """
+    require(actor, "change", person)
+    if actor == person:
+        raise NotAllowed("Nobody deactivates themselves. Ask another super admin to do it.")
+    _lock_super_admins()
+    if User.objects.filter(pk=person.pk, is_active=True).update(
+        is_active=False, session_epoch=F("session_epoch") + 1
+    ):
+        _keep_a_super_admin("deactivated")
+        person.is_active = False
+        audit.record("person.deactivate", actor=actor, on=person)
+        for leave in on_leaving:
+            leave(person, actor)
+
+
+@transaction.atomic
+def reactivate(person: User, *, actor: Actor) -> None:
+    """Let a deactivated person log in again, with the rights they have now."""
+    require(actor, "change", person)
+    if User.objects.filter(pk=person.pk, is_active=False).update(is_active=True):
+        person.is_active = True
+        audit.record("person.reactivate", actor=actor, on=person)
+
+
+def _free_email(email: str, besides: User | None = None) -> str:
+    email = email.strip().lower()
+    try:
+        validate_email(email)
+    except ValidationError:
+        raise InvalidChange(
+            "This is not an e-mail address. Write it like name@example.com."
+        ) from None
+    others = User.objects.filter(email=email)
+    if besides is not None:
+        others = others.exclude(pk=besides.pk)
+    if others.exists():
+        raise InvalidChange("Another person logs in with this e-mail address. Choose another one.")
+    return email
+
+
+def _write_teams(person: User, main: Team | None, extra: Iterable[Team]) -> None:
+    wanted = {team.pk: False for team in extra}
+    if main is not None:
+        wanted[main.pk] = True
+    Membership.objects.filter(user=person).delete()
+    Membership.objects.bulk_create(
+        Membership(user=person, team_id=team, is_main=is_main) for team, is_main in wanted.items()
+    )
+
+
+def _team_data(person: User) -> dict[str, Any]:
+    rows = list(Membership.objects.filter(user=person).values_list("team", "is_main"))
+    return {
+        "main": next((team for team, is_main in rows if is_main), None),
+        "extra": sorted(team for team, is_main in rows if not is_main),
+    }
+
+
+def _lock_super_admins() -> None:
+    """Let two demotions happen one after the other; SQLite's transactions already do."""
+    list(User.objects.select_for_update().filter(is_superuser=True).order_by("pk").values("pk"))
+
+
+def _keep_a_super_admin(what: str) -> None:
+    if not User.objects.filter(is_superuser=True, is_active=True).exists():
+        raise LastSuperAdmin(
+            f"The last active super admin cannot be {what}. Make somebody else super admin first."
+        )
+
+
+# --- Teams ----------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def create_team(*, actor: Actor, name: str, parent: Team | None = None) -> Team:
+    """Add a team, below another one or at the top."""
+    require(actor, "add", Team)
+    team = Team(name=_free_team_name(name), parent=parent)
+    team.save(force_insert=True)
+    _rewrite_reach()
+    audit.record("team.create", actor=actor, on=team, data={"parent": parent and parent.pk})
+    return team
+
+
+@transaction.atomic
+def change_team(team: Team, *, actor: Actor, name: str, parent: Team | None) -> None:
+    """Rename a team or hang it elsewhere in the tree."""
+    require(actor, "change", team)
+    if parent is not None and TeamReach.objects.filter(above=team, below=parent).exists():
+        raise InvalidChange(
+            f"{parent} is {team} itself or below it. Choose a team outside its own branch."
+        )
+    stored = Team.objects.get(pk=team.pk)
+    free_name = _free_team_name(name, besides=team)
+    after = {"name": free_name, "parent": parent and parent.pk}
+    before = {"name": stored.name, "parent": stored.parent_id}
+    if before == after:
+        return
+    stored.name, stored.parent = free_name, parent
+    stored.save()
+    _rewrite_reach()
+    audit.record("team.change", actor=actor, on=team, data={"from": before, "to": after})
+
+
+@transaction.atomic
+def delete_team(team: Team, *, actor: Actor) -> None:
+    """Remove an empty team."""
+    require(actor, "delete", team)
+    if Membership.objects.filter(team=team).exists() or Team.objects.filter(parent=team).exists():
+        raise InvalidChange("This team still has members or teams below it. Move them first.")
+    audit.record("team.delete", actor=actor, on=team, data={"name": team.name})
+    try:
+        team.delete()
+    except models.ProtectedError:
+        raise InvalidChange(
+            "This team is still used by a stage rule. Change the rule first."
+        ) from None
+    _rewrite_reach()
+
+
+def _free_team_name(name: str, besides: Team | None = None) -> str:
+    name = name.strip()
+    others = Team.objects.filter(name=name)
+    if besides is not None:
+        others = others.exclude(pk=besides.pk)
+    if not name or others.exists():
+        raise InvalidChange("A team needs a name that no other team has.")
+    return name
+
+
+def _rewrite_reach() -> None:
+    """Work the closure out anew from the tree; a few hundred teams take milliseconds."""
+    parents = dict(Team.objects.values_list("pk", "parent"))
+    wanted = set()
+    for team in parents:
+        above: int | None = team
+        while above is not None:
+            wanted.add((above, team))
+            above = parents[above]
+    present = set(TeamReach.objects.values_list("above", "below"))
+    gone = present - wanted
+    for above_id, below_id in gone:
+        TeamReach.objects.filter(above=above_id, below=below_id).delete()
+    TeamReach.objects.bulk_create(
+        TeamReach(above_id=above_id, below_id=below_id) for above_id, below_id in wanted - present
+    )
+
+
+# --- Permission sets ------------------------------------------------------------------------------
+
+Scopes = Mapping[str, Mapping[str, int | bool]]
+"""Object key → column → value; a missing column is None, or False for a box and for `add`."""
+
+
+@transaction.atomic
+def create_set(
+    *,
+    actor: Actor,
+    name: str,
+    description: str = "",
+    scopes: Scopes | None = None,
+    tools: Iterable[str] = (),
+) -> PermissionSet:
+    """Add a permission set (R98)."""
+    require(actor, "add", PermissionSet)
+    permission_set = PermissionSet(name=_free_set_name(name), description=description.strip())
+    permission_set.save(force_insert=True)
+    data = _write_permissions(permission_set, scopes or {}, set(tools))
+    audit.record("set.create", actor=actor, on=permission_set, data=data)
+    return permission_set
+
+
+@transaction.atomic
+def change_set(
+    permission_set: PermissionSet,
+    *,
+    actor: Actor,
+    name: str,
+    description: str,
+    scopes: Scopes,
+    tools: Iterable[str],
+) -> None:
+    """Write what a permission set says; everybody who has it is affected at once (Q24, Q26)."""
+    require(actor, "change", permission_set)
+    stored = PermissionSet.objects.get(pk=permission_set.pk)
+    stored.name = _free_set_name(name, besides=stored)
+    stored.description = description.strip()
+    stored.save()
+    data = _write_permissions(stored, scopes, set(tools))
+    audit.record("set.change", actor=actor, on=stored, data=data)
+
+
+@transaction.atomic
+def delete_set(permission_set: PermissionSet, *, actor: Actor) -> None:
+    """Remove a permission set that nobody has (Q26)."""
+    require(actor, "delete", permission_set)
+    if permission_set.people.exists():
+        raise InvalidChange("People still have this set. Give them another one first.")
+    audit.record("set.delete", actor=actor, on=permission_set, data={"name": permission_set.name})
+    permission_set.delete()
+
+
+def clamped(scope: Mapping[str, int | bool]) -> dict[str, int | bool]:
+    """Return a full row of scopes in which nothing exceeds what caps it, boxes included (R20)."""
+    row: dict[str, int | bool] = {"add": bool(scope.get("add", False))}
+    for action in catalogue.SCOPED_ACTIONS:
+        rank = Rank(scope.get(action, Rank.NONE))
+        box = bool(scope.get(f"{action}_unassigned", False))
+        if action in catalogue.CAPPED_BY:
+            cap = catalogue.CAPPED_BY[action]
+            rank = Rank(min(rank, row[cap]))
+            box = box and (bool(row[f"{cap}_unassigned"]) or row[cap] == Rank.EVERYTHING)
+        row[action] = int(rank)
+        row[f"{action}_unassigned"] = box and rank in (Rank.OWNED, Rank.TEAM)
+    row["add"] = row["add"] and row["view"] > Rank.NONE
+    return row
+
+
+def _free_set_name(name: str, besides: PermissionSet | None = None) -> str:
+    name = name.strip()
+    others = PermissionSet.objects.filter(name=name)
+    if besides is not None:
+        others = others.exclude(pk=besides.pk)
+    if not name or others.exists():
+        raise InvalidChange("A permission set needs a name that no other set has.")
+    return name
+
+
+def _write_permissions(
+    permission_set: PermissionSet, scopes: Scopes, tools: set[str]
+) -> dict[str, Any]:
+    """Replace scopes and tools, and return what changed, for the log."""
+    known = {kind.key for kind in catalogue.objects()}
+    if unknown := (set(scopes) - known) | {
+        t for t in tools if t.partition(":")[0] not in catalogue.TOOLS
+    }:
+        raise InvalidChange(f"Unknown permissions: {', '.join(sorted(unknown))}.")
+    before = {s.object: _row(s) for s in permission_set.scopes.all()}
+    held = set(permission_set.tools.values_list("key", "option"))
+    after = {key: clamped(scope) for key, scope in scopes.items()}
+    wanted = {(key, option) for key, _, option in (tool.partition(":") for tool in tools)}
+    try:
+        with transaction.atomic():
+            permission_set.scopes.all().delete()
+            ObjectScope.objects.bulk_create(
+                ObjectScope(permission_set=permission_set, object=key, **row)
+                for key, row in after.items()
+            )
+    except IntegrityError as error:
+        raise InvalidChange("These scopes contradict each other; nothing was saved.") from error
+    permission_set.tools.all().delete()
+    ToolGrant.objects.bulk_create(
+        ToolGrant(permission_set=permission_set, key=key, option=option) for key, option in wanted
+    )
+    return {
+        "scopes": {
+            key: {"from": before.get(key), "to": after.get(key)}
+            for key in sorted({*before, *after})
+            if before.get(key) != after.get(key)
+        },
+        "tools_added": sorted(key for key, _ in wanted - held),
+        "tools_removed": sorted(key for key, _ in held - wanted),
+    }
+
+
+def _row(scope: ObjectScope) -> dict[str, int | bool]:
+    names = ["add"]
+    for action in catalogue.SCOPED_ACTIONS:
+        names += [action, f"{action}_unassigned"]
+    return {name: getattr(scope, name) for name in names}
+
+
+# --- Notices --------------------------------------------------------------------------------------
+
+
+def notify(people: Iterable[User], text: str, link: str = "") -> None:
+    """Tell active people a sentence, with a link to where they can act (R129, R130)."""
+    Notice.objects.bulk_create(
+        Notice(user=person, text=text[:300], link=link) for person in people if person.is_active
+    )
+
+
+def read_notices(*, actor: User) -> int:
+    """Mark everything this person was told as read; return how many were new."""
+    return Notice.objects.filter(user=actor, read_at=None).update(read_at=timezone.now())

@@ -1,0 +1,1 @@
+"""British English, with a clock of 24 hours."""

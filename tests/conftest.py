@@ -1,0 +1,95 @@
+"""What every test stands on: which database, and a file or name for it that no other run has."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from django.apps import apps
+from django.conf import settings
+from django.db import connection
+from django.test import TransactionTestCase
+from pytest_django import Settings
+from pytest_django.plugin import blocking_manager_key
+
+from accounts.models import AuditEvent
+from accounts.protection import protect, unprotect
+from tests import company
+from tests.company import TinyCompany
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say which database the tests run on, as `make test` runs them on both."""
+    if connection.vendor == "sqlite":
+        return f"database: SQLite {sqlite3.sqlite_version}"
+    with config.stash[blocking_manager_key].unblock(), connection.temporary_connection() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_available_extensions WHERE name = 'pg_trgm'")
+        trigrams = "with" if cursor.fetchone()[0] else "without"
+        version = ".".join(map(str, connection.get_database_version()))
+    return f"database: PostgreSQL {version}, {trigrams} pg_trgm"
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Give this run, and each of its parallel workers, a test database of its own.
+
+    On SQLite a file: other processes must see what is in it.
+    """
+    database = settings.DATABASES["default"]
+    if connection.vendor == "sqlite":
+        folder: Path = tmp_path_factory.mktemp("database")
+        database["TEST"]["NAME"] = str(folder / "test.sqlite3")
+    else:
+        name = database["TEST"]["NAME"] or f"test_{database['NAME']}"
+        database["TEST"]["NAME"] = f"{name}_{os.getpid()}"
+
+
+@pytest.fixture
+def c(db: None) -> TinyCompany:
+    """The tiny company; `c` because every test of access says it in every line."""
+    return company.found()
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords(settings: Settings) -> None:
+    """Hash passwords cheaply: Argon2 is slow on purpose, and tests make many people."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def export_root(settings: Settings, tmp_path: Path) -> Path:
+    """Give every test a folder for exported files of its own."""
+    settings.EXPORT_ROOT = tmp_path / "exports"
+    return tmp_path / "exports"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def emptying_between_tests() -> Iterator[None]:
+    """Let the database be emptied after a test with real transactions.
+
+    The audit log refuses that, so its protection is lifted for as long as it takes; and what
+    migrations laid down is laid down again.
+    """
+    empty = TransactionTestCase._fixture_teardown
+    table = AuditEvent._meta.db_table
+    restores = [
+        import_module("exports.migrations.0002_policy").lay_down,
+        import_module("records.migrations.0002_sensitive_phone").flag,
+    ]
+
+    def empty_and_restore(self: TransactionTestCase) -> None:
+        unprotect(connection, table)
+        try:
+            empty(self)
+        finally:
+            protect(connection, table)
+        for restore in restores:
+            restore(apps, None)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", empty_and_restore)
+        yield

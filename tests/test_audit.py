@@ -1,0 +1,137 @@
+"""The log is append-only in the database itself, and part of the change it records."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.checks import run_checks
+from django.db import DatabaseError, connection, transaction
+from django.test import Client
+
+from accounts import audit
+from accounts.audit import System
+from accounts.models import AuditEvent, AuditText
+from accounts.protection import is_protected, protect, unprotect
+from records import operations
+from tests.company import TinyCompany
+
+TABLE = "accounts_auditevent"
+
+ATTACKS = {
+    "update": f"UPDATE {TABLE} SET action = 'forged'",
+    "delete": f"DELETE FROM {TABLE}",
+    "delete one": f"DELETE FROM {TABLE} WHERE id = (SELECT max(id) FROM {TABLE})",
+    "no-op update": f"UPDATE {TABLE} SET action = action",
+}
+ATTACKS_BY_VENDOR = {
+    "sqlite": {
+        "replace": f"REPLACE INTO {TABLE} SELECT * FROM {TABLE}",
+        "insert or replace": f"INSERT OR REPLACE INTO {TABLE} SELECT * FROM {TABLE}",
+        "upsert": f"INSERT INTO {TABLE} SELECT * FROM {TABLE} WHERE true "
+        "ON CONFLICT (id) DO UPDATE SET action = 'forged'",
+    },
+    "postgresql": {
+        "truncate": f"TRUNCATE {TABLE} CASCADE",
+        "replica role": f"SET LOCAL session_replication_role = replica; DELETE FROM {TABLE}",
+        "upsert": f"INSERT INTO {TABLE} SELECT * FROM {TABLE} "
+        "ON CONFLICT (id) DO UPDATE SET action = 'forged'",
+    },
+}
+ATTACKS |= ATTACKS_BY_VENDOR[connection.vendor]
+
+
+@pytest.fixture
+def event(c: TinyCompany) -> AuditEvent:
+    with transaction.atomic():
+        return audit.record("test.event", actor=c.sam, data={"b": 1, "a": [2]}, text="Because.")
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_the_database_refuses_to_change_the_log(event: AuditEvent, attack: str) -> None:
+    before = list(AuditEvent.objects.order_by("id").values())
+    with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(ATTACKS[attack])
+    assert list(AuditEvent.objects.order_by("id").values()) == before
+
+
+def test_attacks_would_succeed_without_the_protection(event: AuditEvent) -> None:
+    """Negative control: the refusals above come from the triggers."""
+    unprotect(connection, TABLE)
+    assert not is_protected(connection, TABLE)
+    assert "accounts.E001" in [message.id for message in run_checks(databases=["default"])]
+    with connection.cursor() as cursor:
+        cursor.execute(ATTACKS["update"])
+    assert AuditEvent.objects.get(pk=event.pk).action == "forged"
+    protect(connection, TABLE)
+    assert is_protected(connection, TABLE)
+    assert "accounts.E001" not in [m.id for m in run_checks(databases=["default"])]
+
+
+def test_row_hash_covers_what_was_written(event: AuditEvent) -> None:
+    stored = AuditEvent.objects.get(pk=event.pk)
+    assert stored.row_hash == audit.row_hash(stored)
+    for name, value in {
+        "action": "other",
+        "result": "refused",
+        "data": {"a": [2], "b": 2},
+        "object_id": "7",
+        "ip": "10.0.0.1",
+        "text_digest": "0" * 64,
+        "actor_id": None,
+    }.items():
+        altered = AuditEvent.objects.get(pk=event.pk)
+        setattr(altered, name, value)
+        assert audit.row_hash(altered) != stored.row_hash, name
+
+
+def test_words_can_be_erased_and_the_proof_stays(event: AuditEvent) -> None:
+    words = AuditText.objects.get(event=event)
+    assert audit.digest(words.salt, words.text) == event.text_digest
+    words.delete()
+    assert AuditEvent.objects.get(pk=event.pk).text_digest == event.text_digest
+
+
+def test_event_outside_a_transaction_is_refused(c: TinyCompany) -> None:
+    class NoTransaction:
+        in_atomic_block = False
+
+    real = audit.connection
+    audit.connection = NoTransaction()  # type: ignore[assignment]  # tests always run in one
+    try:
+        with pytest.raises(transaction.TransactionManagementError):
+            audit.record("test.event", actor=c.sam)
+    finally:
+        audit.connection = real
+
+
+def test_change_fails_when_its_event_cannot_be_written(
+    c: TinyCompany, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(AuditEvent._meta.get_field("action"), "column", "no_such_column")
+    deal = c.deals["ritas"]
+    with pytest.raises(DatabaseError), transaction.atomic():
+        operations.change(deal, actor=c.rita, values={"name": "Unlogged"}, version=1)
+    deal.refresh_from_db()
+    assert deal.name == "Rita's"
+
+
+def test_system_actor_has_a_name(c: TinyCompany) -> None:
+    with transaction.atomic():
+        event = audit.record("test.event", actor=System("import_crm"))
+    assert (event.actor, event.system) == (None, "import_crm")
+    with pytest.raises(DatabaseError), transaction.atomic():
+        audit.record("test.event", actor=System(""))
+
+
+def test_refusals_are_written_down_but_cannot_flood_the_log(c: TinyCompany, client: Client) -> None:
+    for _ in range(audit.REFUSALS_PER_MINUTE + 5):
+        audit.record_refusal("deal.change", actor=c.rita, code="stage", on=c.deals["vault"])
+    assert AuditEvent.objects.filter(result="refused").count() == audit.REFUSALS_PER_MINUTE
+    audit.record_refusal("deal.change", actor=c.rob, code="stage", on=c.deals["vault"])
+    assert AuditEvent.objects.filter(result="refused", actor=c.rob).count() == 1
+
+
+def test_event_of_a_request_carries_its_address(c: TinyCompany, client: Client) -> None:
+    client.force_login(c.rita)
+    address = f"/admin/records/deal/{c.deals['vault'].pk}/change/"
+    client.post(address, {"name": "x"}, REMOTE_ADDR="192.0.2.7")
+    assert AuditEvent.objects.get(result="refused").ip == "192.0.2.7"
