@@ -1,0 +1,272 @@
+"""Screens of records: lists with filters and padlocks, forms, and the “why?” panel."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.html import format_html
+from unfold.decorators import display
+
+from accounts import access
+from accounts.modeladmin import AccessModelAdmin, person
+from records import filters, operations
+from records.listing import list_filter
+from records.models import Company, Contact, Deal, Record, Ticket
+from records.operations import RecordError
+
+
+class RecordAdmin(AccessModelAdmin):
+    """What every kind of record's screens have."""
+
+    model: type[Record]
+    refusals = (RecordError,)
+    in_palette = True
+    change_list_template = "records/change_list.html"
+    change_form_before_template = "records/form_top.html"
+    change_form_outer_before_template = "records/why.html"
+    change_form_outer_after_template = "records/panels.html"
+    autocomplete_fields: ClassVar[tuple[str, ...]] = ("owner", "co_owner")
+    compressed_fields = True
+    warn_unsaved_form = True
+
+    # Lists --------------------------------------------------------------------------------------
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return access.marked(super().get_queryset(request), person(request), "change")
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        first, *rest = super().get_list_display(request)
+        return [first, "padlock", *rest]
+
+    @display(description="Edit")
+    def padlock(self, obj: Any) -> str:
+        """Tell which rows of the page may be changed, as the page's own query answered it."""
+        if obj.may_change:
+            return format_html(
+                '<span class="material-symbols-outlined padlock is-open" title="{}">edit</span>',
+                "You may change this record",
+            )
+        return format_html(
+            '<span class="material-symbols-outlined padlock" title="{}">lock</span>',
+            "You may not change this record; open it to read why",
+        )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        return filters.search(queryset, search_term[: filters.LONGEST_SEARCH]), False
+
+    # One record ---------------------------------------------------------------------------------
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """The creator becomes the owner unless another is chosen (E7)."""
+        return {"owner": person(request).pk}
+
+    def record_context(self, request: HttpRequest, obj: Model | None) -> dict[str, Any]:
+        context = super().record_context(request, obj)
+        if isinstance(obj, Record):
+            context["why"] = why(person(request), obj)
+        return context
+
+    def reasons(self, request: HttpRequest, obj: Model, action: str) -> list[str]:
+        assert isinstance(obj, Record)
+        return [
+            operations.owner_sentence(obj, person(request)),
+            *operations.refusal(person(request), action, obj),
+        ]
+
+    def create(self, request: HttpRequest, obj: Any, form: Any) -> None:
+        operations.create(obj, actor=person(request), confirm_hand_over=_confirmed(request))
+
+    def change(self, request: HttpRequest, obj: Any, form: Any) -> None:
+        version = request.POST.get("record_version", "")
+        operations.change(
+            obj,
+            actor=person(request),
+            values={name: form.cleaned_data[name] for name in form.changed_data},
+            version=int(version) if version.isdecimal() else 0,
+            confirm_hand_over=_confirmed(request),
+        )
+
+    def remove(self, request: HttpRequest, obj: Any) -> None:
+        operations.delete(obj, actor=person(request))
+
+    def response_add(
+        self, request: HttpRequest, obj: Any, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        return self._gone(request, obj) or super().response_add(request, obj, post_url_continue)
+
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        if gone := self._gone(request, obj):
+            return gone
+        if not access.allows(person(request), "change", obj):
+            sentences = " ".join(operations.refusal(person(request), "change", obj))
+            messages.warning(request, f"Saved. You cannot edit it any more. {sentences}")
+        return super().response_change(request, obj)
+
+    def _gone(self, request: HttpRequest, obj: Any) -> HttpResponse | None:
+        """Back to the list with a message where the record left the person's sight (Q30)."""
+        if access.allows(person(request), "view", obj):
+            return None
+        messages.success(request, f"“{obj}” was saved and handed over. You do not see it any more.")
+        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"
+        return HttpResponseRedirect(reverse(name))
+
+
+def _confirmed(request: HttpRequest) -> bool:
+    return request.POST.get("_confirm_hand_over") == "yes"
+
+
+def why(user: Any, record: Record) -> dict[str, Any]:
+    """Return what the “why?” panel says: what the reader may do here and the reasons, in words."""
+    seen = access.explain(user, "view", record)
+    verdicts = []
+    for action, verb in (("change", "change"), ("delete", "delete")):
+        allowed = access.allows(user, action, record)
+        verdicts.append(
+            {
+                "verb": verb,
+                "allowed": allowed,
+                "reasons": [] if allowed else operations.refusal(user, action, record),
+            }
+        )
+    return {
+        "owner": operations.owner_sentence(record, user),
+        "seen_because": operations.seen_because(seen),
+        "verdicts": verdicts,
+        "may_change": verdicts[0]["allowed"],
+    }
+
+
+@admin.register(Contact)
+class ContactAdmin(RecordAdmin):
+    """Contacts."""
+
+    list_display = ("full_name", "email", "phone", "company", "lifecycle", "owner", "updated_at")
+    list_filter = (list_filter(Contact),)
+    search_fields = Contact.search_fields
+    search_help_text = "Search name or e-mail"
+    picker_fields = ("first_name", "last_name")
+    autocomplete_fields = ("company", *RecordAdmin.autocomplete_fields)
+    sortable_by = ("full_name", "email", "lifecycle", "updated_at")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    ("first_name", "last_name"),
+                    ("email", "phone"),
+                    ("company", "job_title"),
+                    ("city", "lifecycle"),
+                )
+            },
+        ),
+        ("Owners", {"fields": (("owner", "co_owner"),)}),
+    )
+
+    @display(description="Name", ordering="last_name")
+    def full_name(self, obj: Contact) -> str:
+        return str(obj)
+
+
+@admin.register(Company)
+class CompanyAdmin(RecordAdmin):
+    """Companies."""
+
+    list_display = ("name", "sector", "country", "employees", "revenue", "parent", "owner")
+    list_filter = (list_filter(Company),)
+    search_fields = Company.search_fields
+    search_help_text = "Search name or domain"
+    picker_fields = ("name",)
+    autocomplete_fields = ("parent", *RecordAdmin.autocomplete_fields)
+    sortable_by = ("name", "sector", "country", "employees", "revenue")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    ("name", "domain"),
+                    ("sector", "country"),
+                    ("employees", "revenue"),
+                    ("founded", "parent"),
+                )
+            },
+        ),
+        ("Owners", {"fields": (("owner", "co_owner"),)}),
+    )
+
+
+class StagedAdmin(RecordAdmin):
+    """Records that stand in a pipeline."""
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "stage":
+            stages = db_field.related_model._default_manager
+            kwargs["queryset"] = stages.select_related("pipeline").order_by(
+                "pipeline__name", "position"
+            )
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def get_list_select_related(self, request: HttpRequest) -> list[str]:
+        return [*self.relations_shown(request), "stage__pipeline"]
+
+
+@admin.register(Deal)
+class DealAdmin(StagedAdmin):
+    """Deals."""
+
+    list_display = ("name", "amount", "stage", "company", "owner", "closed", "updated_at")
+    list_filter = (list_filter(Deal),)
+    search_fields = Deal.search_fields
+    search_help_text = "Search deal name"
+    picker_fields = ("name",)
+    autocomplete_fields = ("company", "contact", *RecordAdmin.autocomplete_fields)
+    sortable_by = ("name", "amount", "closed", "updated_at")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    ("name", "amount"),
+                    ("stage", "product"),
+                    ("company", "contact"),
+                    ("opened", "closed"),
+                )
+            },
+        ),
+        ("Owners", {"fields": (("owner", "co_owner"),)}),
+    )
+
+
+@admin.register(Ticket)
+class TicketAdmin(StagedAdmin):
+    """Tickets."""
+
+    list_display = ("subject", "priority", "stage", "company", "owner", "opened", "updated_at")
+    list_filter = (list_filter(Ticket),)
+    search_fields = Ticket.search_fields
+    search_help_text = "Search subject"
+    picker_fields = ("subject",)
+    autocomplete_fields = ("company", "contact", *RecordAdmin.autocomplete_fields)
+    sortable_by = ("subject", "priority", "opened", "updated_at")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    ("subject", "priority"),
+                    ("stage", "opened"),
+                    ("contact", "company"),
+                )
+            },
+        ),
+        ("Owners", {"fields": (("owner", "co_owner"),)}),
+    )
+
+
+# The screens of pipelines and properties register themselves.
+from records import pipeline_admin  # noqa: E402, F401

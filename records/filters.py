@@ -1,0 +1,318 @@
+"""The white list of filters, search and order of every kind of record, for lists and exports alike.
+
+django-filter answers an unknown or invalid parameter with *all* rows; here everything goes through
+`canonical`, which refuses instead. The canonical string is what an export request stores; it is
+read again by `narrowed`, as the person it is for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, ClassVar, TypeVar
+
+import django_filters
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db.models import Model, Q, QuerySet
+from django.http import QueryDict
+
+from accounts.access import nameable
+from accounts.models import Membership, Team, User
+from records.models import Company, Contact, Deal, Pipeline, Record, Stage, Ticket
+
+R = TypeVar("R", bound=Record)
+
+SEARCH = "q"
+ORDER = "o"
+LONGEST_SEARCH = 200
+
+
+class BadQuery(Exception):
+    """A parameter that does not exist, or a value that is absent or hidden: one and the same."""
+
+    def __init__(self, message: str = "This list has no such filter. Start again from the list."):
+        super().__init__(message)
+
+
+class InvalidValue(BadQuery):
+    """A value that is not of its filter's kind; the message names the filter."""
+
+
+def _names(model: type[Model]) -> Any:
+    """Return the choices of a filter by relation: what the person may name (leaks.md L3, L85)."""
+
+    def choices(request: Any) -> QuerySet[Any]:
+        return nameable(model._default_manager.all(), request.user)
+
+    return choices
+
+
+class RecordFilterSet(django_filters.FilterSet):
+    """Filters that every kind of record has."""
+
+    owner = django_filters.ModelChoiceFilter(
+        label="Owner or co-owner", queryset=_names(User), method="owned_by"
+    )
+    team = django_filters.ModelChoiceFilter(
+        label="Team of an owner", queryset=_names(Team), method="owned_in"
+    )
+    unassigned = django_filters.ChoiceFilter(
+        label="Unassigned", choices=[("yes", "Yes"), ("no", "No")], method="without_owner"
+    )
+    created_at = django_filters.DateFromToRangeFilter(label="Created", field_name="created_at")
+
+    extra_fields: ClassVar[tuple[str, ...]] = ()
+
+    def owned_by(self, queryset: QuerySet[R], name: str, value: User) -> QuerySet[R]:
+        return queryset.filter(_any_owner(queryset.model, value.pk))
+
+    def owned_in(self, queryset: QuerySet[R], name: str, value: Team) -> QuerySet[R]:
+        members = list(Membership.objects.filter(team=value).values_list("user", flat=True))
+        return queryset.filter(_any_owner(queryset.model, members))
+
+    def without_owner(self, queryset: QuerySet[R], name: str, value: str) -> QuerySet[R]:
+        unassigned = Q(*((f"{field}__isnull", True) for field in queryset.model.owner_fields))
+        return queryset.filter(unassigned if value == "yes" else ~unassigned)
+
+
+def _any_owner(model: type[Record], value: int | list[int]) -> Q:
+    lookup = "__in" if isinstance(value, list) else ""
+    named = Q(pk__in=[])
+    for field in model.owner_fields:
+        named |= Q(**{f"{field}{lookup}": value})
+    return named
+
+
+class ContactFilters(RecordFilterSet):
+    """Filters of contacts."""
+
+    company = django_filters.ModelChoiceFilter(label="Company", queryset=_names(Company))
+    lifecycle = django_filters.ChoiceFilter(label="Lifecycle", choices=Contact.Lifecycle.choices)
+
+    class Meta:
+        model = Contact
+        fields: ClassVar[list[str]] = []
+
+
+class CompanyFilters(RecordFilterSet):
+    """Filters of companies."""
+
+    sector = django_filters.CharFilter(label="Sector", lookup_expr="iexact")
+    country = django_filters.CharFilter(label="Country", lookup_expr="iexact")
+
+    class Meta:
+        model = Company
+        fields: ClassVar[list[str]] = []
+
+
+class DealFilters(RecordFilterSet):
+    """Filters of deals."""
+
+    pipeline = django_filters.ModelChoiceFilter(
+        label="Pipeline",
+        field_name="stage__pipeline",
+        queryset=Pipeline.objects.filter(object="deal"),
+    )
+    stage = django_filters.ModelChoiceFilter(
+        label="Stage",
+        queryset=Stage.objects.filter(pipeline__object="deal").select_related("pipeline"),
+    )
+    closed = django_filters.DateFromToRangeFilter(label="Closed")
+    amount = django_filters.RangeFilter(label="Amount")
+    company = django_filters.ModelChoiceFilter(label="Company", queryset=_names(Company))
+
+    class Meta:
+        model = Deal
+        fields: ClassVar[list[str]] = []
+
+
+class TicketFilters(RecordFilterSet):
+    """Filters of tickets."""
+
+    pipeline = django_filters.ModelChoiceFilter(
+        label="Pipeline",
+        field_name="stage__pipeline",
+        queryset=Pipeline.objects.filter(object="ticket"),
+    )
+    stage = django_filters.ModelChoiceFilter(
+        label="Stage",
+        queryset=Stage.objects.filter(pipeline__object="ticket").select_related("pipeline"),
+    )
+    priority = django_filters.ChoiceFilter(label="Priority", choices=Ticket.Priority.choices)
+    company = django_filters.ModelChoiceFilter(label="Company", queryset=_names(Company))
+
+    class Meta:
+        model = Ticket
+        fields: ClassVar[list[str]] = []
+
+
+FILTERSETS: dict[type[Record], type[RecordFilterSet]] = {
+    Contact: ContactFilters,
+    Company: CompanyFilters,
+    Deal: DealFilters,
+    Ticket: TicketFilters,
+}
+
+
+class _Asker:
+    """Stands for the request where there is none: django-filter asks for `request.user` only."""
+
+    def __init__(self, user: User) -> None:
+        self.user = user
+
+
+def parameter_names(filterset: type[RecordFilterSet]) -> list[str]:
+    """Return every query parameter the filter set reads, ranges spelt out (`amount_min`)."""
+    names = []
+    for name, declared in filterset.base_filters.items():
+        suffixes = getattr(declared.field_class.widget, "suffixes", None)
+        names += [f"{name}_{suffix}" for suffix in suffixes] if suffixes else [name]
+    return names
+
+
+def bound(model: type[R], data: QueryDict, queryset: QuerySet[R], *, user: User) -> RecordFilterSet:
+    """Return the model's filter set holding these values, for this person."""
+    return FILTERSETS[model](data, queryset=queryset, request=_Asker(user))  # type: ignore[arg-type]  # asked for its user only
+
+
+def orderable(model: type[Record]) -> frozenset[str]:
+    """Return the fields a list or an export may be ordered by: values of the record itself.
+
+    A relation would order by names that may be out of the person's reach.
+    """
+    return frozenset(
+        field.name
+        for field in model._meta.concrete_fields
+        if not field.is_relation and field.name not in {"deleted_at", "version"}
+    )
+
+
+def canonical(model: type[Record], query: str | QueryDict, *, user: User) -> str:
+    """Return the one way to write this query: known parameters, sorted, no empties, valid.
+
+    Raises `BadQuery` for an unknown parameter or a value hidden from or absent for the person, and
+    `InvalidValue` for a mistyped one.
+    """
+    data = QueryDict(query) if isinstance(query, str) else query
+    names = parameter_names(FILTERSETS[model])
+    if set(data) - {*names, SEARCH, ORDER}:
+        raise BadQuery
+    clean = QueryDict(mutable=True)
+    for name in sorted([*names, SEARCH, ORDER]):
+        values = sorted({value.strip() for value in data.getlist(name)} - {""})
+        if len(values) > 1:
+            raise InvalidValue(f"“{name}” was given more than once. Choose one value.")
+        if values:
+            clean[name] = values[0]
+    _check_search(clean.get(SEARCH, ""))
+    _check_order(model, clean.get(ORDER, ""))
+    _check_values(bound(model, clean, model._default_manager.none(), user=user))
+    return clean.urlencode()
+
+
+def narrowed(queryset: QuerySet[R], query: str | QueryDict, *, user: User) -> QuerySet[R]:
+    """Apply a query's filters, search and order to these rows; raises as `canonical` does."""
+    model: type[R] = queryset.model
+    data = QueryDict(canonical(model, query, user=user))
+    rows = bound(model, data, queryset, user=user).qs
+    if term := data.get(SEARCH):
+        rows = search(rows, term)
+    if order := data.get(ORDER):
+        rows = rows.order_by(*order.split(","), "-pk")
+    return rows
+
+
+def search(queryset: QuerySet[R], term: str) -> QuerySet[R]:
+    """Keep rows in which every word of `term` occurs in some always-visible text field."""
+    fields: Iterable[str] = queryset.model.search_fields
+    for word in term.split():
+        found = Q(pk__in=[])
+        for field in fields:
+            found |= Q(**{f"{field}__icontains": word})
+        queryset = queryset.filter(found)
+    return queryset
+
+
+def fields_used(model: type[Record], query: str) -> frozenset[str]:
+    """Return the record's fields that a canonical query filters, searches or orders by (Q5)."""
+    data = QueryDict(query)
+    used = set()
+    for name, declared in FILTERSETS[model].base_filters.items():
+        suffixes = getattr(declared.field_class.widget, "suffixes", None)
+        given = [f"{name}_{suffix}" for suffix in suffixes] if suffixes else [name]
+        if any(parameter in data for parameter in given):
+            used.add((declared.field_name or name).split("__")[0])
+    if SEARCH in data:
+        used |= set(model.search_fields)
+    used |= {name.lstrip("-") for name in data.get(ORDER, "").split(",") if name}
+    return frozenset(used)
+
+
+def described(
+    model: type[Record], query: str, *, user: User, hide: frozenset[str] = frozenset()
+) -> list[tuple[str, str]]:
+    """Return a canonical query as this person may read it: (label, value) pairs, in order.
+
+    A value that they may not name, and any value of the fields to `hide`, is masked (Q7).
+    """
+    data = QueryDict(query)
+    filterset = bound(model, data, model._default_manager.none(), user=user)
+    form = filterset.form
+    form.is_valid()
+    lines = []
+    for name, field in form.fields.items():
+        value = form.cleaned_data.get(name)
+        if name in form.errors or (value not in (None, "") and _field_of(filterset, name) in hide):
+            lines.append((str(field.label), "restricted"))
+            continue
+        if value in (None, ""):
+            continue
+        if isinstance(value, slice):
+            low, high = (_day(value.start), _day(value.stop))
+            text = f"{low or '…'} – {high or '…'}"
+        elif isinstance(field, forms.ChoiceField) and not isinstance(field, forms.ModelChoiceField):
+            choices: Any = field.choices  # its stub allows whatever may be assigned
+            text = str(dict(choices).get(value, value))
+        else:
+            text = str(value)
+        lines.append((str(field.label), text))
+    if SEARCH in data:
+        lines.append(("Search", "restricted" if hide & set(model.search_fields) else data[SEARCH]))
+    if ORDER in data:
+        lines.append(("Order", data[ORDER].replace("-", "descending ").replace(",", ", ")))
+    return lines
+
+
+def _field_of(filterset: RecordFilterSet, name: str) -> str:
+    return (filterset.filters[name].field_name or name).split("__")[0]
+
+
+def _day(value: Any) -> Any:
+    return value.date() if hasattr(value, "date") else value
+
+
+def _check_search(term: str) -> None:
+    if len(term) > LONGEST_SEARCH or "\x00" in term:
+        raise InvalidValue(f"Search for at most {LONGEST_SEARCH} ordinary characters.")
+
+
+def _check_order(model: type[Record], order: str) -> None:
+    names = [name.removeprefix("-") for name in order.split(",") if name]
+    if set(names) - orderable(model):
+        raise BadQuery
+
+
+def _check_values(filterset: RecordFilterSet) -> None:
+    if filterset.is_valid():
+        return
+    for name, errors in filterset.form.errors.as_data().items():
+        field = filterset.form.fields.get(name)
+        for error in errors:
+            if isinstance(field, forms.ModelChoiceField) or error.code == "invalid_choice":
+                raise BadQuery
+            label = field.label if field else name
+            raise InvalidValue(f"{label}: {_sentence(error)}")
+
+
+def _sentence(error: ValidationError) -> str:
+    return " ".join(error.messages)

@@ -1,0 +1,12 @@
+"""Bringing another CRM's tables in: read and checked as a whole first, then written as a whole.
+
+`parse` knows files and no database, `apply` is the operation; `manage.py import_crm` is their
+voice.
+"""
+
+from records.importing.organisation import Report
+from records.importing.reading import Broken, ImportRefused
+from records.importing.tables import Parsed, parse
+from records.importing.writing import apply
+
+__all__ = ["Broken", "ImportRefused", "Parsed", "Report", "apply", "parse"]

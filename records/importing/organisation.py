@@ -1,0 +1,199 @@
+"""What an import needs before its records: teams, people with their sets, and the pipeline.
+
+Everything goes through the operations, so each change is an event; what exists already keeps its
+permissions, members and order, and differences are listed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from accounts import operations as accounts
+from accounts.audit import System
+from accounts.models import Membership, PermissionSet, Rank, Team, User
+from accounts.operations import Scopes
+from records import operations as records
+from records.importing.tables import STAGES, Parsed, Seller
+from records.models import Pipeline, Stage
+
+PIPELINE_NAME = "Sales"
+OUTCOMES = {"Won": Stage.Outcome.WON, "Lost": Stage.Outcome.LOST}
+
+
+@dataclass(slots=True)
+class Report:
+    """What an import did, per kind of thing, and what it left as it was and why."""
+
+    created: Counter[str] = field(default_factory=Counter)
+    changed: Counter[str] = field(default_factory=Counter)
+    unchanged: Counter[str] = field(default_factory=Counter)
+    left_alone: list[str] = field(default_factory=list)
+    """Sentences on what the tables say otherwise and the import did not touch."""
+
+    @property
+    def nothing_changed(self) -> bool:
+        """Tell whether the database is as it was."""
+        return not (self.created.total() or self.changed.total())
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A permission set that an import brings along (R21: View Team only, Unassigned cleared)."""
+
+    name: str
+    description: str
+    edit: Rank
+    tools: tuple[str, ...]
+
+    @property
+    def scopes(self) -> Scopes:
+        """Return the scopes; Create, Merge and Communicate start as wide as Edit (Q48)."""
+        return {
+            "deal": {
+                "add": True,
+                "view": Rank.TEAM,
+                "change": self.edit,
+                "delete": Rank.NONE,
+                "communicate": self.edit,
+                "merge": self.edit,
+            },
+            "contact": {"view": Rank.EVERYTHING},
+            "company": {"view": Rank.EVERYTHING},
+        }
+
+
+AGENT = Preset(
+    "Agent",
+    "Sees the team's deals and edits their own; reads all contacts and companies.",
+    Rank.OWNED,
+    ("crm.export",),
+)
+MANAGER = Preset(
+    "Manager",
+    "Sees and edits the team's deals; reads all contacts and companies; decides on exports.",
+    Rank.TEAM,
+    ("crm.export", "crm.export_approver"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Organisation:
+    """Who sells, by name in the tables, and the stages their deals go through."""
+
+    sellers: Mapping[str, User]
+    stages: Mapping[str, Stage]
+
+
+def found_organisation(
+    parsed: Parsed, *, actor: System, password: str | None, report: Report
+) -> Organisation:
+    """Make sure that teams, sets, people and the pipeline exist.
+
+    `password` is a hash made once: Argon2 is slow on purpose, and people brought in with one
+    password share it anyway. None: they cannot log in yet.
+    """
+    teams = _teams(parsed, actor, report)
+    agent, manager = _set(AGENT, actor, report), _set(MANAGER, actor, report)
+    sellers: dict[str, User] = {}
+    new: list[int] = []
+    present = {
+        user.email: user
+        for user in User.objects.filter(
+            email__in=[s.email for s in (*parsed.managers.values(), *parsed.agents.values())]
+        )
+    }
+    for people, permission_set in ((parsed.managers, manager), (parsed.agents, agent)):
+        for seller in people.values():
+            team = teams[seller.team]
+            if user := present.get(seller.email):
+                report.unchanged["people"] += 1
+                _compare(user, permission_set, team, report)
+            else:
+                user = _create_person(seller, permission_set, team, actor)
+                new.append(user.pk)
+            sellers[seller.name] = user
+    report.created["people"] += len(new)
+    if password is not None:
+        User.objects.filter(pk__in=new).update(password=password)
+    return Organisation(sellers, _stages(actor, report))
+
+
+def _teams(parsed: Parsed, actor: System, report: Report) -> dict[str, Team]:
+    """Return the team of every manager, below their office."""
+
+    def team(name: str, parent: Team | None) -> Team:
+        found = Team._base_manager.filter(name=name).first()
+        if found is None:
+            report.created["teams"] += 1
+            return accounts.create_team(actor=actor, name=name, parent=parent)
+        report.unchanged["teams"] += 1
+        if found.parent_id != (parent and parent.pk):
+            report.left_alone.append(f"The team {name} keeps its place in the tree of teams.")
+        return found
+
+    offices = {name: team(name, None) for name in dict.fromkeys(parsed.offices.values())}
+    return {
+        manager: team(f"Team {manager}", offices[office])
+        for manager, office in parsed.offices.items()
+    }
+
+
+def _set(preset: Preset, actor: System, report: Report) -> PermissionSet:
+    if found := PermissionSet.objects.filter(name=preset.name).first():
+        report.unchanged["permission sets"] += 1
+        return found
+    report.created["permission sets"] += 1
+    return accounts.create_set(
+        actor=actor,
+        name=preset.name,
+        description=preset.description,
+        scopes=preset.scopes,
+        tools=preset.tools,
+    )
+
+
+def _create_person(
+    seller: Seller, permission_set: PermissionSet, team: Team, actor: System
+) -> User:
+    first, _, last = seller.name.partition(" ")
+    return accounts.create_person(
+        actor=actor,
+        email=seller.email,
+        first_name=first,
+        last_name=last,
+        permission_set=permission_set,
+        main_team=team,
+    )
+
+
+def _compare(user: User, permission_set: PermissionSet, team: Team, report: Report) -> None:
+    """List where a person who exists already stands otherwise; their rights are not ours."""
+    if user.permission_set_id != permission_set.pk and not user.is_superuser:
+        report.left_alone.append(f"{user} keeps another permission set than {permission_set}.")
+    if not Membership.objects.filter(user=user, team=team).exists():
+        report.left_alone.append(f"{user} stays outside {team}.")
+
+
+def _stages(actor: System, report: Report) -> dict[str, Stage]:
+    pipeline = Pipeline.objects.filter(object="deal", name=PIPELINE_NAME).first()
+    if pipeline is None:
+        pipeline = records.create_pipeline(actor=actor, object="deal", name=PIPELINE_NAME)
+        report.created["pipelines"] += 1
+    else:
+        report.unchanged["pipelines"] += 1
+    stages = {stage.name: stage for stage in Stage.objects.filter(pipeline=pipeline)}
+    for position, name in enumerate(STAGES, 1):
+        if name in stages:
+            report.unchanged["stages"] += 1
+            continue
+        stages[name] = Stage(
+            pipeline=pipeline,
+            name=name,
+            position=position,
+            outcome=OUTCOMES.get(name, Stage.Outcome.OPEN),
+        )
+        records.save_stage(stages[name], actor=actor)
+        report.created["stages"] += 1
+    return stages

@@ -1,0 +1,286 @@
+"""The import as an operation: one transaction in which everything is written, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from django.contrib.auth.hashers import make_password
+from django.db import connection, transaction
+from django.utils import timezone
+
+from accounts import access, audit
+from accounts.audit import System
+from accounts.models import User
+from records.importing.organisation import Organisation, Report, found_organisation
+from records.importing.reading import Broken, ImportRefused
+from records.importing.tables import KEY, NAME, PIPELINE, Account, Opportunity, Parsed
+from records.models import Company, Deal, Record, StageRule
+
+T = TypeVar("T")
+R = TypeVar("R", bound=Record)
+
+AT_ONCE = 500
+Progress = Callable[[int, int], None]
+"""Called with how many records are done and how many there are."""
+
+
+def silent(done: int, total: int) -> None:
+    """Tell nobody how far it is."""
+
+
+@transaction.atomic
+def apply(
+    parsed: Parsed,
+    *,
+    actor: System,
+    source: str = "maven",
+    password: str | None = None,
+    progress: Progress = silent,
+) -> Report:
+    """Bring the tables in and return what was done; doing it twice is doing it once.
+
+    People are matched by e-mail, companies by name, deals by source and external id. In the
+    imported columns the tables win over what is stored, empty cells included; the owner of a deal
+    is never cleared, and a deal's name follows only while nobody has given it another one. What is
+    in the recycle bin stays there, and people, teams and sets that exist keep all they have.
+
+    One event `import.run` with the counts, and one on each record that was changed in a locked
+    stage (R109 a). Raises `ImportRefused`; then nothing was written.
+    """
+    if not source.strip() or len(source) > KEY:
+        raise ImportRefused(f"Give the source a name of at most {KEY} characters.")
+    _one_at_a_time()
+    report = Report()
+    organisation = found_organisation(
+        parsed,
+        actor=actor,
+        password=None if password is None else make_password(password),
+        report=report,
+    )
+    companies = _Companies(parsed.accounts, report)
+    companies.write()
+    deals = _Deals(parsed, organisation, companies.by_name, source, actor, report)
+    total = len(parsed.opportunities)
+    done = 0
+    for chunk in _chunks(list(parsed.opportunities.values())):
+        deals.write(chunk)
+        done += len(chunk)
+        progress(done, total)
+    if not report.nothing_changed:
+        audit.record(
+            "import.run",
+            actor=actor,
+            data={
+                "source": source,
+                "created": dict(report.created),
+                "changed": dict(report.changed),
+                "left_alone": len(report.left_alone),
+                "with_password": password is not None,
+            },
+        )
+    return report
+
+
+def _one_at_a_time() -> None:
+    """Let a second import wait for the first; SQLite's transactions do so by themselves."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('records.importing'))")
+
+
+def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), AT_ONCE):
+        yield items[start : start + AT_ONCE]
+
+
+def _differing(record: Record, wanted: Mapping[str, Any]) -> list[str]:
+    return [name for name, value in wanted.items() if getattr(record, name) != value]
+
+
+def _save_changed(model: type[R], changed: Sequence[tuple[R, list[str]]]) -> None:
+    """Write the changed fields of locked rows, with their stamps."""
+    now = timezone.now()
+    for record, _ in changed:
+        record.version += 1
+        record.updated_at, record.updated_by = now, None
+    fields = {name for _, names in changed for name in names}
+    if changed:
+        model._base_manager.bulk_update(
+            [record for record, _ in changed],
+            [*sorted(fields), "version", "updated_at", "updated_by"],
+            batch_size=AT_ONCE,
+        )
+
+
+class _Companies:
+    """Writing the accounts: companies that nobody owns, parents before their subsidiaries."""
+
+    def __init__(self, accounts: Mapping[str, Account], report: Report) -> None:
+        self.accounts, self.report = accounts, report
+        self.by_name: dict[str, Company] = {}
+        # Of several with one name the oldest that is not in the bin, in any case always the same.
+        stored = Company._base_manager.filter(name__in=list(accounts)).select_for_update()
+        for company in stored.order_by("id"):
+            first = self.by_name.get(company.name)
+            if first is None or (first.deleted_at and not company.deleted_at):
+                self.by_name[company.name] = company
+
+    def write(self) -> None:
+        """Create what is missing and change what differs."""
+        # Before the first is created: what was there and what is new must not be mixed up.
+        present = [self.accounts[name] for name in self.by_name]
+        missing = [account for name, account in self.accounts.items() if name not in self.by_name]
+        self.report.created["companies"] += len(missing)
+        while missing:
+            ready = [a for a in missing if not a.parent or a.parent in self.by_name]
+            missing = [a for a in missing if a.parent and a.parent not in self.by_name]
+            made = Company._base_manager.bulk_create(
+                Company(name=account.name, **self._wanted(account)) for account in ready
+            )
+            self.by_name.update((company.name, company) for company in made)
+        self._change(present)
+
+    def _change(self, accounts: Sequence[Account]) -> None:
+        changed: list[tuple[Company, list[str]]] = []
+        for account in accounts:
+            company, wanted = self.by_name[account.name], self._wanted(account)
+            names = _differing(company, wanted)
+            if company.deleted_at:
+                self.report.left_alone.append(
+                    f"The company {account.name} stays in the recycle bin."
+                )
+            elif names:
+                for name in names:
+                    setattr(company, name, wanted[name])
+                changed.append((company, [name.removesuffix("_id") for name in names]))
+            else:
+                self.report.unchanged["companies"] += 1
+        self.report.changed["companies"] += len(changed)
+        _save_changed(Company, changed)
+
+    def _wanted(self, account: Account) -> dict[str, Any]:
+        return {
+            "sector": account.sector,
+            "founded": account.founded,
+            "revenue": account.revenue,
+            "employees": account.employees,
+            "country": account.country,
+            "parent_id": self.by_name[account.parent].pk if account.parent else None,
+        }
+
+
+class _Deals:
+    """Writing the opportunities, a chunk at a time."""
+
+    def __init__(
+        self,
+        parsed: Parsed,
+        organisation: Organisation,
+        companies: Mapping[str, Company],
+        source: str,
+        actor: System,
+        report: Report,
+    ) -> None:
+        self.organisation, self.companies = organisation, companies
+        self.source, self.actor, self.report = source, actor, report
+        self.company_names = {company.pk: company.name for company in companies.values()}
+        self.may_own: dict[int, bool] = {}
+        self.locked = set(
+            StageRule.stages.through.objects.filter(stagerule__enabled=True).values_list(
+                "stage", flat=True
+            )
+        )
+
+    def write(self, chunk: Sequence[Opportunity]) -> None:
+        """Create what is missing and change what differs."""
+        stored = {
+            deal.external_id: deal
+            for deal in Deal._base_manager.select_for_update().filter(
+                source=self.source, external_id__in=[row.external_id for row in chunk]
+            )
+        }
+        new = [self._new(row) for row in chunk if row.external_id not in stored]
+        Deal._base_manager.bulk_create(new)
+        self.report.created["deals"] += len(new)
+        changed: list[tuple[Deal, list[str]]] = []
+        for row in chunk:
+            deal = stored.get(row.external_id)
+            if deal is None:
+                continue
+            if deal.deleted_at:
+                self.report.left_alone.append(
+                    f"The deal {row.external_id} stays in the recycle bin."
+                )
+            elif names := self._change(deal, row):
+                changed.append((deal, names))
+            else:
+                self.report.unchanged["deals"] += 1
+        _save_changed(Deal, changed)
+        self.report.changed["deals"] += len(changed)
+
+    def _new(self, row: Opportunity) -> Deal:
+        wanted = self._wanted(row)
+        self._check_owner(wanted.get("owner_id"), row)
+        return Deal(
+            source=self.source,
+            external_id=row.external_id,
+            name=deal_name(row.product, row.account, row.external_id),
+            **wanted,
+        )
+
+    def _change(self, deal: Deal, row: Opportunity) -> list[str]:
+        """Bring a stored deal to what the table says; return the names of the changed fields."""
+        wanted = self._wanted(row)
+        account = self.company_names.get(deal.company_id or 0, "")
+        if deal.name == deal_name(deal.product, account, row.external_id):
+            wanted["name"] = deal_name(row.product, row.account, row.external_id)
+        names = _differing(deal, wanted)
+        if "owner_id" in names:
+            self._check_owner(wanted["owner_id"], row)
+        fields = sorted(name.removesuffix("_id") for name in names)
+        if names and deal.stage_id in self.locked:
+            audit.record(
+                "deal.change",
+                actor=self.actor,
+                on=deal,
+                data={"fields": fields, "reason": self.actor.name, "stage": deal.stage_id},
+            )
+        for name in names:
+            setattr(deal, name, wanted[name])
+        return fields
+
+    def _wanted(self, row: Opportunity) -> dict[str, Any]:
+        """Return the imported columns; without an agent the owner is not among them."""
+        wanted: dict[str, Any] = {
+            "product": row.product,
+            "company_id": self.companies[row.account].pk if row.account else None,
+            "stage_id": self.organisation.stages[row.stage].pk,
+            "opened": row.opened,
+            "closed": row.closed,
+            "amount": row.amount,
+        }
+        if row.agent:
+            wanted["owner_id"] = self.organisation.sellers[row.agent].pk
+        return wanted
+
+    def _check_owner(self, owner: int | None, row: Opportunity) -> None:
+        """Whoever becomes an owner is active and may view deals, as everywhere (E7)."""
+        if owner is None:
+            return
+        if owner not in self.may_own:
+            person = User.objects.get(pk=owner)
+            self.may_own[owner] = access.allows_any(person, "view", Deal)
+        if not self.may_own[owner]:
+            raise Broken(
+                PIPELINE,
+                f"{row.agent} may not view deals, or is deactivated, and so cannot own one. Give "
+                "them a permission set with deals, or name another agent.",
+                row.line,
+                "sales_agent",
+            )
+
+
+def deal_name(product: str, account: str, external_id: str) -> str:
+    """Return what a deal is called that has no name of its own: “GTX Pro – Cancity”."""
+    return " – ".join(part for part in (product, account or external_id) if part)[:NAME]

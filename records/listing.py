@@ -1,0 +1,141 @@
+"""The filter sheet of a list of records: one FilterSet, drawn by the admin's own side sheet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.widgets import AutocompleteSelect
+from django.core.exceptions import BadRequest
+from django.db.models import QuerySet
+from django.http import HttpRequest, QueryDict
+from django_filters.widgets import SuffixedMultiWidget
+from unfold.widgets import (
+    UnfoldAdminSelectWidget,
+    UnfoldAdminSingleDateWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from accounts.modeladmin import AccessModelAdmin, person
+from records import filters
+from records.models import Record
+
+
+class RecordListFilter(admin.ListFilter):
+    """All filters of one kind of record as a single entry of the admin's filter sheet."""
+
+    title = "filters"
+    parameter_name = "filters"
+    template = "records/filters.html"
+
+    def __init__(
+        self,
+        request: HttpRequest,
+        params: dict[str, list[str]],
+        model: type[Record],
+        model_admin: AccessModelAdmin,
+    ) -> None:
+        super().__init__(request, params, model, model_admin)  # type: ignore[arg-type]  # Django passes lists of values
+        self.model, self.model_admin, self.user = model, model_admin, person(request)
+        data = QueryDict(mutable=True)
+        for name in filters.parameter_names(filters.FILTERSETS[model]):
+            if name in params:
+                data.setlist(name, params.pop(name))
+        self.data = data
+        used: dict[str, Any] = dict(data.lists())  # Any, since it is read for emptiness only
+        self.used_parameters = used
+
+    def has_output(self) -> bool:
+        return True
+
+    def expected_parameters(self) -> list[str | None]:
+        return [*filters.parameter_names(filters.FILTERSETS[self.model])]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Apply the filters; an unknown or hidden value is a 400, a mistyped one shows no rows."""
+        try:
+            return filters.narrowed(queryset, self.data, user=self.user)
+        except filters.InvalidValue as error:
+            messages.error(request, str(error))
+            return queryset.none()
+        except filters.BadQuery as error:
+            raise BadRequest(str(error)) from error
+
+    def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:  # type: ignore[override]  # a form, not links
+        """Hand the drawn form to the template."""
+        form = filters.bound(
+            self.model, self.data, self.model._default_manager.none(), user=self.user
+        ).form
+        for name, field in form.fields.items():
+            self._dress(name, field)
+        yield {"form": form, "selected": bool(self.data)}
+
+    def _dress(self, name: str, field: Any) -> None:
+        """Give a field the widget the rest of the admin has."""
+        if isinstance(field, forms.ModelChoiceField) and name in ("owner", "company"):
+            field.widget = AutocompleteSelect(
+                self.model._meta.get_field(name),
+                self.model_admin.admin_site,
+                attrs={"class": "unfold-filter-autocomplete", "data-ajax--cache": "false"},
+            )
+            field.widget.choices = field.choices
+        elif isinstance(field, forms.ChoiceField):
+            choices = field.choices
+            field.widget = UnfoldAdminSelectWidget()
+            field.widget.choices = choices
+        elif isinstance(field.widget, SuffixedMultiWidget):
+            dates = isinstance(field.fields[0], forms.DateField)
+            inner = UnfoldAdminSingleDateWidget if dates else UnfoldAdminTextInputWidget
+            hints = ("from", "to") if dates else ("at least", "at most")
+            field.widget.widgets = [
+                inner(attrs={"placeholder": hint, "aria-label": f"{field.label} {hint}"})
+                for hint in hints
+            ]
+            for widget in field.widget.widgets:
+                widget.is_required = False
+        else:
+            field.widget = UnfoldAdminTextInputWidget()
+
+
+def list_filter(model: type[Record]) -> type[RecordListFilter]:
+    """Return the filter sheet of one kind of record, knowing its parameters."""
+    names = filters.parameter_names(filters.FILTERSETS[model])
+
+    class ModelListFilter(RecordListFilter):
+        known_parameters = staticmethod(lambda: names)
+
+    return ModelListFilter
+
+
+def canonical_query(request: HttpRequest, model_admin: Any, model: type[Record]) -> str:
+    """Return the list's own address as a canonical query: filters, search and order.
+
+    The admin orders by numbers of columns; a stored query orders by names of fields.
+    """
+    data = QueryDict(mutable=True)
+    names = filters.parameter_names(filters.FILTERSETS[model])
+    for name in (*names, filters.SEARCH):
+        if name in request.GET:
+            data.setlist(name, request.GET.getlist(name))
+    if order := _order_names(request, model_admin, model):
+        data[filters.ORDER] = order
+    return filters.canonical(model, data, user=person(request))
+
+
+def _order_names(request: HttpRequest, model_admin: Any, model: type[Record]) -> str:
+    columns = list(model_admin.get_list_display(request))
+    if model_admin.get_actions(request):
+        columns.insert(0, "action_checkbox")
+    allowed = filters.orderable(model)
+    parts = []
+    for part in request.GET.get("o", "").split("."):
+        try:
+            column = columns[int(part.removeprefix("-"))]
+        except (ValueError, IndexError):
+            continue
+        name = getattr(getattr(model_admin, str(column), None), "admin_order_field", column)
+        if name in allowed and column in model_admin.sortable_by:
+            parts.append(f"-{name}" if part.startswith("-") else name)
+    return ",".join(parts)

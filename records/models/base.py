@@ -1,0 +1,105 @@
+"""What every kind of record has: owners, stamps, a version and a deletion flag."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts import access
+from accounts.access import Rule, scope_rules
+
+if TYPE_CHECKING:
+    from accounts.access import Person
+    from accounts.models import User
+
+R = TypeVar("R", bound="Record")
+
+
+class RecordQuerySet(models.QuerySet[R]):
+    """Records, narrowed by what a person may do with them."""
+
+    def permitted(self, user: User, action: str) -> RecordQuerySet[R]:
+        """Return the records on which this person may do this."""
+        return access.permitted(self, user, action)  # type: ignore[return-value]  # the same class
+
+    def marked(self, user: User, action: str) -> RecordQuerySet[R]:
+        """Keep every record and add `may_<action>`."""
+        return access.marked(self, user, action)  # type: ignore[return-value]  # the same class
+
+
+class Record(models.Model):
+    """The base of every kind of record; owners decide who reaches it (R23)."""
+
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="owned_%(class)ss",
+        help_text="Answers for this record. Empty: unassigned, unless there is a co-owner.",
+    )
+    co_owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="co_owned_%(class)ss",
+        verbose_name="co-owner",
+        help_text="Has full owner standing beside the owner.",
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+"
+    )
+    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+"
+    )
+    version = models.PositiveIntegerField(default=1, editable=False)
+    deleted_at = models.DateTimeField(null=True, editable=False)
+    deleted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+"
+    )
+
+    objects: ClassVar[models.Manager[Record]] = RecordQuerySet.as_manager()
+
+    object_key: ClassVar[str]
+    owner_fields: ClassVar[tuple[str, ...]] = ("owner", "co_owner")
+    stamps: ClassVar[tuple[str, ...]] = ("created_at", "created_by", "updated_at", "updated_by")
+    always_visible: ClassVar[tuple[str, ...]] = (*owner_fields, *stamps)
+    """Fields that cannot be view-restricted; only these may stand in `__str__` and ordering."""
+    search_fields: ClassVar[tuple[str, ...]]
+    """What the search box looks in: names, all of them always visible."""
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return str(getattr(self, "name", "") or f"{self._meta.verbose_name} {self.pk}")
+
+    @classmethod
+    def access_rules(cls, person: Person, action: str) -> list[Rule]:
+        """Return scope rules, and the bin: a deleted record is absent for everybody."""
+        return [
+            Rule("deleted", False, Q(deleted_at__isnull=False), "it is in the recycle bin"),
+            *scope_rules(person, action, cls.object_key, cls.owner_fields),
+        ]
+
+
+def record_indexes(model: str, title: str = "name") -> list[models.Index]:
+    """Return the indexes that lists sort and rules filter by (measured; performance.md 2)."""
+    return [
+        models.Index(fields=["owner", "updated_at", "id"], name=f"{model}_own_updated"),
+        models.Index(fields=["owner", title, "id"], name=f"{model}_own_title"),
+        models.Index(
+            fields=["co_owner", "updated_at", "id"],
+            name=f"{model}_co_updated",
+            condition=Q(co_owner__isnull=False),
+        ),
+        models.Index(fields=["-updated_at", "-id", "owner", "co_owner"], name=f"{model}_updated"),
+        models.Index(fields=[title, "id", "owner", "co_owner"], name=f"{model}_title"),
+    ]

@@ -1,0 +1,181 @@
+"""The four kinds of record: contacts, companies, deals and tickets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from records.models.base import Record, RecordQuerySet, record_indexes
+from records.models.pipelines import Stage
+from records.rules import stage_rules
+
+if TYPE_CHECKING:
+    from accounts.access import Person, Rule
+
+
+class Company(Record):
+    """An organisation that buys, or may one day."""
+
+    name = models.CharField(max_length=200)
+    domain = models.CharField(max_length=200, blank=True)
+    sector = models.CharField(max_length=100, blank=True)
+    country = models.CharField(max_length=100, blank=True)
+    employees = models.PositiveIntegerField(null=True, blank=True)
+    revenue = models.DecimalField(
+        "revenue (million USD)", max_digits=14, decimal_places=2, null=True, blank=True
+    )
+    founded = models.PositiveSmallIntegerField("founded (year)", null=True, blank=True)
+    parent = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="subsidiaries",
+        verbose_name="parent company",
+    )
+
+    objects: ClassVar[RecordQuerySet[Company]] = RecordQuerySet.as_manager()  # type: ignore[assignment]  # a manager made of the queryset
+
+    object_key = "company"
+    always_visible = ("name", "domain", *Record.always_visible)
+    search_fields = ("name", "domain")
+
+    class Meta:
+        verbose_name_plural = "companies"
+        ordering = ("name", "id")
+        indexes = record_indexes("company")
+
+
+class Contact(Record):
+    """A person outside the house."""
+
+    class Lifecycle(models.TextChoices):
+        """How far a contact has come."""
+
+        SUBSCRIBER = "subscriber", "Subscriber"
+        LEAD = "lead", "Lead"
+        QUALIFIED = "qualified", "Qualified lead"
+        CUSTOMER = "customer", "Customer"
+        FORMER = "former", "Former customer"
+
+    first_name = models.CharField(max_length=100, blank=True)
+    last_name = models.CharField(max_length=100)
+    email = models.EmailField("e-mail", blank=True)
+    phone = models.CharField(max_length=50, blank=True)
+    job_title = models.CharField(max_length=100, blank=True)
+    company = models.ForeignKey(
+        Company, models.PROTECT, null=True, blank=True, related_name="contacts"
+    )
+    city = models.CharField(max_length=100, blank=True)
+    lifecycle = models.CharField(max_length=20, choices=Lifecycle.choices, default=Lifecycle.LEAD)
+
+    objects: ClassVar[RecordQuerySet[Contact]] = RecordQuerySet.as_manager()  # type: ignore[assignment]  # a manager made of the queryset
+
+    object_key = "contact"
+    always_visible = ("first_name", "last_name", "email", "lifecycle", *Record.always_visible)
+    search_fields = ("first_name", "last_name", "email")
+
+    class Meta:
+        ordering = ("last_name", "first_name", "id")
+        indexes = record_indexes("contact", title="last_name")
+
+    def __str__(self) -> str:
+        return f"{self.first_name} {self.last_name}".strip()
+
+
+class Deal(Record):
+    """Business that may be won."""
+
+    name = models.CharField(max_length=200)
+    amount = models.DecimalField(max_digits=14, decimal_places=2, null=True, blank=True)
+    stage = models.ForeignKey(
+        Stage, models.PROTECT, related_name="deals", limit_choices_to={"pipeline__object": "deal"}
+    )
+    product = models.CharField(max_length=100, blank=True)
+    company = models.ForeignKey(
+        Company, models.PROTECT, null=True, blank=True, related_name="deals"
+    )
+    contact = models.ForeignKey(
+        Contact, models.PROTECT, null=True, blank=True, related_name="deals"
+    )
+    opened = models.DateField(null=True, blank=True)
+    closed = models.DateField(null=True, blank=True)
+    source = models.CharField(max_length=60, blank=True, editable=False)
+    external_id = models.CharField(max_length=60, blank=True, editable=False)
+
+    objects: ClassVar[RecordQuerySet[Deal]] = RecordQuerySet.as_manager()  # type: ignore[assignment]  # a manager made of the queryset
+
+    object_key = "deal"
+    always_visible = ("name", "stage", "opened", "closed", *Record.always_visible)
+    search_fields = ("name",)
+
+    class Meta:
+        ordering = ("-updated_at", "-id")
+        indexes = (
+            *record_indexes("deal"),
+            models.Index(fields=["stage", "owner"], name="deal_by_stage"),
+        )
+        constraints = (
+            models.UniqueConstraint(
+                fields=["source", "external_id"],
+                condition=~Q(external_id=""),
+                name="imported_deal_once",
+            ),
+        )
+
+    @classmethod
+    def access_rules(cls, person: Person, action: str) -> list[Rule]:
+        """Scopes, the bin, and the edit rule of the stored stage (R107, Q40)."""
+        return [*super().access_rules(person, action), *stage_rules(person, action)]
+
+
+class Ticket(Record):
+    """Something a customer needs help with."""
+
+    class Priority(models.TextChoices):
+        """How much it hurts."""
+
+        LOW = "low", "Low"
+        MEDIUM = "medium", "Medium"
+        HIGH = "high", "High"
+        URGENT = "urgent", "Urgent"
+
+    subject = models.CharField(max_length=200)
+    priority = models.CharField(max_length=10, choices=Priority.choices, default=Priority.MEDIUM)
+    stage = models.ForeignKey(
+        Stage,
+        models.PROTECT,
+        related_name="tickets",
+        limit_choices_to={"pipeline__object": "ticket"},
+    )
+    contact = models.ForeignKey(
+        Contact, models.PROTECT, null=True, blank=True, related_name="tickets"
+    )
+    company = models.ForeignKey(
+        Company, models.PROTECT, null=True, blank=True, related_name="tickets"
+    )
+    opened = models.DateField(default=timezone.localdate)
+
+    objects: ClassVar[RecordQuerySet[Ticket]] = RecordQuerySet.as_manager()  # type: ignore[assignment]  # a manager made of the queryset
+
+    object_key = "ticket"
+    always_visible = ("subject", "stage", "opened", *Record.always_visible)
+    search_fields = ("subject",)
+
+    class Meta:
+        ordering = ("-updated_at", "-id")
+        indexes = (
+            *record_indexes("ticket", title="subject"),
+            models.Index(fields=["stage", "owner"], name="ticket_by_stage"),
+        )
+
+    def __str__(self) -> str:
+        return self.subject
+
+    @classmethod
+    def access_rules(cls, person: Person, action: str) -> list[Rule]:
+        """Scopes, the bin, and the edit rule of the stored stage (R107, Q40)."""
+        return [*super().access_rules(person, action), *stage_rules(person, action)]

@@ -1,0 +1,105 @@
+"""Pipelines, their stages, and who may edit a record that stands in one (R105–R110)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import models
+
+from accounts.models import Team
+
+if TYPE_CHECKING:
+    from accounts.access import Person, Rule
+
+
+class Pipeline(models.Model):
+    """A path that deals or tickets go through."""
+
+    object = models.CharField(
+        max_length=60, choices=[("deal", "Deals"), ("ticket", "Tickets")], default="deal"
+    )
+    name = models.CharField(max_length=100)
+
+    always_visible = ("object", "name")
+    names_are_public = True
+
+    class Meta:
+        ordering = ("object", "name")
+        constraints = (
+            models.UniqueConstraint(fields=["object", "name"], name="pipeline_name_once"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    @classmethod
+    def access_rules(cls, person: Person, action: str) -> list[Rule]:
+        """Pipelines are governed by super admins (R105); their names stand on every record."""
+        return []
+
+
+class Stage(models.Model):
+    """A step of one pipeline."""
+
+    class Outcome(models.TextChoices):
+        """What it means for a record to stand here."""
+
+        OPEN = "open", "Open"
+        WON = "won", "Closed: won"
+        LOST = "lost", "Closed: lost"
+
+    pipeline = models.ForeignKey(Pipeline, models.PROTECT, related_name="stages")
+    name = models.CharField(max_length=100)
+    position = models.PositiveSmallIntegerField(default=1)
+    outcome = models.CharField(max_length=10, choices=Outcome.choices, default=Outcome.OPEN)
+
+    always_visible = ("pipeline", "name", "position", "outcome")
+    names_are_public = True
+
+    class Meta:
+        ordering = ("pipeline", "position", "id")
+        constraints = (
+            models.UniqueConstraint(fields=["pipeline", "name"], name="stage_name_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.pipeline.name}: {self.name}"
+
+    @classmethod
+    def access_rules(cls, person: Person, action: str) -> list[Rule]:
+        """Stages are governed by super admins; their names stand on every record."""
+        return []
+
+
+class StageRule(models.Model):
+    """Who may edit records in some stages of one pipeline; everybody else only reads them there.
+
+    One rule a pipeline (Q43). No users and no teams chosen: super admins only (Q42).
+    """
+
+    class Editors(models.TextChoices):
+        """Who may edit in the picked stages (R106)."""
+
+        SUPER_ADMINS = "super_admins", "Super admins only"
+        CHOSEN = "chosen", "Chosen users and teams"
+
+    pipeline = models.OneToOneField(Pipeline, models.CASCADE, related_name="rule")
+    enabled = models.BooleanField("Control editing access", default=False)
+    stages = models.ManyToManyField(Stage, related_name="rules", blank=True)
+    editors = models.CharField(max_length=20, choices=Editors.choices, default=Editors.SUPER_ADMINS)
+    users = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="+", blank=True)
+    teams = models.ManyToManyField(Team, related_name="+", blank=True)
+
+    always_visible = ("pipeline", "enabled", "editors")
+
+    class Meta:
+        verbose_name = "stage rule"
+
+    def __str__(self) -> str:
+        return f"Editing access in {self.pipeline}"
+
+    @classmethod
+    def access_rules(cls, person: Person, action: str) -> list[Rule]:
+        """Pipeline rules are super admins' work (R99, R105)."""
+        return []

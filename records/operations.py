@@ -1,0 +1,407 @@
+"""Every change to a record, a pipeline or a property: one function, one transaction, one event.
+
+Access is asked inside the UPDATE itself, of the stored row, and asked again of the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import models, transaction
+from django.db.models import F, QuerySet
+from django.utils import timezone
+
+from accounts import access, audit, catalogue
+from accounts.audit import Actor, System
+from accounts.models import Team, User
+from accounts.operations import require
+from records.models import Pipeline, Property, Record, Stage, StageRule
+
+R = TypeVar("R", bound=Record)
+
+
+class RecordError(Exception):
+    """A change to a record that was refused; the message says what to do."""
+
+
+class NotAllowed(RecordError, PermissionDenied):
+    """The actor sees the record and may not do this to it; the message gives the reasons."""
+
+
+class NotFound(RecordError):
+    """No such record in the actor's reach: absent and hidden are the same."""
+
+
+class Stale(RecordError):
+    """Somebody else saved the record since it was read."""
+
+
+class Invalid(RecordError):
+    """A value that cannot be saved."""
+
+
+class HandOver(RecordError):
+    """The change gives the record away: confirm it, since the actor will lose it (Q30)."""
+
+
+# --- Records --------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def create(record: R, *, actor: Actor, confirm_hand_over: bool = False) -> R:
+    """Save a new record; in a locked stage too (Q40)."""
+    model = type(record)
+    if isinstance(actor, User) and not access.allows_any(actor, "add", model):
+        raise NotAllowed(f"You may not create {model._meta.verbose_name_plural}.")
+    now = timezone.now()
+    person = actor if isinstance(actor, User) else None
+    record.created_at = record.updated_at = now
+    record.created_by = record.updated_by = person
+    _check_fields(record, [field.name for field in _editable(model)])
+    _check_relations(record, [field.name for field in _editable(model)], actor)
+    _check_owners(record, record.owner_fields)
+    record.save(force_insert=True)
+    if person is not None and not access.allows(person, "view", record) and not confirm_hand_over:
+        raise HandOver(
+            "With these owners you will not see this record afterwards. Confirm that you hand it "
+            "over, or choose an owner in your reach."
+        )
+    audit.record(f"{record.object_key}.create", actor=actor, on=record, data=_owners(record))
+    return record
+
+
+@transaction.atomic
+def change(
+    record: R,
+    *,
+    actor: Actor,
+    values: Mapping[str, Any],
+    version: int,
+    confirm_hand_over: bool = False,
+    reason: str = "",
+) -> R:
+    """Write these fields of the stored record, if it still has this version; return it afresh.
+
+    Raises `NotFound`, `NotAllowed` with the reasons, `Stale`, `Invalid`, or `HandOver` where the
+    actor would lose the record and has not confirmed it. A system actor passes a locked stage and
+    says why (`reason`, R109 a).
+    """
+    model = type(record)
+    editable = {field.name for field in _editable(model)}
+    if unknown := set(values) - editable:
+        raise Invalid(f"These fields cannot be changed: {', '.join(sorted(unknown))}.")
+    before = _stored(record, actor)
+    after = model._base_manager.get(pk=before.pk)
+    for name, value in values.items():
+        setattr(after, name, value)
+    changed = sorted(name for name in values if _raw(after, name) != _raw(before, name))
+    _check_fields(after, changed)
+    _check_relations(after, changed, actor)
+    _check_owners(after, [name for name in changed if name in model.owner_fields])
+    _write(before, actor, "change", version, {name: getattr(after, name) for name in changed})
+    _check_reach(after, actor, confirm_hand_over)
+    data: dict[str, Any] = {"fields": changed}
+    for name in (*model.owner_fields, "stage"):
+        if name in changed:
+            data[name] = {"from": _raw(before, name), "to": _raw(after, name)}
+    if isinstance(actor, System):
+        data["reason"] = reason or actor.name
+    audit.record(f"{record.object_key}.change", actor=actor, on=record, data=data)
+    return model._base_manager.get(pk=record.pk)
+
+
+@transaction.atomic
+def delete(record: Record, *, actor: Actor, version: int | None = None) -> None:
+    """Put a record into the recycle bin: absent for everybody from now on."""
+    before = _stored(record, actor)
+    values = {
+        "deleted_at": timezone.now(),
+        "deleted_by": actor if isinstance(actor, User) else None,
+    }
+    _write(before, actor, "delete", before.version if version is None else version, values)
+    audit.record(f"{record.object_key}.delete", actor=actor, on=record, data=_owners(before))
+
+
+def refusal(user: User, action: str, record: Record) -> list[str]:
+    """Return why this person may not do this to a record they see, as sentences for them.
+
+    Names what they may know anyway: the record's owners, its stage and who may act there.
+    """
+    sentences = []
+    for finding in access.explain(user, action, record).decisive:
+        if finding.code == "stage":
+            sentences.append(stage_sentence(record))
+        elif finding.code == "no_scope":
+            sentences.append(f"Your permission set does not let you {_VERBS[action]} records here.")
+        elif finding.code != "unseen":
+            sentences.append(f"Refused: {finding.because}.")
+    if not sentences:
+        sentences.append(
+            f"Your permission set lets you {_VERBS[action]} only records of certain owners, and "
+            "this one is not among them."
+        )
+    return sentences
+
+
+_VERBS = {
+    "view": "see",
+    "change": "change",
+    "delete": "delete",
+    "merge": "merge",
+    "communicate": "log activities on",
+}
+
+
+_SEEN_BECAUSE = {
+    "superuser": "you are a super admin",
+    "owned": "you are an owner",
+    "team": "an owner is in one of your teams, or in a team below",
+    "unassigned": "nobody owns it, and you may see unassigned records",
+    "shared": "it is shared with you",
+    "everything": "you may see every record of this kind",
+}
+
+
+def seen_because(explanation: access.Explanation) -> str:
+    """Return the plainest reason for which the reader sees a record."""
+    codes = {finding.code for finding in explanation.decisive}
+    return next((text for code, text in _SEEN_BECAUSE.items() if code in codes), "it is in reach")
+
+
+def owner_sentence(record: Record, user: User | None = None) -> str:
+    """Return who owns a record, in words; “you” where it is the reader."""
+    owners = [getattr(record, name) for name in record.owner_fields]
+    names = list(dict.fromkeys("you" if o == user else str(o) for o in owners if o is not None))
+    return (
+        f"It is owned by {' and '.join(names)}." if names else "Nobody owns it: it is unassigned."
+    )
+
+
+def stage_sentence(record: Record) -> str:
+    """Return that a record's stage is locked, naming it and who may edit there (R106)."""
+    stage: Stage = record.stage  # type: ignore[attr-defined]  # only records with a stage have a stage finding
+    rule = StageRule.objects.filter(pipeline=stage.pipeline_id).first()
+    who = ["super admins"]
+    if rule is not None and rule.editors == StageRule.Editors.CHOSEN:
+        who += [str(team) for team in rule.teams.all()] + [str(user) for user in rule.users.all()]
+    names = f"{', '.join(who[:-1])} and {who[-1]}" if len(who) > 1 else f"only {who[0]}"
+    return (
+        f"It stands in the locked stage “{stage.name}” of {stage.pipeline.name}: there, {names} "
+        "may edit it or move it on."
+    )
+
+
+def _editable(model: type[Record]) -> list[models.Field[Any, Any]]:
+    stamped = {"id", "version", "deleted_at", "deleted_by", *Record.stamps}
+    return [field for field in model._meta.concrete_fields if field.name not in stamped]
+
+
+def _raw(record: Record, name: str) -> Any:
+    return getattr(record, record._meta.get_field(name).attname)  # type: ignore[union-attr]  # concrete fields only
+
+
+def _owners(record: Record) -> dict[str, Any]:
+    return {name: _raw(record, name) for name in record.owner_fields}
+
+
+def _stored(record: R, actor: Actor) -> R:
+    """Return the stored row, for whom it exists."""
+    rows: QuerySet[R] = type(record)._base_manager.filter(pk=record.pk, deleted_at=None)
+    if isinstance(actor, User):
+        rows = access.permitted(rows, actor, "view")
+    stored = rows.first()
+    if stored is None:
+        raise NotFound("There is no such record in your reach. It may have been moved or deleted.")
+    return stored
+
+
+def _write(
+    before: Record, actor: Actor, action: str, version: int, values: Mapping[str, Any]
+) -> None:
+    """Update the stored row if the actor may and it still has this version."""
+    rows = type(before)._base_manager.filter(pk=before.pk, deleted_at=None)
+    if isinstance(actor, User):
+        rows = access.permitted(rows, actor, action)
+    if rows.filter(version=version).update(
+        **values,
+        version=F("version") + 1,
+        updated_at=timezone.now(),
+        updated_by=actor if isinstance(actor, User) else None,
+    ):
+        return
+    if isinstance(actor, User) and not access.allows(actor, action, before):
+        raise NotAllowed(" ".join(refusal(actor, action, before)))
+    raise Stale(
+        "Somebody else saved this record since you opened it. Open it again, and repeat your "
+        "change if it is still wanted."
+    )
+
+
+def _check_reach(record: Record, actor: Actor, confirmed: bool) -> None:
+    """Ask again of the result: it lies in the actor's reach, or they knowingly gave it away."""
+    if not isinstance(actor, User) or confirmed:
+        return
+    explanation = access.explain(actor, "change", record)
+    denying = {f.code for f in explanation.findings if f.holds and not f.allows}
+    granting = any(f.holds and f.allows for f in explanation.findings)
+    if explanation.allowed or (granting and denying == {"stage"}):
+        return  # in reach, or moved into a locked stage, which anybody may who could edit (Q39)
+    raise HandOver(
+        "With these owners you will not be able to edit this record afterwards, and may not see "
+        "it any more. Confirm that you hand it over, or choose an owner in your reach."
+    )
+
+
+def _check_fields(record: Record, names: Iterable[str]) -> None:
+    keep = set(names)
+    try:
+        record.clean_fields(exclude={f.name for f in record._meta.fields if f.name not in keep})
+    except ValidationError as error:
+        raise Invalid(
+            " ".join(f"{name}: {' '.join(texts)}" for name, texts in error.message_dict.items())
+        ) from error
+
+
+def _check_relations(record: Record, names: Iterable[str], actor: Actor) -> None:
+    """A record is linked only to what the actor may name; hidden and absent are the same (L22)."""
+    if not isinstance(actor, User):
+        return
+    for name in names:
+        field = record._meta.get_field(name)
+        value = _raw(record, name)
+        if not field.is_relation or value is None:
+            continue
+        related: type[models.Model] = field.related_model  # type: ignore[assignment]  # a foreign key
+        if not access.nameable(related._default_manager.filter(pk=value), actor).exists():
+            raise Invalid(f"{field.verbose_name}: choose one from the list.")  # type: ignore[union-attr]  # a concrete field
+
+
+def _check_owners(record: Record, names: Iterable[str]) -> None:
+    """Whoever becomes an owner is active and may view this kind of record (E7)."""
+    for name in names:
+        owner: User | None = getattr(record, name)
+        if owner is None:
+            continue
+        if not owner.is_active or not access.allows_any(owner, "view", type(record)):
+            plural = record._meta.verbose_name_plural
+            raise Invalid(f"{owner} may not view {plural}. Choose another owner.")
+
+
+# --- Pipelines and their rules --------------------------------------------------------------------
+
+
+@transaction.atomic
+def create_pipeline(*, actor: Actor, object: str, name: str) -> Pipeline:
+    """Add an empty pipeline."""
+    require(actor, "add", Pipeline)
+    pipeline = Pipeline.objects.create(object=object, name=name)
+    audit.record("pipeline.create", actor=actor, on=pipeline, data={"object": object})
+    return pipeline
+
+
+@transaction.atomic
+def change_pipeline(pipeline: Pipeline, *, actor: Actor, name: str) -> None:
+    """Rename a pipeline; its object never changes, since records stand in its stages."""
+    require(actor, "change", pipeline)
+    if Pipeline.objects.filter(pk=pipeline.pk).exclude(name=name).update(name=name):
+        audit.record("pipeline.change", actor=actor, on=pipeline, data={"fields": ["name"]})
+
+
+@transaction.atomic
+def delete_pipeline(pipeline: Pipeline, *, actor: Actor) -> None:
+    """Remove a pipeline whose stages hold no record."""
+    require(actor, "delete", pipeline)
+    for stage in pipeline.stages.all():
+        delete_stage(stage, actor=actor)
+    audit.record("pipeline.delete", actor=actor, on=pipeline, data={"name": pipeline.name})
+    pipeline.delete()
+
+
+@transaction.atomic
+def save_stage(stage: Stage, *, actor: Actor) -> None:
+    """Add a stage to its pipeline, or write its name, position and outcome."""
+    require(actor, "change" if stage.pk else "add", stage if stage.pk else Stage)
+    action = "stage.change" if stage.pk else "stage.create"
+    stage.save()
+    audit.record(action, actor=actor, on=stage, data={"pipeline": stage.pipeline_id})
+
+
+@transaction.atomic
+def delete_stage(stage: Stage, *, actor: Actor) -> None:
+    """Remove a stage in which no record stands."""
+    require(actor, "delete", stage)
+    audit.record("stage.delete", actor=actor, on=stage, data={"pipeline": stage.pipeline_id})
+    try:
+        stage.delete()
+    except models.ProtectedError:
+        raise Invalid(
+            f"Records still stand in the stage “{stage.name}”, perhaps in the recycle bin. "
+            "Move them to another stage first."
+        ) from None
+
+
+@transaction.atomic
+def set_stage_rule(
+    pipeline: Pipeline,
+    *,
+    actor: Actor,
+    enabled: bool,
+    stages: Iterable[Stage] = (),
+    editors: str = StageRule.Editors.SUPER_ADMINS,
+    users: Iterable[User] = (),
+    teams: Iterable[Team] = (),
+) -> StageRule:
+    """Lay down who may edit records in some stages of a pipeline; holds at once (R105, R110)."""
+    require(actor, "change", pipeline)
+    stages, users, teams = list(stages), list(users), list(teams)
+    if foreign := [stage for stage in stages if stage.pipeline_id != pipeline.pk]:
+        raise Invalid(f"“{foreign[0].name}” is a stage of another pipeline.")
+    rule, _ = StageRule.objects.get_or_create(pipeline=pipeline)
+    before = _rule_data(rule)
+    StageRule.objects.filter(pk=rule.pk).update(enabled=enabled, editors=editors)
+    rule.stages.set(stages)
+    rule.users.set(users)
+    rule.teams.set(teams)
+    rule.refresh_from_db()
+    after = _rule_data(rule)
+    if before != after:
+        audit.record(
+            "pipeline.set_rule", actor=actor, on=pipeline, data={"from": before, "to": after}
+        )
+    return rule
+
+
+def _rule_data(rule: StageRule) -> dict[str, Any]:
+    return {
+        "enabled": rule.enabled,
+        "editors": rule.editors,
+        "stages": sorted(rule.stages.values_list("pk", flat=True)),
+        "users": sorted(rule.users.values_list("pk", flat=True)),
+        "teams": sorted(rule.teams.values_list("pk", flat=True)),
+    }
+
+
+# --- Properties -----------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def flag_property(*, actor: Actor, object: str, name: str, sensitive: bool) -> Property:
+    """Say whether a field's values are sensitive; exports with it then need approval (R113)."""
+    require(actor, "add", Property)
+    kind = catalogue.object_kind(object)
+    if (
+        kind is None
+        or not issubclass(kind.model, Record)
+        or name not in {field.name for field in _editable(kind.model)}
+    ):
+        raise Invalid(f"There is no field “{name}” on this kind of record.")
+    flagged, created = Property.objects.get_or_create(
+        object=object, name=name, defaults={"sensitive": sensitive}
+    )
+    if created or flagged.sensitive != sensitive:
+        Property.objects.filter(pk=flagged.pk).update(sensitive=sensitive)
+        flagged.sensitive = sensitive
+        audit.record("property.flag", actor=actor, on=flagged, data={"sensitive": sensitive})
+    return flagged

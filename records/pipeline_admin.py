@@ -1,0 +1,231 @@
+"""Screens of pipelines, their stages and edit rules, and of sensitive fields, for super admins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldBooleanSwitchWidget
+
+from accounts import catalogue
+from accounts.modeladmin import AccessForm, AccessInline, AccessModelAdmin, person
+from accounts.models import Team, User
+from records import operations
+from records.models import Pipeline, Property, Stage, StageRule
+from records.operations import RecordError
+
+
+class StageInline(AccessInline):
+    """The stages of a pipeline, in order."""
+
+    model = Stage
+    fields = ("name", "position", "outcome")
+    hide_title = True
+
+
+class RuleForm(forms.Form):
+    """Who may edit records in some stages of one pipeline (R106)."""
+
+    enabled = forms.BooleanField(
+        label="Control editing access",
+        required=False,
+        widget=UnfoldBooleanSwitchWidget,
+        help_text="Off: everybody edits as their permissions say, in every stage.",
+    )
+    stages = forms.ModelMultipleChoiceField(
+        queryset=Stage.objects.none(),
+        required=False,
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "plain-boxes"}),
+        label="Stages with restricted editing",
+        help_text="Stages that are not ticked stay open to everybody who may edit the record.",
+    )
+    editors = forms.ChoiceField(
+        label="Who may edit in them",
+        choices=StageRule.Editors.choices,
+        widget=forms.RadioSelect(attrs={"class": "plain-boxes"}),
+        initial=StageRule.Editors.SUPER_ADMINS,
+    )
+    teams = forms.ModelMultipleChoiceField(
+        queryset=Team.objects.all(),
+        required=False,
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "plain-boxes"}),
+        help_text="Members count, main and extra; teams above are not implied.",
+    )
+    users = forms.ModelMultipleChoiceField(
+        queryset=User.objects.filter(is_active=True),
+        required=False,
+        label="People",
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "plain-boxes is-long"}),
+    )
+
+    def __init__(self, *args: Any, pipeline: Pipeline, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        stages = pipeline.stages.all()
+        self.fields["stages"].queryset = stages  # type: ignore[attr-defined]  # a model choice field
+        self.fields["stages"].label_from_instance = lambda stage: stage.name  # type: ignore[attr-defined]  # a model choice field
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if cleaned.get("enabled") and not cleaned.get("stages"):
+            raise forms.ValidationError("Tick at least one stage, or switch the rule off.")
+        return cleaned
+
+
+@admin.register(Pipeline)
+class PipelineAdmin(AccessModelAdmin):
+    """Pipelines, their stages, and the rule on who may edit in them."""
+
+    refusals = (RecordError, *AccessModelAdmin.refusals)
+    list_display = ("name", "object", "stage_names", "locked_stages")
+    search_fields = ("name",)
+    picker_fields = ("name",)
+    sortable_by = ("name", "object")
+    fields = ("object", "name")
+    inlines = (StageInline,)
+    change_form_outer_before_template = "records/pipeline_rule_link.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).prefetch_related("stages", "rule__stages")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        fixed = ["object"] if obj is not None else []
+        return [*super().get_readonly_fields(request, obj), *fixed]
+
+    @display(description="Stages")
+    def stage_names(self, obj: Pipeline) -> str:
+        return ", ".join(stage.name for stage in obj.stages.all()) or "–"
+
+    @display(description="Locked")
+    def locked_stages(self, obj: Pipeline) -> str:
+        rule = getattr(obj, "rule", None)
+        if rule is None or not rule.enabled:
+            return "–"
+        return ", ".join(stage.name for stage in rule.stages.all())
+
+    def create(self, request: HttpRequest, obj: Any, form: Any) -> None:
+        values = form.cleaned_data
+        made = operations.create_pipeline(
+            actor=person(request), object=values["object"], name=values["name"]
+        )
+        obj.pk = made.pk
+
+    def change(self, request: HttpRequest, obj: Any, form: Any) -> None:
+        operations.change_pipeline(obj, actor=person(request), name=form.cleaned_data["name"])
+
+    def remove(self, request: HttpRequest, obj: Any) -> None:
+        operations.delete_pipeline(obj, actor=person(request))
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        formset.save(commit=False)
+        for stage in formset.deleted_objects:
+            operations.delete_stage(stage, actor=person(request))
+        for stage in [*formset.new_objects, *(stage for stage, _ in formset.changed_objects)]:
+            stage.pipeline_id = form.instance.pk
+            operations.save_stage(stage, actor=person(request))
+
+    # The rule ----------------------------------------------------------------------------------
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.rule_view)
+        return [
+            path("<path:object_id>/rule/", view, name="records_pipeline_rule"),
+            *super().get_urls(),
+        ]
+
+    def rule_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Show and lay down the edit rule of one pipeline."""
+        pipeline: Pipeline = self.found(request, object_id)
+        if not self.has_change_permission(request, pipeline):
+            raise PermissionDenied
+        rule = StageRule.objects.filter(pipeline=pipeline).first()
+        initial = rule and {
+            "enabled": rule.enabled,
+            "editors": rule.editors,
+            "stages": rule.stages.all(),
+            "users": rule.users.all(),
+            "teams": rule.teams.all(),
+        }
+        posted = request.POST if request.method == "POST" else None
+        form = RuleForm(posted, initial=initial, pipeline=pipeline)
+        back = reverse("admin:records_pipeline_change", args=[pipeline.pk])
+        if request.method == "POST" and form.is_valid():
+            operations.set_stage_rule(pipeline, actor=person(request), **form.cleaned_data)
+            messages.success(request, f"The rule of {pipeline} holds from now on.")
+            return HttpResponseRedirect(back)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Editing access by stage",
+            "opts": self.opts,
+            "original": pipeline,
+            "form": form,
+            "back": back,
+        }
+        return TemplateResponse(request, "records/stage_rule.html", context)
+
+    def record_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        context = super().record_context(request, obj)
+        if obj is not None:
+            context["rule_url"] = reverse("admin:records_pipeline_rule", args=[obj.pk])
+            context["rule"] = StageRule.objects.filter(pipeline=obj, enabled=True).first()
+        return context
+
+
+class PropertyForm(AccessForm):
+    """A field of a kind of record, and whether its values are sensitive."""
+
+    object = forms.ChoiceField(label="Kind of record", widget=UnfoldAdminSelectWidget)
+
+    class Meta:
+        model = Property
+        fields = ("object", "name", "sensitive")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "object" in self.fields:
+            kinds = [(kind.key, kind.plural) for kind in catalogue.objects()]
+            self.fields["object"].choices = kinds  # type: ignore[attr-defined]  # a choice field
+
+
+@admin.register(Property)
+class PropertyAdmin(AccessModelAdmin):
+    """Which fields hold sensitive values."""
+
+    refusals = (RecordError, *AccessModelAdmin.refusals)
+    list_display = ("name", "object", "sensitive")
+    list_filter = ("sensitive",)
+    sortable_by = ("name", "object")
+    form = PropertyForm
+    fields = ("object", "name", "sensitive")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        fixed = ["object", "name"] if obj is not None else []
+        return [*super().get_readonly_fields(request, obj), *fixed]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A flag is switched off, not deleted: the log refers to it."""
+        return False
+
+    def create(self, request: HttpRequest, obj: Any, form: Any) -> None:
+        values = form.cleaned_data
+        made = operations.flag_property(
+            actor=person(request),
+            object=values["object"],
+            name=values["name"],
+            sensitive=values["sensitive"],
+        )
+        obj.pk = made.pk
+
+    def change(self, request: HttpRequest, obj: Any, form: Any) -> None:
+        operations.flag_property(
+            actor=person(request),
+            object=obj.object,
+            name=obj.name,
+            sensitive=form.cleaned_data["sensitive"],
+        )
