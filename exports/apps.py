@@ -1,0 +1,21 @@
+"""The top floor as a Django app; it fills the slots of the floors below."""
+
+from django.apps import AppConfig
+
+
+class ExportsConfig(AppConfig):
+    """Taking data out, with consent."""
+
+    name = "exports"
+    verbose_name = "Exports"
+
+    def ready(self) -> None:
+        from accounts.modeladmin import AccessModelAdmin
+        from accounts.operations import on_leaving
+        from exports.admin import export_ticked, export_tool, exports_panel
+        from exports.operations import end_with_requester
+
+        on_leaving.append(end_with_requester)
+        AccessModelAdmin.list_tools.append(export_tool)
+        AccessModelAdmin.record_panels.append(exports_panel)
+        AccessModelAdmin.row_actions["export_ticked"] = (export_ticked, "Export ticked records")

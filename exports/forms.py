@@ -1,0 +1,69 @@
+"""Forms of the request dialog and of the approval settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+from unfold.widgets import (
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldBooleanSwitchWidget,
+)
+
+from accounts.modeladmin import AccessForm
+from accounts.models import User
+from exports.models import ExportPolicy
+
+
+class ColumnsForm(forms.Form):
+    """The first step: what the file will hold."""
+
+    columns = forms.MultipleChoiceField(
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "plain-boxes"}),
+        error_messages={"required": "Tick at least one column."},
+    )
+
+    def __init__(self, *args: Any, offered: Iterable[tuple[str, str, bool]], **kwargs: Any) -> None:
+        """Offer columns as (name, label, sensitive)."""
+        super().__init__(*args, **kwargs)
+        self.fields["columns"].choices = [  # type: ignore[attr-defined]  # a choice field
+            (name, f"{label} (sensitive)" if sensitive else label)
+            for name, label, sensitive in offered
+        ]
+
+
+class ApproversForm(forms.Form):
+    """The second step, where consent is needed: whom to tell, and why (R117)."""
+
+    approvers = forms.ModelMultipleChoiceField(
+        queryset=User.objects.none(),
+        label="Approvers to notify",
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "plain-boxes is-long"}),
+        help_text="They are told; any approver may decide.",
+        error_messages={"required": "Choose at least one approver to notify."},
+    )
+    message = forms.CharField(
+        label="Message (optional)",
+        required=False,
+        max_length=1000,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        help_text="What the file is for.",
+    )
+
+    def __init__(self, *args: Any, approvers: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["approvers"].queryset = approvers  # type: ignore[attr-defined]  # a model choice field
+
+
+class PolicyForm(AccessForm):
+    """When an export needs somebody's consent."""
+
+    class Meta:
+        model = ExportPolicy
+        fields = ("require_approval", "threshold", "lapse_days", "file_days")
+        widgets = {  # Django's own form options
+            "require_approval": UnfoldBooleanSwitchWidget,
+            "threshold": UnfoldAdminIntegerFieldWidget,
+        }

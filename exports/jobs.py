@@ -1,0 +1,311 @@
+"""One export as one worker's job: claim, keep, finish, each fenced by the attempt's number.
+
+The row is the job. `attempt` rises with every claim, and every write of a worker says `WHERE
+attempt = mine`: a worker that was killed costs one lease, one that was frozen and wakes up late
+changes nothing (design.md, "Export = manifest + lease"). Leases run by the database's clock.
+"""
+
+from __future__ import annotations
+
+import logging
+from array import array
+from datetime import timedelta
+
+from django.db import DatabaseError, transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from accounts import access
+from accounts.models import User
+from exports import policy, tables
+from exports.models import ExportRequest
+from exports.operations import cancel_by_system, still_valid
+from exports.steps import SYSTEM, S, WrongState, in_words, tell, transition
+from exports.writers import files, manifest
+from records.models import Record
+
+logger = logging.getLogger(__name__)
+
+ATTEMPTS = 5
+KILLED = "the worker was ended while it wrote"
+
+
+def ready() -> Q:
+    """Hold for exports that wait for a worker: approved, or left behind by one (R-§1.11)."""
+    return Q(status=S.APPROVED) | Q(status=S.PROCESSING, lease_until__lt=Now())
+
+
+def mine(export: ExportRequest) -> Q:
+    """Hold while the export is still in this attempt's hands."""
+    return Q(attempt=export.attempt, status=S.PROCESSING)
+
+
+def claim(worker: str, lease: timedelta) -> ExportRequest | None:
+    """Take the oldest export that waits for a worker; None where there is none.
+
+    In the same transaction the consent is looked at again: what is not valid any more goes back or
+    ends, and nobody ever sees it in processing.
+    """
+    waiting = ExportRequest.objects.filter(ready()).order_by("pk")
+    while (export := waiting.first()) is not None:
+        try:
+            if export.attempt >= ATTEMPTS:
+                _fail(export)
+                continue
+            left_behind = export.file_name
+            with transaction.atomic():
+                take(export, worker, lease)
+                proceed = _may_proceed(export)
+            if left_behind:
+                files.remove(left_behind)
+            if proceed:
+                return export
+        except WrongState:
+            continue  # another worker was quicker
+        except DatabaseError:
+            raise
+        except Exception as error:
+            logger.exception("Export %s could not be claimed.", export.pk)
+            _count_as_failed(export, worker, lease, error)
+    return None
+
+
+def _count_as_failed(
+    export: ExportRequest, worker: str, lease: timedelta, error: Exception
+) -> None:
+    """Let an export that cannot even be looked at not hold up those behind it."""
+    export.refresh_from_db()
+    try:
+        take(export, worker, lease)
+    except WrongState:
+        return
+    note_error(export, error)
+
+
+def take(export: ExportRequest, worker: str, lease: timedelta) -> None:
+    """Make an export this worker's next attempt; raises `WrongState` where another was quicker."""
+    transition(
+        export,
+        actor=SYSTEM,
+        action="export.claim",
+        to=S.PROCESSING,
+        from_=[S.APPROVED, S.PROCESSING],
+        where=ready() & Q(attempt=export.attempt),
+        data={"attempt": export.attempt + 1, "worker": worker},
+        worker=worker,
+        attempt=F("attempt") + 1,
+        lease_until=Now() + lease,
+        rows_written=0,
+        file_name=files.new_name(export.format),
+    )
+
+
+def _may_proceed(export: ExportRequest) -> bool:
+    """Tell whether the consent still holds; otherwise move the export on (Q3, Q9)."""
+    if not still_valid(export):
+        cancel_revoked(export)
+        return False
+    requester = export.requester
+    decider = export.decided_by
+    if export.approval_needed and not (decider and access.holds_tool(decider, policy.DECIDE)):
+        _back_to_pending(export, requester, "approver_lost_right")
+        return False
+    visible = {c.name for c in tables.permitted_columns(_model(export), requester)}
+    hidden = {column["name"] for column in export.columns} - visible
+    newly_sensitive = _sensitive_now(export) - set(export.sensitive_fields)
+    consent = export.approval_needed or policy.approval(requester, 0, newly_sensitive)[0]
+    if newly_sensitive and consent:
+        _back_to_pending(export, requester, "became_sensitive")
+        return False
+    if hidden and export.approval_needed:
+        _back_to_pending(export, requester, "became_restricted")
+        return False
+    return True
+
+
+def _model(export: ExportRequest) -> type[Record]:
+    return tables.model_of(export.object)
+
+
+def _sensitive_now(export: ExportRequest) -> frozenset[str]:
+    names = {column["name"] for column in export.columns}
+    columns = [c for c in tables.table(_model(export)) if c.name in names]
+    return tables.sensitive(_model(export), columns, export.query)
+
+
+def cancel_revoked(export: ExportRequest) -> None:
+    """Cancel an export whose requester may not have it any more (Q9, B5)."""
+    active = User.objects.filter(pk=export.requester_id, is_active=True).exists()
+    cancel_by_system(
+        export,
+        reason="requester_lost_right" if active else "requester_inactive",
+        because="The requester may not export this any more."
+        if active
+        else "The requester was deactivated.",
+        where=None if export.status == S.PENDING else mine(export),
+    )
+
+
+def _back_to_pending(export: ExportRequest, requester: User, reason: str) -> None:
+    """Put an export before the approvers again, described as it is now (R-§1.11, Q3)."""
+    names = {column["name"] for column in export.columns}
+    visible = tables.permitted_columns(_model(export), requester)
+    columns = [column for column in visible if column.name in names]
+    flagged = tables.sensitive(_model(export), columns, export.query)
+    transition(
+        export,
+        actor=SYSTEM,
+        action="export.back_to_pending",
+        to=S.PENDING,
+        from_=[S.PROCESSING],
+        where=mine(export),
+        data={"reason": reason, "decided_by": export.decided_by_id},
+        approval_needed=True,
+        columns=tables.frozen(columns, flagged),
+        sensitive_fields=sorted(flagged),
+        has_sensitive=bool(flagged),
+        decided_by=None,
+        decided_at=None,
+        decision_note="",
+        worker="",
+        lease_until=None,
+        file_name="",
+    )
+    approvers = list(policy.approvers_for(requester))
+    told = set(export.notified.values_list("pk", flat=True))
+    chosen = [person for person in approvers if person.pk in told] or approvers
+    tell(chosen, f"The export “{export.name}” has to be decided on again.", export)
+    tell([requester], f"Your export “{export.name}” needs approval again before it runs.", export)
+
+
+def _fail(export: ExportRequest) -> None:
+    why = export.ended_because or KILLED
+    transition(
+        export,
+        actor=SYSTEM,
+        action="export.fail",
+        to=S.FAILED,
+        from_=[S.APPROVED, S.PROCESSING],
+        where=ready() & Q(attempt=export.attempt),
+        data={"attempts": export.attempt},
+        ended_at=timezone.now(),
+        ended_because=f"{ATTEMPTS} attempts to write the file failed; the last one because {why}.",
+    )
+    text = f"Your export “{export.name}” failed. Ask for it again; open it to read why."
+    tell([export.requester], text, export)
+
+
+# --- While it is written --------------------------------------------------------------------------
+
+
+def keep(export: ExportRequest, lease: timedelta, rows: int) -> None:
+    """Extend the lease and show progress; raises `WrongState` where the job is not ours."""
+    held = ExportRequest.objects.filter(mine(export), pk=export.pk)
+    if not held.update(lease_until=Now() + lease, rows_written=rows):
+        raise WrongState("The export was ended or taken over.")
+
+
+def give_back(export: ExportRequest) -> None:
+    """End the lease at once, so that another worker need not wait for it."""
+    ExportRequest.objects.filter(mine(export), pk=export.pk).update(lease_until=Now())
+
+
+def note_error(export: ExportRequest, error: Exception) -> None:
+    """Keep why an attempt failed, without any data; the lease runs out and it is tried again."""
+    why = type(error).__name__
+    if isinstance(error, OSError) and error.strerror:
+        why = error.strerror.lower()
+    ExportRequest.objects.filter(mine(export), pk=export.pk).update(
+        ended_because=f"of an error ({why})"
+    )
+
+
+def finish(export: ExportRequest, part: files.Part, dropped: array[int]) -> None:
+    """Commit the pointer to a published file, what was in it, and the event; all or nothing."""
+    delivered = export.record_count - len(dropped)
+    now = timezone.now()
+    with transaction.atomic():
+        transition(
+            export,
+            actor=SYSTEM,
+            action="export.finish",
+            to=S.COMPLETED,
+            from_=[S.PROCESSING],
+            where=mine(export),
+            data={"delivered": delivered, "dropped": len(dropped), "sha256": part.sha256},
+            rows_written=delivered,
+            delivered_count=delivered,
+            file_size=part.size,
+            sha256=part.sha256,
+            expires_at=now + timedelta(days=policy.current().file_days),
+            ended_at=now,
+            ended_because="",
+            worker="",
+            lease_until=None,
+        )
+        manifest.tick_off(export, dropped)
+    text = f"Your export “{export.name}” is ready: {in_words(delivered)}."
+    tell([export.requester], text, export)
+
+
+# --- What time does -------------------------------------------------------------------------------
+
+
+def lapse_overdue() -> None:
+    """End requests that nobody decided on in time (Q14)."""
+    days = policy.current().lapse_days
+    overdue = timezone.now() - timedelta(days=days)
+    for export in ExportRequest.objects.awaiting_decision().filter(requested_at__lt=overdue):
+        try:
+            transition(
+                export,
+                actor=SYSTEM,
+                action="export.lapse",
+                to=S.LAPSED,
+                from_=[S.PENDING],
+                ended_at=timezone.now(),
+                ended_because=f"Nobody decided on it within {days} days.",
+            )
+        except WrongState:
+            continue
+        text = f"Nobody decided on your export “{export.name}” in time. Ask for it again."
+        tell([export.requester], text, export)
+
+
+def expire_files() -> None:
+    """Close files whose days are over; their hash and their log stay (Q14, Q16)."""
+    for export in ExportRequest.objects.filter(status=S.COMPLETED, expires_at__lte=timezone.now()):
+        try:
+            transition(
+                export, actor=SYSTEM, action="export.expire", to=S.EXPIRED, from_=[S.COMPLETED]
+            )
+        except WrongState:
+            continue
+
+
+def cancel_waiting_of_revoked() -> None:
+    """Cancel requests whose requester may not export any more, before anybody decides (Q9)."""
+    for export in ExportRequest.objects.awaiting_decision():
+        if not still_valid(export):
+            try:
+                cancel_revoked(export)
+            except WrongState:
+                continue
+
+
+def remove_files() -> None:
+    """Delete files, whole or in part, of exports that have none any more.
+
+    While a lease is running its worker may still be writing, and cleans up after itself.
+    """
+    over = Q(lease_until=None) | Q(lease_until__lt=Now())
+    holders = ExportRequest.objects.filter(over, status__in=_WITHOUT_FILE).exclude(file_name="")
+    for export in holders:
+        files.remove(export.file_name)
+        ExportRequest.objects.filter(pk=export.pk, file_name=export.file_name).exclude(
+            status__in=[S.PROCESSING, S.COMPLETED]
+        ).update(file_name="")
+
+
+_WITHOUT_FILE = [s for s in S if s not in {S.APPROVED, S.PROCESSING, S.COMPLETED}]

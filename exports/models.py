@@ -1,0 +1,251 @@
+"""Export requests, what was frozen in them, who consented, and who downloaded (R111–R128)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from accounts.access import ALWAYS, Rule, holds_tool
+from accounts.models import Lease
+
+if TYPE_CHECKING:
+    from accounts.access import Person
+    from accounts.models import User
+
+
+class ExportPolicy(models.Model):
+    """When an export needs somebody's consent; one row for the whole account (R111, R112, Q1)."""
+
+    require_approval = models.BooleanField(
+        "require approvals for exports",
+        default=False,
+        help_text="Off: every export of a person with the permission Export runs at once.",
+    )
+    threshold = models.PositiveIntegerField(
+        "record threshold",
+        default=100,
+        help_text="An export with more than this many records needs approval; 0: every export "
+        "that is not empty. Exports with sensitive fields always need it.",
+    )
+    lapse_days = models.PositiveSmallIntegerField(
+        "days until a request lapses",
+        default=14,
+        help_text="A request that nobody decides on is cancelled after this many days.",
+    )
+    file_days = models.PositiveSmallIntegerField(
+        "days a file stays",
+        default=7,
+        help_text="A finished file can be downloaded for this many days, at most 30.",
+    )
+    version = models.PositiveIntegerField(default=1, editable=False)
+
+    always_visible = ("require_approval", "threshold", "lapse_days", "file_days")
+
+    class Meta:
+        verbose_name = "export approvals"
+        verbose_name_plural = "export approvals"
+        constraints = (
+            models.CheckConstraint(condition=Q(pk=1), name="one_export_policy"),
+            models.CheckConstraint(
+                condition=Q(lapse_days__gte=1, file_days__gte=1, file_days__lte=30),
+                name="export_days_make_sense",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return "Export approvals"
+
+    @classmethod
+    def access_rules(cls, person: Person, action: str) -> list[Rule]:
+        """Only super admins configure export approvals (R99)."""
+        if action in {"add", "delete"}:
+            return [Rule("unseen", False, ALWAYS, "there is one export policy, always")]
+        return []
+
+
+class ExportQuerySet(models.QuerySet["ExportRequest"]):
+    """Export requests by where they stand."""
+
+    def awaiting_decision(self) -> ExportQuerySet:
+        """Return requests that wait for an approver."""
+        return self.filter(status=ExportRequest.Status.PENDING)
+
+    def awaiting(self, user: User) -> ExportQuerySet:
+        """Return requests that wait for this person's decision: never their own (B7)."""
+        if not holds_tool(user, "crm.export_approver"):
+            return self.none()
+        return self.awaiting_decision().exclude(requester=user)
+
+
+class ExportRequest(Lease):
+    """One export from request to file, and the job that writes it; the states are R-table §1.11."""
+
+    class Status(models.TextChoices):
+        """Where the export stands; the labels are what people read."""
+
+        PENDING = "pending", "Pending approval"
+        APPROVED = "approved", "Approved"
+        PROCESSING = "processing", "Processing"
+        COMPLETED = "completed", "Completed"
+        REJECTED = "rejected", "Cancelled: rejected"
+        RECALLED = "recalled", "Cancelled: recalled"
+        CANCELLED = "cancelled", "Cancelled"
+        LAPSED = "lapsed", "Cancelled: not decided in time"
+        EXPIRED = "expired", "File expired"
+        FAILED = "failed", "Failed"
+
+    requester = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="export_requests"
+    )
+    object = models.CharField(max_length=60)
+    name = models.CharField(
+        max_length=200, help_text="What people read: All deals, Deals: filtered"
+    )
+    query = models.TextField(
+        blank=True, help_text="The canonical filter, search and order it was asked with."
+    )
+    columns = models.JSONField(
+        default=list, help_text="In order: [{name, label, sensitive}], as frozen at the request."
+    )
+    format = models.CharField(max_length=10, default="csv")
+    record_count = models.PositiveIntegerField("records")
+    has_sensitive = models.BooleanField("sensitive data", default=False)
+    sensitive_fields = models.JSONField(
+        default=list,
+        help_text="Fields that were sensitive at the request, among columns, filters and order.",
+    )
+    approval_needed = models.BooleanField(default=False)
+    status = models.CharField(max_length=12, choices=Status.choices, default=Status.PENDING)
+    requested_at = models.DateTimeField(default=timezone.now)
+    message = models.TextField(blank=True)
+    notified = models.ManyToManyField(
+        settings.AUTH_USER_MODEL, related_name="+", verbose_name="approvers told"
+    )
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="decided_exports"
+    )
+    decided_at = models.DateTimeField(null=True)
+    decision_note = models.TextField(blank=True)
+    version = models.PositiveIntegerField(default=1)
+    ended_at = models.DateTimeField(null=True, help_text="When it reached its last state.")
+    ended_because = models.CharField(max_length=300, blank=True)
+    rows_written = models.PositiveIntegerField(default=0)
+    delivered_count = models.PositiveIntegerField("records delivered", null=True)
+    file_name = models.CharField(
+        max_length=200,
+        blank=True,
+        help_text="Its name under EXPORT_ROOT: set before the first byte, emptied with the file.",
+    )
+    file_size = models.BigIntegerField(null=True)
+    sha256 = models.CharField("SHA-256", max_length=64, blank=True)
+    expires_at = models.DateTimeField(null=True)
+
+    objects: ClassVar[ExportQuerySet] = ExportQuerySet.as_manager()  # type: ignore[assignment]  # a manager made of the queryset
+
+    always_visible = ("name", "requester", "requested_at", "status", "record_count")
+
+    class Meta:
+        verbose_name = "export"
+        ordering = ("-id",)
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(decided_by=None) | ~Q(decided_by=F("requester")),
+                name="requester_is_not_the_decider",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="rejected")
+                | (Q(decided_by__isnull=False) & ~Q(decision_note="")),
+                name="rejection_has_decider_and_reason",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="completed") | (~Q(file_name="") & ~Q(sha256="")),
+                name="completed_has_its_file",
+            ),
+            # No way from "needed" to a file without somebody's consent.
+            models.CheckConstraint(
+                condition=~Q(status__in=["approved", "processing", "completed", "expired"])
+                | Q(approval_needed=False)
+                | Q(decided_by__isnull=False),
+                name="nothing_leaves_without_consent",
+            ),
+        )
+        indexes = (
+            models.Index(fields=["status", "lease_until", "id"], name="export_queue"),
+            models.Index(fields=["requester", "-id"], name="export_of_requester"),
+            models.Index(fields=["status"], name="export_has_file", condition=~Q(file_name="")),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.name} #{self.pk}"
+
+    @property
+    def is_final(self) -> bool:
+        """Tell whether nothing can change any more, apart from the file's end."""
+        return self.status not in {"pending", "approved", "processing"}
+
+    @classmethod
+    def access_rules(cls, person: Person, action: str) -> list[Rule]:
+        """Return who sees an export in the log: its requester, approvers, auditors (E43, Q7).
+
+        What may be *done* with it is decided by the operations' state machine.
+        """
+        if action != "view":
+            return [Rule("unseen", False, ALWAYS, "exports change only through their own steps")]
+        return [
+            Rule("owned", True, Q(requester=person.id()), "the person asked for it"),
+            Rule(
+                "shared",
+                True,
+                Q(approval_needed=True) & person.holds("crm.export_approver"),
+                "the permission Export approver covers every request that needs approval",
+            ),
+            Rule(
+                "everything",
+                True,
+                person.holds("audit.view_exports"),
+                "the permission View everybody's exports covers the whole log",
+            ),
+        ]
+
+
+class ExportRecord(models.Model):
+    """One record of a frozen request, and whether it was in the file (B10, B11).
+
+    No foreign key to the record: the trail outlives it. Two indexes and no more, since a request
+    may lay down a million rows: the key finds the exports of a record, the order an export's rows.
+    """
+
+    pk = models.CompositePrimaryKey("record_id", "export_id")
+    export = models.ForeignKey(
+        ExportRequest, models.CASCADE, related_name="records", db_index=False
+    )
+    record_id = models.BigIntegerField()
+    position = models.PositiveIntegerField(help_text="Its place in the order asked for, from 1.")
+    delivered = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["export", "position"], name="manifest_in_order"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.export_id}: {self.record_id}"
+
+
+class Download(models.Model):
+    """Somebody fetched a file: who, when, from where (E46, Q16)."""
+
+    export = models.ForeignKey(ExportRequest, models.PROTECT, related_name="downloads")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    at = models.DateTimeField(default=timezone.now)
+    ip = models.GenericIPAddressField("IP address", null=True)
+
+    class Meta:
+        ordering = ("-at",)
+
+    def __str__(self) -> str:
+        return f"{self.export_id} by {self.user_id}"

@@ -1,0 +1,124 @@
+"""How an export moves from one state to the next, and how it is refused: the ground of operations.
+
+Every state change is one conditional UPDATE, its event in the same transaction, and what people are
+told after the commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import F, Q
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+
+from accounts import audit
+from accounts.audit import Actor, System
+from accounts.models import User
+from accounts.operations import notify
+from exports.models import ExportRequest
+
+SYSTEM = System("exports")
+S = ExportRequest.Status
+RUNNING = (S.PENDING, S.APPROVED, S.PROCESSING)
+
+
+class ExportError(Exception):
+    """Something about an export was refused; the message says what, and what to do."""
+
+
+class NotAllowed(ExportError, PermissionDenied):
+    """The actor may not do this."""
+
+    code = "not_allowed"
+
+
+class SelfApproval(NotAllowed):
+    """Somebody wanted to decide on their own request (Q6)."""
+
+    code = "self_approval"
+
+
+class WrongState(ExportError):
+    """Somebody was quicker, or the export does not stand where this step starts (Q12)."""
+
+
+class InvalidRequest(ExportError):
+    """What was asked for cannot be: an unknown column or filter, a missing reason."""
+
+
+class NothingToExport(InvalidRequest):
+    """No record is left after permission, filter and choice."""
+
+
+class ApproversNeeded(InvalidRequest):
+    """The export needs consent, and nobody who could give it was chosen (Q11)."""
+
+
+@contextmanager
+def one_step(action: str, actor: User, export: ExportRequest | None = None) -> Iterator[User]:
+    """Open a step's transaction and give the actor as of now; log a refusal after the rollback.
+
+    Afresh: a right that was taken away a moment ago is gone here too (Q24).
+    """
+    try:
+        with transaction.atomic():
+            yield User.objects.get(pk=actor.pk)
+    except NotAllowed as refusal:
+        audit.record_refusal(action, actor=actor, code=refusal.code, on=export)
+        raise
+
+
+@transaction.atomic
+def transition(
+    export: ExportRequest,
+    *,
+    actor: Actor,
+    action: str,
+    to: str,
+    from_: Sequence[str],
+    where: Q | None = None,
+    data: dict[str, Any] | None = None,
+    text: str = "",
+    **fields: Any,
+) -> None:
+    """Move an export from one state to the next and record it; every state change is made here.
+
+    Of two that race exactly one wins; the other gets `WrongState`. The instance is read again.
+    """
+    rows = ExportRequest.objects.filter(where or Q(), pk=export.pk, status__in=from_)
+    if not rows.update(status=to, version=F("version") + 1, **fields):
+        raise WrongState(standing(export))
+    audit.record(action, actor=actor, on=export, data={"to": to, **(data or {})}, text=text)
+    export.refresh_from_db()
+
+
+def standing(export: ExportRequest) -> str:
+    """Say what became of an export, for somebody who comes too late (Q12)."""
+    export.refresh_from_db()
+    decided = ""
+    if export.decided_by is not None and export.decided_at is not None:
+        verb = "rejected" if export.status == S.REJECTED else "approved"
+        when = date_format(timezone.localtime(export.decided_at), "j F Y, H:i")
+        decided = f" {export.decided_by.get_full_name()} {verb} it on {when}."
+    return (
+        "Nothing was changed: this export is not as you saw it any more. Its state is now "
+        f"“{export.get_status_display()}”.{decided} Reload the page to go on from there."
+    )
+
+
+def tell(people: Iterable[User], text: str, export: ExportRequest) -> None:
+    """Tell people a sentence with a link to the export, once the step is committed (R129, R130)."""
+    link = reverse("admin:exports_exportrequest_change", args=[export.pk])
+    transaction.on_commit(partial(notify, list(people), text, link), robust=True)
+
+
+def in_words(count: int) -> str:
+    """Return `1 record`, `2 records`."""
+    return f"{count} record" if count == 1 else f"{count} records"

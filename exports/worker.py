@@ -1,0 +1,191 @@
+"""The worker: takes exports one after the other, writes their files, and does what time demands.
+
+Run as many as you like, on as many machines as share the database and EXPORT_ROOT.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+import time
+from array import array
+from datetime import timedelta
+
+from django.db import (
+    DatabaseError,
+    InterfaceError,
+    close_old_connections,
+    connection,
+    transaction,
+)
+
+from accounts import access
+from accounts.models import User
+from exports import jobs, tables
+from exports.models import ExportRequest
+from exports.steps import WrongState
+from exports.writers import csv, files, manifest
+from exports.writers.rows import rows_of
+
+logger = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=60)
+BEAT = 0.5
+POLL = 1.0
+UPKEEP_EVERY = 30.0
+
+
+class Stop:
+    """Asks the worker to end after the chunk it is at; a signal handler may set it.
+
+    Not a threading.Event: its lock is not safe in a handler that interrupts its own `wait`.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def wait(self, seconds: float) -> None:
+        """Return after so long, or soon after being asked."""
+        until = time.monotonic() + seconds
+        while not self.asked and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, 0.1))
+
+
+class Interrupted(Exception):
+    """The worker was asked to end; the job is left to be taken over."""
+
+
+class Revoked(Exception):
+    """The requester may not export any more, in the middle of it (B5)."""
+
+
+def new_worker_name() -> str:
+    """Return a name that no other worker has, on whatever machine."""
+    return f"{socket.gethostname()[:60]}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def run_once(
+    *, worker: str = "", lease: timedelta = LEASE, stop: Stop | None = None, upkeep: bool = True
+) -> int:
+    """Do everything there is to do now: upkeep, then every export that waits; return how many."""
+    stop = stop or Stop()
+    if upkeep:
+        do_upkeep()
+    worker = worker or new_worker_name()
+    taken = 0
+    while not stop.asked and (export := jobs.claim(worker, lease)) is not None:
+        process(export, lease, stop)
+        taken += 1
+    return taken
+
+
+def do_upkeep() -> None:
+    """Do what time demands; a duty that fails holds up neither the others nor exports."""
+    for duty in (
+        jobs.lapse_overdue,
+        jobs.expire_files,
+        jobs.cancel_waiting_of_revoked,
+        jobs.remove_files,
+    ):
+        try:
+            duty()
+        except DatabaseError:
+            raise
+        except Exception:
+            logger.exception("A duty of the export worker failed; it is tried again.")
+
+
+def run_forever(stop: Stop, *, lease: timedelta = LEASE) -> None:
+    """Look for work every second until asked to stop; survives a database that went away."""
+    worker = new_worker_name()
+    next_upkeep = 0.0
+    while not stop.asked:
+        upkeep = time.monotonic() >= next_upkeep
+        try:
+            close_old_connections()
+            run_once(worker=worker, lease=lease, stop=stop, upkeep=upkeep)
+            if upkeep:
+                next_upkeep = time.monotonic() + UPKEEP_EVERY
+        except (DatabaseError, InterfaceError) as error:
+            logger.warning("The database did not answer (%s); trying again.", type(error).__name__)
+            connection.close()
+        except Exception:
+            logger.exception("A pass of the export worker failed; trying again.")
+        stop.wait(POLL)
+    connection.close()
+
+
+def process(export: ExportRequest, lease: timedelta, stop: Stop) -> None:
+    """Write one claimed export's file and finish it; whatever happens, leave no part behind.
+
+    An error is logged and the lease runs out: the export is tried again, at most five times.
+    """
+    part = None
+    try:
+        part = files.Part(export.file_name)
+        dropped = _write(export, part, lease, stop)
+        part.publish()
+    except Exception as error:
+        if part is not None:
+            part.discard()
+        _give_up(export, error)
+        return
+    try:
+        jobs.finish(export, part, dropped)
+    except WrongState:
+        part.discard()  # ended or taken over meanwhile: this file was never anybody's
+    except Exception as error:
+        # The commit may have arrived though its answer did not, so the file stays; if it did not
+        # arrive, the next attempt removes it by the name in the row.
+        _give_up(export, error)
+
+
+def _write(export: ExportRequest, part: files.Part, lease: timedelta, stop: Stop) -> array[int]:
+    """Write every row that may leave; return the ids of those that may not any more.
+
+    The requester is loaded for every chunk, so a right taken away holds for the next one (B5).
+    """
+    model = tables.model_of(export.object)
+    dropped = array("q")
+    written = 0
+    last_beat = time.monotonic()
+    part.write(csv.head([column["label"] for column in export.columns]))
+    for ids in manifest.chunks(export):
+        if stop.asked:
+            raise Interrupted
+        if time.monotonic() - last_beat >= BEAT:
+            jobs.keep(export, lease, written)
+            last_beat = time.monotonic()
+        requester = User.objects.get(pk=export.requester_id)
+        if not access.allows_any(requester, access.EXPORT, model):
+            raise Revoked
+        rows, lost = rows_of(export, requester, ids)
+        part.write(csv.body(rows))
+        written += len(rows)
+        dropped.extend(lost)
+    # Once more before the disk is made to write, which may take its time.
+    jobs.keep(export, lease, written)
+    return dropped
+
+
+def _give_up(export: ExportRequest, error: Exception) -> None:
+    """Do what an attempt that did not finish demands; the database itself may be the trouble."""
+    try:
+        if isinstance(error, Interrupted):
+            jobs.give_back(export)
+        elif isinstance(error, Revoked):
+            jobs.cancel_revoked(export)
+        elif not isinstance(error, WrongState):
+            logger.error(
+                "Export %s failed at attempt %s.", export.pk, export.attempt, exc_info=error
+            )
+            jobs.note_error(export, error)
+    except WrongState:
+        pass
+    except (DatabaseError, InterfaceError):
+        if transaction.get_connection().in_atomic_block:
+            raise
+        connection.close()
+        logger.warning("Export %s is left to its lease.", export.pk)

@@ -1,0 +1,1 @@
+"""From a frozen request to a file: the manifest, the rows, their form on paper, the file itself."""

@@ -1,0 +1,80 @@
+"""The frozen records of a request: laid down once, read in chunks, ticked off (B10, B11)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from django.core.exceptions import EmptyResultSet
+from django.db import connection, models
+from django.db.models import QuerySet, Value, Window
+from django.db.models.functions import RowNumber
+
+from exports.models import ExportRecord, ExportRequest
+from records.models import Record
+
+CHUNK = 2000
+
+
+def freeze(rows: QuerySet[Record], export: ExportRequest) -> int:
+    """Write down which records the request covers, in the order asked for; return how many.
+
+    One INSERT … SELECT of the queryset's own SQL, so a million ids never pass through Python.
+    """
+    numbered = rows.order_by().annotate(
+        manifest_export=Value(export.pk, models.BigIntegerField()),
+        manifest_position=Window(RowNumber(), order_by=_order(rows)),
+        manifest_delivered=Value(False, models.BooleanField()),
+    )
+    chosen = numbered.values_list(
+        "manifest_export", "pk", "manifest_position", "manifest_delivered"
+    )
+    try:
+        select, parameters = chosen.query.get_compiler(connection=connection).as_sql()
+    except EmptyResultSet:
+        return 0
+    quote = connection.ops.quote_name
+    into = ", ".join(quote(c) for c in ("export_id", "record_id", "position", "delivered"))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {quote(ExportRecord._meta.db_table)} ({into}) {select}", parameters
+        )
+        return int(cursor.rowcount)
+
+
+def chunks(export: ExportRequest) -> Iterator[list[int]]:
+    """Return the frozen ids in their order, `CHUNK` at a time; each chunk is a query of its own.
+
+    By ranges of positions, which have no gaps: with a LIMIT instead, PostgreSQL sorted all the rest
+    for every chunk as long as it had no statistics on rows laid down a moment ago.
+    """
+    rows = ExportRecord.objects.filter(export=export).order_by("position")
+    for after in range(0, export.record_count, CHUNK):
+        chunk = rows.filter(position__gt=after, position__lte=after + CHUNK)
+        yield list(chunk.values_list("record_id", flat=True))
+
+
+def tick_off(export: ExportRequest, dropped: Sequence[int]) -> None:
+    """Mark every record as delivered, apart from those that were dropped on the way."""
+    rows = ExportRecord.objects.filter(export=export)
+    rows.update(delivered=True)
+    for start in range(0, len(dropped), CHUNK):
+        rows.filter(record_id__in=dropped[start : start + CHUNK]).update(delivered=False)
+
+
+def _order(rows: QuerySet[Record]) -> list[str]:
+    names = rows.query.order_by or rows.model._meta.ordering or ()
+    return [*_spelt_out(rows.model, [str(name) for name in names]), "pk"]
+
+
+def _spelt_out(model: type[models.Model], names: Sequence[str]) -> Iterator[str]:
+    """Order by a relation as Django does, by what its own model is ordered by; Window does not."""
+    for name in names:
+        bare, sign = name.removeprefix("-"), "-" if name.startswith("-") else ""
+        field = None if bare == "pk" else model._meta.get_field(bare)
+        if not isinstance(field, models.ForeignKey):
+            yield name
+            continue
+        related: type[models.Model] = field.remote_field.model
+        for inner in _spelt_out(related, [str(term) for term in related._meta.ordering or ()]):
+            flipped = sign != ("-" if inner.startswith("-") else "")
+            yield f"{'-' if flipped else ''}{bare}__{inner.removeprefix('-')}"

@@ -1,0 +1,143 @@
+"""Real processes that race in tests of exports; what they do is said by their arguments.
+
+A process prints `ready` when it could start and begins when it reads a line, so that a test lets
+several go at the same moment and nobody has to sleep. Run as `python -m tests.exports_process`.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+PATIENCE = 60
+
+
+class Racer:
+    """A process of ours, from the test's side."""
+
+    def __init__(self, *arguments: object) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.exports_process", *map(str, arguments)],
+            env=environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def says(self) -> str:
+        """Return its next line; empty when it ended."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+    def go(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write("go\n")
+        self.process.stdin.flush()
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(PATIENCE)
+
+    def end(self) -> int:
+        """Wait for it to end by itself."""
+        return self.process.wait(PATIENCE)
+
+
+@contextmanager
+def racers(*each: Sequence[object]) -> Iterator[list[Racer]]:
+    """Start processes, wait until all are ready, and leave none behind."""
+    started = [Racer(*arguments) for arguments in each]
+    try:
+        for racer in started:
+            assert racer.says() == "ready"
+        yield started
+    finally:
+        for racer in started:
+            racer.process.kill()
+            racer.process.wait(PATIENCE)
+            for stream in (racer.process.stdin, racer.process.stdout):
+                if stream is not None:
+                    stream.close()
+
+
+def environment() -> dict[str, str]:
+    """Return an environment in which a process works on the test's database and folder."""
+    from django.conf import settings
+    from django.db import connection
+
+    name = str(connection.settings_dict["NAME"])
+    if connection.vendor == "sqlite":
+        url = f"sqlite:///{name}"
+    else:
+        url = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}").geturl()
+    return os.environ | {
+        "DATABASE_URL": url,
+        "EXPORT_ROOT": str(settings.EXPORT_ROOT),
+        "SECRET_KEY": "for-tests-only",
+    }
+
+
+# --- From here on inside the process --------------------------------------------------------------
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
+
+
+def wait_for_go() -> None:
+    sys.stdin.readline()
+
+
+def decide(step: str, export_id: str, email: str, version: str) -> None:
+    """Approve or reject, and say how it went."""
+    from accounts.models import User
+    from exports import operations
+    from exports.models import ExportRequest
+
+    export = ExportRequest.objects.get(pk=export_id)
+    actor = User.objects.get(email=email)
+    more: dict[str, Any] = {"note": "no"} if step == "reject" else {}
+    say("ready")
+    wait_for_go()
+    try:
+        getattr(operations, step)(export, actor=actor, version=int(version), **more)
+    except operations.ExportError as refusal:
+        say(f"{type(refusal).__name__}: {refusal}")
+    else:
+        say("done")
+
+
+def work(*arguments: str) -> None:
+    """Run the worker's command; with `--hold` wait for a go after an export's first chunk."""
+    from django.core.management import call_command
+
+    from exports.writers import manifest
+
+    chunks = manifest.chunks
+
+    def held(export: Any) -> Iterator[list[int]]:
+        for number, ids in enumerate(chunks(export)):
+            if number == 1:
+                say(f"holding {export.pk}")
+                wait_for_go()
+            yield ids
+
+    manifest.CHUNK = 1
+    if "--hold" in arguments:
+        manifest.chunks = held
+    say("ready")
+    wait_for_go()
+    call_command("export_worker", *(a for a in arguments if a != "--hold"))
+    say("ended")
+
+
+if __name__ == "__main__":
+    import django
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "crmperms.settings")
+    django.setup()
+    {"decide": decide, "work": work}[sys.argv[1]](*sys.argv[2:])
