@@ -1,0 +1,61 @@
+"""The first page after log-in: what waits for this person, what they may reach, their notices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from accounts import access, catalogue, operations
+from accounts.modeladmin import MOST_COUNTED, CappedCount, person
+from accounts.models import Notice, Rank, User
+from exports.models import ExportRequest
+
+MOST_NOTICES = 8
+
+
+def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Fill the dashboard: every number is counted within the person's own reach (L70)."""
+    user = person(request)
+    own = access.permitted(ExportRequest.objects.all(), user, "view").filter(requester=user)
+    notices = list(Notice.objects.filter(user=user)[:MOST_NOTICES])
+    context.update(
+        {
+            "title": f"Welcome, {user.get_short_name()}",
+            "reach": [_reach(user, kind) for kind in catalogue.objects() if _sees(user, kind)],
+            "waiting": list(
+                ExportRequest.objects.awaiting(user).select_related("requester")[:MOST_NOTICES]
+            ),
+            "own_exports": list(own[:MOST_NOTICES]),
+            "notices": notices,
+            "unread": sum(notice.read_at is None for notice in notices),
+            "may_decide": access.holds_tool(user, "crm.export_approver"),
+        }
+    )
+    operations.read_notices(actor=user)
+    return context
+
+
+def _sees(user: User, kind: catalogue.ObjectKind) -> bool:
+    return access.allows_any(user, "view", kind.model)
+
+
+def _reach(user: User, kind: catalogue.ObjectKind) -> dict[str, Any]:
+    """Return one card: how many records of this kind the person sees, and by which scope."""
+    rows = access.permitted(kind.model._default_manager.all(), user, "view").order_by()
+    found = rows[: MOST_COUNTED + 1].count()
+    scope = user.grants.scopes.get(kind.key)
+    if user.is_superuser or scope is None:
+        text = "Super admin: every record"
+    else:
+        text = f"View: {Rank(scope.view).label}"
+        text += ", and unassigned" if scope.view_unassigned else ""
+        text += f" · Edit: {Rank(scope.change).label}"
+    options = kind.model._meta
+    return {
+        "label": kind.plural,
+        "count": CappedCount(MOST_COUNTED) if found > MOST_COUNTED else found,
+        "scope": text,
+        "url": reverse(f"admin:{options.app_label}_{options.model_name}_changelist"),
+    }

@@ -1,0 +1,215 @@
+"""Who works in the demo company: teams, permission sets and one person for every role (data)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from accounts.models import Rank
+from accounts.operations import Scopes
+
+PASSWORD = "explore-the-demo"
+DOMAIN = "demo.example"
+
+NONE, OWNED, TEAM, EVERYTHING = Rank.NONE, Rank.OWNED, Rank.TEAM, Rank.EVERYTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A permission set of the demo company."""
+
+    name: str
+    description: str
+    scopes: Scopes
+    tools: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A person: the log-in is `<key>@demo.example`; `to_try` is their line on the card."""
+
+    key: str
+    first_name: str
+    last_name: str
+    preset: str = ""
+    main_team: str = ""
+    extra_teams: tuple[str, ...] = ()
+    to_try: str = ""
+
+    @property
+    def email(self) -> str:
+        return f"{self.key}@{DOMAIN}"
+
+    @property
+    def name(self) -> str:
+        return f"{self.first_name} {self.last_name}"
+
+    @property
+    def is_superuser(self) -> bool:
+        """Tell whether this is a super admin: they need no permission set (R90)."""
+        return not self.preset
+
+
+# Team → the team above.
+TEAMS = {
+    "Sales": "",
+    "Sales North": "Sales",
+    "Sales South": "Sales",
+    "Service": "",
+    "Service Desk": "Service",
+}
+
+EVERY_KIND = ("contact", "company", "deal", "ticket")
+_READS: dict[str, int | bool] = {"view": EVERYTHING}
+_WORKS_ON_OWN: dict[str, int | bool] = {
+    "add": True,
+    "view": TEAM,
+    "view_unassigned": True,
+    "change": OWNED,
+    "communicate": TEAM,
+    "communicate_unassigned": True,
+    "merge": OWNED,
+}
+_LEADS: dict[str, int | bool] = {
+    "add": True,
+    "view": TEAM,
+    "view_unassigned": True,
+    "change": TEAM,
+    "change_unassigned": True,
+    "delete": OWNED,
+    "communicate": TEAM,
+    "communicate_unassigned": True,
+    "merge": TEAM,
+    "merge_unassigned": True,
+}
+_RUNS: dict[str, int | bool] = {
+    "add": True,
+    "view": EVERYTHING,
+    "change": EVERYTHING,
+    "delete": TEAM,
+    "communicate": EVERYTHING,
+    "merge": TEAM,
+}
+_READS_AND_KEEPS_OWN: dict[str, int | bool] = {
+    "add": True,
+    "view": EVERYTHING,
+    "change": OWNED,
+    "communicate": EVERYTHING,
+    "merge": OWNED,
+}
+
+PRESETS = (
+    Preset(
+        "Sales rep",
+        "Sees the team's deals and unassigned ones, edits their own; knows all contacts.",
+        {
+            "contact": _READS_AND_KEEPS_OWN,
+            "company": _READS_AND_KEEPS_OWN,
+            "deal": _WORKS_ON_OWN,
+            "ticket": {"view": TEAM, "view_unassigned": True},
+        },
+        ("crm.export",),
+    ),
+    Preset(
+        "Sales manager",
+        "Sees and edits what the team and the teams below it own, and what nobody owns.",
+        {
+            "contact": _RUNS,
+            "company": _RUNS,
+            "deal": _LEADS,
+            "ticket": {"view": EVERYTHING},
+        },
+        ("crm.export",),
+    ),
+    Preset(
+        "Service agent",
+        "Works on the team's tickets; reads contacts and companies, sees no deal.",
+        {
+            "contact": _READS_AND_KEEPS_OWN,
+            "company": _READS,
+            "ticket": {**_WORKS_ON_OWN, "change": TEAM, "change_unassigned": True},
+        },
+    ),
+    Preset(
+        "Export approver",
+        "Decides on other people's export requests; reads everything, exports nothing.",
+        dict.fromkeys(EVERY_KIND, _READS),
+        ("crm.export_approver",),
+    ),
+    Preset(
+        "Analyst",
+        "Reads everything and exports it without approval.",
+        dict.fromkeys(EVERY_KIND, _READS),
+        ("crm.export", "crm.export_without_approval"),
+    ),
+    Preset(
+        "Auditor",
+        "Reads the audit log and everybody's exports, and no record.",
+        {},
+        ("audit.view", "audit.view_exports"),
+    ),
+    Preset(
+        "Delegated admin",
+        "Runs the CRM day by day: sees and edits all records. No super admin.",
+        dict.fromkeys(EVERY_KIND, _RUNS),
+        ("crm.export",),
+    ),
+    Preset(
+        "Read only",
+        "Looks at everything, changes and exports nothing.",
+        dict.fromkeys(EVERY_KIND, _READS),
+    ),
+)
+
+CAST = (
+    Part("admin", "Ingrid", "Solberg", to_try="super admin: change who may do what"),
+    Part("admin2", "Kwame", "Mensah", to_try="super admin: unlock the stage Signed"),
+    Part(
+        "manager",
+        "Marta",
+        "Duarte",
+        "Sales manager",
+        "Sales",
+        to_try="manager: edit any deal of Sales",
+    ),
+    Part(
+        "rep",
+        "Hanna",
+        "Lind",
+        "Sales rep",
+        "Sales North",
+        to_try="rep: edit own deals, ask for an export",
+    ),
+    Part(
+        "approver",
+        "Priya",
+        "Raman",
+        "Export approver",
+        "Service",
+        to_try="approver: approve Hanna's waiting export",
+    ),
+    Part("exempt", "Jan", "Kowalski", "Analyst", to_try="exempt: any export runs at once"),
+    Part("auditor", "Yuki", "Tanaka", "Auditor", to_try="auditor: the log, and no record"),
+    Part(
+        "delegate",
+        "Amina",
+        "Said",
+        "Delegated admin",
+        "Sales",
+        to_try="delegated admin: edit all, lock nothing",
+    ),
+    Part("readonly", "Liam", "O’Connor", "Read only", to_try="read only: look, and find no Save"),
+    Part(
+        "twoteams",
+        "Chen",
+        "Wei",
+        "Sales rep",
+        "Sales South",
+        ("Sales North",),
+        to_try="in two teams: sees the deals of both",
+    ),
+    Part("noteam", "Olga", "Petrova", "Sales rep", to_try="in no team: sees her own deals"),
+    Part("north", "Mateo", "Fernández", "Sales rep", "Sales North"),
+    Part("south", "Aisha", "Bello", "Sales rep", "Sales South"),
+    Part("service", "Noah", "Dubois", "Service agent", "Service Desk"),
+    Part("service2", "Leilani", "Kahale", "Service agent", "Service Desk"),
+)

@@ -1,0 +1,251 @@
+"""Setting the demo company up through the operations, so that the log tells how it came to be.
+
+Everything but the one finished file is a single transaction: an interrupted seeding leaves an
+empty database, never half a company.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any
+
+from django.contrib.auth.hashers import make_password
+from django.db import connection, transaction
+from django.utils import timezone
+
+from accounts import audit
+from accounts import operations as accounts
+from accounts.audit import System
+from accounts.models import AuditEvent, PermissionSet, Team, User
+from crmperms.demo.cast import CAST, DOMAIN, PASSWORD, PRESETS, TEAMS
+from crmperms.demo.world import World
+from exports import operations as exports
+from exports import policy, worker
+from exports.models import ExportRequest
+from records import operations as records
+from records.models import Company, Contact, Deal, Pipeline, Record, Stage, StageRule, Ticket
+
+ACTOR = System("seed_demo")
+DONE = "demo.seed"
+THRESHOLD = 100
+
+People = dict[str, User]
+OPEN, WON, LOST = Stage.Outcome.OPEN, Stage.Outcome.WON, Stage.Outcome.LOST
+SUPER_ADMINS_ONLY = "Signed"
+FOR_CHOSEN = "Price approval"
+# (Object, name) → its stages in order.
+PIPELINES = {
+    ("deal", "New business"): (
+        ("Qualified", OPEN),
+        ("Proposal", OPEN),
+        ("Negotiation", OPEN),
+        (SUPER_ADMINS_ONLY, WON),
+        ("Lost", LOST),
+    ),
+    ("deal", "Renewals"): (
+        ("Due", OPEN),
+        (FOR_CHOSEN, OPEN),
+        ("Renewed", WON),
+        ("Ended", LOST),
+    ),
+    ("ticket", "Support"): (
+        ("New", OPEN),
+        ("In progress", OPEN),
+        ("Waiting for customer", OPEN),
+        ("Solved", WON),
+    ),
+}
+
+
+class Standing(Enum):
+    """What the database holds, seen from the demo company."""
+
+    EMPTY = "empty"
+    SEEDED = "seeded"
+    FOREIGN = "foreign"
+    """People, or what people made, that is not the demo company's."""
+
+
+def standing() -> Standing:
+    """Look whose database this is; the event of a seeding and the addresses tell it."""
+    seeded = AuditEvent.objects.filter(action=DONE).exists()
+    people = User.objects.all()
+    if seeded:
+        strangers = people.exclude(email__endswith=f"@{DOMAIN}").exists()
+        return Standing.FOREIGN if strangers else Standing.SEEDED
+    models = (User, Team, PermissionSet, Pipeline, Company, Contact, Deal, Ticket)
+    found = any(model._base_manager.exists() for model in models)
+    return Standing.FOREIGN if found else Standing.EMPTY
+
+
+def is_seeded() -> bool:
+    """Tell whether there is a demo company, whoever else is there."""
+    return AuditEvent.objects.filter(action=DONE).exists()
+
+
+def seed() -> Standing:
+    """Set the demo company up where the database is empty; return what was found before.
+
+    Anything else than `EMPTY` means that nothing was done.
+    """
+    with transaction.atomic():
+        _one_at_a_time()
+        found = standing()
+        if found is not Standing.EMPTY:
+            return found
+        people = _people()
+        stages = _pipelines(people)
+        counts = _records(people, stages)
+        _days_work(people)
+        _exports(people)
+        audit.record(DONE, actor=ACTOR, data=counts)
+    # Outside: a file is not undone with a transaction. If this is cut short, any worker does it.
+    worker.run_once(upkeep=False)
+    return found
+
+
+def _one_at_a_time() -> None:
+    """Let a second seeding wait for the first; SQLite's transactions do so by themselves."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('crmperms.demo'))")
+
+
+# --- The organisation -----------------------------------------------------------------------------
+
+
+def _people() -> People:
+    teams: dict[str, Team] = {}
+    for name, above in TEAMS.items():
+        teams[name] = accounts.create_team(actor=ACTOR, name=name, parent=teams.get(above))
+    sets = {
+        preset.name: accounts.create_set(
+            actor=ACTOR,
+            name=preset.name,
+            description=preset.description,
+            scopes=preset.scopes,
+            tools=preset.tools,
+        )
+        for preset in PRESETS
+    }
+    people = {
+        part.key: accounts.create_person(
+            actor=ACTOR,
+            email=part.email,
+            first_name=part.first_name,
+            last_name=part.last_name,
+            permission_set=sets.get(part.preset),
+            main_team=teams.get(part.main_team),
+            extra_teams=[teams[name] for name in part.extra_teams],
+            is_superuser=part.is_superuser,
+        )
+        for part in CAST
+    }
+    # One hash for one shared password: Argon2 is slow on purpose.
+    User.objects.filter(pk__in=[p.pk for p in people.values()]).update(
+        password=make_password(PASSWORD)
+    )
+    return people
+
+
+def _pipelines(people: People) -> dict[str, list[Stage]]:
+    """Lay two pipelines for deals, each with a locked stage, and one for tickets (R105, R106)."""
+    stages: dict[str, list[Stage]] = {"deal": [], "ticket": []}
+    pipelines: dict[str, Pipeline] = {}
+    named: dict[str, Stage] = {}
+    for (kind, name), steps in PIPELINES.items():
+        pipelines[name] = records.create_pipeline(actor=ACTOR, object=kind, name=name)
+        for position, (step, outcome) in enumerate(steps, 1):
+            stage = Stage(pipeline=pipelines[name], name=step, position=position, outcome=outcome)
+            records.save_stage(stage, actor=ACTOR)
+            stages[kind].append(stage)
+            named[step] = stage
+    records.set_stage_rule(
+        pipelines["New business"],
+        actor=ACTOR,
+        enabled=True,
+        stages=[named[SUPER_ADMINS_ONLY]],
+        editors=StageRule.Editors.SUPER_ADMINS,
+    )
+    records.set_stage_rule(
+        pipelines["Renewals"],
+        actor=ACTOR,
+        enabled=True,
+        stages=[named[FOR_CHOSEN]],
+        editors=StageRule.Editors.CHOSEN,
+        users=[people["manager"]],
+        teams=[Team._base_manager.get(name="Sales South")],
+    )
+    return stages
+
+
+# --- What they work on ----------------------------------------------------------------------------
+
+
+def _records(people: People, stages: dict[str, list[Stage]]) -> dict[str, int]:
+    world = World(people, stages, timezone.localdate())
+    companies = [records.create(company, actor=ACTOR) for company in world.companies()]
+    contacts = [records.create(contact, actor=ACTOR) for contact in world.contacts(companies)]
+    deals = [records.create(deal, actor=ACTOR) for deal in world.deals(contacts)]
+    tickets = [records.create(ticket, actor=ACTOR) for ticket in world.tickets(contacts)]
+    return {
+        "people": len(people),
+        "companies": len(companies),
+        "contacts": len(contacts),
+        "deals": len(deals),
+        "tickets": len(tickets),
+    }
+
+
+def _days_work(people: People) -> None:
+    """Let people do some of their work, so that the log has more in it than a beginning."""
+    rep, manager = people["rep"], people["manager"]
+    own = Deal.objects.permitted(rep, "change").filter(owner=rep).order_by("pk")
+    signed = Stage.objects.get(name=SUPER_ADMINS_ONLY)
+    raised, moved = own.filter(stage__name__in=("Qualified", "Proposal", "Negotiation"))[:2]
+    _change(raised, rep, amount=raised.amount and raised.amount + 500)
+    # Everybody may move a deal into a locked stage; from then on only super admins edit it (Q39).
+    _change(moved, rep, stage=signed, closed=timezone.localdate())
+    free = Deal.objects.permitted(manager, "change").filter(owner=None, co_owner=None)
+    _change(free.earliest("pk"), manager, owner=people["north"])
+
+
+def _change(record: Record, actor: User, **values: Any) -> None:
+    records.change(record, actor=actor, values=values, version=record.version)
+
+
+# --- What leaves the house ------------------------------------------------------------------------
+
+
+def _exports(people: People) -> None:
+    """Switch approvals on, and leave one export in each state that people ask about (R111)."""
+    admin, approver = people["admin"], people["approver"]
+    now = policy.current()
+    exports.change_policy(
+        actor=admin,
+        require_approval=True,
+        threshold=THRESHOLD,
+        lapse_days=now.lapse_days,
+        file_days=now.file_days,
+        version=now.version,
+    )
+
+    def ask(key: str, model: type[Record], message: str) -> ExportRequest:
+        return exports.request_export(
+            actor=people[key], model=model, approvers=[approver, admin], message=message
+        )
+
+    quarter = ask("manager", Deal, "For the quarterly forecast.")
+    exports.approve(
+        quarter, actor=approver, version=quarter.version, note="Fine, as every quarter."
+    )
+    party = ask("south", Contact, "For the invitations to our summer party.")
+    exports.reject(
+        party,
+        actor=approver,
+        version=party.version,
+        note="Invitations need no telephone numbers. Please leave that column out.",
+    )
+    mistake = ask("twoteams", Contact, "Only my customers.")
+    exports.recall(mistake, actor=people["twoteams"])
+    ask("rep", Contact, "For the call campaign next week; marketing knows about it.")

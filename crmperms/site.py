@@ -1,0 +1,131 @@
+"""The admin site: navigation by what a person may see, and the product's own style sheet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+
+from accounts import access
+from accounts.adminsite import AccessSite
+from accounts.modeladmin import person
+from accounts.models import User
+from exports.models import ExportRequest
+
+
+class CrmSite(AccessSite):
+    """The whole product in one place."""
+
+    site_title = "crmperms"
+    site_header = "crmperms"
+    index_title = "Dashboard"
+    empty_value_display = "–"
+
+
+def stylesheet(request: HttpRequest) -> str:
+    """Return the address of our one small style sheet (Unfold ships only its compiled classes)."""
+    return static("crmperms.css")
+
+
+def script(request: HttpRequest) -> str:
+    """Return the address of our one small script: dialogs that open and close."""
+    return static("crmperms.js")
+
+
+def waiting_for_me(request: HttpRequest) -> str:
+    """Return the side bar's badge: how many requests wait for this person, or nothing."""
+    if not hasattr(request, "_waiting"):
+        waiting = ExportRequest.objects.awaiting(person(request)).count()
+        request._waiting = str(waiting) if waiting else ""  # type: ignore[attr-defined]  # a memo of this request
+    return request._waiting  # type: ignore[attr-defined, no-any-return]  # a memo of this request
+
+
+def _may_view(label: str) -> Callable[[HttpRequest], bool]:
+    def permission(request: HttpRequest) -> bool:
+        question = access.asked(label)
+        assert question is not None
+        return isinstance(request.user, User) and access.allows_any(request.user, *question)
+
+    return permission
+
+
+def _item(title: str, icon: str, model: str, address: str = "changelist") -> dict[str, Any]:
+    app, name = model.split(".")
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{app}_{name}_{address}"),
+        "permission": _may_view(f"{app}.view_{name}"),
+    }
+
+
+GROUPS: list[dict[str, Any]] = [
+    {
+        "items": [
+            {"title": "Dashboard", "icon": "home", "link": reverse_lazy("admin:index")},
+        ]
+    },
+    {
+        "title": "CRM",
+        "items": [
+            _item("Contacts", "person", "records.contact"),
+            _item("Companies", "apartment", "records.company"),
+            _item("Deals", "handshake", "records.deal"),
+            _item("Tickets", "confirmation_number", "records.ticket"),
+        ],
+    },
+    {
+        "title": "Taking data out",
+        "items": [
+            {
+                "title": "Export log",
+                "icon": "file_export",
+                "link": reverse_lazy("admin:exports_exportrequest_changelist"),
+                "permission": _may_view("exports.view_exportrequest"),
+                "badge": "crmperms.site.waiting_for_me",
+                "badge_only_if": waiting_for_me,
+            },
+            _item("Audit log", "policy", "accounts.auditevent"),
+        ],
+    },
+    {
+        "title": "Settings",
+        "items": [
+            _item("People", "group", "accounts.user"),
+            _item("Teams", "account_tree", "accounts.team"),
+            _item("Permission sets", "key", "accounts.permissionset"),
+            _item("Pipelines & rules", "conversion_path", "records.pipeline"),
+            _item("Sensitive fields", "visibility_lock", "records.property"),
+            _item("Export approvals", "approval", "exports.exportpolicy"),
+        ],
+    },
+]
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return the side bar's groups, without items the person may see nothing of."""
+    groups = []
+    for group in GROUPS:
+        items = [
+            _without_empty_badge(item, request)
+            for item in group["items"]
+            if item.get("permission", _always)(request)
+        ]
+        if items:
+            groups.append({**group, "items": items, "separator": False, "collapsible": False})
+    return groups
+
+
+def _without_empty_badge(item: dict[str, Any], request: HttpRequest) -> dict[str, Any]:
+    """Unfold draws an empty badge as a stain."""
+    badge = item.get("badge_only_if")
+    if badge is None or badge(request):
+        return {key: value for key, value in item.items() if key != "badge_only_if"}
+    return {key: value for key, value in item.items() if not key.startswith("badge")}
+
+
+def _always(request: HttpRequest) -> bool:
+    return True
