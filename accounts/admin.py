@@ -301,6 +301,15 @@ class PermissionSetAdmin(AccessModelAdmin):
         operations.delete_set(obj, actor=person(request))
 
 
+def _readable(value: Any) -> str:
+    """Return a value of an event's data as a person reads it."""
+    if isinstance(value, dict):
+        return "; ".join(f"{key}: {_readable(inner)}" for key, inner in value.items()) or "–"
+    if isinstance(value, list):
+        return ", ".join(map(_readable, value)) or "–"
+    return {None: "–", True: "yes", False: "no"}.get(value, str(value))
+
+
 def _permissions(form: forms.Form) -> dict[str, Any]:
     names = ("name", "description", "scopes", "tools")
     return {name: form.cleaned_data[name] for name in names}
@@ -350,6 +359,6 @@ class AuditEventAdmin(AccessModelAdmin):
     def details(self, obj: AuditEvent) -> str:
         if not obj.data:
             return "–"
-        rows = ((key.replace("_", " "), value) for key, value in obj.data.items())
+        rows = ((key.replace("_", " "), _readable(value)) for key, value in obj.data.items())
         lines = format_html_join("", "<dt>{}</dt><dd>{}</dd>", rows)
         return format_html('<dl class="facts">{}</dl>', lines)

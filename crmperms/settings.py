@@ -144,6 +144,7 @@ WHITENOISE_USE_FINDERS = True
 EXPORT_ROOT = Path(env.str("EXPORT_ROOT", default=str(VAR / "exports")))
 if _email := env.str("EMAIL_URL", default=""):
     globals().update(env.email_url_config(_email))
+FILTERS_EMPTY_CHOICE_LABEL = "Any"
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
 USE_I18N = True

@@ -152,14 +152,16 @@ class ExportRequestAdmin(AccessModelAdmin):
         kind = catalogue.object_kind(export.object)
         mine = export.requester_id == user.pk
         pending = export.status == ExportRequest.Status.PENDING
+        decides = access.holds_tool(user, "crm.export_approver")
+        why_not = operations.why_not_decide(export, actor=user)
         return {
             "export": export,
             "kind": kind,
             "filters": described_query(export, user),
             "downloads": export.downloads.select_related("user"),
             "notified": export.notified.all(),
-            "may_decide": pending and not mine and access.holds_tool(user, "crm.export_approver"),
-            "own_and_waiting": pending and mine,
+            "may_decide": pending and not why_not,
+            "why_not": why_not if pending and (mine or decides) else "",
             "may_recall": mine and not export.is_final,
             "may_cancel": user.is_superuser and not mine and not export.is_final,
             "may_download": mine and export.status == ExportRequest.Status.COMPLETED,
@@ -264,7 +266,10 @@ class ExportRequestAdmin(AccessModelAdmin):
             messages.error(request, str(refusal))
             return HttpResponseRedirect(f"{reverse(LOG)}?{urlencode({'review': export.pk})}")
         name = f"{export.object}-{export.pk}.{export.format}"
-        return FileResponse(file, as_attachment=True, filename=name, content_type="text/csv")
+        answer = FileResponse(file, as_attachment=True, filename=name, content_type="text/csv")
+        # So that a download broken off half-way, because a right was lost, shows as such.
+        answer["Content-Length"] = str(export.file_size)
+        return answer
 
     # The request dialog ------------------------------------------------------------------------
 

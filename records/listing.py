@@ -14,7 +14,6 @@ from django.http import HttpRequest, QueryDict
 from django_filters.widgets import SuffixedMultiWidget
 from unfold.widgets import (
     UnfoldAdminSelectWidget,
-    UnfoldAdminSingleDateWidget,
     UnfoldAdminTextInputWidget,
 )
 
@@ -87,16 +86,20 @@ class RecordListFilter(admin.ListFilter):
             field.widget.choices = choices
         elif isinstance(field.widget, SuffixedMultiWidget):
             dates = isinstance(field.fields[0], forms.DateField)
-            inner = UnfoldAdminSingleDateWidget if dates else UnfoldAdminTextInputWidget
             hints = ("from", "to") if dates else ("at least", "at most")
-            field.widget.widgets = [
-                inner(attrs={"placeholder": hint, "aria-label": f"{field.label} {hint}"})
-                for hint in hints
-            ]
-            for widget in field.widget.widgets:
-                widget.is_required = False
+            field.widget.widgets = [_bound(f"{field.label} {h}", h, dates=dates) for h in hints]
         else:
             field.widget = UnfoldAdminTextInputWidget()
+
+
+def _bound(label: str, hint: str, *, dates: bool) -> forms.Widget:
+    """Return one end of a range; the browser's own calendar picks days."""
+    widget = UnfoldAdminTextInputWidget(
+        attrs={"placeholder": hint, "aria-label": label, "class": "half"}
+    )
+    widget.input_type = "date" if dates else "text"
+    widget.is_required = False
+    return widget
 
 
 def list_filter(model: type[Record]) -> type[RecordListFilter]:

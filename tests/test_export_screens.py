@@ -128,7 +128,7 @@ def test_nobody_decides_on_their_own_request_super_admins_included(c: TinyCompan
     rita = logged_in(c, "rita")
     export = requested(rita, approvers=[c.axel.pk])
     panel = rita.get(f"{LOG}?review={export.pk}").text
-    assert "nobody decides on their own request" in panel
+    assert "Nobody decides on their own export" in panel
     assert "/approve/" not in panel
     assert "Nobody decides on their own export" in step(rita, export, "approve")
     export.refresh_from_db()

@@ -62,19 +62,6 @@ def tick_off(export: ExportRequest, dropped: Sequence[int]) -> None:
 
 
 def _order(rows: QuerySet[Record]) -> list[str]:
+    """Return what the rows are ordered by; the white list of orders knows no relation."""
     names = rows.query.order_by or rows.model._meta.ordering or ()
-    return [*_spelt_out(rows.model, [str(name) for name in names]), "pk"]
-
-
-def _spelt_out(model: type[models.Model], names: Sequence[str]) -> Iterator[str]:
-    """Order by a relation as Django does, by what its own model is ordered by; Window does not."""
-    for name in names:
-        bare, sign = name.removeprefix("-"), "-" if name.startswith("-") else ""
-        field = None if bare == "pk" else model._meta.get_field(bare)
-        if not isinstance(field, models.ForeignKey):
-            yield name
-            continue
-        related: type[models.Model] = field.remote_field.model
-        for inner in _spelt_out(related, [str(term) for term in related._meta.ordering or ()]):
-            flipped = sign != ("-" if inner.startswith("-") else "")
-            yield f"{'-' if flipped else ''}{bare}__{inner.removeprefix('-')}"
+    return [*(str(name) for name in names), "pk"]
