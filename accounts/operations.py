@@ -146,6 +146,17 @@ def set_password(person: User, *, actor: Actor, password: str) -> None:
 
 
 @transaction.atomic
+def change_own_password(*, actor: User, password: str) -> None:
+    """Give oneself a new password; every other open session of the person ends."""
+    actor.set_password(password)
+    User.objects.filter(pk=actor.pk, is_active=True).update(
+        password=actor.password, session_epoch=F("session_epoch") + 1
+    )
+    actor.refresh_from_db(fields=["session_epoch"])
+    audit.record("person.change_own_password", actor=actor, on=actor)
+
+
+@transaction.atomic
 def set_teams(
     person: User, *, actor: Actor, main_team: Team | None, extra_teams: Iterable[Team] = ()
 ) -> None:

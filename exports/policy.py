@@ -39,7 +39,7 @@ def approval(person: User, count: int, sensitive: Iterable[str]) -> tuple[bool, 
 
 
 def approvers_for(requester: User) -> QuerySet[User]:
-    """Return the active people who may decide on a request of this person, never the person (Q11)."""
+    """Return the active people who may decide on a request of this person, never they (Q11)."""
     return access.holders(DECIDE).exclude(pk=requester.pk)
 
 

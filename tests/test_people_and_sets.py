@@ -350,3 +350,19 @@ def test_one_email_is_one_person_whatever_its_case(c: TinyCompany) -> None:
         operations.create_person(actor=c.sam, email="RITA@example.com")
     with pytest.raises(IntegrityError), transaction.atomic():
         UserFactory(email="Rita@Example.com")
+
+
+def test_own_password_is_changed_logged_and_ends_other_sessions(c: TinyCompany) -> None:
+    here, elsewhere = Client(), Client()
+    for client in (here, elsewhere):
+        assert client.login(username="rita@example.com", password=PASSWORD)
+    new = "a different long one"
+    posted = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
+    wrong = {**posted, "old_password": "guessed"}
+    assert here.post("/admin/password_change/", wrong).status_code == 200
+    assert Client().login(username="rita@example.com", password=PASSWORD)
+    assert here.post("/admin/password_change/", posted).status_code == 302
+    assert here.get("/admin/").status_code == 200
+    assert elsewhere.get("/admin/").status_code == 302
+    assert Client().login(username="rita@example.com", password=new)
+    assert last_event("person.change_own_password").actor == c.rita
