@@ -94,9 +94,7 @@ class RecordListFilter(admin.ListFilter):
 
 def _bound(label: str, hint: str, *, dates: bool) -> forms.Widget:
     """Return one end of a range; the browser's own calendar picks days."""
-    widget = UnfoldAdminTextInputWidget(
-        attrs={"placeholder": hint, "aria-label": label, "class": "half"}
-    )
+    widget = UnfoldAdminTextInputWidget(attrs={"placeholder": hint, "aria-label": label})
     widget.input_type = "date" if dates else "text"
     widget.is_required = False
     return widget
