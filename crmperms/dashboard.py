@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import reverse
 
 from accounts import access, catalogue, operations
@@ -33,8 +33,15 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             "may_decide": access.holds_tool(user, "crm.export_approver"),
         }
     )
-    operations.read_notices(actor=user)
     return context
+
+
+def read_notices(request: HttpRequest) -> HttpResponse:
+    """Mark what a person was told as read, when they say so: looking changes nothing."""
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    operations.read_notices(actor=person(request))
+    return HttpResponseRedirect(reverse("admin:index"))
 
 
 def _sees(user: User, kind: catalogue.ObjectKind) -> bool:

@@ -59,8 +59,8 @@ def create(record: R, *, actor: Actor, confirm_hand_over: bool = False) -> R:
     person = actor if isinstance(actor, User) else None
     record.created_at = record.updated_at = now
     record.created_by = record.updated_by = person
-    _check_fields(record, [field.name for field in _editable(model)])
     _check_relations(record, [field.name for field in _editable(model)], actor)
+    _check_fields(record, [field.name for field in _editable(model)])
     _check_owners(record, record.owner_fields)
     record.save(force_insert=True)
     if person is not None and not access.allows(person, "view", record) and not confirm_hand_over:
@@ -97,8 +97,10 @@ def change(
     for name, value in values.items():
         setattr(after, name, value)
     changed = sorted(name for name in values if _raw(after, name) != _raw(before, name))
-    _check_fields(after, changed)
+    if not changed and (isinstance(actor, System) or access.allows(actor, "change", before)):
+        return before  # nothing to write, and nothing to log
     _check_relations(after, changed, actor)
+    _check_fields(after, changed)
     _check_owners(after, [name for name in changed if name in model.owner_fields])
     _write(before, actor, "change", version, {name: getattr(after, name) for name in changed})
     _check_reach(after, actor, confirm_hand_over)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -276,3 +277,20 @@ def test_number_of_queries_of_log_and_panel_stays(
         axel.get(LOG)
     with django_assert_max_num_queries(22):
         axel.get(f"{LOG}?review={export.pk}")
+
+
+def test_notices_stay_new_until_they_are_marked_as_read(
+    c: TinyCompany, django_capture_on_commit_callbacks: Any
+) -> None:
+    rita, axel = logged_in(c, "rita"), logged_in(c, "axel")
+    with django_capture_on_commit_callbacks(execute=True):
+        requested(rita, approvers=[c.axel.pk], message="For the quarter.")
+    for _ in range(2):
+        page = axel.get("/admin/").text
+        assert "1 new" in page
+        assert "asks for consent to export" in page
+    assert axel.get("/admin/notices/read/").status_code == 405
+    assert rita.post("/admin/notices/read/").status_code == 302  # one's own only
+    assert "1 new" in axel.get("/admin/").text
+    axel.post("/admin/notices/read/")
+    assert "1 new" not in axel.get("/admin/").text

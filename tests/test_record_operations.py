@@ -1,0 +1,99 @@
+"""Operations on records, called directly: what screens cannot even ask."""
+
+from __future__ import annotations
+
+import pytest
+
+from accounts.audit import System
+from accounts.models import AuditEvent
+from records import operations
+from records.models import Company, Deal, StageRule
+from records.operations import HandOver, Invalid, NotAllowed, NotFound, Stale
+from tests.company import TinyCompany
+
+IMPORTER = System("import_crm")
+
+
+def test_saving_without_a_change_writes_and_logs_nothing(c: TinyCompany) -> None:
+    deal = c.deals["ritas"]
+    before = AuditEvent.objects.count()
+    operations.change(deal, actor=c.rita, values={"name": deal.name}, version=1)
+    deal.refresh_from_db()
+    assert (deal.version, AuditEvent.objects.count()) == (1, before)
+    with pytest.raises(NotAllowed):
+        operations.change(
+            c.deals["noras"], actor=c.rita, values={"name": c.deals["noras"].name}, version=1
+        )
+
+
+def test_hidden_and_absent_records_and_links_are_refused_alike(c: TinyCompany) -> None:
+    sentences = set()
+    for record in (c.deals["robs"], Deal(pk=10**9), c.deals["deleted"]):
+        with pytest.raises(NotFound) as refused:
+            operations.change(record, actor=c.rita, values={"name": "x"}, version=1)
+        sentences.add(str(refused.value))
+    for key in (c.companies["bolt"].pk, 10**9):
+        with pytest.raises(Invalid) as invalid:
+            operations.change(
+                c.deals["ritas"], actor=c.rita, values={"company": Company(pk=key)}, version=1
+            )
+        sentences.add(str(invalid.value))
+    assert len(sentences) == 2
+
+
+@pytest.mark.parametrize("field", ["version", "created_by", "deleted_at", "id", "nonsense"])
+def test_stamps_and_unknown_fields_cannot_be_changed(c: TinyCompany, field: str) -> None:
+    with pytest.raises(Invalid, match=field):
+        operations.change(c.deals["ritas"], actor=c.sam, values={field: 1}, version=1)
+
+
+def test_locked_stage_binds_persons_and_a_named_system_actor_passes_with_a_reason(
+    c: TinyCompany,
+) -> None:
+    vault = c.deals["vault"]
+    for actor in (c.rita, c.eve):
+        with pytest.raises(NotAllowed, match="locked stage “Vault”"):
+            operations.change(vault, actor=actor, values={"name": "x"}, version=1)
+        with pytest.raises(NotAllowed):
+            operations.delete(vault, actor=actor)
+    operations.change(vault, actor=IMPORTER, values={"name": "x"}, version=1, reason="nightly")
+    event = AuditEvent.objects.filter(action="deal.change").latest("id")
+    assert (event.system, event.data["reason"]) == ("import_crm", "nightly")
+    operations.change(vault, actor=c.sam, values={"name": "y"}, version=2)
+
+
+def test_switching_the_rule_off_restores_editing_at_once(c: TinyCompany) -> None:
+    vault = c.deals["vault"]
+    rule = StageRule.objects.get(pipeline=vault.stage.pipeline)
+    rule_off = {"enabled": False, "stages": list(rule.stages.all())}
+    operations.set_stage_rule(vault.stage.pipeline, actor=c.sam, **rule_off)
+    operations.change(vault, actor=c.rita, values={"name": "open again"}, version=1)
+    rule_on = {**rule_off, "enabled": True}
+    operations.set_stage_rule(vault.stage.pipeline, actor=c.sam, **rule_on)
+    with pytest.raises(NotAllowed):
+        operations.change(vault, actor=c.rita, values={"name": "locked again"}, version=2)
+
+
+def test_giving_away_needs_confirmation_and_a_stale_version_is_refused(c: TinyCompany) -> None:
+    deal = c.deals["ritas"]
+    given = {"values": {"owner": c.rob}, "version": 1}
+    with pytest.raises(HandOver):
+        operations.change(deal, actor=c.rita, **given)
+    operations.change(deal, actor=c.rita, **given, confirm_hand_over=True)
+    with pytest.raises(Stale):
+        operations.change(deal, actor=c.rob, values={"name": "x"}, version=1)
+    assert Deal.objects.get(pk=deal.pk).owner == c.rob
+
+
+def test_creating_needs_create_and_stays_in_sight(c: TinyCompany) -> None:
+    def draft() -> Deal:
+        return Deal(name="New", stage=c.stages["vault"], owner=c.rita)
+
+    made = operations.create(draft(), actor=c.rita)  # directly in a locked stage (Q40)
+    assert made.created_by == c.rita
+    with pytest.raises(NotAllowed):
+        operations.create(draft(), actor=c.ruth)
+    away = Deal(name="Away", stage=c.stages["open"], owner=c.rob)
+    with pytest.raises(HandOver):
+        operations.create(away, actor=c.rita)
+    assert not Deal.objects.filter(name="Away").exists()
