@@ -68,8 +68,8 @@ Rows = Callable[[], QuerySet[Deal]]
 
 
 def all_deals() -> QuerySet[Deal]:
-    """Return "A": the list's query without any rights."""
-    return Deal.objects.order_by("-updated_at", "-id")
+    """Return "A": the list's query without any rights; what is in the bin, nobody lists."""
+    return Deal.objects.filter(deleted_at=None).order_by("-updated_at", "-id")
 
 
 def deals_of(profile: Profile) -> QuerySet[Deal]:
@@ -117,7 +117,8 @@ def lists(people: list[Profile]) -> Iterator[Row]:
     yield within("page with marks / without", marked)
 
     def contacts() -> QuerySet[Contact]:
-        return Contact.objects.order_by("last_name", "first_name", "id")
+        live = Contact.objects.filter(deleted_at=None)
+        return live.order_by("last_name", "first_name", "id")
 
     def named(profile: Profile) -> Work:
         return page(lambda: access.permitted(contacts(), profile.user, "view"))
