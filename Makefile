@@ -1,6 +1,7 @@
 # make run    the product with its demo company, on 127.0.0.1:8000 (PORT)
 # make test   everything that must hold: style, types, floors, both databases, a real browser
 # make lint   the quick part of it
+# make bench  how much rights slow lists and checks down, on both databases (docs/bench.md)
 # make lock   compile requirements*.in into requirements*.txt, with hashes
 
 PYTHON ?= python3
@@ -16,12 +17,13 @@ export PIP_NO_INPUT = 1
 CLEANED := env -u DATABASE_URL -u DEBUG -u ALLOWED_HOSTS -u EXPORT_ROOT -u EMAIL_URL -u PORT -u SECURE
 LINTING := $(CLEANED) DATABASE_URL=sqlite://:memory: SECRET_KEY=for-checks-only
 TESTING := $(CLEANED) SECRET_KEY=for-tests-only
+BENCHING := $(CLEANED) SECRET_KEY=for-the-bench-only
 PYTEST := $(PY) -m pytest
 PARALLEL := -m "not browser" -n 2 --dist loadgroup
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: run test lint lock
+.PHONY: run test lint bench lock
 
 # exec: nothing stands between a signal and the supervisor.
 run: $(VENV)/.ready-to-run
@@ -40,6 +42,11 @@ lint: $(VENV)/.ready-to-test
 	@$(LINTING) $(VENV)/bin/lint-imports --no-cache
 	@$(LINTING) $(PY) manage.py makemigrations --check --dry-run
 	@$(LINTING) $(PY) manage.py check --fail-level WARNING
+
+# The sizes CONTACTS, DEALS, USERS, TEAMS and SEED may be given; see bench/run.py.
+bench: $(VENV)/.ready-to-test
+	@$(BENCHING) $(PY) -m bench.run
+	@$(BENCHING) $(PY) -m tests.postgres $(PY) -m bench.run
 
 lock:
 	@$(UV) --version >/dev/null || { echo "make lock needs uv: $(PYTHON) -m pip install uv"; exit 1; }

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib.admin import ShowFacets
-from django.contrib.admin.options import InlineModelAdmin
+from django.contrib.admin.options import IncorrectLookupParameters, InlineModelAdmin
 from django.contrib.admin.utils import quote, unquote
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import BadRequest, FieldDoesNotExist, PermissionDenied
@@ -148,7 +148,8 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]  # Django does not l
         rows = self.object_list
         if not isinstance(rows, QuerySet):
             return len(rows)
-        found = rows.order_by()[: MOST_COUNTED + 1].count()
+        # Keys only: marks would be worked out for every row counted.
+        found = rows.order_by().values("pk")[: MOST_COUNTED + 1].count()
         return CappedCount(MOST_COUNTED) if found > MOST_COUNTED else found
 
 
@@ -181,10 +182,16 @@ class AccessChangeList(ChangeList):
         return self.sortable_by is None or column in self.sortable_by
 
     def get_results(self, request: HttpRequest) -> None:
-        paginator = self.model_admin.get_paginator(request, self.queryset, self.list_per_page)
-        # A page that is no more (rows were lost meanwhile) is the last one, not an error.
-        self.page_num = min(max(self.page_num, 1), paginator.num_pages)
-        super().get_results(request)
+        self.page_num = max(self.page_num, 1)
+        try:
+            super().get_results(request)
+        except IncorrectLookupParameters:
+            # A page that is no more (rows were lost meanwhile) is the last one, not an error. Not
+            # asked beforehand: that counted every list twice.
+            paginator = self.model_admin.get_paginator(request, self.queryset, self.list_per_page)
+            self.page_num = paginator.num_pages
+            super().get_results(request)
+        self.page_num = min(self.page_num, self.paginator.num_pages)
         if isinstance(self.paginator.count, CappedCount):
             self.result_count = self.paginator.count
         self.result_list = list(self.result_list)

@@ -295,7 +295,7 @@ def create_team(*, actor: Actor, name: str, parent: Team | None = None) -> Team:
     require(actor, "add", Team)
     team = Team(name=_free_team_name(name), parent=parent)
     team.save(force_insert=True)
-    _rewrite_reach()
+    rewrite_reach()
     audit.record("team.create", actor=actor, on=team, data={"parent": parent and parent.pk})
     return team
 
@@ -316,7 +316,7 @@ def change_team(team: Team, *, actor: Actor, name: str, parent: Team | None) -> 
         return
     stored.name, stored.parent = free_name, parent
     stored.save()
-    _rewrite_reach()
+    rewrite_reach()
     audit.record("team.change", actor=actor, on=team, data={"from": before, "to": after})
 
 
@@ -333,7 +333,7 @@ def delete_team(team: Team, *, actor: Actor) -> None:
         raise InvalidChange(
             "This team is still used by a stage rule. Change the rule first."
         ) from None
-    _rewrite_reach()
+    rewrite_reach()
 
 
 def _free_team_name(name: str, besides: Team | None = None) -> str:
@@ -346,7 +346,7 @@ def _free_team_name(name: str, besides: Team | None = None) -> str:
     return name
 
 
-def _rewrite_reach() -> None:
+def rewrite_reach() -> None:
     """Work the closure out anew from the tree; a few hundred teams take milliseconds."""
     parents = dict(Team.objects.values_list("pk", "parent"))
     wanted = set()

@@ -90,16 +90,32 @@ class Record(models.Model):
         ]
 
 
-def record_indexes(model: str, title: str = "name") -> list[models.Index]:
-    """Return the indexes that lists sort and rules filter by (measured; performance.md 2)."""
+LIVE = Q(deleted_at__isnull=True)
+
+
+def record_indexes(model: str, *titles: str) -> list[models.Index]:
+    """Return the indexes that lists sort and rules filter by (measured; performance.md 2).
+
+    `titles` is what the kind of record is ordered by, by name. The bin stays out of all of them:
+    every query of a person asks for live records, which is then answered by the index alone.
+    """
+    by_title = titles or ("name",)
     return [
-        models.Index(fields=["owner", "updated_at", "id"], name=f"{model}_own_updated"),
-        models.Index(fields=["owner", title, "id"], name=f"{model}_own_title"),
+        models.Index(
+            fields=["owner", "updated_at", "id"], name=f"{model}_own_updated", condition=LIVE
+        ),
+        models.Index(fields=["owner", *by_title, "id"], name=f"{model}_own_title", condition=LIVE),
         models.Index(
             fields=["co_owner", "updated_at", "id"],
             name=f"{model}_co_updated",
-            condition=Q(co_owner__isnull=False),
+            condition=Q(co_owner__isnull=False) & LIVE,
         ),
-        models.Index(fields=["-updated_at", "-id", "owner", "co_owner"], name=f"{model}_updated"),
-        models.Index(fields=[title, "id", "owner", "co_owner"], name=f"{model}_title"),
+        models.Index(
+            fields=["-updated_at", "-id", "owner", "co_owner"],
+            name=f"{model}_updated",
+            condition=LIVE,
+        ),
+        models.Index(
+            fields=[*by_title, "id", "owner", "co_owner"], name=f"{model}_title", condition=LIVE
+        ),
     ]

@@ -80,7 +80,7 @@ class Contact(Record):
 
     class Meta:
         ordering = ("last_name", "first_name", "id")
-        indexes = record_indexes("contact", title="last_name")
+        indexes = record_indexes("contact", "last_name", "first_name")
 
     def __str__(self) -> str:
         return f"{self.first_name} {self.last_name}".strip()
@@ -168,7 +168,7 @@ class Ticket(Record):
     class Meta:
         ordering = ("-updated_at", "-id")
         indexes = (
-            *record_indexes("ticket", title="subject"),
+            *record_indexes("ticket", "subject"),
             models.Index(fields=["stage", "owner"], name="ticket_by_stage"),
         )
 

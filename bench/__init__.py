@@ -1,0 +1,1 @@
+"""What speed is measured with; `make bench` runs it, docs/bench.md tells how to read it."""

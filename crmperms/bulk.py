@@ -1,0 +1,320 @@
+"""A large company made of chance, the same for the same seed: what speed is measured on.
+
+Rows are laid down with `bulk_create`, past the operations: a million events would say nothing. One
+event, `bulk.seed`, tells how the database came to be. All of it is one transaction: an interrupted
+seeding leaves an empty database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import accumulate, islice
+from random import Random
+from typing import Any, TypeVar
+
+from django.db import connection, transaction
+
+from accounts import audit, catalogue
+from accounts.audit import System
+from accounts.models import (
+    AuditEvent,
+    Membership,
+    ObjectScope,
+    PermissionSet,
+    Rank,
+    Team,
+    ToolGrant,
+    User,
+)
+from accounts.operations import rewrite_reach
+from records.models import Company, Contact, Deal, Pipeline, Stage, StageRule, Ticket
+
+M = TypeVar("M", Membership, User, Company, Contact, Deal)
+
+ACTOR = System("seed_bulk")
+DONE = "bulk.seed"
+CHUNK = 2000
+# "!" makes it a password that no input matches; the same for all, since hashing is slow on purpose.
+NO_PASSWORD = "!made-by-seed-bulk"
+EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
+SPAN = 365 * 24 * 3600
+RARE = "Quokka"
+"""A word in one deal or contact of ten thousand, for measuring a search that finds little."""
+
+_FIRST = (
+    "Ada",
+    "Bo",
+    "Chen",
+    "Dora",
+    "Emil",
+    "Fay",
+    "Goran",
+    "Hana",
+    "Ines",
+    "Jon",
+    "Kofi",
+    "Lena",
+)
+_LAST = (
+    "Adler",
+    "Bauer",
+    "Costa",
+    "Diaz",
+    "Eriks",
+    "Fenn",
+    "Gupta",
+    "Horn",
+    "Ito",
+    "Jansen",
+    "Kim",
+)
+_THINGS = ("Pumps", "Licences", "Training", "Hosting", "Cranes", "Sensors", "Paint", "Robots")
+_WHY = ("renewal", "extension", "pilot", "framework", "replacement", "roll-out")
+_CITIES = ("Berlin", "Lisbon", "Lyon", "Osaka", "Pune", "Nairobi", "Austin", "Toronto")
+
+# Name → (share of people, View, Edit, the box Unassigned).
+SETS = {
+    "Bulk: own": (0.55, Rank.OWNED, Rank.OWNED, False),
+    "Bulk: team": (0.25, Rank.TEAM, Rank.OWNED, False),
+    "Bulk: team and unassigned": (0.12, Rank.TEAM, Rank.TEAM, True),
+    "Bulk: everything": (0.08, Rank.EVERYTHING, Rank.TEAM, False),
+}
+
+
+class ForeignData(Exception):
+    """The database holds what seed_bulk did not make; nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much to make; one company for five contacts comes along."""
+
+    contacts: int
+    deals: int
+    users: int
+    teams: int
+    seed: int
+
+    @property
+    def companies(self) -> int:
+        return max(1, self.contacts // 5)
+
+
+def seed(size: Size, tell: Callable[[str], None] = lambda line: None) -> bool:
+    """Fill an empty database; False where the very same was made here before.
+
+    `tell` is given lines on how far it is. Raises `ForeignData` for a database with anything else.
+    """
+    with transaction.atomic():
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_xact_lock(hashtext('crmperms.bulk'))")
+        if _is_made(size):
+            return False
+        chance = Random(size.seed)
+        people = _people(size, chance)
+        tell(f"{size.users:,} people in {size.teams:,} teams")
+        stages = _stages()
+        owners = Owners(people, chance)
+        companies = _lay_down(Company, _companies(size, chance, owners), size.companies, tell)
+        contacts = _lay_down(
+            Contact, _contacts(size, chance, owners, companies), size.contacts, tell
+        )
+        _lay_down(Deal, _deals(size, chance, owners, stages, contacts), size.deals, tell)
+        audit.record(DONE, actor=ACTOR, data=asdict(size))
+    tell("statistics for the query planner")
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    return True
+
+
+def _is_made(size: Size) -> bool:
+    made = AuditEvent.objects.filter(action=DONE).first()
+    if made is not None:
+        if made.data == asdict(size):
+            return True
+        raise ForeignData("The database was filled with other sizes or another seed.")
+    kinds = (User, Team, PermissionSet, Pipeline, Company, Contact, Deal, Ticket)
+    if any(kind._base_manager.exists() for kind in kinds):
+        raise ForeignData("The database holds data that seed_bulk did not make.")
+    return False
+
+
+# --- The organisation -----------------------------------------------------------------------------
+
+
+def _people(size: Size, chance: Random) -> list[int]:
+    """Make teams, sets and people; return the keys of all people.
+
+    The first two people are super admins; one of forty is inactive; one of ten is in a second team.
+    """
+    teams = _teams(size.teams)
+    sets = [_permission_set(name) for name in SETS]
+    shares = [share for share, *_ in SETS.values()]
+    people = []
+    for number in range(size.users):
+        first, last = chance.choice(_FIRST), chance.choice(_LAST)
+        people.append(
+            User(
+                email=f"person{number}@bulk.example",
+                first_name=first,
+                last_name=f"{last} {number}",
+                password=NO_PASSWORD,
+                is_superuser=number < 2,
+                is_active=number < 2 or chance.random() >= 1 / 40,
+                permission_set=chance.choices(sets, shares)[0],
+                date_joined=EPOCH,
+            )
+        )
+    keys = [person.pk for person in User.objects.bulk_create(people, CHUNK)]
+    memberships = []
+    for key in keys:
+        main, extra = chance.choice(teams), chance.choice(teams)
+        memberships.append(Membership(user_id=key, team_id=main, is_main=True))
+        if extra != main and chance.random() < 0.1:
+            memberships.append(Membership(user_id=key, team_id=extra))
+    Membership.objects.bulk_create(memberships, CHUNK)
+    return keys
+
+
+def _teams(count: int) -> list[int]:
+    """Make a tree of three levels: some 65 below each at the top, 8 below each next."""
+    top = max(1, count // 65)
+    middle = min(count - top, top * 7)
+    keys: list[int] = []
+    for number in range(count):
+        if number < top:
+            parent = None
+        elif number < top + middle:
+            parent = keys[number % top]
+        else:
+            parent = keys[top + number % middle]
+        team = Team(name=f"Team {number}", parent_id=parent)
+        team.save(force_insert=True)  # a table of two parts, which bulk_create refuses
+        keys.append(team.pk)
+    rewrite_reach()
+    return keys
+
+
+def _permission_set(name: str) -> PermissionSet:
+    _, view, change, box = SETS[name]
+    made = PermissionSet.objects.create(name=name, description="Made by seed_bulk.")
+    ObjectScope.objects.bulk_create(
+        ObjectScope(
+            permission_set=made,
+            object=kind.key,
+            add=True,
+            view=view,
+            view_unassigned=box,
+            change=change,
+            change_unassigned=box,
+        )
+        for kind in catalogue.objects()
+    )
+    ToolGrant.objects.create(permission_set=made, key="crm.export")
+    return made
+
+
+def _stages() -> list[int]:
+    """Make one pipeline of five stages, of which the fourth is locked for all but super admins."""
+    pipeline = Pipeline.objects.create(object="deal", name="Bulk")
+    outcomes = (*[Stage.Outcome.OPEN] * 3, Stage.Outcome.WON, Stage.Outcome.LOST)
+    stages = [
+        Stage.objects.create(pipeline=pipeline, name=f"Step {n}", position=n, outcome=outcome)
+        for n, outcome in enumerate(outcomes, 1)
+    ]
+    StageRule.objects.create(pipeline=pipeline, enabled=True).stages.set([stages[3]])
+    return [stage.pk for stage in stages]
+
+
+# --- What they work on ----------------------------------------------------------------------------
+
+
+class Owners:
+    """Who owns a record: few people own much (Zipf), a fifth is nobody's, a tenth has two."""
+
+    def __init__(self, people: Sequence[int], chance: Random) -> None:
+        self._chance = chance
+        self._people = chance.sample(people, len(people))
+        self._weights = list(accumulate(1 / rank for rank in range(1, len(people) + 1)))
+
+    def pick(self) -> int:
+        """Return the key of one person."""
+        return self._chance.choices(self._people, cum_weights=self._weights)[0]
+
+    def columns(self) -> dict[str, Any]:
+        """Return owners and stamps of one record."""
+        owned = self._chance.random() >= 0.2
+        shared = owned and self._chance.random() < 0.125
+        created = EPOCH + timedelta(seconds=self._chance.randrange(SPAN))
+        return {
+            "owner_id": self.pick() if owned else None,
+            "co_owner_id": self.pick() if shared else None,
+            "created_at": created,
+            "updated_at": created + timedelta(seconds=self._chance.randrange(SPAN)),
+        }
+
+
+def _name(chance: Random, word: str) -> str:
+    return f"{RARE} {word}" if chance.random() < 1 / 10_000 else word
+
+
+def _companies(size: Size, chance: Random, owners: Owners) -> Iterator[Company]:
+    for number in range(size.companies):
+        yield Company(
+            name=f"{chance.choice(_LAST)} {chance.choice(_THINGS)} {number}",
+            domain=f"company{number}.example",
+            sector=chance.choice(_THINGS).lower(),
+            country=chance.choice(_CITIES),
+            employees=chance.randrange(1, 5000),
+            **owners.columns(),
+        )
+
+
+def _contacts(
+    size: Size, chance: Random, owners: Owners, companies: Sequence[int]
+) -> Iterator[Contact]:
+    lifecycles = Contact.Lifecycle.values
+    for number in range(size.contacts):
+        first, last = chance.choice(_FIRST), _name(chance, chance.choice(_LAST))
+        yield Contact(
+            first_name=first,
+            last_name=f"{last} {number}",
+            email=f"contact{number}@customer.example",
+            phone=f"+49 30 555 {chance.randrange(10_000):04}",
+            company_id=chance.choice(companies),
+            city=chance.choice(_CITIES),
+            lifecycle=chance.choice(lifecycles),
+            **owners.columns(),
+        )
+
+
+def _deals(
+    size: Size, chance: Random, owners: Owners, stages: Sequence[int], contacts: Sequence[int]
+) -> Iterator[Deal]:
+    for number in range(size.deals):
+        stamps = owners.columns()
+        yield Deal(
+            name=f"{_name(chance, chance.choice(_THINGS))} {chance.choice(_WHY)} {number}",
+            amount=chance.randrange(100, 1_000_000),
+            stage_id=chance.choice(stages),
+            contact_id=chance.choice(contacts) if contacts else None,
+            opened=stamps["created_at"].date(),
+            **stamps,
+        )
+
+
+def _lay_down(
+    model: type[M], rows: Iterable[M], count: int, tell: Callable[[str], None]
+) -> list[int]:
+    """Insert rows chunk by chunk, so that memory stays flat; return their keys."""
+    plural = model._meta.verbose_name_plural
+    keys: list[int] = []
+    rest = iter(rows)
+    while chunk := list(islice(rest, CHUNK)):
+        keys += [row.pk for row in model._base_manager.bulk_create(chunk)]
+        if len(keys) % (10 * CHUNK) == 0 or len(keys) == count:
+            tell(f"{len(keys):,} of {count:,} {plural}")
+    return keys
