@@ -12,7 +12,7 @@ in Python on the person but asks the abstract one below.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -150,6 +150,10 @@ class Person(ABC):
     def teams(self, depth: int = 1) -> Any:
         """Return keys of the teams the person is a member of, main and extra (Q42)."""
 
+    @abstractmethod
+    def main_teams(self, depth: int = 1) -> Any:
+        """Return the key of the person's main team, alone in a list, or nothing (E55)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Grants:
@@ -159,6 +163,7 @@ class Grants:
     tools: frozenset[str] = frozenset()
     teams: tuple[int, ...] = ()
     mates: tuple[int, ...] = ()
+    main_teams: tuple[int, ...] = ()
     answers: dict[tuple[str, type[Model]], bool] = field(default_factory=dict)
     """Answers of `allows_any` already given on these grants."""
 
@@ -177,13 +182,15 @@ def load_grants(user: User) -> Grants:
                 permission_set=user.permission_set_id
             ).values_list("key", "option")
         )
-    teams = tuple(Membership.objects.filter(user=user.pk).values_list("team", flat=True))
+    memberships = list(Membership.objects.filter(user=user.pk).values_list("team", "is_main"))
+    teams = tuple(team for team, _ in memberships)
+    main_teams = tuple(team for team, is_main in memberships if is_main)
     mates: set[int] = set()
     if teams:
         below = TeamReach.objects.filter(above__in=teams).values("below")
         members = Membership.objects.filter(team__in=below).order_by()
         mates.update(members.values_list("user", flat=True))
-    return Grants(scopes, tools, teams, tuple(sorted(mates)))
+    return Grants(scopes, tools, teams, tuple(sorted(mates)), main_teams)
 
 
 def _yes(answer: bool) -> Q:
@@ -240,6 +247,9 @@ class Loaded(Person):
 
     def teams(self, depth: int = 1) -> Any:
         return self.user.grants.teams
+
+    def main_teams(self, depth: int = 1) -> Any:
+        return self.user.grants.main_teams
 
 
 def _outer(name: str, depth: int) -> Any:
@@ -299,6 +309,9 @@ class Anyone(Person):
 
     def teams(self, depth: int = 1) -> Any:
         return Membership.objects.filter(user=_outer("pk", depth + 1)).values("team")
+
+    def main_teams(self, depth: int = 1) -> Any:
+        return Membership.objects.filter(user=_outer("pk", depth + 1), is_main=True).values("team")
 
 
 # --- The rules ------------------------------------------------------------------------------------
@@ -369,10 +382,14 @@ def scope_rules(
     ]
 
 
-def rules_for(person: Person, action: str, model: type[Model]) -> tuple[Rule, ...]:
+def rules_for(
+    person: Person, action: str, model: type[Model], *, without: Collection[str] = ()
+) -> tuple[Rule, ...]:
     """Return every rule on this action of this model; the first floor of each answer below.
 
-    A model without `access_rules` belongs to super admins alone.
+    A model without `access_rules` belongs to super admins alone. `without` leaves out *granting*
+    rules by code, for the few questions about where a right comes from: “may they change it, other
+    than by a share?” It can only narrow the answer: a rule that takes away is never left out.
     """
     if action not in ACTIONS:
         raise ValueError(f"Unknown action {action!r}; one of {', '.join(sorted(ACTIONS))}.")
@@ -387,9 +404,9 @@ def rules_for(person: Person, action: str, model: type[Model]) -> tuple[Rule, ..
             Rule("no_scope", False, ~person.holds("crm.export"), "the permission Export is off")
         )
     elif action not in {"view", "add"}:
-        seen = condition(rules_for(person, "view", model))
+        seen = condition(rules_for(person, "view", model, without=without))
         rules.append(Rule("unseen", False, ~seen, "nobody may change what they may not view"))
-    return tuple(rules)
+    return tuple(rule for rule in rules if not (rule.allows and rule.code in without))
 
 
 def condition(rules: Iterable[Rule]) -> Q:
@@ -445,16 +462,26 @@ def _settled(part: Any) -> Any:
 # --- The readers ----------------------------------------------------------------------------------
 
 
-def permitted(queryset: QuerySet[M], user: User, action: str) -> QuerySet[M]:
-    """Return the rows of `queryset` on which this person may do this; no query of its own."""
-    return queryset.filter(condition(rules_for(Loaded(user), action, queryset.model)))
+def permitted(
+    queryset: QuerySet[M], user: User, action: str, *, without: Collection[str] = ()
+) -> QuerySet[M]:
+    """Return the rows of `queryset` on which this person may do this; no query of its own.
+
+    `without`: codes of granting rules that shall not count, as in `rules_for`.
+    """
+    rules = rules_for(Loaded(user), action, queryset.model, without=without)
+    return queryset.filter(condition(rules))
 
 
-def allows(user: User, action: str, obj: Model) -> bool:
-    """Tell whether this person may do this to this record, by the *stored* row; one query."""
+def allows(user: User, action: str, obj: Model, *, without: Collection[str] = ()) -> bool:
+    """Tell whether this person may do this to this record, by the *stored* row; one query.
+
+    `without`: codes of granting rules that shall not count, as in `rules_for`.
+    """
     if obj.pk is None:
         return False
-    return permitted(type(obj)._base_manager.filter(pk=obj.pk), user, action).exists()
+    row = type(obj)._base_manager.filter(pk=obj.pk)
+    return permitted(row, user, action, without=without).exists()
 
 
 def allows_any(user: User, action: str, model: type[Model]) -> bool:

@@ -493,14 +493,17 @@ class AccessModelAdmin(FieldAccess, ModelAdmin):  # type: ignore[misc]  # Unfold
         return [f"Refused: {finding.because}." for finding in explanation.decisive]
 
     def refuse(
-        self, request: HttpRequest, obj: Model, action: str, message: str = ""
+        self, request: HttpRequest, obj: Model, action: str, message: str = "", verb: str = ""
     ) -> HttpResponse:
-        """Answer 403 with the reasons, and write the refusal down."""
+        """Answer 403 with the reasons, and write the refusal down.
+
+        `verb` names what was refused where it is not the action itself: sharing asks for `change`.
+        """
         user = person(request)
         reasons = [message] if message else self.reasons(request, obj, action)
         codes = [f.code for f in access.explain(user, action, obj).decisive]
         audit.record_refusal(
-            f"{self.opts.model_name}.{action}",
+            f"{self.opts.model_name}.{verb or action}",
             actor=user,
             code=codes[0] if codes else "out_of_reach",
             on=obj,
@@ -510,6 +513,7 @@ class AccessModelAdmin(FieldAccess, ModelAdmin):  # type: ignore[misc]  # Unfold
             "title": "Nothing was changed",
             "opts": self.opts,
             "original": obj,
+            "verb": verb or "change",
             "reasons": reasons,
             "entered": entered(request),
         }

@@ -7,13 +7,14 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.templatetags.static import static
-from django.urls import reverse_lazy
+from django.urls import path, reverse_lazy
 
 from accounts import access
 from accounts.adminsite import AccessSite
 from accounts.modeladmin import person
 from accounts.models import User
 from exports.models import ExportRequest
+from records.share_screens import sees_records, shared_page
 
 
 class CrmSite(AccessSite):
@@ -23,6 +24,12 @@ class CrmSite(AccessSite):
     site_header = "crmperms"
     index_title = "Dashboard"
     empty_value_display = "–"
+
+    def get_urls(self) -> list[Any]:  # patterns and resolvers
+        return [
+            path("shared/", self.admin_view(shared_page), name="shared"),
+            *super().get_urls(),
+        ]
 
 
 def stylesheet(request: HttpRequest) -> str:
@@ -75,6 +82,12 @@ GROUPS: list[dict[str, Any]] = [
             _item("Companies", "apartment", "records.company"),
             _item("Deals", "handshake", "records.deal"),
             _item("Tickets", "confirmation_number", "records.ticket"),
+            {
+                "title": "Shared records",
+                "icon": "share",
+                "link": reverse_lazy("admin:shared"),
+                "permission": sees_records,
+            },
         ],
     },
     {

@@ -12,14 +12,15 @@ from django.utils.html import format_html
 from unfold.decorators import display
 
 from accounts import access
-from accounts.modeladmin import AccessModelAdmin, person
+from accounts.modeladmin import person
 from records import filters, operations
 from records.listing import list_filter
 from records.models import Company, Contact, Deal, Record, Ticket
 from records.operations import RecordError
+from records.share_screens import SharingAdmin
 
 
-class RecordAdmin(AccessModelAdmin):
+class RecordAdmin(SharingAdmin):
     """What every kind of record's screens have."""
 
     model: type[Record]

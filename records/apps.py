@@ -1,4 +1,7 @@
-"""The middle floor as a Django app; it tells the ground floor which kinds of record exist."""
+"""The middle floor as a Django app; it tells the ground floor which kinds of record exist.
+
+It fills the ground floor's slots with what shares add.
+"""
 
 from django.apps import AppConfig
 
@@ -11,9 +14,15 @@ class RecordsConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts.catalogue import ObjectKind, register
+        from accounts.modeladmin import AccessModelAdmin
+        from accounts.operations import on_leaving
         from records.models import Company, Contact, Deal, Ticket
+        from records.share_screens import shares_panel
+        from records.sharing import end_with_receiver
 
         register(ObjectKind("contact", Contact, "Contact", "Contacts"))
         register(ObjectKind("company", Company, "Company", "Companies"))
         register(ObjectKind("deal", Deal, "Deal", "Deals"))
         register(ObjectKind("ticket", Ticket, "Ticket", "Tickets"))
+        on_leaving.append(end_with_receiver)
+        AccessModelAdmin.record_panels.append(shares_panel)

@@ -5,7 +5,7 @@ Access is asked inside the UPDATE itself, of the stored row, and asked again of 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypeVar
 
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -18,6 +18,7 @@ from accounts.audit import Actor, System
 from accounts.models import Team, User
 from accounts.operations import require
 from records.models import Pipeline, Property, Record, Stage, StageRule
+from records.rules import SHARED
 
 R = TypeVar("R", bound=Record)
 
@@ -45,6 +46,11 @@ class Invalid(RecordError):
 class HandOver(RecordError):
     """The change gives the record away: confirm it, since the actor will lose it (Q30)."""
 
+
+OWNERS_STAY = (
+    "You may edit this record only because it is shared with you, and a share does not change "
+    "owners. Ask one of its owners to do it."
+)
 
 # --- Records --------------------------------------------------------------------------------------
 
@@ -85,8 +91,8 @@ def change(
     """Write these fields of the stored record, if it still has this version; return it afresh.
 
     Raises `NotFound`, `NotAllowed` with the reasons, `Stale`, `Invalid`, or `HandOver` where the
-    actor would lose the record and has not confirmed it. A system actor passes a locked stage and
-    says why (`reason`, R109 a).
+    actor would lose the record and has not confirmed it. Edit that comes only from a share never
+    changes an owner (L52). A system actor passes a locked stage and says why (`reason`, R109 a).
     """
     model = type(record)
     editable = {field.name for field in _editable(model)}
@@ -101,8 +107,10 @@ def change(
         return before  # nothing to write, and nothing to log
     _check_relations(after, changed, actor)
     _check_fields(after, changed)
-    _check_owners(after, [name for name in changed if name in model.owner_fields])
-    _write(before, actor, "change", version, {name: getattr(after, name) for name in changed})
+    owners = [name for name in changed if name in model.owner_fields]
+    _check_owners(after, owners)
+    written = {name: getattr(after, name) for name in changed}
+    _write(before, actor, "change", version, written, without=(SHARED,) if owners else ())
     _check_reach(after, actor, confirm_hand_over)
     data: dict[str, Any] = {"fields": changed}
     for name in (*model.owner_fields, "stage"):
@@ -220,12 +228,20 @@ def _stored(record: R, actor: Actor) -> R:
 
 
 def _write(
-    before: Record, actor: Actor, action: str, version: int, values: Mapping[str, Any]
+    before: Record,
+    actor: Actor,
+    action: str,
+    version: int,
+    values: Mapping[str, Any],
+    without: Collection[str] = (),
 ) -> None:
-    """Update the stored row if the actor may and it still has this version."""
+    """Update the stored row if the actor may and it still has this version.
+
+    `without`: codes of granting rules that are not enough for this, as in `access.rules_for`.
+    """
     rows = type(before)._base_manager.filter(pk=before.pk, deleted_at=None)
     if isinstance(actor, User):
-        rows = access.permitted(rows, actor, action)
+        rows = access.permitted(rows, actor, action, without=without)
     if rows.filter(version=version).update(
         **values,
         version=F("version") + 1,
@@ -235,6 +251,8 @@ def _write(
         return
     if isinstance(actor, User) and not access.allows(actor, action, before):
         raise NotAllowed(" ".join(refusal(actor, action, before)))
+    if isinstance(actor, User) and not access.allows(actor, action, before, without=without):
+        raise NotAllowed(OWNERS_STAY)
     raise Stale(
         "Somebody else saved this record since you opened it. Open it again, and repeat your "
         "change if it is still wanted."

@@ -1,4 +1,4 @@
-"""Rules that only records have, as `Rule`s: so far the edit rule of a pipeline's stages."""
+"""Rules that only records have, as `Rule`s: shares, and the edit rule of a pipeline's stages."""
 
 from __future__ import annotations
 
@@ -7,14 +7,51 @@ from typing import TYPE_CHECKING
 from django.db.models import Q
 
 from accounts.access import Rule
+from accounts.models import Rank
 from records.models.pipelines import StageRule
+from records.models.shares import SHARES, live
 
 if TYPE_CHECKING:
     from accounts.access import Person
+    from records.models.base import Record
+
+SHARED = "shared"
 
 # Everything that changes the record itself; viewing, logging activities and associating from the
 # other side stay possible (R108, R109, Q41).
 BOUND_BY_STAGE = frozenset({"change", "delete", "merge"})
+
+# A share gives these and nothing else: an edit share lets one view and edit (E55).
+GIVEN_BY_SHARE = {"view": ("view", "change"), "change": ("change",)}
+
+
+def share_rules(person: Person, action: str, model: type[Record]) -> list[Rule]:
+    """Allow what a share gives, to whoever's own scope for it is not None (E54, E55).
+
+    Reach is not asked: that is what a share adds. A team's shares reach its main members, read
+    live, so that they end with the membership. Ended shares are told by the database's clock.
+    """
+    tables = SHARES.get(model.object_key)
+    if tables is None or action not in GIVEN_BY_SHARE:
+        return []
+    names = [f"{word}_{model._meta.model_name}" for word in GIVEN_BY_SHARE[action]]
+    to_users, to_teams = tables
+    own = to_users._default_manager.filter(
+        live(), user=person.id(depth=2), permission__codename__in=names
+    )
+    teams = to_teams._default_manager.filter(
+        live(), group__in=person.main_teams(depth=2), permission__codename__in=names
+    )
+    # IN, not a join: a to-many join answers `filter` and `Case(When)` differently (design.md §1).
+    received = Q(pk__in=own.values("content_object")) | Q(pk__in=teams.values("content_object"))
+    return [
+        Rule(
+            SHARED,
+            True,
+            person.at_least(model.object_key, action, Rank.OWNED) & received,
+            "it is shared with the person or with their main team",
+        )
+    ]
 
 
 def stage_rules(person: Person, action: str) -> list[Rule]:

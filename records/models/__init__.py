@@ -4,15 +4,43 @@ from records.models.base import Record
 from records.models.crm import Company, Contact, Deal, Ticket
 from records.models.pipelines import Pipeline, Stage, StageRule
 from records.models.properties import Property
+from records.models.shares import (
+    SHARES,
+    CompanyTeamShare,
+    CompanyUserShare,
+    ContactTeamShare,
+    ContactUserShare,
+    DealTeamShare,
+    DealUserShare,
+    Level,
+    Share,
+    TeamShare,
+    TicketTeamShare,
+    TicketUserShare,
+    UserShare,
+)
 
 __all__ = [
+    "SHARES",
     "Company",
+    "CompanyTeamShare",
+    "CompanyUserShare",
     "Contact",
+    "ContactTeamShare",
+    "ContactUserShare",
     "Deal",
+    "DealTeamShare",
+    "DealUserShare",
+    "Level",
     "Pipeline",
     "Property",
     "Record",
+    "Share",
     "Stage",
     "StageRule",
+    "TeamShare",
     "Ticket",
+    "TicketTeamShare",
+    "TicketUserShare",
+    "UserShare",
 ]

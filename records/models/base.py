@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts import access
 from accounts.access import Rule, scope_rules
+from records.rules import share_rules
 
 if TYPE_CHECKING:
     from accounts.access import Person
@@ -83,10 +84,11 @@ class Record(models.Model):
 
     @classmethod
     def access_rules(cls, person: Person, action: str) -> list[Rule]:
-        """Return scope rules, and the bin: a deleted record is absent for everybody."""
+        """Return scope rules, shares, and the bin: a deleted record is absent for everybody."""
         return [
             Rule("deleted", False, Q(deleted_at__isnull=False), "it is in the recycle bin"),
             *scope_rules(person, action, cls.object_key, cls.owner_fields),
+            *share_rules(person, action, cls),
         ]
 
 

@@ -1,0 +1,162 @@
+"""Shares: one record opened to one person, or to the main members of one team (E54, E55).
+
+These are guardian's object permissions with a direct foreign key, which it finds by itself. The
+level is guardian's permission, `view_deal` or `change_deal`; what a share is worth is said by
+`records.rules.share_rules` alone, and rows are written by `records.sharing` alone.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils import timezone
+from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
+
+
+class Level(models.TextChoices):
+    """What a share lets its receiver do, as far as their own permissions let them (E55)."""
+
+    VIEW = "view", "View"
+    EDIT = "edit", "View and edit"
+
+    @property
+    def codename(self) -> str:
+        """Django's word for it, with which the name of guardian's permission begins."""
+        return "change" if self is Level.EDIT else "view"
+
+
+class Share(models.Model):
+    """What every share has: a giver, perhaps an end, and one row per receiver and record."""
+
+    giver = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        editable=False,
+        related_name="+",
+        help_text="Who shared it. Empty: the product itself.",
+    )
+    until = models.DateTimeField(null=True, blank=True, help_text="Empty: no end.")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    receiver_field: ClassVar[str]
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        # Names neither the record nor the receiver: this text may stand anywhere.
+        return f"{self._meta.verbose_name} {self.pk}"
+
+    @property
+    def level(self) -> Level:
+        """What it gives, read from guardian's permission."""
+        edit = self.permission.codename.startswith("change_")  # type: ignore[attr-defined]  # guardian's column
+        return Level.EDIT if edit else Level.VIEW
+
+
+class UserShare(Share, UserObjectPermissionBase):
+    """A record shared with a person."""
+
+    receiver_field = "user"
+
+    class Meta:
+        abstract = True
+        # Its index, receiver first, is what the rule reads.
+        constraints = (
+            models.UniqueConstraint(fields=["user", "content_object"], name="%(class)s_once"),
+        )
+
+
+class TeamShare(Share, GroupObjectPermissionBase):
+    """A record shared with a team: whoever it is the main team of, now (E55)."""
+
+    receiver_field = "group"
+
+    class Meta:
+        abstract = True
+        constraints = (
+            models.UniqueConstraint(fields=["group", "content_object"], name="%(class)s_once"),
+        )
+
+
+class ContactUserShare(UserShare):
+    """A contact shared with a person."""
+
+    content_object = models.ForeignKey(
+        "records.Contact", models.CASCADE, related_name="user_shares", verbose_name="contact"
+    )
+
+
+class ContactTeamShare(TeamShare):
+    """A contact shared with a team."""
+
+    content_object = models.ForeignKey(
+        "records.Contact", models.CASCADE, related_name="team_shares", verbose_name="contact"
+    )
+
+
+class CompanyUserShare(UserShare):
+    """A company shared with a person."""
+
+    content_object = models.ForeignKey(
+        "records.Company", models.CASCADE, related_name="user_shares", verbose_name="company"
+    )
+
+
+class CompanyTeamShare(TeamShare):
+    """A company shared with a team."""
+
+    content_object = models.ForeignKey(
+        "records.Company", models.CASCADE, related_name="team_shares", verbose_name="company"
+    )
+
+
+class DealUserShare(UserShare):
+    """A deal shared with a person."""
+
+    content_object = models.ForeignKey(
+        "records.Deal", models.CASCADE, related_name="user_shares", verbose_name="deal"
+    )
+
+
+class DealTeamShare(TeamShare):
+    """A deal shared with a team."""
+
+    content_object = models.ForeignKey(
+        "records.Deal", models.CASCADE, related_name="team_shares", verbose_name="deal"
+    )
+
+
+class TicketUserShare(UserShare):
+    """A ticket shared with a person."""
+
+    content_object = models.ForeignKey(
+        "records.Ticket", models.CASCADE, related_name="user_shares", verbose_name="ticket"
+    )
+
+
+class TicketTeamShare(TeamShare):
+    """A ticket shared with a team."""
+
+    content_object = models.ForeignKey(
+        "records.Ticket", models.CASCADE, related_name="team_shares", verbose_name="ticket"
+    )
+
+
+SHARES: dict[str, tuple[type[UserShare], type[TeamShare]]] = {
+    "contact": (ContactUserShare, ContactTeamShare),
+    "company": (CompanyUserShare, CompanyTeamShare),
+    "deal": (DealUserShare, DealTeamShare),
+    "ticket": (TicketUserShare, TicketTeamShare),
+}
+"""By kind of record; a kind that is not here cannot be shared."""
+
+
+def live() -> Q:
+    """Hold for shares that have not ended, by the database's clock at the moment of asking."""
+    return Q(until__isnull=True) | Q(until__gt=Now())

@@ -1,0 +1,246 @@
+"""Screens of shares: the panel on a record, the page that shares it, and everybody's own list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, time
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminSingleDateWidget
+
+from accounts import access, catalogue
+from accounts.modeladmin import AccessModelAdmin, person
+from accounts.models import Team, User
+from records import sharing
+from records.models import SHARES, Level, Record
+from records.operations import Invalid, NotAllowed, NotFound
+
+MOST_LISTED = 50
+
+
+class ShareForm(forms.Form):
+    """With whom a record is shared, at which level, how long; the operation decides the rest."""
+
+    user = forms.ModelChoiceField(queryset=User.objects.none(), required=False, label="Person")
+    team = forms.ModelChoiceField(
+        queryset=Team.objects.all(),
+        required=False,
+        label="or team",
+        widget=UnfoldAdminSelectWidget,
+        help_text="Reaches everybody whose main team it is, for as long as it is.",
+    )
+    level = forms.ChoiceField(
+        label="What they may do",
+        choices=Level.choices,
+        initial=Level.VIEW,
+        widget=forms.RadioSelect(attrs={"class": "plain-boxes"}),
+        help_text="As far as their own permissions let them: somebody who may edit no record of "
+        "this kind only views it.",
+    )
+    last_day = forms.DateField(
+        required=False, widget=UnfoldAdminSingleDateWidget, help_text="Empty: no end."
+    )
+
+    @property
+    def until(self) -> datetime | None:
+        """The end of the last day, in the time of the house."""
+        day = self.cleaned_data["last_day"]
+        return day and timezone.make_aware(datetime.combine(day, time.max))
+
+
+class SharingAdmin(AccessModelAdmin):
+    """What the screens of every kind of record that can be shared have."""
+
+    model: type[Record]
+    # Any again: mypy asks Unfold's base whenever a class lies between (see AccessModelAdmin).
+    change_form_before_template: Any = None
+    change_form_outer_before_template: Any = None
+    change_form_outer_after_template: Any = None
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        name = f"records_{self.opts.model_name}"
+        return [
+            path("<path:object_id>/share/", view(self.share_view), name=f"{name}_share"),
+            path("<path:object_id>/unshare/", view(self.unshare_view), name=f"{name}_unshare"),
+            *super().get_urls(),
+        ]
+
+    def share_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask with whom to share a record, and share it."""
+        record: Record = self.found(request, object_id)
+        form = ShareForm(request.POST if request.method == "POST" else None)
+        owner = self.opts.get_field(record.owner_fields[0])
+        # The picker of owners: it searches and shows names alone (R7).
+        picker = self.formfield_for_dbfield(owner, request)  # type: ignore[arg-type]  # a concrete field
+        picker.required, picker.label, picker.help_text = False, "Person", ""
+        form.fields["user"] = picker
+        try:
+            if request.method == "POST" and form.is_valid():
+                chosen = form.cleaned_data
+                sharing.share(
+                    record,
+                    actor=person(request),
+                    user=chosen["user"],
+                    team=chosen["team"],
+                    level=chosen["level"],
+                    until=form.until,
+                )
+                receiver = chosen["user"] or chosen["team"]
+                messages.success(request, f"“{record}” is shared with {receiver}.")
+                return HttpResponseRedirect(self._page(record))
+            sharing.require_sharing(record, person(request))
+        except NotAllowed as refusal:
+            return self.refuse(request, record, "change", str(refusal), verb="share")
+        except Invalid as refusal:
+            form.add_error(None, str(refusal))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Share",
+            "opts": self.opts,
+            "original": record,
+            "form": form,
+            "media": self.media + form.media,
+            "back": self._page(record),
+        }
+        return TemplateResponse(request, "records/share.html", context)
+
+    def unshare_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """End one share of a record."""
+        record: Record = self.found(request, object_id)
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        user = _chosen(User, request.POST.get("user", ""))
+        team = _chosen(Team, request.POST.get("team", ""))
+        try:
+            sharing.unshare(record, actor=person(request), user=user, team=team)
+        except NotAllowed as refusal:
+            return self.refuse(request, record, "change", str(refusal), verb="share")
+        except (Invalid, NotFound) as refusal:
+            messages.error(request, str(refusal))
+        else:
+            messages.success(request, f"“{record}” is no longer shared with {user or team}.")
+        if access.allows(person(request), "view", record):
+            return HttpResponseRedirect(self._page(record))
+        # They gave it to their own team, and saw it by that alone.
+        return HttpResponseRedirect(reverse(f"admin:records_{self.opts.model_name}_changelist"))
+
+    def _page(self, record: Record) -> str:
+        return reverse(f"admin:records_{self.opts.model_name}_change", args=[record.pk])
+
+    def _shown_only(self, request: HttpRequest, obj: Model | None) -> list[str]:
+        """Owners are only shown to whoever may edit by virtue of a share alone (L52)."""
+        locked = super()._shown_only(request, obj)
+        if not isinstance(obj, Record) or obj.pk is None or may_share(request, obj):
+            return locked
+        return [*locked, *(name for name in obj.owner_fields if name not in locked)]
+
+
+def may_share(request: HttpRequest, record: Record) -> bool:
+    """Ask once per page whether this person may share this record."""
+    if request.method not in ("GET", "HEAD"):
+        return sharing.may_share(person(request), record)
+    memo: dict[Any, bool] = request.__dict__.setdefault("_may_share", {})
+    key = (type(record), record.pk)
+    if key not in memo:
+        memo[key] = sharing.may_share(person(request), record)
+    return memo[key]
+
+
+def shares_panel(request: HttpRequest, record: Any) -> str:
+    """Return with whom a record is shared, for everybody who views it (E54)."""
+    if not isinstance(record, Record) or record.object_key not in SHARES:
+        return ""
+    allowed = may_share(request, record)
+    rows = [
+        {**_line(share), "may_end": allowed or share.giver_id == person(request).pk}
+        for share in sharing.shares_of(record)
+    ]
+    if not rows and not allowed:
+        return ""
+    name = f"admin:records_{record._meta.model_name}"
+    context = {
+        "rows": rows,
+        "may_share": allowed,
+        "share_url": reverse(f"{name}_share", args=[record.pk]),
+        "unshare_url": reverse(f"{name}_unshare", args=[record.pk]),
+    }
+    return render_to_string("records/shares_panel.html", context, request=request)
+
+
+def shared_page(request: HttpRequest) -> HttpResponse:
+    """Show a person what is shared with them and what they shared, of what they may view now."""
+    user = person(request)
+    if not sees_records(request):
+        raise PermissionDenied
+    context = {
+        **admin.site.each_context(request),
+        "title": "Shared records",
+        "lists": [
+            {
+                "title": "Shared with me",
+                "received": True,
+                "empty": "Nobody shares a record with you.",
+                "kinds": list(_kinds(sharing.shared_with(user))),
+            },
+            {
+                "title": "Shared by me",
+                "received": False,
+                "empty": "You share no record.",
+                "kinds": list(_kinds(sharing.shared_by(user))),
+            },
+        ],
+        "most": MOST_LISTED,
+    }
+    return TemplateResponse(request, "records/shared.html", context)
+
+
+def sees_records(request: HttpRequest) -> bool:
+    """Tell whether this person may view any kind of record that can be shared."""
+    kinds = [kind for kind in catalogue.objects() if kind.key in SHARES]
+    return isinstance(request.user, User) and any(
+        access.allows_any(request.user, "view", kind.model) for kind in kinds
+    )
+
+
+def _kinds(
+    found: Iterable[tuple[catalogue.ObjectKind, list[QuerySet[Any]]]],
+) -> Iterator[dict[str, Any]]:
+    """Yield a list per kind of record that has any: the latest shares, cut where it gets long."""
+    for kind, querysets in found:
+        shares = [share for rows in querysets for share in rows[: MOST_LISTED + 1]]
+        shares.sort(key=lambda share: share.created_at, reverse=True)
+        if shares:
+            address = f"admin:records_{kind.model._meta.model_name}_change"
+            yield {
+                "label": kind.plural,
+                "rows": [
+                    {**_line(share), "url": reverse(address, args=[share.content_object_id])}
+                    for share in shares[:MOST_LISTED]
+                ],
+                "cut": len(shares) > MOST_LISTED,
+            }
+
+
+def _line(share: Any) -> dict[str, Any]:
+    """Return what one share's line shows; Any, since guardian's columns are not typed."""
+    return {
+        "share": share,
+        "receiver": getattr(share, share.receiver_field),
+        "receiver_field": "user" if share.receiver_field == "user" else "team",
+        "level": share.level.label,
+    }
+
+
+def _chosen(model: type[Any], key: str) -> Any:
+    """Return the person or team with this key; None for anything else."""
+    return model._default_manager.filter(pk=int(key)).first() if key.isdecimal() else None

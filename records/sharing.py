@@ -1,0 +1,243 @@
+"""Opening one record to a person or a team, and ending that again (E54, E55).
+
+Whoever may change a record other than by a share may share it; since they may change it, they hold
+both levels, and nobody gives more than they hold (S34). What a share is worth to its receiver is
+no question here: `records.rules.share_rules` says it, whenever anybody asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, TypeVar
+
+from django.contrib.auth.models import Permission
+from django.contrib.contenttypes.models import ContentType
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from accounts import access, audit, catalogue
+from accounts.audit import Actor
+from accounts.models import Membership, Team, User
+from records.models import SHARES, Level, Record, Share, TeamShare, UserShare
+from records.models.shares import live
+from records.operations import Invalid, NotAllowed, NotFound, refusal
+from records.rules import SHARED
+
+R = TypeVar("R", bound=Record)
+
+ONLY_SHARED = (
+    "You may edit this record only because it is shared with you, and a share cannot be passed on. "
+    "Ask one of its owners to share it."
+)
+
+
+def may_share(user: User, record: Record) -> bool:
+    """Tell whether this person may share the stored record; one query."""
+    return access.allows(user, "change", record, without=(SHARED,))
+
+
+def require_sharing(record: Record, actor: Actor) -> None:
+    """Raise `NotAllowed` with the reasons unless the actor may share this record."""
+    if not isinstance(actor, User) or may_share(actor, record):
+        return
+    if access.allows(actor, "change", record):
+        raise NotAllowed(ONLY_SHARED)
+    reasons = " ".join(refusal(actor, "change", record))
+    raise NotAllowed(f"Only who may change a record may share it. {reasons}")
+
+
+@transaction.atomic
+def share(
+    record: Record,
+    *,
+    actor: Actor,
+    level: str,
+    user: User | None = None,
+    team: Team | None = None,
+    until: datetime | None = None,
+) -> Share:
+    """Open a record to one person or to one team's main members; replaces what they had of it.
+
+    `level` is a `Level`; `until` an aware moment to come, or None for no end. Raises `NotFound`,
+    `NotAllowed` with the reasons, or `Invalid`.
+    """
+    stored = _locked(record, actor)
+    require_sharing(stored, actor)
+    if level not in Level.values:
+        raise Invalid("Choose what the share allows: view, or view and edit.")
+    if until is not None and until <= timezone.now():
+        raise Invalid("This end lies in the past. Choose a later one, or none.")
+    receiver = _receiver(stored, actor, user, team)
+    table = _table(stored, receiver)
+    codename = f"{Level(level).codename}_{stored._meta.model_name}"
+    permission = Permission.objects.get(
+        content_type=ContentType.objects.get_for_model(stored), codename=codename
+    )
+    key = {f"{table.receiver_field}_id": receiver.pk, "content_object": stored}
+    before = table._default_manager.filter(**key).select_related("permission").first()
+    now = {
+        "permission": permission,
+        "giver": actor if isinstance(actor, User) else None,
+        "until": until,
+        "created_at": timezone.now(),
+    }
+    shared: Share = table._default_manager.update_or_create(defaults=now, **key)[0]
+    data = {**_data(shared), "from": before and _terms(before)}
+    audit.record(f"{stored.object_key}.share", actor=actor, on=stored, data=data)
+    return shared
+
+
+@transaction.atomic
+def unshare(
+    record: Record, *, actor: Actor, user: User | None = None, team: Team | None = None
+) -> None:
+    """End a share at once. Whoever may share the record may, and whoever gave this share.
+
+    Raises `NotFound` for a record out of reach and for a share that is no more.
+    """
+    stored = _locked(record, actor)
+    receiver = _one_of(user, team)
+    table = _table(stored, receiver)
+    key = {f"{table.receiver_field}_id": receiver.pk, "content_object": stored}
+    before = table._default_manager.filter(**key).select_related("permission").first()
+    if before is None:
+        raise NotFound("This share has already ended.")
+    if not (isinstance(actor, User) and before.giver_id == actor.pk):
+        require_sharing(stored, actor)
+    _end(before, stored, actor)
+
+
+def end_with_receiver(person: User, actor: Actor) -> None:
+    """End every share a deactivated person received; what they gave stays (E51, E52).
+
+    Fills the slot `accounts.operations.on_leaving`, inside its transaction.
+    """
+    for to_users, _ in SHARES.values():
+        rows = to_users._default_manager.filter(user=person)
+        for received in rows.select_related("permission", "content_object"):
+            _end(received, received.content_object, actor, because="deactivated")
+
+
+# --- Reading --------------------------------------------------------------------------------------
+
+
+def shares_of(record: Record) -> list[Share]:
+    """Return a record's shares that have not ended, people's first; two queries."""
+    return [
+        row
+        for table in SHARES.get(record.object_key, ())
+        for row in table._default_manager.filter(live(), content_object=record.pk)
+        .select_related("permission", "giver", table.receiver_field)
+        .order_by("created_at", "id")
+    ]
+
+
+def shared_with(user: User) -> Iterator[tuple[catalogue.ObjectKind, list[QuerySet[Any]]]]:
+    """Yield, by kind of record, the shares this person receives: their own and their team's."""
+    main = Membership.objects.filter(user=user, is_main=True).values("team")
+    for kind, (to_users, to_teams) in _kinds(user):
+        rows = (
+            to_users._default_manager.filter(user=user),
+            to_teams._default_manager.filter(group__in=main),
+        )
+        yield kind, [_in_reach(found, kind, user) for found in rows]
+
+
+def shared_by(user: User) -> Iterator[tuple[catalogue.ObjectKind, list[QuerySet[Any]]]]:
+    """Yield, by kind of record, the shares this person gave."""
+    for kind, tables in _kinds(user):
+        rows = (table._default_manager.filter(giver=user) for table in tables)
+        yield kind, [_in_reach(found, kind, user) for found in rows]
+
+
+def _kinds(
+    user: User,
+) -> Iterator[tuple[catalogue.ObjectKind, tuple[type[UserShare], type[TeamShare]]]]:
+    for kind in catalogue.objects():
+        if kind.key in SHARES and access.allows_any(user, "view", kind.model):
+            yield kind, SHARES[kind.key]
+
+
+def _in_reach(rows: QuerySet[Any], kind: catalogue.ObjectKind, user: User) -> QuerySet[Any]:
+    """Keep live shares of records that the person may view now; a share is no way around that."""
+    seen = access.permitted(kind.model._base_manager.all(), user, "view")
+    receiver = rows.model.receiver_field
+    return (
+        rows.filter(live(), content_object__in=seen.values("pk"))
+        .select_related("permission", "giver", receiver, "content_object")
+        .order_by("-created_at", "-id")
+    )
+
+
+# --- Parts ----------------------------------------------------------------------------------------
+
+
+def _locked(record: R, actor: Actor) -> R:
+    """Return the stored row, for whom it exists; two who share at once wait for each other."""
+    rows: QuerySet[R] = type(record)._base_manager.filter(pk=record.pk, deleted_at=None)
+    if isinstance(actor, User):
+        rows = access.permitted(rows, actor, "view")
+    stored = rows.select_for_update(of=("self",)).first()
+    if stored is None:
+        raise NotFound("There is no such record in your reach. It may have been moved or deleted.")
+    return stored
+
+
+def _one_of(user: User | None, team: Team | None) -> User | Team:
+    if user is not None and team is None:
+        return user
+    if team is not None and user is None:
+        return team
+    raise Invalid("Choose one person or one team.")
+
+
+def _receiver(record: Record, actor: Actor, user: User | None, team: Team | None) -> User | Team:
+    """Return who shall receive a share, as stored now; someone to whom it can give something."""
+    chosen = _one_of(user, team)
+    if isinstance(chosen, Team):
+        if not Team.objects.filter(pk=chosen.pk).exists():
+            raise Invalid("This team does not exist any more. Choose another one.")
+        return chosen
+    if chosen == actor:
+        raise Invalid("You have this record already. Choose somebody else.")
+    # Locked, or somebody deactivated meanwhile would find the share when they come back.
+    people = User.objects.select_for_update(of=("self",))
+    stored = people.filter(pk=chosen.pk, is_active=True).first()
+    if stored is None:
+        raise Invalid(f"{chosen.get_full_name()} is deactivated. Choose an active person.")
+    if not access.allows_any(stored, "view", type(record)):
+        plural = record._meta.verbose_name_plural
+        raise Invalid(
+            f"{stored} may not view {plural}, so a share would give nothing. Choose somebody else."
+        )
+    return stored
+
+
+def _table(record: Record, receiver: User | Team) -> type[Any]:
+    """Return the table of this record's shares with people, or with teams.
+
+    Any, since guardian's bases are not typed.
+    """
+    to_users, to_teams = SHARES[record.object_key]
+    return to_users if isinstance(receiver, User) else to_teams
+
+
+def _end(share: Any, record: Record, actor: Actor, **data: str) -> None:
+    audit.record(
+        f"{record.object_key}.unshare", actor=actor, on=record, data={**_data(share), **data}
+    )
+    share.delete()
+
+
+def _data(share: Any) -> dict[str, Any]:
+    field = share.receiver_field
+    return {
+        "user" if field == "user" else "team": getattr(share, f"{field}_id"),
+        **_terms(share),
+    }
+
+
+def _terms(share: Any) -> dict[str, Any]:
+    return {"level": share.level, "until": share.until and share.until.isoformat()}
