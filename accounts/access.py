@@ -451,7 +451,9 @@ def _settled(part: Any) -> Any:
             left.append(answer)
     if not left:
         return decisive is part.negated
-    if part.negated and len(left) == 1 and isinstance(left[0], tuple):
+    if len(left) == 1 and not part.negated:
+        return left[0]
+    if len(left) == 1 and isinstance(left[0], tuple):
         name, value = left[0]
         if name.endswith("__isnull"):
             # SQLite takes no index "where x is null" for "not x is not null".
