@@ -12,7 +12,7 @@ in Python on the person but asks the abstract one below.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -32,6 +32,7 @@ from django.db.models import (
     Value,
     When,
 )
+from django.db.models.query import ModelIterable
 
 from accounts import catalogue
 from accounts.models.people import Membership, TeamReach, User
@@ -59,6 +60,8 @@ CODES = frozenset(
 )
 EXPORT = "export"
 ACTIONS = frozenset((*catalogue.ACTIONS, EXPORT))
+LEVELS = ("view", "change", "delete")
+"""What `who_can` tells of everybody it finds, whatever it was asked."""
 
 
 # --- Values ---------------------------------------------------------------------------------------
@@ -153,6 +156,20 @@ class Person(ABC):
     @abstractmethod
     def main_teams(self, depth: int = 1) -> Any:
         """Return the key of the person's main team, alone in a list, or nothing (E55)."""
+
+    def owns(self, owner_fields: Sequence[str]) -> Q:
+        """Hold where the person is named in one of these fields of the record."""
+        owned = NEVER
+        for name in owner_fields:
+            owned |= Q(**{name: self.id()})
+        return owned
+
+    def mates_own(self, owner_fields: Sequence[str]) -> Q:
+        """Hold where one of the person's mates is named in one of these fields of the record."""
+        owned = NEVER
+        for name in owner_fields:
+            owned |= Q(**{f"{name}__in": self.mates()})
+        return owned
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,6 +330,16 @@ class Anyone(Person):
     def main_teams(self, depth: int = 1) -> Any:
         return Membership.objects.filter(user=_outer("pk", depth + 1), is_main=True).values("team")
 
+    def mates_own(self, owner_fields: Sequence[str]) -> Q:
+        # From the owner upwards: a few teams each. Listing all mates of everybody took several
+        # times as long in a company of 2,000.
+        owned = NEVER
+        mine = Membership.objects.filter(user=_outer("pk", 3)).values("team")
+        for name in owner_fields:
+            theirs = Membership.objects.filter(user=_outer(name, 2)).values("team")
+            owned |= Q(Exists(TeamReach.objects.filter(below__in=theirs, above__in=mine)))
+        return owned
+
 
 # --- The rules ------------------------------------------------------------------------------------
 
@@ -339,10 +366,8 @@ def scope_rules(
                 f"the permission set does not allow to create {plural}",
             ),
         ]
-    owned, mates, unassigned = NEVER, NEVER, ALWAYS
+    unassigned = ALWAYS
     for name in owner_fields:
-        owned |= Q(**{name: person.id()})
-        mates |= Q(**{f"{name}__in": person.mates()})
         unassigned &= Q(**{f"{name}__isnull": True})
 
     def reaches(rank: Rank) -> Q:
@@ -358,13 +383,13 @@ def scope_rules(
         Rule(
             "team",
             True,
-            reaches(Rank.TEAM) & mates,
+            reaches(Rank.TEAM) & person.mates_own(owner_fields),
             f"an owner is in a team in reach, and the scope {label} is Team only or wider",
         ),
         Rule(
             "owned",
             True,
-            reaches(Rank.OWNED) & owned,
+            reaches(Rank.OWNED) & person.owns(owner_fields),
             f"the person is an owner, and the scope {label} is Owned only or wider",
         ),
         Rule(
@@ -514,12 +539,7 @@ def explain(user: User, action: str, obj: Model) -> Explanation:
     An absent record and one out of reach of every rule are both refused with a finding.
     """
     rules = rules_for(Loaded(user), action, type(obj))
-    row = (
-        type(obj)
-        ._base_manager.filter(pk=obj.pk)
-        .values_list(_holds(condition(rules)), *(_holds(rule.when) for rule in rules))
-        .first()
-    )
+    row = answered(obj, [condition(rules), *(rule.when for rule in rules)])
     if row is None:
         nothing = Finding("no_scope", False, True, "there is nothing in reach under this address")
         return Explanation(False, (nothing,))
@@ -533,25 +553,53 @@ def explain(user: User, action: str, obj: Model) -> Explanation:
     )
 
 
+def answered(obj: Model, questions: Iterable[Q]) -> tuple[bool, ...] | None:
+    """Return what the stored row answers to each question, None for an absent one; one query."""
+    rows = type(obj)._base_manager.filter(pk=obj.pk)
+    return rows.values_list(*(_holds(question) for question in questions)).first()
+
+
+class WithReasons(ModelIterable):  # type: ignore[type-arg]  # cannot be subscripted at run time
+    """Puts the findings of `who_can`, which the query brought along, on each person."""
+
+    def __iter__(self) -> Iterator[User]:
+        for person in super().__iter__():
+            held = [name for name, value in vars(person).items() if value is True]
+            codes = [name.split("_", 2)[2] for name in held if name.startswith("by_")]
+            person.reasons = list(dict.fromkeys(codes))
+            person.level = tuple(name[4:] for name in held if name.startswith("may_"))
+            yield person
+
+
 def who_can(action: str, obj: Model) -> QuerySet[User]:
-    """Return all active people who may do this to the stored row, each with `reasons` (B3).
+    """Return all active people who may do this to the stored row (B3).
 
     The same rules, asked of anyone: one query over people, whatever their number. Each person has
-    `reasons`, the codes of the rules that grant.
+    `reasons`, the codes of the rules that grant, and `level`, what of `LEVELS` they may do to it.
     """
     rules = rules_for(Anyone(), action, type(obj))
     rows = type(obj)._base_manager.filter(pk=obj.pk)
     granting = [rule for rule in rules if rule.allows]
-    return (
+    people = (
         User.objects.filter(is_active=True)
         .annotate(
             **{
-                f"by_{number}": Exists(rows.filter(rule.when))
+                f"by_{number}_{rule.code}": Exists(rows.filter(rule.when))
                 for number, rule in enumerate(granting)
-            }
+            },
+            **{
+                f"may_{level}": Exists(
+                    rows.filter(condition(rules_for(Anyone(), level, type(obj))))
+                )
+                if level != action
+                else Value(True)
+                for level in LEVELS
+            },
         )
         .filter(Exists(rows.filter(condition(rules))))
     )
+    people._iterable_class = WithReasons
+    return people
 
 
 def nameable(queryset: QuerySet[M], user: User) -> QuerySet[M]:

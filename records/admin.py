@@ -14,13 +14,15 @@ from unfold.decorators import display
 from accounts import access
 from accounts.modeladmin import person
 from records import filters, operations
+from records.access_pages import AccessPages
 from records.listing import list_filter
 from records.models import Company, Contact, Deal, Record, Ticket
 from records.operations import RecordError
 from records.share_screens import SharingAdmin
+from records.why import why
 
 
-class RecordAdmin(SharingAdmin):
+class RecordAdmin(AccessPages, SharingAdmin):  # type: ignore[misc]  # Unfold's formfield_overrides
     """What every kind of record's screens have."""
 
     model: type[Record]
@@ -87,6 +89,7 @@ class RecordAdmin(SharingAdmin):
         context = super().record_context(request, obj)
         if isinstance(obj, Record):
             context["why"] = why(person(request), obj)
+            context["access_links"] = self.access_links(request, obj)
         return context
 
     def reasons(self, request: HttpRequest, obj: Model, action: str) -> list[str]:
@@ -136,27 +139,6 @@ class RecordAdmin(SharingAdmin):
 
 def _confirmed(request: HttpRequest) -> bool:
     return request.POST.get("_confirm_hand_over") == "yes"
-
-
-def why(user: Any, record: Record) -> dict[str, Any]:
-    """Return what the “why?” panel says: what the reader may do here and the reasons, in words."""
-    seen = access.explain(user, "view", record)
-    verdicts = []
-    for action, verb in (("change", "change"), ("delete", "delete")):
-        allowed = access.allows(user, action, record)
-        verdicts.append(
-            {
-                "verb": verb,
-                "allowed": allowed,
-                "reasons": [] if allowed else operations.refusal(user, action, record),
-            }
-        )
-    return {
-        "owner": operations.owner_sentence(record, user),
-        "seen_because": operations.seen_because(seen),
-        "verdicts": verdicts,
-        "may_change": verdicts[0]["allowed"],
-    }
 
 
 @admin.register(Contact)

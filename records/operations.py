@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from accounts import access, audit, catalogue
 from accounts.audit import Actor, System
-from accounts.models import Team, User
+from accounts.models import Rank, Team, User
 from accounts.operations import require
 from records.models import Pipeline, Property, Record, Stage, StageRule
 from records.rules import SHARED
@@ -139,22 +139,39 @@ def refusal(user: User, action: str, record: Record) -> list[str]:
 
     Names what they may know anyway: the record's owners, its stage and who may act there.
     """
+    return sentences_of(access.explain(user, action, record), user, action, record)
+
+
+def sentences_of(
+    explanation: access.Explanation, user: User, action: str, record: Record
+) -> list[str]:
+    """Return what an explanation that refuses says, as sentences for the person it is about."""
     sentences = []
-    for finding in access.explain(user, action, record).decisive:
+    for finding in explanation.decisive:
         if finding.code == "stage":
             sentences.append(stage_sentence(record))
         elif finding.code == "no_scope":
-            sentences.append(f"Your permission set does not let you {_VERBS[action]} records here.")
+            plural = record._meta.verbose_name_plural
+            sentences.append(f"Your permission set does not let you {_VERBS[action]} {plural}.")
         elif finding.code != "unseen":
             sentences.append(f"Refused: {finding.because}.")
     if not sentences:
-        sentences.append(
-            f"Your permission set lets you {_VERBS[action]} only records of certain owners, and "
-            "this one is not among them."
-        )
+        sentences.append(_reach_sentence(user, action, record))
     return sentences
 
 
+def _reach_sentence(user: User, action: str, record: Record) -> str:
+    """Return how far the scope reaches, where no rule takes away and none grants."""
+    scope = user.grants.scopes.get(record.object_key)
+    whose = _REACHES.get(getattr(scope, action, Rank.NONE), "of certain owners")
+    plural = record._meta.verbose_name_plural
+    return f"Your permission set lets you {_VERBS[action]} only {plural} {whose}."
+
+
+_REACHES = {
+    Rank.OWNED: "that you own",
+    Rank.TEAM: "that you own, or somebody in your teams or in teams below",
+}
 _VERBS = {
     "view": "see",
     "change": "change",

@@ -77,6 +77,11 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     objects = UserManager()
 
+    reasons: list[str]
+    """Codes of the rules that grant; only on people from `access.who_can`."""
+    level: tuple[str, ...]
+    """What of `access.LEVELS` they may do; only on people from `access.who_can`."""
+
     always_visible = ("email", "first_name", "last_name", "is_active")
     names_are_public = True
 

@@ -1,0 +1,41 @@
+"""What `explain_access` and `who_can` have in common: their words, read and checked."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+
+from django.core.management.base import CommandError
+from django.db.models import Model
+
+from accounts import access, catalogue
+
+
+def add_question(parser: ArgumentParser) -> None:
+    """Add ACTION OBJECT ID and `--json`."""
+    parser.add_argument("action", metavar="ACTION", help="view, change, delete, export, …")
+    parser.add_argument("object", metavar="OBJECT", help="a kind of record: deal, contact, …")
+    parser.add_argument("id", metavar="ID", help="the record's number")
+    parser.add_argument("--json", action="store_true", help="write JSON and nothing else")
+
+
+def known_action(action: str) -> str:
+    """Return the action, or raise for one that nobody can take."""
+    if action not in access.ACTIONS:
+        known = ", ".join(sorted(access.ACTIONS))
+        raise CommandError(f"There is no action “{action}”. Choose one of {known}.")
+    return action
+
+
+def record_of(key: str, pk: str) -> Model:
+    """Return a record to ask about, which need not exist; raise for an unknown kind or no number.
+
+    Only kinds of the catalogue can be asked about.
+    """
+    kind = catalogue.object_kind(key.lower())
+    if kind is None:
+        known = ", ".join(kind.key for kind in catalogue.objects())
+        raise CommandError(f"There is no kind of record “{key}”. Choose one of {known}.")
+    try:
+        return kind.model(pk=int(pk))
+    except ValueError:
+        raise CommandError(f"“{pk}” is not a record's number. Give one like 42.") from None

@@ -1,0 +1,182 @@
+"""Two pages about one record, for super admins: what one person may do, and who may (B2, B3)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib.admin.widgets import AutocompleteSelect
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from accounts import access, catalogue
+from accounts.access import EXPORT
+from accounts.modeladmin import AccessModelAdmin, person
+from accounts.models import User
+from accounts.people import named
+from records.models import Record
+from records.why import way_out
+
+LONGEST_NAME = 80
+PEOPLE_PER_PAGE = 50
+
+
+class PersonForm(forms.Form):
+    """Whom to ask about, and which action."""
+
+    user = forms.ModelChoiceField(User.objects.all(), label="Person")
+    action = forms.ChoiceField(label="Action", widget=UnfoldAdminSelectWidget)
+
+    def __init__(self, *args: Any, actions: list[tuple[str, str]], picker: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.fields["action"].choices = actions  # type: ignore[attr-defined]  # a choice field
+        picker.choices = self.fields["user"].choices  # type: ignore[attr-defined]  # a choice field
+        self.fields["user"].widget = picker
+
+
+class PeopleForm(forms.Form):
+    """Which action, and whose name."""
+
+    action = forms.ChoiceField(label="Who can", widget=UnfoldAdminSelectWidget)
+    q = forms.CharField(
+        label="Name", required=False, max_length=LONGEST_NAME, widget=UnfoldAdminTextInputWidget
+    )
+    page = forms.IntegerField(required=False, min_value=1, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, actions: list[tuple[str, str]], **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.fields["action"].choices = actions  # type: ignore[attr-defined]  # a choice field
+
+
+class AccessPages(AccessModelAdmin):
+    """Adds “Access” and “Who can see this” to the screens of one kind of record."""
+
+    model: type[Record]
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        name = f"{self.opts.app_label}_{self.opts.model_name}"
+        return [
+            path("<path:object_id>/access/", view(self.access_view), name=f"{name}_access"),
+            path("<path:object_id>/who/", view(self.who_view), name=f"{name}_who"),
+            *super().get_urls(),
+        ]
+
+    def may_govern(self, request: HttpRequest) -> bool:
+        """Tell whether these pages are for this person: they show what others hold."""
+        return access.allows_any(person(request), "change", User)
+
+    def access_links(self, request: HttpRequest, obj: Record) -> list[dict[str, str]]:
+        """Return links to both pages for whom they open, else nothing."""
+        if not self.may_govern(request):
+            return []
+        name = f"admin:{self.opts.app_label}_{self.opts.model_name}"
+        return [
+            {
+                "title": "Access",
+                "icon": "key",
+                "url": reverse(f"{name}_access", args=[obj.pk]),
+            },
+            {
+                "title": "Who can see this",
+                "icon": "group",
+                "url": reverse(f"{name}_who", args=[obj.pk]),
+            },
+        ]
+
+    def _asked(self, request: HttpRequest, object_id: str, known: set[str]) -> Record:
+        """Return the record, or refuse: first whom the page is not for, whatever the record."""
+        if not self.may_govern(request):
+            raise PermissionDenied
+        obj: Record = self.found(request, object_id)
+        if set(request.GET) - known or any("\x00" in value for value in request.GET.values()):
+            raise BadRequest("This page has no such question.")
+        return obj
+
+    def _actions(self) -> list[tuple[str, str]]:
+        """Return what can be asked about a record that exists."""
+        kind = catalogue.kind_of(self.model)
+        assert kind is not None
+        asked = [action for action in kind.actions if action != "add"]
+        return [*((a, catalogue.ACTION_LABELS[a]) for a in asked), (EXPORT, "Export")]
+
+    def access_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Answer for one person and one action: the verdict, every finding, what would help."""
+        obj = self._asked(request, object_id, {"user", "action"})
+        picker = AutocompleteSelect(
+            self.model._meta.get_field("owner"),
+            self.admin_site,
+            attrs={"class": "unfold-filter-autocomplete", "data-ajax--cache": "false"},
+        )
+        form = PersonForm(
+            {"action": "view", **request.GET.dict()}, actions=self._actions(), picker=picker
+        )
+        context: dict[str, Any] = {"title": "Access", "form": form}
+        if not form.is_valid():
+            # Nobody is chosen yet; anything else the page itself would never have sent.
+            if request.GET.get("user") or "action" in form.errors:
+                raise BadRequest("This page has no such question.")
+        else:
+            asked, action = form.cleaned_data["user"], form.cleaned_data["action"]
+            context["asked"] = asked
+            context["action"] = dict(self._actions())[action].lower()
+            context["explanation"] = explanation = access.explain(asked, action, obj)
+            if not explanation.allowed:
+                context["way_out"] = way_out(asked, action, obj, str(asked))
+        return self._page(request, obj, "records/access.html", context)
+
+    def who_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """List everybody who may do this to the record, with level and reasons."""
+        obj = self._asked(request, object_id, {"action", "q", "page"})
+        form = PeopleForm({"action": "view", **request.GET.dict()}, actions=self._actions())
+        if not form.is_valid():
+            raise BadRequest("This page has no such question.")
+        values = form.cleaned_data
+        # Read whole: one query answers for everybody, and tells how many they are.
+        people = list(named(access.who_can(values["action"], obj), values["q"]))
+        pages = Paginator(people, PEOPLE_PER_PAGE)
+        labels = dict(self._actions())
+        page = pages.get_page(values["page"] or 1)
+        context = {
+            "title": "Who can see this",
+            "form": form,
+            "page": page,
+            "action": labels[values["action"]].lower(),
+            "rows": [
+                {
+                    "person": found,
+                    "level": [labels[action] for action in found.level],
+                    "reasons": [REASONS.get(code, code) for code in found.reasons],
+                }
+                for found in page
+            ],
+        }
+        return self._page(request, obj, "records/who.html", context)
+
+    def _page(
+        self, request: HttpRequest, obj: Record, template: str, context: dict[str, Any]
+    ) -> HttpResponse:
+        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "original": obj,
+            "access_links": self.access_links(request, obj),
+            "back": reverse(name, args=[obj.pk]),
+            **context,
+        }
+        return TemplateResponse(request, template, context)
+
+
+REASONS = {
+    "superuser": "super admin",
+    "everything": "scope Everything",
+    "team": "an owner is in a team in reach",
+    "owned": "owner",
+    "unassigned": "nobody owns it",
+    "shared": "shared with them",
+}
