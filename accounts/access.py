@@ -164,6 +164,10 @@ class Person(ABC):
             owned |= Q(**{name: self.id()})
         return owned
 
+    def receives(self, shared: Q) -> Q:
+        """Hold where this condition, that a record is shared with the person, does."""
+        return shared
+
     def mates_own(self, owner_fields: Sequence[str]) -> Q:
         """Hold where one of the person's mates is named in one of these fields of the record."""
         owned = NEVER

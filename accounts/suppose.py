@@ -21,7 +21,7 @@ MOST_TEAMS = 10
 
 
 class Supposed(Loaded):
-    """A known person as they would be with other scopes, tools or teams, or as an owner."""
+    """A known person as they would be with other scopes, tools, teams or shares, or as an owner."""
 
     def __init__(
         self,
@@ -31,6 +31,7 @@ class Supposed(Loaded):
         tool: str = "",
         team: Team | None = None,
         owner: bool = False,
+        share: bool = False,
     ) -> None:
         grants = user.grants
         twin = copy.copy(user)
@@ -44,12 +45,16 @@ class Supposed(Loaded):
         super().__init__(twin)
         self.joined = team
         self.owner = owner
+        self.share = share
 
     def mates(self, depth: int = 1) -> object:
         if self.joined is None:
             return super().mates(depth)
         below = TeamReach.objects.filter(above__in=self.teams()).values("below")
         return Membership.objects.filter(team__in=below).values("user")
+
+    def receives(self, shared: Q) -> Q:
+        return ALWAYS if self.share else shared
 
     def owns(self, owner_fields: Sequence[str]) -> Q:
         return ALWAYS if self.owner else super().owns(owner_fields)
@@ -59,9 +64,9 @@ class Supposed(Loaded):
 class Suggestion:
     """One step that would be enough, as data and in words.
 
-    `kind` is a stable string: box, scope, create, tool, team, stage, owner. Of the others only
-    those that the kind needs are set. The words name people, teams and pipelines, whose names are
-    public, and nothing else.
+    `kind` is a stable string: box, scope, create, tool, team, stage, share, owner. Of the others
+    only those that the kind needs are set. The words name people, teams and pipelines, whose names
+    are public, and nothing else.
     """
 
     kind: str
@@ -178,6 +183,12 @@ def team_steps(user: User, teams: Iterable[Team]) -> Iterator[Candidate]:
         words = "a super admin put {whom} into the team {name}"
         step = Suggestion("team", words, team=team, name=str(team))
         yield Candidate(step, Supposed(user, team=team))
+
+
+def share_step(user: User, action: str) -> Candidate:
+    """Return a share of the record, by whoever may change it (E55)."""
+    step = Suggestion("share", "somebody who may change it shared it with {whom}", action=action)
+    return Candidate(step, Supposed(user, share=True))
 
 
 def owner_step(user: User) -> Candidate:

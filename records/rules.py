@@ -48,7 +48,7 @@ def share_rules(person: Person, action: str, model: type[Record]) -> list[Rule]:
         Rule(
             SHARED,
             True,
-            person.at_least(model.object_key, action, Rank.OWNED) & received,
+            person.at_least(model.object_key, action, Rank.OWNED) & person.receives(received),
             "it is shared with the person or with their main team",
         )
     ]

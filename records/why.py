@@ -11,7 +11,7 @@ from accounts.models import Team, User
 from accounts.suppose import Candidate, Suggestion
 from records import operations
 from records.models import Record
-from records.rules import BOUND_BY_STAGE
+from records.rules import BOUND_BY_STAGE, GIVEN_BY_SHARE
 
 ASKED = ("change", "delete")
 
@@ -33,6 +33,8 @@ def steps(user: User, action: str, record: Record, teams: list[Team]) -> Iterato
     yield from suppose.scope_steps(user, action, type(record))
     yield from suppose.team_steps(user, teams)
     yield from stage_steps(user, action, record)
+    if action in GIVEN_BY_SHARE:
+        yield suppose.share_step(user, action)
     yield suppose.owner_step(user)
 
 
