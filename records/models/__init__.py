@@ -3,7 +3,7 @@
 from records.models.base import Record
 from records.models.crm import Company, Contact, Deal, Ticket
 from records.models.pipelines import Pipeline, Stage, StageRule
-from records.models.properties import Property
+from records.models.properties import Property, PropertyGrant
 
 __all__ = [
     "Company",
@@ -11,6 +11,7 @@ __all__ = [
     "Deal",
     "Pipeline",
     "Property",
+    "PropertyGrant",
     "Record",
     "Stage",
     "StageRule",
