@@ -187,6 +187,8 @@ class Grants:
     main_teams: tuple[int, ...] = ()
     answers: dict[tuple[str, type[Model]], bool] = field(default_factory=dict)
     """Answers of `allows_any` already given on these grants."""
+    notes: dict[str, Any] = field(default_factory=dict)
+    """What upper floors worked out on these grants, by their own key; gone with the request."""
 
 
 def load_grants(user: User) -> Grants:

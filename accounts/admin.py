@@ -15,7 +15,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from unfold.decorators import display
 
-from accounts import operations
+from accounts import audit, operations
 from accounts.forms import (
     ConfirmForm,
     DemoteForm,
@@ -334,6 +334,16 @@ class AuditEventAdmin(AccessModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).select_related("actor", "text")
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any:
+        """Show of an event's data what this reader may read; the stored row stays as it is."""
+        event = super().get_object(request, object_id, from_field)
+        if event is not None:
+            for shown in audit.shown_data:
+                event.data = shown(person(request), event, event.data)
+        return event
 
     @display(description="Who")
     def who(self, obj: AuditEvent) -> str:

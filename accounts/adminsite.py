@@ -35,9 +35,15 @@ class Picker(AutocompleteJsonView):
     model_admin: AccessModelAdmin
 
     def has_perm(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Let in who may fill the field in: whoever may see, add or change its record."""
+        """Let in who may fill the field in: whoever may see, add or change its record.
+
+        A field hidden from them answers like one that does not exist (B6).
+        """
         model = self.source_field.model
-        return model in self.admin_site._registry and any(
+        screen = self.admin_site._registry.get(model)
+        if not isinstance(screen, AccessModelAdmin):
+            return False
+        return self.source_field.name not in screen.hidden_fields(request) and any(
             access.allows_any(person(request), action, model)
             for action in ("view", "add", "change")
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,6 +22,10 @@ REFUSALS_PER_MINUTE = 30
 
 origin: ContextVar[str | None] = ContextVar("origin", default=None)
 """The address the current request came from; None outside a request."""
+
+
+shown_data: list[Callable[[User, AuditEvent, dict[str, Any]], dict[str, Any]]] = []
+"""A slot for upper floors: what of an event's data this reader may read (B6)."""
 
 
 @dataclass(frozen=True, slots=True)

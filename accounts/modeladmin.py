@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib.admin import ShowFacets
 from django.contrib.admin.options import IncorrectLookupParameters, InlineModelAdmin
-from django.contrib.admin.utils import quote, unquote
+from django.contrib.admin.utils import flatten_fieldsets, quote, unquote
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import BadRequest, FieldDoesNotExist, PermissionDenied
 from django.core.paginator import Paginator
@@ -130,6 +130,22 @@ def safe_column(request: HttpRequest, model: type[Model], name: str) -> Callable
     return column
 
 
+# --- Highly sensitive values (E30) ----------------------------------------------------------------
+
+DOTS = "••••"
+
+
+def veiled_column(model: type[Model], name: str) -> Callable[[Any], Any]:
+    """Return a column, or a read-only form field, that says nothing about its value."""
+
+    def column(obj: Model) -> str:
+        return DOTS
+
+    column.__name__ = name
+    column.short_description = model._meta.get_field(name).verbose_name  # type: ignore[attr-defined, union-attr]  # read by the admin; a concrete field
+    return column
+
+
 # --- Lists ----------------------------------------------------------------------------------------
 
 
@@ -211,6 +227,19 @@ class AccessForm(forms.ModelForm):  # type: ignore[type-arg]  # Django does not 
 
     request: HttpRequest | None = None
     """Set on the form of a page; the rows of an inline have none."""
+    veiled: ClassVar[frozenset[str]] = frozenset()
+    """Highly sensitive fields: the form never holds their stored value (E30)."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk is None:
+            return
+        for name in self.veiled & set(self.fields):
+            # An empty answer is then no change, and the stored value stays.
+            self.initial[name] = None
+            self.fields[name].required = False
+            self.fields[name].widget.attrs["placeholder"] = DOTS
+            self.fields[name].help_text = "Not shown here. Empty: the value stays as it is."
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
@@ -371,6 +400,24 @@ class AccessModelAdmin(FieldAccess, ModelAdmin):  # type: ignore[misc]  # Unfold
         """Answer for the anonymous reader of the log-in page too (L65)."""
         return isinstance(request.user, User) and self.may(request, "view")
 
+    # Which fields there are (RC3): upper floors answer, every hook below subtracts -------------
+
+    def hidden_fields(self, request: HttpRequest) -> frozenset[str]:
+        """Return the fields that do not exist for this person, name included (B6)."""
+        return frozenset()
+
+    def fixed_fields(self, request: HttpRequest) -> frozenset[str]:
+        """Return the fields whose values this person may read and not write."""
+        return frozenset()
+
+    def veiled_fields(self, request: HttpRequest) -> frozenset[str]:
+        """Return the fields whose values appear only after a click (E30)."""
+        return frozenset()
+
+    def _unasked(self, request: HttpRequest) -> frozenset[str]:
+        """Return the fields that no list is narrowed or ordered by: it would tell their values."""
+        return self.hidden_fields(request) | self.veiled_fields(request)
+
     # Lists ------------------------------------------------------------------------------------
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
@@ -379,15 +426,42 @@ class AccessModelAdmin(FieldAccess, ModelAdmin):  # type: ignore[misc]  # Unfold
 
     def relations_shown(self, request: HttpRequest) -> list[str]:
         """Return the foreign keys among this list's columns."""
-        return [n for n in self.list_display if relation(self.model, n) is not None]  # type: ignore[misc]  # relation() takes names only
+        hidden = self.hidden_fields(request)
+        return [
+            n  # type: ignore[misc]  # relation() takes names only
+            for n in self.list_display
+            if n not in hidden and relation(self.model, n) is not None
+        ]
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
-        """Show relations only by names the person may read (L1)."""
-        columns = super().get_list_display(request)
+        """Show relations only by names the person may read (L1), and no hidden field (RC3)."""
+        hidden, veiled = self.hidden_fields(request), self.veiled_fields(request)
         return [
-            safe_column(request, self.model, name) if relation(self.model, name) else name
-            for name in columns
+            veiled_column(self.model, name)
+            if name in veiled
+            else safe_column(request, self.model, name)
+            if relation(self.model, name)
+            else name
+            for name in super().get_list_display(request)
+            if name not in hidden
         ]
+
+    def get_sortable_by(self, request: HttpRequest) -> Any:
+        """Order by no field whose values the person may not read there (L12)."""
+        unasked = self._unasked(request)
+        return [name for name in super().get_sortable_by(request) if name not in unasked]
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        unasked = self._unasked(request)
+        return [
+            entry
+            for entry in super().get_list_filter(request)
+            if not (isinstance(entry, str) and entry in unasked)
+        ]
+
+    def get_search_fields(self, request: HttpRequest) -> Any:
+        unasked = self._unasked(request)
+        return [name for name in super().get_search_fields(request) if name not in unasked]
 
     def get_list_select_related(self, request: HttpRequest) -> list[str] | bool:
         return self.relations_shown(request) or False
@@ -399,7 +473,7 @@ class AccessModelAdmin(FieldAccess, ModelAdmin):  # type: ignore[misc]  # Unfold
             if isinstance(entry, str):
                 known |= {f"{entry}__exact"}
             elif isinstance(entry, type) and hasattr(entry, "known_parameters"):
-                known |= set(entry.known_parameters())
+                known |= set(entry.known_parameters(request))
         return known
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
@@ -515,46 +589,83 @@ class AccessModelAdmin(FieldAccess, ModelAdmin):  # type: ignore[misc]  # Unfold
             "original": obj,
             "verb": verb or "change",
             "reasons": reasons,
-            "entered": entered(request),
+            "entered": entered(request, self._offered(request, obj)),
         }
         return TemplateResponse(request, "admin/refused.html", context, status=403)
+
+    def _offered(self, request: HttpRequest, obj: Model) -> set[str]:
+        """Return the names of this page's own fields."""
+        fields = flatten_fieldsets(self.get_fieldsets(request, obj))
+        return {getattr(field, "__name__", field) for field in fields}
 
     def get_form(
         self, request: HttpRequest, obj: Model | None = None, change: bool = False, **kwargs: Any
     ) -> Any:
         form = super().get_form(request, obj, change, **kwargs)
-        return type(form.__name__, (form,), {"request": request})
+        own = {"request": request, "veiled": self.veiled_fields(request)}
+        return type(form.__name__, (form,), own)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """Take no values from the address: they would name any row by its key (L25, L26)."""
         return {}
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Replace relations that are only shown by safe ones (L23, L29, L32)."""
-        locked = set(self._shown_only(request, obj))
-        return [
-            (title, {**options, "fields": self._safe(request, options["fields"], locked)})
+        """Leave out hidden fields and show relations that are only shown safely (L23, L29, L32)."""
+        locked = {*self._shown_only(request, obj), *self._covered(request, obj)}
+        absent = self._absent(request, obj)
+        fieldsets = [
+            (title, {**options, "fields": self._safe(request, options["fields"], locked, absent)})
             for title, options in super().get_fieldsets(request, obj)
         ]
+        return [(title, options) for title, options in fieldsets if options["fields"]]
 
-    def _safe(self, request: HttpRequest, fields: Iterable[Any], locked: set[str]) -> list[Any]:
-        return [
-            tuple(self._safe(request, field, locked))
-            if isinstance(field, list | tuple)
-            else safe_readonly(request, self.model, field)
-            if field in locked
-            else field
-            for field in fields
-        ]
+    def _safe(
+        self, request: HttpRequest, fields: Iterable[Any], locked: set[str], absent: frozenset[str]
+    ) -> list[Any]:
+        safe: list[Any] = []
+        for field in fields:
+            if isinstance(field, list | tuple):
+                if row := self._safe(request, field, locked, absent):
+                    safe.append(tuple(row))
+            elif field not in absent:
+                safe.append(safe_readonly(request, self.model, field) if field in locked else field)
+        return safe
+
+    def get_exclude(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Keep hidden fields out of the form even where a screen declares no fieldsets (L31)."""
+        declared = super().get_exclude(request, obj)
+        absent = self._absent(request, obj)
+        return [*(declared or ()), *sorted(absent)] if absent else declared
+
+    def _absent(self, request: HttpRequest, obj: Model | None) -> frozenset[str]:
+        """Return the fields this page does not have; a new record has none that is only read."""
+        hidden = self.hidden_fields(request)
+        if obj is None or obj.pk is None:
+            return hidden | self.fixed_fields(request)
+        return hidden
+
+    def _covered(self, request: HttpRequest, obj: Model | None) -> frozenset[str]:
+        """Return the fields this page shows as dots: highly sensitive and not edited here."""
+        if obj is None or obj.pk is None:
+            return frozenset()
+        veiled = self.veiled_fields(request)
+        if veiled and self.has_change_permission(request, obj):
+            veiled &= self.fixed_fields(request)
+        return veiled
 
     def _shown_only(self, request: HttpRequest, obj: Model | None) -> list[str]:
         """Return the foreign keys that this page shows and does not edit."""
-        all_of_them = [f.name for f in self.model._meta.fields if isinstance(f, ForeignKey)]
+        hidden = self.hidden_fields(request)
+        all_of_them = [
+            f.name
+            for f in self.model._meta.fields
+            if isinstance(f, ForeignKey) and f.name not in hidden
+        ]
         if obj is None or obj.pk is None:
             return []
         if not self.has_change_permission(request, obj):
             return all_of_them
-        fixed = set(super().get_readonly_fields(request, obj))
+        fixed = {*super().get_readonly_fields(request, obj), *self.fixed_fields(request)}
         return [n for n in all_of_them if n in fixed or self._hides_its_value(request, obj, n)]
 
     def _hides_its_value(self, request: HttpRequest, obj: Model, name: str) -> bool:
@@ -565,8 +676,13 @@ class AccessModelAdmin(FieldAccess, ModelAdmin):  # type: ignore[misc]  # Unfold
         return key is not None and not names(request).may_name(related_model(field), key)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        declared = list(super().get_readonly_fields(request, obj))
-        locked = self._shown_only(request, obj)
+        absent = self._absent(request, obj)
+        declared = [
+            name for name in super().get_readonly_fields(request, obj) if name not in absent
+        ]
+        if obj is not None and obj.pk is not None:
+            declared += sorted(self.fixed_fields(request) - set(declared))
+        locked = [*self._shown_only(request, obj), *sorted(self._covered(request, obj))]
         return [
             *(name for name in declared if name not in locked),
             *(safe_readonly(request, self.model, name) for name in locked),
@@ -649,19 +765,30 @@ class AccessModelAdmin(FieldAccess, ModelAdmin):  # type: ignore[misc]  # Unfold
 
 
 def safe_readonly(request: HttpRequest, model: type[Model], name: str) -> Callable[[Any], Any]:
-    """Return a read-only form field that shows a relation safely; one object per request."""
+    """Return a read-only form field that shows a relation, or a veiled value, safely.
+
+    One object per request: the form and its list of read-only fields must name the same.
+    """
     memo: dict[tuple[type[Model], str], Any] = request.__dict__.setdefault("_safe_fields", {})
     if (model, name) not in memo:
-        memo[model, name] = safe_column(request, model, name)
+        plain = relation(model, name) is None
+        memo[model, name] = (
+            veiled_column(model, name) if plain else safe_column(request, model, name)
+        )
     return memo[model, name]  # type: ignore[no-any-return]  # a memo of this request
 
 
-def entered(request: HttpRequest) -> list[tuple[str, str]]:
-    """Return what a person typed into a refused form, so that it is not lost; never a password."""
+def entered(request: HttpRequest, offered: set[str]) -> list[tuple[str, str]]:
+    """Return what a person typed into a refused form, so that it is not lost; never a password.
+
+    Only the fields `offered` to them, and rows of inlines: a posted name that is hidden from them
+    and one that does not exist are passed over alike.
+    """
     return [
         (name.replace("_", " ").capitalize(), str(value))
         for name, value in request.POST.items()
         if value
+        and (name in offered or "-" in name)
         and name != "record_version"
         and not name.startswith(("_", "csrf", "initial-"))
         and "password" not in name

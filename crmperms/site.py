@@ -111,7 +111,11 @@ GROUPS: list[dict[str, Any]] = [
             _item("Teams", "account_tree", "accounts.team"),
             _item("Permission sets", "key", "accounts.permissionset"),
             _item("Pipelines & rules", "conversion_path", "records.pipeline"),
-            _item("Sensitive fields", "visibility_lock", "records.property"),
+            {
+                **_item("Fields", "visibility_lock", "records.property"),
+                # Viewing a field is about its values; its settings are for whoever lays them down.
+                "permission": _may_view("records.add_property"),
+            },
             _item("Export approvals", "approval", "exports.exportpolicy"),
         ],
     },

@@ -27,7 +27,7 @@ from unfold.decorators import display
 from accounts import access, catalogue
 from accounts.modeladmin import AccessModelAdmin, person
 from accounts.models import User
-from exports import operations
+from exports import operations, tables
 from exports.forms import ApproversForm, ColumnsForm, PolicyForm
 from exports.models import ExportPolicy, ExportRecord, ExportRequest
 from exports.operations import ExportError
@@ -158,6 +158,7 @@ class ExportRequestAdmin(AccessModelAdmin):
             "export": export,
             "kind": kind,
             "filters": described_query(export, user),
+            "columns": described_columns(export, user),
             "downloads": export.downloads.select_related("user"),
             "notified": export.notified.all(),
             "may_decide": pending and not why_not,
@@ -317,6 +318,11 @@ def described_query(export: ExportRequest, user: User) -> list[tuple[str, str]]:
     sees = access.allows_any(user, "view", kind.model)
     hide = frozenset() if sees else sensitive_fields(export.object)
     return filters.described(kind.model, export.query, user=user, hide=hide)
+
+
+def described_columns(export: ExportRequest, user: User) -> list[Any]:
+    """Return the columns of an export as this person may read them (B6)."""
+    return tables.described(export.columns, tables.model_of(export.object), user)
 
 
 REASONS = {

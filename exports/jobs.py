@@ -121,7 +121,34 @@ def _may_proceed(export: ExportRequest) -> bool:
     if hidden and export.approval_needed:
         _back_to_pending(export, requester, "became_restricted")
         return False
+    if hidden:
+        return _narrow(export, hidden)
     return True
+
+
+def _narrow(export: ExportRequest, hidden: set[str]) -> bool:
+    """Take restricted columns out of an export that nobody had to approve, names included (S08)."""
+    left = [column for column in export.columns if column["name"] not in hidden]
+    if not left:
+        cancel_revoked(export)
+        return False
+    transition(
+        export,
+        actor=SYSTEM,
+        action="export.narrow",
+        to=S.PROCESSING,
+        from_=[S.PROCESSING],
+        where=mine(export),
+        data={"columns_left_out": len(hidden)},
+        columns=left,
+    )
+    return True
+
+
+def still_whole(export: ExportRequest, requester: User) -> bool:
+    """Tell whether the requester may still see every column that this export has."""
+    visible = {column.name for column in tables.permitted_columns(_model(export), requester)}
+    return visible >= {column["name"] for column in export.columns}
 
 
 def _model(export: ExportRequest) -> type[Record]:

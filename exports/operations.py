@@ -482,6 +482,12 @@ def _check_download(export: ExportRequest, person: User) -> None:
             f"You may not export {model._meta.verbose_name_plural} any more, so this file is "
             "closed to you. Ask a super admin for the permissions Export and View."
         )
+    visible = {column.name for column in tables.permitted_columns(model, person)}
+    if {column["name"] for column in export.columns} - visible:
+        raise NotAllowed(
+            "This file holds a field that you may not see any more, so it is closed to you. Ask "
+            "for the export again; it will be without it."
+        )
     if export.status == S.EXPIRED or (
         export.expires_at is not None and export.expires_at <= timezone.now()
     ):

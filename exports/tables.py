@@ -21,7 +21,7 @@ from accounts import catalogue
 from accounts.models import User
 from records import filters
 from records.models import Record
-from records.models.properties import sensitive_fields
+from records.models.properties import hidden_fields, sensitive_fields
 
 
 class Kind(StrEnum):
@@ -89,11 +89,9 @@ def table(model: type[Record]) -> tuple[Column, ...]:
 
 
 def permitted_columns(model: type[Record], user: User) -> tuple[Column, ...]:
-    """Return the columns this person may see now; every way out of the product asks here.
-
-    Nothing restricts a field yet; restrictions on fields narrow this one function.
-    """
-    return table(model) if user.is_active else ()
+    """Return the columns this person may see now; every way out of the product asks here (S08)."""
+    hidden = hidden_fields(user, model)
+    return tuple(c for c in table(model) if c.field not in hidden) if user.is_active else ()
 
 
 def sensitive(model: type[Record], columns: Iterable[Column], query: str) -> frozenset[str]:
@@ -103,6 +101,15 @@ def sensitive(model: type[Record], columns: Iterable[Column], query: str) -> fro
     """
     used = {column.field for column in columns} | filters.fields_used(model, query)
     return sensitive_fields(model.object_key) & used
+
+
+def described(columns: Iterable[dict[str, Any]], model: type[Record], user: User) -> list[Any]:
+    """Return a request's columns as this person may read them: hidden ones without a name."""
+    seen = {column.name for column in permitted_columns(model, user)}
+    return [
+        column if column["name"] in seen else {**column, "label": filters.RESTRICTED_FIELD}
+        for column in columns
+    ]
 
 
 def frozen(columns: Iterable[Column], flagged: frozenset[str]) -> list[dict[str, Any]]:

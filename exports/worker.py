@@ -61,6 +61,10 @@ class Revoked(Exception):
     """The requester may not export any more, in the middle of it (B5)."""
 
 
+class Narrowed(Exception):
+    """A column was restricted in the middle: begin again, as the consent is looked at (Q3, B6)."""
+
+
 def new_worker_name() -> str:
     """Return a name that no other worker has, on whatever machine."""
     return f"{socket.gethostname()[:60]}-{os.getpid()}-{secrets.token_hex(4)}"
@@ -161,6 +165,8 @@ def _write(export: ExportRequest, part: files.Part, lease: timedelta, stop: Stop
         requester = User.objects.get(pk=export.requester_id)
         if not access.allows_any(requester, access.EXPORT, model):
             raise Revoked
+        if not jobs.still_whole(export, requester):
+            raise Narrowed
         rows, lost = rows_of(export, requester, ids)
         part.write(csv.body(rows))
         written += len(rows)
@@ -173,7 +179,7 @@ def _write(export: ExportRequest, part: files.Part, lease: timedelta, stop: Stop
 def _give_up(export: ExportRequest, error: Exception) -> None:
     """Do what an attempt that did not finish demands; the database itself may be the trouble."""
     try:
-        if isinstance(error, Interrupted):
+        if isinstance(error, Interrupted | Narrowed):
             jobs.give_back(export)
         elif isinstance(error, Revoked):
             jobs.cancel_revoked(export)

@@ -5,9 +5,17 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import display_for_value
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+)
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from unfold.decorators import display
 
@@ -17,6 +25,7 @@ from records import filters, operations
 from records.access_pages import AccessPages
 from records.listing import list_filter
 from records.models import Company, Contact, Deal, Record, Ticket
+from records.models.properties import fixed_fields, hidden_fields, veiled_fields
 from records.operations import RecordError
 from records.share_screens import SharingAdmin
 from records.why import why
@@ -51,6 +60,17 @@ class RecordAdmin(AccessPages, SharingAdmin):  # type: ignore[misc]  # Unfold's 
                 "admin/css/autocomplete.css",
             )
         }
+
+    # Which fields there are -----------------------------------------------------------------------
+
+    def hidden_fields(self, request: HttpRequest) -> frozenset[str]:
+        return hidden_fields(person(request), self.model)
+
+    def fixed_fields(self, request: HttpRequest) -> frozenset[str]:
+        return fixed_fields(person(request), self.model)
+
+    def veiled_fields(self, request: HttpRequest) -> frozenset[str]:
+        return veiled_fields(person(request), self.model)
 
     # Lists --------------------------------------------------------------------------------------
 
@@ -90,7 +110,42 @@ class RecordAdmin(AccessPages, SharingAdmin):  # type: ignore[misc]  # Unfold's 
         if isinstance(obj, Record):
             context["why"] = why(person(request), obj)
             context["access_links"] = self.access_links(request, obj)
+            context["veiled"] = self._veiled_labels(request)
         return context
+
+    def _veiled_labels(self, request: HttpRequest) -> list[tuple[str, str]]:
+        """Return (name, label) of the fields whose values are shown one at a time (E30)."""
+        veiled = self.veiled_fields(request)
+        return [
+            (field.name, str(field.verbose_name))
+            for field in self.opts.concrete_fields
+            if field.name in veiled
+        ]
+
+    def get_urls(self) -> list[URLPattern]:
+        name = f"{self.opts.app_label}_{self.opts.model_name}_reveal"
+        view = self.admin_site.admin_view(self.reveal_view)
+        return [path("<path:object_id>/reveal/", view, name=name), *super().get_urls()]
+
+    def reveal_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Show one highly sensitive value once, on the answer to a POST; it is logged (E30)."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        record = self.found(request, object_id)
+        name = request.POST.get("field", "")
+        try:
+            value = operations.reveal(record, actor=person(request), name=name)
+        except operations.NotFound:
+            raise Http404 from None
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Highly sensitive value",
+            "opts": self.opts,
+            "original": record,
+            "label": dict(self._veiled_labels(request))[name],
+            "value": display_for_value(value, "–"),
+        }
+        return TemplateResponse(request, "records/revealed.html", context)
 
     def reasons(self, request: HttpRequest, obj: Model, action: str) -> list[str]:
         assert isinstance(obj, Record)
@@ -100,9 +155,12 @@ class RecordAdmin(AccessPages, SharingAdmin):  # type: ignore[misc]  # Unfold's 
         ]
 
     def create(self, request: HttpRequest, obj: Any, form: Any) -> None:
+        if "owner" in self.fixed_fields(request):
+            obj.owner = person(request)  # not on the form, which offers the creator (E7)
         operations.create(obj, actor=person(request), confirm_hand_over=_confirmed(request))
 
     def change(self, request: HttpRequest, obj: Any, form: Any) -> None:
+        self._refuse_fixed(request)
         version = request.POST.get("record_version", "")
         operations.change(
             obj,
@@ -111,6 +169,16 @@ class RecordAdmin(AccessPages, SharingAdmin):  # type: ignore[misc]  # Unfold's 
             version=int(version) if version.isdecimal() else 0,
             confirm_hand_over=_confirmed(request),
         )
+
+    def _refuse_fixed(self, request: HttpRequest) -> None:
+        """Say so where a form was opened while a field on it could still be edited."""
+        late = sorted(self.fixed_fields(request) & set(request.POST))
+        if late:
+            labels = [str(self.opts.get_field(name).verbose_name) for name in late]  # type: ignore[union-attr]  # concrete fields
+            raise operations.Invalid(
+                f"You may read {', '.join(labels)}, and not edit it any more. Nothing was saved; "
+                "save again to keep your other changes."
+            )
 
     def remove(self, request: HttpRequest, obj: Any) -> None:
         operations.delete(obj, actor=person(request))
@@ -268,4 +336,4 @@ class TicketAdmin(StagedAdmin):
 
 
 # The screens of pipelines and properties register themselves.
-from records import pipeline_admin  # noqa: E402, F401
+from records import pipeline_admin, property_admin  # noqa: E402, F401

@@ -13,9 +13,11 @@ class RecordsConfig(AppConfig):
     verbose_name = "CRM"
 
     def ready(self) -> None:
+        from accounts.audit import shown_data
         from accounts.catalogue import ObjectKind, register
         from accounts.modeladmin import AccessModelAdmin
         from accounts.operations import on_leaving
+        from records.history import without_hidden_fields
         from records.models import Company, Contact, Deal, Ticket
         from records.share_screens import shares_panel
         from records.sharing import end_with_receiver
@@ -26,3 +28,4 @@ class RecordsConfig(AppConfig):
         register(ObjectKind("ticket", Ticket, "Ticket", "Tickets"))
         on_leaving.append(end_with_receiver)
         AccessModelAdmin.record_panels.append(shares_panel)
+        shown_data.append(without_hidden_fields)

@@ -19,12 +19,15 @@ from django.http import QueryDict
 from accounts.access import nameable
 from accounts.models import Membership, Team, User
 from records.models import Company, Contact, Deal, Pipeline, Record, Stage, Ticket
+from records.models.properties import hidden_fields, unasked_fields
 
 R = TypeVar("R", bound=Record)
 
 SEARCH = "q"
 ORDER = "o"
 LONGEST_SEARCH = 200
+RESTRICTED_FIELD = "Restricted field"
+"""What stands for a field whose name the reader may not know."""
 
 
 class BadQuery(Exception):
@@ -161,30 +164,45 @@ class _Asker:
         self.user = user
 
 
-def parameter_names(filterset: type[RecordFilterSet]) -> list[str]:
-    """Return every query parameter the filter set reads, ranges spelt out (`amount_min`)."""
+def _offered(model: type[Record], user: User) -> dict[str, Any]:
+    """Return the filters this person has: a field they may not read has none (L8, RC3)."""
+    unasked = unasked_fields(user, model)
+    filters = FILTERSETS[model].base_filters
+    return {name: each for name, each in filters.items() if _field_of(each, name) not in unasked}
+
+
+def parameter_names(model: type[Record], user: User) -> list[str]:
+    """Return every query parameter this person's filters read, ranges spelt out (`amount_min`)."""
     names = []
-    for name, declared in filterset.base_filters.items():
+    for name, declared in _offered(model, user).items():
         suffixes = getattr(declared.field_class.widget, "suffixes", None)
         names += [f"{name}_{suffix}" for suffix in suffixes] if suffixes else [name]
     return names
 
 
 def bound(model: type[R], data: QueryDict, queryset: QuerySet[R], *, user: User) -> RecordFilterSet:
-    """Return the model's filter set holding these values, for this person."""
+    """Return the model's filter set holding these values, with the filters this person has."""
+    filterset = _whole(model, data, queryset, user)
+    for name in set(filterset.filters) - set(_offered(model, user)):
+        del filterset.filters[name]
+    return filterset
+
+
+def _whole(model: type[R], data: QueryDict, queryset: QuerySet[R], user: User) -> RecordFilterSet:
     return FILTERSETS[model](data, queryset=queryset, request=_Asker(user))  # type: ignore[arg-type]  # asked for its user only
 
 
-def orderable(model: type[Record]) -> frozenset[str]:
+def orderable(model: type[Record], user: User) -> frozenset[str]:
     """Return the fields a list or an export may be ordered by: values of the record itself.
 
-    A relation would order by names that may be out of the person's reach.
+    A relation would order by names that may be out of the person's reach, and a field that they
+    may not read by its values (L12, S03).
     """
     return frozenset(
         field.name
         for field in model._meta.concrete_fields
         if not field.is_relation and field.name not in {"deleted_at", "version"}
-    )
+    ) - unasked_fields(user, model)
 
 
 def canonical(model: type[Record], query: str | QueryDict, *, user: User) -> str:
@@ -194,7 +212,7 @@ def canonical(model: type[Record], query: str | QueryDict, *, user: User) -> str
     `InvalidValue` for a mistyped one.
     """
     data = QueryDict(query) if isinstance(query, str) else query
-    names = parameter_names(FILTERSETS[model])
+    names = parameter_names(model, user)
     if set(data) - {*names, SEARCH, ORDER}:
         raise BadQuery
     clean = QueryDict(mutable=True)
@@ -205,7 +223,7 @@ def canonical(model: type[Record], query: str | QueryDict, *, user: User) -> str
         if values:
             clean[name] = values[0]
     _check_search(clean.get(SEARCH, ""))
-    _check_order(model, clean.get(ORDER, ""))
+    _check_order(model, clean.get(ORDER, ""), user)
     _check_values(bound(model, clean, model._default_manager.none(), user=user))
     return clean.urlencode()
 
@@ -241,7 +259,7 @@ def fields_used(model: type[Record], query: str) -> frozenset[str]:
         suffixes = getattr(declared.field_class.widget, "suffixes", None)
         given = [f"{name}_{suffix}" for suffix in suffixes] if suffixes else [name]
         if any(parameter in data for parameter in given):
-            used.add((declared.field_name or name).split("__")[0])
+            used.add(_field_of(declared, name))
     if SEARCH in data:
         used |= set(model.search_fields)
     used |= {name.lstrip("-") for name in data.get(ORDER, "").split(",") if name}
@@ -253,16 +271,24 @@ def described(
 ) -> list[tuple[str, str]]:
     """Return a canonical query as this person may read it: (label, value) pairs, in order.
 
-    A value that they may not name, and any value of the fields to `hide`, is masked (Q7).
+    A value that they may not name, and any value of the fields to `hide`, is masked (Q7). Of a
+    field hidden from them only this is said: that the query uses one; nothing at all would let an
+    approver decide on something else than what was asked.
     """
     data = QueryDict(query)
-    filterset = bound(model, data, model._default_manager.none(), user=user)
+    filterset = _whole(model, data, model._default_manager.none(), user)
+    hidden = hidden_fields(user, model)
     form = filterset.form
     form.is_valid()
     lines = []
     for name, field in form.fields.items():
         value = form.cleaned_data.get(name)
-        if name in form.errors or (value not in (None, "") and _field_of(filterset, name) in hide):
+        used_field = _field_of(filterset.filters[name], name)
+        if used_field in hidden:
+            if name in form.errors or value not in (None, ""):
+                lines.append((RESTRICTED_FIELD, "restricted"))
+            continue
+        if name in form.errors or (value not in (None, "") and used_field in hide):
             lines.append((str(field.label), "restricted"))
             continue
         if value in (None, ""):
@@ -279,12 +305,19 @@ def described(
     if SEARCH in data:
         lines.append(("Search", "restricted" if hide & set(model.search_fields) else data[SEARCH]))
     if ORDER in data:
-        lines.append(("Order", data[ORDER].replace("-", "descending ").replace(",", ", ")))
+        terms = [_term(term, hidden) for term in data[ORDER].split(",")]
+        lines.append(("Order", ", ".join(terms)))
     return lines
 
 
-def _field_of(filterset: RecordFilterSet, name: str) -> str:
-    return (filterset.filters[name].field_name or name).split("__")[0]
+def _term(term: str, hidden: frozenset[str]) -> str:
+    name = term.removeprefix("-")
+    shown = RESTRICTED_FIELD.lower() if name in hidden else name
+    return f"descending {shown}" if term.startswith("-") else shown
+
+
+def _field_of(declared: Any, name: str) -> str:
+    return str(declared.field_name or name).split("__")[0]
 
 
 def _day(value: Any) -> Any:
@@ -296,9 +329,9 @@ def _check_search(term: str) -> None:
         raise InvalidValue(f"Search for at most {LONGEST_SEARCH} ordinary characters.")
 
 
-def _check_order(model: type[Record], order: str) -> None:
+def _check_order(model: type[Record], order: str, user: User) -> None:
     names = [name.removeprefix("-") for name in order.split(",") if name]
-    if set(names) - orderable(model):
+    if set(names) - orderable(model, user):
         raise BadQuery
 
 

@@ -39,7 +39,7 @@ class RecordListFilter(admin.ListFilter):
         super().__init__(request, params, model, model_admin)  # type: ignore[arg-type]  # Django passes lists of values
         self.model, self.model_admin, self.user = model, model_admin, person(request)
         data = QueryDict(mutable=True)
-        for name in filters.parameter_names(filters.FILTERSETS[model]):
+        for name in filters.parameter_names(model, self.user):
             if name in params:
                 data.setlist(name, params.pop(name))
         self.data = data
@@ -50,7 +50,7 @@ class RecordListFilter(admin.ListFilter):
         return True
 
     def expected_parameters(self) -> list[str | None]:
-        return [*filters.parameter_names(filters.FILTERSETS[self.model])]
+        return [*filters.parameter_names(self.model, self.user)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Apply the filters; an unknown or hidden value is a 400, a mistyped one shows no rows."""
@@ -101,11 +101,12 @@ def _bound(label: str, hint: str, *, dates: bool) -> forms.Widget:
 
 
 def list_filter(model: type[Record]) -> type[RecordListFilter]:
-    """Return the filter sheet of one kind of record, knowing its parameters."""
-    names = filters.parameter_names(filters.FILTERSETS[model])
+    """Return the filter sheet of one kind of record, knowing a person's parameters."""
 
     class ModelListFilter(RecordListFilter):
-        known_parameters = staticmethod(lambda: names)
+        @staticmethod
+        def known_parameters(request: HttpRequest) -> list[str]:
+            return filters.parameter_names(model, person(request))
 
     return ModelListFilter
 
@@ -116,7 +117,7 @@ def canonical_query(request: HttpRequest, model_admin: Any, model: type[Record])
     The admin orders by numbers of columns; a stored query orders by names of fields.
     """
     data = QueryDict(mutable=True)
-    names = filters.parameter_names(filters.FILTERSETS[model])
+    names = filters.parameter_names(model, person(request))
     for name in (*names, filters.SEARCH):
         if name in request.GET:
             data.setlist(name, request.GET.getlist(name))
@@ -129,7 +130,7 @@ def _order_names(request: HttpRequest, model_admin: Any, model: type[Record]) ->
     columns = list(model_admin.get_list_display(request))
     if model_admin.get_actions(request):
         columns.insert(0, "action_checkbox")
-    allowed = filters.orderable(model)
+    allowed = filters.orderable(model, person(request))
     parts = []
     for part in request.GET.get("o", "").split("."):
         try:

@@ -17,7 +17,8 @@ from accounts import access, audit, catalogue
 from accounts.audit import Actor, System
 from accounts.models import Rank, Team, User
 from accounts.operations import require
-from records.models import Pipeline, Property, Record, Stage, StageRule
+from records.models import Pipeline, Property, PropertyGrant, Record, Stage, StageRule
+from records.models.properties import fixed_fields, hidden_fields, veiled_fields
 from records.rules import SHARED
 
 R = TypeVar("R", bound=Record)
@@ -65,6 +66,7 @@ def create(record: R, *, actor: Actor, confirm_hand_over: bool = False) -> R:
     person = actor if isinstance(actor, User) else None
     record.created_at = record.updated_at = now
     record.created_by = record.updated_by = person
+    _check_unset(record, actor)
     _check_relations(record, [field.name for field in _editable(model)], actor)
     _check_fields(record, [field.name for field in _editable(model)])
     _check_owners(record, record.owner_fields)
@@ -95,9 +97,9 @@ def change(
     changes an owner (L52). A system actor passes a locked stage and says why (`reason`, R109 a).
     """
     model = type(record)
-    editable = {field.name for field in _editable(model)}
+    editable = {field.name for field in _editable(model)} - _closed(model, actor)
     if unknown := set(values) - editable:
-        raise Invalid(f"These fields cannot be changed: {', '.join(sorted(unknown))}.")
+        raise Invalid(_cannot_be_changed(unknown))
     before = _stored(record, actor)
     after = model._base_manager.get(pk=before.pk)
     for name, value in values.items():
@@ -223,6 +225,34 @@ def stage_sentence(record: Record) -> str:
 def _editable(model: type[Record]) -> list[models.Field[Any, Any]]:
     stamped = {"id", "version", "deleted_at", "deleted_by", *Record.stamps}
     return [field for field in model._meta.concrete_fields if field.name not in stamped]
+
+
+def _closed(model: type[Record], actor: Actor) -> frozenset[str]:
+    """Return the fields this actor does not write: hidden from them, or only read (R8, E24)."""
+    if not isinstance(actor, User):
+        return frozenset()
+    return hidden_fields(actor, model) | fixed_fields(actor, model)
+
+
+def _cannot_be_changed(names: Iterable[str]) -> str:
+    """Return one sentence for fields that do not exist, are hidden, or are only read."""
+    return f"These fields cannot be changed: {', '.join(sorted(names))}."
+
+
+def _check_unset(record: Record, actor: Actor) -> None:
+    """A field that the creator may not write starts with its default value (E26).
+
+    They may own what they make, even where owners are not theirs to choose (E7).
+    """
+    given = set()
+    for name in _closed(type(record), actor):
+        field: models.Field[Any, Any] = record._meta.get_field(name)  # type: ignore[assignment]  # concrete fields only
+        value = _raw(record, name)
+        own = isinstance(actor, User) and name in record.owner_fields and value == actor.pk
+        if value != field.get_default() and not own:
+            given.add(name)
+    if given:
+        raise Invalid(_cannot_be_changed(given))
 
 
 def _raw(record: Record, name: str) -> Any:
@@ -423,22 +453,130 @@ def _rule_data(rule: StageRule) -> dict[str, Any]:
 # --- Properties -----------------------------------------------------------------------------------
 
 
+def restrictable(model: type[Record]) -> list[models.Field[Any, Any]]:
+    """Return the fields about which something can be said: those that people write."""
+    return _editable(model)
+
+
 @transaction.atomic
 def flag_property(*, actor: Actor, object: str, name: str, sensitive: bool) -> Property:
     """Say whether a field's values are sensitive; exports with it then need approval (R113)."""
     require(actor, "add", Property)
-    kind = catalogue.object_kind(object)
-    if (
-        kind is None
-        or not issubclass(kind.model, Record)
-        or name not in {field.name for field in _editable(kind.model)}
-    ):
-        raise Invalid(f"There is no field “{name}” on this kind of record.")
+    _field(object, name)
     flagged, created = Property.objects.get_or_create(
         object=object, name=name, defaults={"sensitive": sensitive}
     )
+    if flagged.highly_sensitive and not sensitive:
+        raise Invalid("This field is highly sensitive, and so sensitive too. Lift that first.")
     if created or flagged.sensitive != sensitive:
         Property.objects.filter(pk=flagged.pk).update(sensitive=sensitive)
         flagged.sensitive = sensitive
         audit.record("property.flag", actor=actor, on=flagged, data={"sensitive": sensitive})
     return flagged
+
+
+@transaction.atomic
+def restrict_property(
+    *,
+    actor: Actor,
+    object: str,
+    name: str,
+    access: str = Property.Access.EVERYONE_EDIT,
+    viewers: Iterable[User | Team] = (),
+    editors: Iterable[User | Team] = (),
+    sensitive: bool = False,
+    highly_sensitive: bool = False,
+) -> Property:
+    """Lay down everything that is said about one field; it holds on the next request (E24, E29).
+
+    `viewers` and `editors` count where `access` is `chosen`; whoever is both is an editor. They are
+    written exactly, and the event tells what was before (E28). Highly sensitive is sensitive too.
+    """
+    require(actor, "add", Property)
+    field = _field(object, name)
+    _check_restriction(field, access, highly_sensitive)
+    grants: dict[User | Team, str] = {}
+    if access == Property.Access.CHOSEN:
+        grants = dict.fromkeys(viewers, PropertyGrant.Level.VIEW)
+        grants |= dict.fromkeys(editors, PropertyGrant.Level.EDIT)
+        if not grants:
+            raise Invalid(
+                "Choose at least one person or team, or make the field private to super admins."
+            )
+    row, created = Property.objects.get_or_create(object=object, name=name)
+    before = _property_data(row)
+    Property.objects.filter(pk=row.pk).update(
+        access=access,
+        sensitive=sensitive or highly_sensitive,
+        highly_sensitive=highly_sensitive,
+    )
+    PropertyGrant.objects.filter(property=row).delete()
+    PropertyGrant.objects.bulk_create(
+        PropertyGrant(
+            property=row,
+            user=receiver if isinstance(receiver, User) else None,
+            team=receiver if isinstance(receiver, Team) else None,
+            level=level,
+        )
+        for receiver, level in grants.items()
+    )
+    row.refresh_from_db()
+    after = _property_data(row)
+    if created or before != after:
+        data = {"object": object, "name": name, "from": before, "to": after}
+        audit.record("property.restrict", actor=actor, on=row, data=data)
+    return row
+
+
+@transaction.atomic
+def reveal(record: Record, *, actor: User, name: str) -> Any:
+    """Return one highly sensitive value of a record in reach, and write it down (E30).
+
+    Raises `NotFound` for a record or a field out of their reach, absent ones included.
+    """
+    stored = _stored(record, actor)
+    if name not in veiled_fields(actor, type(record)):
+        raise NotFound("There is no such field in your reach.")
+    audit.record(f"{record.object_key}.reveal", actor=actor, on=stored, data={"field": name})
+    return getattr(stored, name)
+
+
+def _field(object: str, name: str) -> models.Field[Any, Any]:
+    kind = catalogue.object_kind(object)
+    if kind is not None and issubclass(kind.model, Record):
+        for field in restrictable(kind.model):
+            if field.name == name:
+                return field
+    raise Invalid(f"There is no field “{name}” on this kind of record.")
+
+
+def _check_restriction(field: models.Field[Any, Any], access: str, highly_sensitive: bool) -> None:
+    """Raise where a field cannot be restricted like this, saying why (E27)."""
+    label = str(field.verbose_name).capitalize()
+    if access not in Property.Access.values:
+        raise Invalid("Choose one of the offered kinds of access.")
+    always: tuple[str, ...] = field.model.always_visible  # type: ignore[attr-defined]  # a kind of record
+    hides = access in (Property.Access.CHOSEN, Property.Access.SUPER_ADMINS)
+    if field.name in always and (hides or highly_sensitive):
+        raise Invalid(
+            f"“{label}” is part of how a record is named, found and owned, so whoever sees the "
+            "record sees it. Everyone may view is the strictest that can be chosen."
+        )
+    needed = not (field.blank or field.null or field.has_default())
+    if needed and access != Property.Access.EVERYONE_EDIT:
+        raise Invalid(f"Every new record needs “{label}”, so it stays open to whoever creates one.")
+    if highly_sensitive and (field.is_relation or field.choices):
+        raise Invalid(
+            f"“{label}” is chosen from a list. Only text, numbers and dates can be highly "
+            "sensitive; restrict who may view it instead."
+        )
+
+
+def _property_data(row: Property) -> dict[str, Any]:
+    grants = PropertyGrant.objects.filter(property=row).order_by("user", "team")
+    return {
+        "access": row.access,
+        "sensitive": row.sensitive,
+        "highly_sensitive": row.highly_sensitive,
+        "grants": list(grants.values("user", "team", "level")),
+    }

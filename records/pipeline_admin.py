@@ -1,4 +1,4 @@
-"""Screens of pipelines, their stages and edit rules, and of sensitive fields, for super admins."""
+"""Screens of pipelines, their stages and edit rules, for super admins."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldBooleanSwitchWidget
+from unfold.widgets import UnfoldBooleanSwitchWidget
 
-from accounts import catalogue
-from accounts.modeladmin import AccessForm, AccessInline, AccessModelAdmin, person
+from accounts.modeladmin import AccessInline, AccessModelAdmin, person
 from accounts.models import Team, User
 from records import operations
-from records.models import Pipeline, Property, Stage, StageRule
+from records.models import Pipeline, Stage, StageRule
 from records.operations import RecordError
 
 
@@ -175,57 +174,3 @@ class PipelineAdmin(AccessModelAdmin):
             context["rule_url"] = reverse("admin:records_pipeline_rule", args=[obj.pk])
             context["rule"] = StageRule.objects.filter(pipeline=obj, enabled=True).first()
         return context
-
-
-class PropertyForm(AccessForm):
-    """A field of a kind of record, and whether its values are sensitive."""
-
-    object = forms.ChoiceField(label="Kind of record", widget=UnfoldAdminSelectWidget)
-
-    class Meta:
-        model = Property
-        fields = ("object", "name", "sensitive")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if "object" in self.fields:
-            kinds = [(kind.key, kind.plural) for kind in catalogue.objects()]
-            self.fields["object"].choices = kinds  # type: ignore[attr-defined]  # a choice field
-
-
-@admin.register(Property)
-class PropertyAdmin(AccessModelAdmin):
-    """Which fields hold sensitive values."""
-
-    refusals = (RecordError, *AccessModelAdmin.refusals)
-    list_display = ("name", "object", "sensitive")
-    list_filter = ("sensitive",)
-    sortable_by = ("name", "object")
-    form = PropertyForm
-    fields = ("object", "name", "sensitive")
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        fixed = ["object", "name"] if obj is not None else []
-        return [*super().get_readonly_fields(request, obj), *fixed]
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """A flag is switched off, not deleted: the log refers to it."""
-        return False
-
-    def create(self, request: HttpRequest, obj: Any, form: Any) -> None:
-        values = form.cleaned_data
-        made = operations.flag_property(
-            actor=person(request),
-            object=values["object"],
-            name=values["name"],
-            sensitive=values["sensitive"],
-        )
-        obj.pk = made.pk
-
-    def change(self, request: HttpRequest, obj: Any, form: Any) -> None:
-        operations.flag_property(
-            actor=person(request),
-            object=obj.object,
-            name=obj.name,
-            sensitive=form.cleaned_data["sensitive"],
-        )

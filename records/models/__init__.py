@@ -3,7 +3,7 @@
 from records.models.base import Record
 from records.models.crm import Company, Contact, Deal, Ticket
 from records.models.pipelines import Pipeline, Stage, StageRule
-from records.models.properties import Property
+from records.models.properties import Property, PropertyGrant
 from records.models.shares import (
     SHARES,
     CompanyTeamShare,
@@ -34,6 +34,7 @@ __all__ = [
     "Level",
     "Pipeline",
     "Property",
+    "PropertyGrant",
     "Record",
     "Share",
     "Stage",

@@ -1,39 +1,194 @@
-"""What is known about a field of a kind of record: whether its values are sensitive (E29)."""
+"""What is known about a field of a kind of record: who may read and edit it, and how secret it is.
+
+A row exists only for a field that differs from the default, so a field without one is open to
+whoever may view or edit its record (R8, E24). Encryption at rest is left to the database and the
+disk: what is promised here is who gets to read a value, and that reading a veiled one is logged.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.db import models
+from django.db.models import Q
+
+from accounts import access
+from accounts.access import Rule
+from accounts.models import Team
 
 if TYPE_CHECKING:
-    from accounts.access import Person, Rule
+    from accounts.access import Person
+    from accounts.models import User
 
 
 class Property(models.Model):
     """One field of one kind of record; data of the running system, not a list in code."""
 
+    class Access(models.TextChoices):
+        """Who may read and edit a field's values, of the records they reach anyway (E24)."""
+
+        EVERYONE_EDIT = "everyone_edit", "Everyone may view and edit"
+        EVERYONE_VIEW = "everyone_view", "Everyone may view, super admins edit"
+        CHOSEN = "chosen", "Chosen people and teams"
+        SUPER_ADMINS = "super_admins", "Private to super admins"
+
     object = models.CharField(max_length=60)
     name = models.CharField("field", max_length=60)
+    access = models.CharField(
+        "who may use it",
+        max_length=20,
+        choices=Access.choices,
+        default=Access.EVERYONE_EDIT,
+        help_text="Whoever may not view a field does not learn that it exists. Super admins always "
+        "view and edit it; nobody edits more records than their permissions allow.",
+    )
     sensitive = models.BooleanField(
         default=False,
         help_text="An export with this field always needs approval, whatever its size (R113).",
+    )
+    highly_sensitive = models.BooleanField(
+        default=False,
+        help_text="Values appear only after a click, and every such click is logged. Nobody "
+        "filters or sorts by them. Always sensitive too.",
     )
 
     always_visible = ("object", "name", "sensitive")
 
     class Meta:
         ordering = ("object", "name")
-        verbose_name_plural = "properties"
-        constraints = (models.UniqueConstraint(fields=["object", "name"], name="property_once"),)
+        verbose_name = "field"
+        verbose_name_plural = "fields"
+        constraints = (
+            models.UniqueConstraint(fields=["object", "name"], name="property_once"),
+            models.CheckConstraint(
+                condition=Q(highly_sensitive=False) | Q(sensitive=True),
+                name="highly_sensitive_is_sensitive",
+            ),
+        )
 
     def __str__(self) -> str:
         return f"{self.object}.{self.name}"
 
     @classmethod
     def access_rules(cls, person: Person, action: str) -> list[Rule]:
-        """Sensitive fields are flagged by super admins (E29)."""
-        return []
+        """Say who may read (view) and edit (change) the *values* of this field (R8, E24).
+
+        Adding and deleting a row, which lays the restriction down, is super admins' work; so is
+        its screen. Team members count main and extra, evaluated live; teams above are not implied.
+        """
+        if action not in ("view", "change"):
+            return []
+        open_to_all, levels = [cls.Access.EVERYONE_EDIT], [PropertyGrant.Level.EDIT]
+        if action == "view":
+            open_to_all.append(cls.Access.EVERYONE_VIEW)
+            levels.append(PropertyGrant.Level.VIEW)
+        grants = PropertyGrant.objects.filter(level__in=levels)
+        named = Q(pk__in=grants.filter(user=person.id(depth=2)).values("property"))
+        in_team = Q(pk__in=grants.filter(team__in=person.teams(depth=2)).values("property"))
+        verb = "read" if action == "view" else "edit"
+        return [
+            Rule("everything", True, Q(access__in=open_to_all), f"everyone may {verb} this field"),
+            Rule(
+                "shared",
+                True,
+                Q(access=cls.Access.CHOSEN) & (named | in_team),
+                f"the person, or a team of theirs, was chosen to {verb} this field",
+            ),
+        ]
+
+
+class PropertyGrant(models.Model):
+    """One person or one team that may read, or read and edit, a field of chosen people."""
+
+    class Level(models.TextChoices):
+        """How far the choice goes (E24)."""
+
+        VIEW = "view", "View"
+        EDIT = "edit", "View and edit"
+
+    property = models.ForeignKey(Property, models.CASCADE, related_name="grants")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, related_name="+"
+    )
+    # Only a team without members is ever deleted, and then its grants reach nobody.
+    team = models.ForeignKey(Team, models.CASCADE, null=True, blank=True, related_name="+")
+    level = models.CharField(max_length=10, choices=Level.choices)
+
+    always_visible = ("property", "user", "team", "level")
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(user__isnull=False, team__isnull=True)
+                | Q(user__isnull=True, team__isnull=False),
+                name="property_grant_has_one_receiver",
+            ),
+            models.UniqueConstraint(fields=["property", "user"], name="property_grant_user_once"),
+            models.UniqueConstraint(fields=["property", "team"], name="property_grant_team_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.property_id}: {self.level}"
+
+
+@dataclass(frozen=True, slots=True)
+class Restrictions:
+    """What one person may not do with the fields of one kind of record, by field name."""
+
+    hidden: frozenset[str] = frozenset()
+    """Fields that do not exist for this person, name included (B6)."""
+    fixed: frozenset[str] = frozenset()
+    """Fields whose values they may read and not write."""
+    veiled: frozenset[str] = frozenset()
+    """Highly sensitive fields they may read, one value at a time and logged (E30)."""
+
+
+def restrictions(user: User, model: type[models.Model]) -> Restrictions:
+    """Return what this person may not do with this model's fields; one query per `User` instance.
+
+    Kept with the person's grants, so never across requests: a change holds on the next one (Q24).
+    """
+    key = getattr(model, "object_key", None)
+    if key is None:
+        return Restrictions()
+    known: dict[str, Restrictions] = user.grants.notes.setdefault("fields", {})
+    if key not in known:
+        rows = access.marked(Property.objects.filter(object=key), user, "view")
+        rows = access.marked(rows, user, "change").order_by()
+        columns = ("name", "may_view", "may_change", "highly_sensitive")
+        found = list(rows.values_list(*columns))
+        known[key] = Restrictions(
+            hidden=frozenset(name for name, view, _, _ in found if not view),
+            fixed=frozenset(name for name, view, change, _ in found if view and not change),
+            veiled=frozenset(name for name, view, _, veiled in found if view and veiled),
+        )
+    return known[key]
+
+
+def hidden_fields(user: User, model: type[models.Model]) -> frozenset[str]:
+    """Return the fields that do not exist for this person."""
+    return restrictions(user, model).hidden
+
+
+def fixed_fields(user: User, model: type[models.Model]) -> frozenset[str]:
+    """Return the fields whose values this person may read and not write."""
+    return restrictions(user, model).fixed
+
+
+def veiled_fields(user: User, model: type[models.Model]) -> frozenset[str]:
+    """Return the highly sensitive fields this person may read, by revealing a value (E30)."""
+    return restrictions(user, model).veiled
+
+
+def unasked_fields(user: User, model: type[models.Model]) -> frozenset[str]:
+    """Return the fields by which this person can neither filter nor sort: hidden and veiled ones.
+
+    Which records match would tell their values (B6, leaks.md L8).
+    """
+    found = restrictions(user, model)
+    return found.hidden | found.veiled
 
 
 def sensitive_fields(object_key: str) -> frozenset[str]:

@@ -1,0 +1,180 @@
+"""The screen of fields, for super admins: who may read and edit one, and how secret it is (E24)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminSelectWidget
+
+from accounts import access, catalogue
+from accounts.modeladmin import AccessForm, AccessModelAdmin, person
+from accounts.models import Team, User
+from records import operations
+from records.models import Property, PropertyGrant, Record
+from records.operations import RecordError
+
+LEVELS = PropertyGrant.Level
+
+
+def _people() -> dict[str, Any]:
+    return {
+        "queryset": User.objects.filter(is_active=True),
+        "required": False,
+        "widget": forms.CheckboxSelectMultiple(attrs={"class": "plain-boxes is-long"}),
+    }
+
+
+def _teams() -> dict[str, Any]:
+    return {
+        "queryset": Team.objects.all(),
+        "required": False,
+        "widget": forms.CheckboxSelectMultiple(attrs={"class": "plain-boxes"}),
+        "help_text": "Members count, main and extra; teams above are not implied.",
+    }
+
+
+class PropertyForm(AccessForm):
+    """What is said about one field."""
+
+    viewer_teams = forms.ModelMultipleChoiceField(**_teams(), label="Teams that may view")
+    viewer_people = forms.ModelMultipleChoiceField(**_people(), label="People who may view")
+    editor_teams = forms.ModelMultipleChoiceField(**_teams(), label="Teams that may view and edit")
+    editor_people = forms.ModelMultipleChoiceField(
+        **_people(), label="People who may view and edit"
+    )
+
+    class Meta:
+        model = Property
+        fields = ("access", "sensitive", "highly_sensitive")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk is None:
+            return
+        for level, kind in ((LEVELS.VIEW, "viewer"), (LEVELS.EDIT, "editor")):
+            rows = list(self.instance.grants.filter(level=level).values_list("user", "team"))
+            self.initial[f"{kind}_people"] = [user for user, _ in rows if user]
+            self.initial[f"{kind}_teams"] = [team for _, team in rows if team]
+
+    def clean(self) -> dict[str, Any]:
+        """Highly sensitive is sensitive too, whether or not both were switched on."""
+        cleaned = super().clean()
+        cleaned["sensitive"] = bool(cleaned.get("sensitive") or cleaned.get("highly_sensitive"))
+        return cleaned
+
+
+class NewPropertyForm(PropertyForm):
+    """A field about which nothing was said yet."""
+
+    field = forms.ChoiceField(label="Field", widget=UnfoldAdminSelectWidget)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "field" not in self.fields:
+            return
+        said = set(Property.objects.values_list("object", "name"))
+        self.fields["field"].choices = [  # type: ignore[attr-defined]  # a choice field
+            ("", "Choose a field"),
+            *(
+                (kind.plural, choices)
+                for kind in catalogue.objects()
+                if (choices := _fields(kind, said))
+            ),
+        ]
+
+
+def _fields(kind: catalogue.ObjectKind, said: set[tuple[str, str]]) -> list[tuple[str, str]]:
+    if not issubclass(kind.model, Record):
+        return []
+    return [
+        (f"{kind.key}.{field.name}", f"{kind.label}: {field.verbose_name}")
+        for field in operations.restrictable(kind.model)
+        if (kind.key, field.name) not in said
+    ]
+
+
+@admin.register(Property)
+class PropertyAdmin(AccessModelAdmin):
+    """Which fields differ from “everyone views and edits them”."""
+
+    refusals = (RecordError, *AccessModelAdmin.refusals)
+    list_display = ("label", "kind", "access", "sensitive", "highly_sensitive")
+    list_filter = ("sensitive", "highly_sensitive")
+    sortable_by = ()
+    form = PropertyForm
+    readonly_fields = ("label",)
+    compressed_fields = True
+    fieldsets = (
+        (None, {"fields": ("label", "access")}),
+        (
+            "Chosen people and teams",
+            {
+                "fields": (
+                    ("viewer_teams", "editor_teams"),
+                    ("viewer_people", "editor_people"),
+                ),
+                "classes": ("only-chosen",),
+                "description": "Whoever is ticked on both sides may edit. Nobody else learns that "
+                "the field exists, apart from super admins.",
+            },
+        ),
+        ("Secrecy", {"fields": ("sensitive", "highly_sensitive")}),
+    )
+    add_fieldsets = ((None, {"fields": ("field", "access")}), *fieldsets[1:])
+
+    # “View” of a field is about its values (Property.access_rules), so the screen asks for what
+    # only super admins have: laying a restriction down.
+    def may(self, request: HttpRequest, action: str, obj: Model | str | None = None) -> bool:
+        return access.allows_any(person(request), "add", Property)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = super().get_queryset(request)
+        return rows if self.may(request, "view") else rows.none()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A field is opened again, not deleted: the log refers to it."""
+        return False
+
+    def get_form(
+        self, request: HttpRequest, obj: Model | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        if obj is None:
+            kwargs["form"] = NewPropertyForm
+        return super().get_form(request, obj, change, **kwargs)
+
+    @display(description="Field")
+    def label(self, obj: Property) -> str:
+        kind = catalogue.object_kind(obj.object)
+        if kind is None:
+            return obj.name
+        return str(kind.model._meta.get_field(obj.name).verbose_name).capitalize()  # type: ignore[union-attr]  # concrete fields
+
+    @display(description="Kind of record")
+    def kind(self, obj: Property) -> str:
+        kind = catalogue.object_kind(obj.object)
+        return kind.plural if kind else obj.object
+
+    def create(self, request: HttpRequest, obj: Any, form: Any) -> None:
+        object_key, _, name = form.cleaned_data["field"].partition(".")
+        obj.pk = self._restrict(request, object_key, name, form).pk
+
+    def change(self, request: HttpRequest, obj: Any, form: Any) -> None:
+        self._restrict(request, obj.object, obj.name, form)
+
+    def _restrict(self, request: HttpRequest, object_key: str, name: str, form: Any) -> Property:
+        values = form.cleaned_data
+        return operations.restrict_property(
+            actor=person(request),
+            object=object_key,
+            name=name,
+            access=values["access"],
+            viewers=[*values["viewer_people"], *values["viewer_teams"]],
+            editors=[*values["editor_people"], *values["editor_teams"]],
+            sensitive=values["sensitive"],
+            highly_sensitive=values["highly_sensitive"],
+        )
