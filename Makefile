@@ -1,6 +1,7 @@
 # make run    the product with its demo company, on 127.0.0.1:8000 (PORT)
 # make test   everything that must hold: style, types, floors, both databases, a real browser
 # make lint   the quick part of it
+# make prove  20,000 made-up worlds against the oracle, on both databases (WORLDS, JOBS, SEED)
 # make lock   compile requirements*.in into requirements*.txt, with hashes
 
 PYTHON ?= python3
@@ -21,7 +22,7 @@ PARALLEL := -m "not browser" -n 2 --dist loadgroup
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: run test lint lock
+.PHONY: run test lint lock prove
 
 # exec: nothing stands between a signal and the supervisor.
 run: $(VENV)/.ready-to-run
@@ -40,6 +41,10 @@ lint: $(VENV)/.ready-to-test
 	@$(LINTING) $(VENV)/bin/lint-imports --no-cache
 	@$(LINTING) $(PY) manage.py makemigrations --check --dry-run
 	@$(LINTING) $(PY) manage.py check --fail-level WARNING
+
+prove: $(VENV)/.ready-to-test
+	@$(TESTING) DATABASE_URL=sqlite://:memory: $(PY) -m tests.prove
+	@$(TESTING) $(PY) -m tests.postgres $(PY) -m tests.prove
 
 lock:
 	@$(UV) --version >/dev/null || { echo "make lock needs uv: $(PYTHON) -m pip install uv"; exit 1; }
