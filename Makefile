@@ -2,6 +2,7 @@
 # make test   everything that must hold: style, types, floors, both databases, a real browser
 # make lint   the quick part of it
 # make bench  how much rights slow lists and checks down, on both databases (docs/bench.md)
+# make prove  20,000 made-up worlds against the oracle, on both databases (WORLDS, JOBS, SEED)
 # make lock   compile requirements*.in into requirements*.txt, with hashes
 
 PYTHON ?= python3
@@ -23,7 +24,7 @@ PARALLEL := -m "not browser" -n 2 --dist loadgroup
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: run test lint bench lock
+.PHONY: run test lint bench prove lock
 
 # exec: nothing stands between a signal and the supervisor.
 run: $(VENV)/.ready-to-run
@@ -47,6 +48,10 @@ lint: $(VENV)/.ready-to-test
 bench: $(VENV)/.ready-to-test
 	@$(BENCHING) $(PY) -m bench.run
 	@$(BENCHING) $(PY) -m tests.postgres $(PY) -m bench.run
+
+prove: $(VENV)/.ready-to-test
+	@$(TESTING) DATABASE_URL=sqlite://:memory: $(PY) -m tests.prove
+	@$(TESTING) $(PY) -m tests.postgres $(PY) -m tests.prove
 
 lock:
 	@$(UV) --version >/dev/null || { echo "make lock needs uv: $(PYTHON) -m pip install uv"; exit 1; }

@@ -1,0 +1,139 @@
+"""Who may do what, told a second time: plain loops over plain values, from the requirements alone.
+
+Imports nothing of the product and knows no SQL. `worlds.World` says what a world is made of; every
+answer below is slow, obvious, and cites the line of the requirements that it is written from. A new
+kind of record is a row of OBJECTS, a new action a word in it.
+"""
+
+from typing import Any
+
+NONE, OWNED, TEAM, EVERYTHING = range(4)
+
+# §0: the objects, their actions, and whether they go through a pipeline.
+FULL = "view add change delete communicate merge export"
+OBJECTS = {
+    "contact": (FULL, False),
+    "company": (FULL, False),
+    "deal": (FULL, True),
+    "ticket": (FULL, True),
+}
+# §0, R20: what each scope may never exceed.
+CAPPED_BY = {"change": "view", "delete": "view", "communicate": "view", "merge": "change"}
+# R107, Q41: deleting and merging are editing; communicating is not (R109 c).
+EDITING = {"change", "delete", "merge"}
+# E55, Q29: what a share of each level gives.
+SHARED = {"view": {"view"}, "edit": {"view", "change"}}
+GRANTING = {"superuser", "everything", "team", "owned", "unassigned", "shared"}
+
+
+def scope(world: Any, person: Any, object: str, action: str) -> tuple[int, bool]:
+    """The scope and its Unassigned box, clamped by what caps it (R12, R13, R20, R26)."""
+    asked = world.sets[person.set].scopes.get(object, {}) if person.set is not None else {}
+    if action == "add":  # yes or no; whoever may view nothing creates nothing (§0)
+        may = asked.get("add", False) and scope(world, person, object, "view")[0] > NONE
+        return (EVERYTHING if may else NONE), False
+    rank, box = asked.get(action, (NONE, False))
+    if action in CAPPED_BY:
+        cap, cap_box = scope(world, person, object, CAPPED_BY[action])
+        rank, box = min(rank, cap), box and (cap_box or cap == EVERYTHING)
+    return rank, box and rank in (OWNED, TEAM)
+
+
+def has_tool(world: Any, person: Any, tool: str) -> bool:
+    """Whether the person was given a tool; super admins have every one (R90)."""
+    return person.superuser or (person.set is not None and tool in world.sets[person.set].tools)
+
+
+def teams_below(world: Any, team: int) -> set[int]:
+    """The team and every team under it, however deep (E21)."""
+    found = {team}
+    for other in world.teams:
+        if other.parent == team:
+            found |= teams_below(world, other.id)
+    return found
+
+
+def mates(world: Any, person: Any) -> set[int]:
+    """Members, main and extra, of the person's teams and of the teams below (R27, R28, Q23)."""
+    reached: set[int] = set()
+    for team in person.teams:
+        reached |= teams_below(world, team)
+    return {other.id for other in world.people if reached & set(other.teams)}
+
+
+def locked(world: Any, person: Any, record: Any) -> bool:
+    """Whether the stored stage is closed to this person (R105-R108, R110, Q40, Q42)."""
+    for rule in world.rules:
+        if rule.enabled and record.stage in rule.stages and not person.superuser:
+            chosen = rule.editors == "chosen"
+            if not (chosen and (person.id in rule.users or set(person.teams) & set(rule.teams))):
+                return True
+    return False
+
+
+def shared(world: Any, person: Any, action: str, object: str, record: Any) -> bool:
+    """Whether a share that has not ended gives this; for teams to main members only (E55)."""
+    for share in world.shares:
+        if (share.object, share.record) == (object, record.id) and not share.over:
+            kind, key = share.to
+            main = person.teams[0] if person.teams and person.has_main else None
+            if key == (person.id if kind == "user" else main) and action in SHARED[share.level]:
+                return scope(world, person, object, action)[0] > NONE
+    return False
+
+
+def codes(world: Any, person: Any, action: str, object: str, record: Any) -> set[str]:
+    """The codes of all reasons that hold: all of them, not the first one hit."""
+    asked = "view" if action == "export" else action  # rows of an export are limited by View (C-5)
+    rank, box = scope(world, person, object, asked)
+    owners = {record.owner, record.co_owner} - {None}  # R23: each of them is a full owner
+    reasons = {
+        "inactive": not person.active,
+        "deleted": record.deleted,
+        "superuser": person.superuser,
+        "everything": rank == EVERYTHING,
+        "team": asked != "add" and rank >= TEAM and bool(owners & mates(world, person)),
+        "owned": asked != "add" and rank >= OWNED and person.id in owners,
+        "unassigned": box and not owners,  # Q20: only where every owner is empty
+        "shared": shared(world, person, asked, object, record),
+        "no_scope": rank == NONE and not person.superuser,
+        "stage": OBJECTS[object][1] and action in EDITING and locked(world, person, record),
+    }
+    if action == "export":
+        reasons["no_scope"] |= not has_tool(world, person, "crm.export")
+    if action not in ("view", "add", "export"):
+        reasons["unseen"] = not can(world, person, "view", object, record)
+    return {code for code, holding in reasons.items() if holding}
+
+
+def decisive(holding: set[str]) -> set[str]:
+    """What explains the verdict: all that takes away, else all that grants."""
+    return holding - GRANTING or holding
+
+
+def can(world: Any, person: Any, action: str, object: str, record: Any) -> bool:
+    """Someone allows and nobody denies ("Canonical evaluation order")."""
+    holding = codes(world, person, action, object, record)
+    return bool(holding) and holding <= GRANTING
+
+
+def can_any(world: Any, person: Any, action: str, object: str) -> bool:
+    """Whether the object exists for this person at all, with this action (Q18, Q32)."""
+    if action == "export" and not has_tool(world, person, "crm.export"):
+        return False
+    asked = "view" if action == "export" else action
+    return person.active and (person.superuser or scope(world, person, object, asked)[0] > NONE)
+
+
+def field(world: Any, person: Any, object: str, name: str) -> str:
+    """What the person may do with a field: nothing, "view" or "edit" (E24)."""
+    rule = next((r for r in world.fields if (r.object, r.name) == (object, name)), None)
+    if not person.active:
+        return ""
+    if person.superuser or rule is None or rule.access == "everyone_edit":
+        return "edit"
+    if rule.access != "chosen":
+        return "view" if rule.access == "everyone_view" else ""
+    mine = [("user", person.id), *(("team", team) for team in person.teams)]
+    levels = [level for to, level in rule.grants if to in mine]
+    return "edit" if "edit" in levels else "view" if levels else ""

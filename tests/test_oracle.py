@@ -1,0 +1,57 @@
+"""The product against the oracle: hundreds of made-up worlds, every reader, every answer (B1)."""
+
+import ast
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, seed, settings
+
+from tests import oracle
+from tests.cases import CASES
+from tests.compared import Tally, compare
+from tests.worlds import World, known_codes, worlds
+
+WORLDS = 200
+
+
+def test_oracle_knows_nothing_of_the_product_and_is_short() -> None:
+    source = Path(oracle.__file__).read_text()
+    assert len(source.splitlines()) <= 150
+    imported = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            imported |= {name.name.partition(".")[0] for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported.add((node.module or "").partition(".")[0])
+    assert imported <= sys.stdlib_module_names
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("case", sorted(CASES))
+def test_case_that_once_told_right_from_wrong(case: str) -> None:
+    compare(CASES[case], Tally())
+
+
+@pytest.mark.django_db
+def test_product_and_oracle_agree(record_property: Any) -> None:
+    tally = Tally()
+
+    @seed(20)
+    @settings(
+        max_examples=WORLDS,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(worlds())
+    def agree(world: World) -> None:
+        compare(world, tally)
+
+    agree()
+    record_property("oracle", str(tally))
+    assert tally.worlds >= WORLDS
+    # Every reason decides often enough to have been tried.
+    assert {code for code in known_codes() if tally.share(code) < 1} == set()
