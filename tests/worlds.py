@@ -333,7 +333,7 @@ def _lay_down_teams(world: World) -> None:
             f"INSERT INTO {Team._meta.db_table} (group_ptr_id, parent_id) VALUES (%s, %s)",
             [(team.id, team.parent) for team in world.teams],
         )
-    operations._rewrite_reach()
+    operations.rewrite_reach()
     Membership.objects.bulk_create(
         Membership(user_id=person.id, team_id=team, is_main=person.has_main and place == 0)
         for person in world.people
