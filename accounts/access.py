@@ -216,6 +216,29 @@ def load_grants(user: User) -> Grants:
     return Grants(scopes, tools, teams, tuple(sorted(mates)), main_teams)
 
 
+def still_holds(user: User) -> bool:
+    """Tell whether the person still holds exactly what this instance was loaded with.
+
+    Asked after records were read: what was read is then not newer than the right to read it.
+    """
+    now = User._base_manager.filter(pk=user.pk).first()
+    return now is not None and _held(now) == _held(user)
+
+
+def _held(user: User) -> tuple[Any, ...]:
+    """Return the loaded rights as values; scopes by column, since models compare by key alone."""
+    grants = user.grants
+    columns = [f.attname for f in ObjectScope._meta.concrete_fields if not f.primary_key]
+    scopes = {
+        key: tuple(getattr(scope, column) for column in columns)
+        for key, scope in grants.scopes.items()
+    }
+    return (
+        *(user.is_active, user.is_superuser, user.session_epoch, scopes),
+        *(frozenset(getattr(grants, name)) for name in ("tools", "teams", "mates")),
+    )
+
+
 def _yes(answer: bool) -> Q:
     return ALWAYS if answer else NEVER
 

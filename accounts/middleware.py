@@ -1,10 +1,15 @@
-"""What every request carries: where it came from, for the log; and nobody may keep its answer."""
+"""What every request carries: where it came from, for the log; and nobody may keep its answer.
+
+And its answer is never older than the right it was given by (B5).
+"""
 
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
+from accounts import access
 from accounts.audit import origin
+from accounts.models import User
 
 Answer = Callable[[HttpRequest], HttpResponse]
 
@@ -34,3 +39,41 @@ class NoStoreMiddleware:
         if request.user.is_authenticated:
             response["Cache-Control"] = "private, no-store"
         return response
+
+
+class CurrentRightsMiddleware:
+    """Answer with the rights of the end of the request: who lost one meanwhile reads nothing new.
+
+    A request loads the person's rights first and reads records later. A right taken and a record
+    changed in between would show the new record by the old right, so the rights are compared once
+    more when the answer is there. Reading is done anew with the rights of now; what a POST did
+    stays done, but its page is not shown. Innermost, so that only the view runs again.
+    """
+
+    TRIES = 3
+
+    def __init__(self, get_response: Answer) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        for _ in range(self.TRIES):
+            response = self.get_response(request)
+            if self._is_current(request, response):
+                return response
+            if request.method not in ("GET", "HEAD"):
+                break
+            # Loaded by key and not from the session: an ended one is refused by its next request.
+            request.user = User.objects.get(pk=str(request.user.pk))
+        return HttpResponse(
+            "Your permissions changed while this page was made. Open it again.",
+            status=409,
+            content_type="text/plain; charset=utf-8",
+        )
+
+    def _is_current(self, request: HttpRequest, response: HttpResponse) -> bool:
+        shows_nothing = response.streaming or response.status_code >= 300
+        user = request.user
+        # A page that asked for no right shows nothing that depends on one.
+        if shows_nothing or not user.is_authenticated or not user.grants_are_loaded:
+            return True
+        return access.still_holds(user)

@@ -53,6 +53,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "accounts.middleware.OriginMiddleware",
     "accounts.middleware.NoStoreMiddleware",
+    "accounts.middleware.CurrentRightsMiddleware",
 ]
 
 ROOT_URLCONF = "crmperms.urls"

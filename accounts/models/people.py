@@ -129,6 +129,11 @@ class User(AbstractBaseUser, PermissionsMixin):
 
         return load_grants(self)
 
+    @property
+    def grants_are_loaded(self) -> bool:
+        """Whether anybody has asked yet what this person may do."""
+        return "grants" in self.__dict__
+
     def _get_session_auth_hash(self, secret: Any = None) -> str:
         """Tie a session to the password *and* to the epoch, so that it can be ended for good."""
         key_salt = "accounts.models.people.User.session"
