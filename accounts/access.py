@@ -252,7 +252,7 @@ class Keys(Expression):
 
     def __init__(self, keys: Iterable[int]) -> None:
         super().__init__(output_field=BigIntegerField())
-        self.keys = tuple(int(key) for key in keys)
+        self.keys = tuple(map(int, keys))
 
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
         return f"({','.join(map(str, self.keys))})", []
@@ -647,9 +647,15 @@ def holds_tool(user: User, key: str) -> bool:
     return user.is_active and (user.is_superuser or key in user.grants.tools)
 
 
-def _holds(when: Q) -> Case:
-    then = When(settled(when), then=Value(True))
-    return Case(then, default=Value(False), output_field=BooleanField())
+def _holds(when: Q) -> Case | Value:
+    answer = _settled(when)
+    if isinstance(answer, bool):
+        return Value(answer, BooleanField())
+    return Case(
+        When(answer if isinstance(answer, Q) else Q(answer), then=Value(True)),
+        default=Value(False),
+        output_field=BooleanField(),
+    )
 
 
 def holders(tool: str) -> QuerySet[User]:
