@@ -698,12 +698,16 @@ def has_perm(user: User, perm: str, obj: Model | None = None) -> bool:
 
 
 def allows_any_in_app(user: User, app_label: str) -> bool:
-    """Answer `user.has_module_perms`: may anything of this app be viewed?"""
+    """Answer `user.has_module_perms`: may anything of this app be viewed?
+
+    Models that say what may be seen *in* a record (`is_about_fields`) are nothing to be viewed.
+    """
     try:
         models = apps.get_app_config(app_label).get_models()
     except LookupError:
         return False
-    return any(allows_any(user, "view", model) for model in models)
+    viewed = (model for model in models if not getattr(model, "is_about_fields", False))
+    return any(allows_any(user, "view", model) for model in viewed)
 
 
 def permission_name(action: str, model: type[Model]) -> str:

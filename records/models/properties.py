@@ -55,6 +55,7 @@ class Property(models.Model):
     )
 
     always_visible = ("object", "name", "sensitive")
+    is_about_fields = True
 
     class Meta:
         ordering = ("object", "name")

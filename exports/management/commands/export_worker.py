@@ -45,6 +45,7 @@ class Command(BaseCommand):
         # Set explicitly: a script in the background starts its children with SIGINT ignored.
         signal.signal(signal.SIGTERM, ask)
         signal.signal(signal.SIGINT, ask)
+        worker.refresh_statistics()
         if once:
             worker.run_once(lease=timedelta(seconds=lease), stop=stop)
         else:
