@@ -111,10 +111,10 @@ class Comparison:
         for user in self.random.sample(list(asked.values()), 1):
             self.marks(user)
             self.in_djangos_words(user)
-        for person_id, kind, action, record_id in self.some(self.codes, 4):
+        for person_id, kind, action, record_id in self.some(self.codes, 3):
             self.about_one(person_id, kind, action, record_id)
         for kind, action, record_id in self.some(
-            {(kind, action, record) for _, kind, action, record in self.codes}, 2
+            {(kind, action, record) for _, kind, action, record in self.codes}, 1
         ):
             self.reverse(kind, action, record_id)
         if self.world.salt % EXPORTED_EVERY == 0:

@@ -37,6 +37,9 @@ class Short:
                 said.append(f"{each.name}={value!r}")
         return f"{type(self).__name__}({', '.join(said)})"
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(repr(self))  # hypothesis would show every field
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Set(Short):
@@ -59,7 +62,7 @@ class Person(Short):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class TeamOf(Short):
+class TeamIn(Short):
     id: int
     parent: int | None = None
 
@@ -116,7 +119,7 @@ class World(Short):
 
     sets: tuple[Set, ...] = ()
     people: tuple[Person, ...] = ()
-    teams: tuple[TeamOf, ...] = ()
+    teams: tuple[TeamIn, ...] = ()
     pipelines: dict[int, str] = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
     records: dict[str, tuple[Record, ...]] = field(default_factory=dict)
@@ -163,13 +166,13 @@ KINDS += [("deal", "contact"), ("ticket", "company"), ("deal", "ticket")]
 def worlds(draw: st.DrawFn) -> World:
     """A world of 3-12 people, 0-6 teams on up to 3 levels and 5-30 records of one or two kinds."""
     kinds = draw(st.sampled_from(KINDS))
-    teams: list[TeamOf] = []
+    teams: list[TeamIn] = []
     depth: dict[int, int] = {}
     for key in range(1, draw(HOW_MANY_TEAMS) + 1):
         above = [None, *(t.id for t in teams if depth[t.id] < 3)]
         parent = draw(st.sampled_from(above[::-1] + above[:0:-1]))
         depth[key] = depth.get(parent or 0, 0) + 1
-        teams.append(TeamOf(key, parent))
+        teams.append(TeamIn(key, parent))
     sets = tuple(
         Set({kind: draw(SCOPES) for kind in kinds}, draw(TOOLS))
         for _ in range(draw(st.integers(1, 4)))
