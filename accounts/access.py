@@ -192,28 +192,53 @@ class Grants:
 
 
 def load_grants(user: User) -> Grants:
-    """Read a person's scopes, tools, teams and mates; four queries whatever their number."""
+    """Read a person's scopes, tools, teams and mates; two queries whatever their number."""
+    # A person's own memberships are among those of their teams and of the teams below, so that one
+    # query brings teams and mates alike.
+    own = Membership.objects.filter(user=user.pk).values("team")
+    below = TeamReach.objects.filter(above__in=own).values("below")
+    members = list(
+        Membership.objects.filter(team__in=below).order_by().values_list("user", "team", "is_main")
+    )
+    mine = sorted((team, is_main) for member, team, is_main in members if member == user.pk)
+    scopes, tools = _permissions(user.permission_set_id)
+    return Grants(
+        scopes,
+        tools,
+        tuple(team for team, _ in mine),
+        tuple(sorted({member for member, _, _ in members})),
+        tuple(team for team, is_main in mine if is_main),
+    )
+
+
+def _permissions(permission_set: int | None) -> tuple[dict[str, ObjectScope], frozenset[str]]:
+    """Read a permission set's scopes and tools; one query for both."""
+    if permission_set is None:
+        return {}, frozenset()
+    columns = {
+        f.name: Value(False) if isinstance(f, BooleanField) else Value(0)
+        for f in ObjectScope._meta.concrete_fields
+        if f.name not in {"id", "permission_set", "object"}
+    }
+    tool_rows = (
+        ToolGrant.objects.filter(permission_set=permission_set)
+        .order_by()
+        .values_list(Value("tool"), "key", "option", *columns.values())
+    )
+    scope_rows = (
+        ObjectScope.objects.filter(permission_set=permission_set)
+        .order_by()
+        .values_list(Value("scope"), "object", Value(""), *columns)
+    )
     scopes: dict[str, ObjectScope] = {}
-    tools: frozenset[str] = frozenset()
-    if user.permission_set_id is not None:
-        scopes = {
-            s.object: s for s in ObjectScope.objects.filter(permission_set=user.permission_set_id)
-        }
-        tools = frozenset(
-            f"{key}:{option}" if option else key
-            for key, option in ToolGrant.objects.filter(
-                permission_set=user.permission_set_id
-            ).values_list("key", "option")
-        )
-    memberships = list(Membership.objects.filter(user=user.pk).values_list("team", "is_main"))
-    teams = tuple(team for team, _ in memberships)
-    main_teams = tuple(team for team, is_main in memberships if is_main)
-    mates: set[int] = set()
-    if teams:
-        below = TeamReach.objects.filter(above__in=teams).values("below")
-        members = Membership.objects.filter(team__in=below).order_by()
-        mates.update(members.values_list("user", flat=True))
-    return Grants(scopes, tools, teams, tuple(sorted(mates)), main_teams)
+    tools: set[str] = set()
+    for what, key, option, *values in scope_rows.union(tool_rows, all=True):
+        if what == "tool":
+            tools.add(f"{key}:{option}" if option else key)
+        else:
+            row = dict(zip(columns, values, strict=True))
+            scopes[key] = ObjectScope(permission_set_id=permission_set, object=key, **row)
+    return scopes, frozenset(tools)
 
 
 def still_holds(user: User) -> bool:

@@ -97,7 +97,7 @@ class SharingAdmin(AccessModelAdmin):
                 )
                 receiver = chosen["user"] or chosen["team"]
                 messages.success(request, f"“{record}” is shared with {receiver}.")
-                return HttpResponseRedirect(self._page(record))
+                return HttpResponseRedirect(self._share_page(record))
             sharing.require_sharing(record, person(request))
         except NotAllowed as refusal:
             return self.refuse(request, record, "change", str(refusal), verb="share")
@@ -110,7 +110,7 @@ class SharingAdmin(AccessModelAdmin):
             "original": record,
             "form": form,
             "media": self.media + form.media,
-            "back": self._page(record),
+            "back": self._share_page(record),
         }
         return TemplateResponse(request, "records/share.html", context)
 
@@ -130,11 +130,11 @@ class SharingAdmin(AccessModelAdmin):
         else:
             messages.success(request, f"“{record}” is no longer shared with {user or team}.")
         if access.allows(person(request), "view", record):
-            return HttpResponseRedirect(self._page(record))
+            return HttpResponseRedirect(self._share_page(record))
         # They gave it to their own team, and saw it by that alone.
         return HttpResponseRedirect(reverse(f"admin:records_{self.opts.model_name}_changelist"))
 
-    def _page(self, record: Record) -> str:
+    def _share_page(self, record: Record) -> str:
         return reverse(f"admin:records_{self.opts.model_name}_change", args=[record.pk])
 
     def _shown_only(self, request: HttpRequest, obj: Model | None) -> list[str]:

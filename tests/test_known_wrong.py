@@ -318,11 +318,15 @@ def main_team_alone_counts(patch: Patch) -> None:
 
 @wrong
 def reverse_look_up_forgets_teams_below(patch: Patch) -> None:
-    def mates(self: Anyone, depth: int = 1) -> Any:
-        own = Membership.objects.filter(user=access._outer("pk", depth + 2)).values("team")
-        return Membership.objects.filter(team__in=own).values("user")
+    def mates_own(self: Anyone, owner_fields: Any) -> Q:
+        own = Membership.objects.filter(user=access._outer("pk", 3)).values("team")
+        mates = Membership.objects.filter(team__in=own).values("user")
+        owned = access.NEVER
+        for name in owner_fields:
+            owned |= Q(**{f"{name}__in": mates})
+        return owned
 
-    patch.setattr(Anyone, "mates", mates)
+    patch.setattr(Anyone, "mates_own", mates_own)
 
 
 # --- Stages ---------------------------------------------------------------------------------------

@@ -199,7 +199,7 @@ def test_a_join_to_shares_would_make_list_and_explanation_disagree(c: TinyCompan
     assert sorted(cases) == [False, True]
 
 
-def test_guardian_finds_the_tables_by_itself() -> None:
+def test_guardian_finds_the_tables_by_itself(db: None) -> None:
     for model in (Deal, Company, Contact):
         to_users, to_teams = SHARES[model.object_key]
         assert get_user_obj_perms_model(model) is to_users  # type: ignore[arg-type]  # takes classes too
