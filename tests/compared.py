@@ -73,8 +73,8 @@ class Tally:
 def compare(world: World, tally: Tally, people: int = 2) -> None:
     """Lay a world down, ask, take it away again; raises `Disagreement` at the first difference.
 
-    Lists are asked for so many people of it: every action, every row. The other readers are asked
-    about samples, which the world's own salt picks.
+    Lists are asked for so many people of it, two at least: every action, every row. The other
+    readers are asked about samples, which the world's own salt picks.
     """
     with transaction.atomic():
         Comparison(lay_down(world), tally).run(people)
@@ -114,7 +114,7 @@ class Comparison:
         for person_id, kind, action, record_id in self.some(self.codes, 3):
             self.about_one(person_id, kind, action, record_id)
         for kind, action, record_id in self.some(
-            {(kind, action, record) for _, kind, action, record in self.codes}, 1
+            {(kind, action, record) for _, kind, action, record in self.codes}, people - 1
         ):
             self.reverse(kind, action, record_id)
         if self.world.salt % EXPORTED_EVERY == 0:

@@ -41,6 +41,9 @@ def main() -> int:
 
 
 def report(answers: list[dict[str, Any]], seeds: str) -> int:
+    import django
+
+    django.setup()
     from tests.compared import Tally
 
     total = Tally()
@@ -81,6 +84,7 @@ def job(worlds: int, number: int) -> None:
         database=None,
         phases=[Phase.generate, Phase.shrink],
         suppress_health_check=list(HealthCheck),
+        report_multiple_bugs=False,
         print_blob=False,
     )
     @given(made())

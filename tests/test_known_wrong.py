@@ -45,6 +45,7 @@ def catches(name: str, patch: Patch, *phases: Phase, within: int = WITHIN) -> No
         database=None,
         phases=[Phase.generate, *phases],
         suppress_health_check=list(HealthCheck),
+        report_multiple_bugs=False,
     )
     @given(worlds())
     def agree(world: World) -> None:

@@ -45,6 +45,7 @@ def test_product_and_oracle_agree(record_property: Any) -> None:
         database=None,
         phases=[Phase.generate, Phase.shrink],
         suppress_health_check=list(HealthCheck),
+        report_multiple_bugs=False,
     )
     @given(worlds())
     def agree(world: World) -> None:

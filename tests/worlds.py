@@ -149,7 +149,9 @@ NONE, OWNED, TEAM, EVERYTHING = oracle.NONE, oracle.OWNED, oracle.TEAM, oracle.E
 RANKS = st.sampled_from([*[TEAM] * 7, *[OWNED] * 4, *[EVERYTHING] * 3, NONE])
 BOX = st.booleans()
 SCOPES = st.fixed_dictionaries({"add": BOX, **{action: st.tuples(RANKS, BOX) for action in SCOPED}})
-TOOLS = st.sampled_from([(), ("crm.export",), ("crm.export",), ("audit.view", "crm.export")])
+TOOLS = st.sampled_from(
+    [("crm.export",), ("crm.export", "audit.view"), ("audit.view",), (), ("crm.export_approver",)]
+)
 HOW_MANY_TEAMS = st.sampled_from([4, 5, 6, 3, 4, 5, 6, 2, 1, 0])
 HOW_MANY = st.sampled_from([*range(3, 9), *range(3, 13)])
 # Weights: a list of ten, most of it the usual case; hypothesis shrinks towards the first.
