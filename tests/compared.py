@@ -185,7 +185,7 @@ class Comparison:
                 if oracle.field(self.world, person, kind, c.field)
             ]
             self.same("columns", seen, expected_seen, (user.pk, kind))
-            if (levels := field_levels(user, kind)) is not None:
+            if levels := field_levels(user, kind):
                 expected_levels = {
                     rule.name: oracle.field(self.world, person, kind, rule.name)
                     for rule in self.world.fields

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Model, Q
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
@@ -65,8 +65,10 @@ def test_wrong_variants_are_caught(variant: str, monkeypatch: Patch) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Try every variant on SQLite; on PostgreSQL those that SQL itself answers differently."""
     if "variant" in metafunc.fixturenames:
-        metafunc.parametrize("variant", WRONG)
+        by_sql = [name for name in WRONG if "join" in name or "null" in name]
+        metafunc.parametrize("variant", WRONG if connection.vendor == "sqlite" else by_sql)
 
 
 # --- Putting something in a rule's place ----------------------------------------------------------

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from accounts import catalogue, operations
 from accounts.models import Membership, ObjectScope, PermissionSet, Team, ToolGrant, User
-from records.models import Pipeline, Property, Stage, StageRule
+from records.models import SHARES, Pipeline, Property, PropertyGrant, Stage, StageRule
+from records.models.properties import restrictions
 from tests import oracle
 
 # --- Plain values ---------------------------------------------------------------------------------
@@ -382,21 +383,10 @@ def _row(kind: str, record: Record) -> Any:
     )
 
 
-# The two parts that not every version of the product has; nothing else in the tests asks.
-try:
-    from records.models.shares import SHARES
-except ImportError:
-    SHARES = {}
-try:
-    from records.models.properties import PropertyGrant, restrictions
-except ImportError:
-    PropertyGrant = restrictions = None
-
-
 def known_codes() -> set[str]:
     """The codes that the product can give about a record."""
     always = {"inactive", "deleted", "superuser", "everything", "team", "owned", "unassigned"}
-    return always | {"stage", "unseen", "no_scope"} | ({"shared"} if SHARES else set())
+    return always | {"stage", "unseen", "no_scope", "shared"}
 
 
 @cache
@@ -406,7 +396,7 @@ def _guardian_permission(codename: str) -> int:
 
 
 def _lay_down_shares(world: World) -> tuple[Share, ...]:
-    """Write shares if the product has them; return those that were written."""
+    """Write shares; return those that were written."""
     written = tuple(share for share in world.shares if share.object in SHARES)
     now = timezone.now()
     until = {None: None, "past": now - timedelta(days=1), "future": now + timedelta(days=1)}
@@ -429,9 +419,7 @@ def _lay_down_shares(world: World) -> tuple[Share, ...]:
 
 
 def _lay_down_fields(world: World) -> tuple[FieldRule, ...]:
-    """Write field rules if the product has them; return those that were written."""
-    if PropertyGrant is None:
-        return ()
+    """Write field rules; return those that were written."""
     Property.objects.all().delete()
     Property.objects.bulk_create(
         Property(pk=number, object=rule.object, name=rule.name, access=rule.access)
@@ -445,10 +433,8 @@ def _lay_down_fields(world: World) -> tuple[FieldRule, ...]:
     return world.fields
 
 
-def field_levels(user: User, kind: str) -> dict[str, str] | None:
-    """What the product says of every field that has a rule; None where it knows no such rules."""
-    if restrictions is None:
-        return None
+def field_levels(user: User, kind: str) -> dict[str, str]:
+    """What the product says of every field that has a rule."""
     said = restrictions(user, model_of(kind))
     named = Property.objects.filter(object=kind).values_list("name", flat=True)
     return {
