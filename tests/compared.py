@@ -111,14 +111,20 @@ class Comparison:
         for user in self.random.sample(list(asked.values()), 1):
             self.marks(user)
             self.in_djangos_words(user)
-        for person_id, kind, action, record_id in self.some(self.codes, 3):
+        for person_id, kind, action, record_id in self.telling(3):
             self.about_one(person_id, kind, action, record_id)
-        for kind, action, record_id in self.some(
-            {(kind, action, record) for _, kind, action, record in self.codes}, people - 1
-        ):
+        for _, kind, action, record_id in self.telling(people - 1):
             self.reverse(kind, action, record_id)
         if self.world.salt % EXPORTED_EVERY == 0:
             self.export()
+
+    def telling(self, number: int) -> list[Any]:
+        """Pick questions evenly by what decides them, so that rare reasons are asked as often."""
+        groups: dict[tuple[str, ...], list[Any]] = {}
+        for key, codes in self.codes.items():
+            groups.setdefault(tuple(sorted(oracle.decisive(codes))), []).append(key)
+        chosen = self.random.choices(sorted(groups), k=number)
+        return [self.random.choice(groups[reason]) for reason in chosen]
 
     def some(self, questions: Iterable[Any], number: int) -> list[Any]:
         everything = sorted(questions)

@@ -1,0 +1,107 @@
+"""What the access engine answers beside the record questions of the oracle; kills its mutants."""
+
+from django.contrib.auth.models import AnonymousUser
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from accounts import access
+from accounts.backends import AccessBackend
+from accounts.models import ObjectScope, Team, ToolGrant, User
+from records.models import Company, Deal
+from tests.company import TinyCompany
+
+
+def test_grants_are_plain_keys(c: TinyCompany) -> None:
+    grants = access.load_grants(c.ella)
+    assert set(grants.teams) == {c.teams["south"].pk, c.teams["north_a"].pk}
+    assert grants.mates == tuple(
+        sorted(c.people[n].pk for n in ("rita", "nora", "rob", "ella", "fred"))
+    )
+
+
+def test_holders_of_a_tool_are_active_and_super_admins_among_them(c: TinyCompany) -> None:
+    ToolGrant.objects.create(permission_set=c.sets["everything"], key="audit.view")
+    found = set(access.holders("audit.view").values_list("email", flat=True))
+    # Fred has the set too, and is deactivated.
+    assert found == {f"{name}@example.com" for name in ("sam", "sue", "otto", "eve")}
+
+
+def test_who_can_export_holds_this_tool_and_this_scope(c: TinyCompany) -> None:
+    people = set(access.who_can("export", c.deals["unassigned"]).values_list("email", flat=True))
+    names = ("sam", "sue", "rita", "nora", "rob", "ella", "lena", "xena")
+    assert people == {f"{name}@example.com" for name in names}
+
+
+def test_who_can_tells_which_rules_grant(c: TinyCompany) -> None:
+    rows = access.who_can("view", c.deals["ritas"])
+    granting = [r for r in access.rules_for(access.Anyone(), "view", Deal) if r.allows]
+    rita = rows.get(email="rita@example.com")
+    codes = {rule.code for n, rule in enumerate(granting) if getattr(rita, f"by_{n}")}
+    assert codes == {"team", "owned"}
+
+
+def test_names_are_read_by_whoever_may_log_in_and_records_by_viewers(c: TinyCompany) -> None:
+    assert access.nameable(Team.objects.all(), c.nils).count() == 3
+    assert access.nameable(Team.objects.all(), c.fred).count() == 0
+    assert access.nameable(Company.objects.all(), c.nils).count() == 0
+    assert list(access.nameable(Company.objects.all(), c.rita)) == [c.companies["acme"]]
+
+
+def test_absent_and_unsaved_records_are_refused_with_a_finding(c: TinyCompany) -> None:
+    absent = Deal(pk=10**9)
+    told = access.explain(c.sam, "view", absent)
+    assert told.allowed is False
+    assert [(f.code, f.allows, f.holds) for f in told.findings] == [("no_scope", False, True)]
+    assert access.allows(c.sam, "view", absent) is False
+    assert access.allows(c.sam, "view", Deal()) is False
+
+
+UNKNOWN = ["", "deal", "crm.deal", "crm.deal.fly", "crm.dragon.view", "xxx.deal.view"]
+UNKNOWN += ["records.fly_deal", "records.view_dragon", "nowhere.view_deal", "a.b.c.d"]
+
+
+def test_unknown_permissions_are_refused_to_super_admins_too(c: TinyCompany) -> None:
+    for perm in UNKNOWN:
+        assert access.asked(perm) is None, perm
+        assert c.sam.has_perm(perm) is False, perm
+        assert c.sam.has_perm(perm, c.deals["ritas"]) is False, perm
+
+
+def test_permission_of_one_kind_says_nothing_about_another(c: TinyCompany) -> None:
+    assert c.sam.has_perm("records.view_deal", c.deals["ritas"]) is True
+    assert c.sam.has_perm("records.view_deal", c.companies["acme"]) is False
+
+
+def test_backend_answers_people_only_and_lists_the_catalogue_keys(c: TinyCompany) -> None:
+    backend = AccessBackend()
+    keys = backend.get_all_permissions(c.xena)
+    assert keys == {"crm.export", "crm.export_without_approval", "crm.deal.view"}
+    assert backend.get_user_permissions(c.xena, c.deals["ritas"]) == set()
+    assert backend.get_group_permissions(c.xena) == set()
+    assert backend.get_user_permissions(AnonymousUser()) == set()
+    assert backend.has_perm(AnonymousUser(), "records.view_deal") is False
+    assert backend.has_module_perms(AnonymousUser(), "records") is False
+    assert (backend.has_module_perms(c.xena, "records"), c.xena.is_active) == (True, True)
+    assert backend.has_module_perms(c.nils, "records") is False
+
+
+def test_any_answers_without_a_query_once_the_grants_are_loaded(c: TinyCompany) -> None:
+    assert c.rita.grants.answers == {}
+    with CaptureQueriesContext(
+        connection,
+    ) as captured:
+        assert access.allows_any(c.rita, "change", Deal) is True
+        assert access.allows_any(c.rita, "delete", Deal) is False
+    assert len(captured) == 0
+    assert set(c.rita.grants.answers.values()) == {True, False}
+
+
+def test_rights_compared_anew_are_the_person_s_own(c: TinyCompany) -> None:
+    person = c.fresh("rita")
+    assert access.still_holds(person) is True
+    ObjectScope.objects.filter(permission_set=c.sets["manager"]).update(merge=0)
+    User.objects.filter(pk=c.sam.pk).update(is_active=False)
+    assert access.still_holds(person) is True
+    ObjectScope.objects.filter(permission_set=c.sets["rep"]).update(merge=0)
+    assert access.still_holds(person) is False
+    assert access.still_holds(User(pk=10**9)) is False
