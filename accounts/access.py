@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from django.apps import apps
-from django.contrib.auth import get_permission_codename
 from django.db.models import (
     BigIntegerField,
     BooleanField,
@@ -727,8 +726,3 @@ def allows_any_in_app(user: User, app_label: str) -> bool:
         return False
     viewed = (model for model in models if not getattr(model, "is_about_fields", False))
     return any(allows_any(user, "view", model) for model in viewed)
-
-
-def permission_name(action: str, model: type[Model]) -> str:
-    """Return Django's name of an action on a model: `records.change_deal`."""
-    return f"{model._meta.app_label}.{get_permission_codename(action, model._meta)}"

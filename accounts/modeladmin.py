@@ -173,7 +173,6 @@ class AccessChangeList(ChangeList):
     """A list that orders only by columns declared sortable, and never leaves its pages (L12)."""
 
     model_admin: AccessModelAdmin
-    formatted_count = ""
 
     def get_filters_params(self, params: Any = None) -> Any:
         """Parameters of the page that are no filters stay out of the query."""
@@ -258,7 +257,6 @@ class FieldAccess:
     model: type[Model]
     form: type[forms.ModelForm[Any]] = AccessForm
     view_on_site = False
-    picks_active_people: ClassVar[bool] = True
 
     def formfield_for_foreignkey(
         self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
