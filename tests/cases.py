@@ -1,6 +1,7 @@
 """Small worlds in which a rule was once wrong, or would be; kept for good.
 
-What hypothesis shrinks a failure to is pasted here under the name of what it told apart.
+What hypothesis shrinks a failure to is pasted here under the name of what it told apart. A salt is
+one whose samples ask the question that tells.
 """
 
 from tests.worlds import (
@@ -13,12 +14,17 @@ from tests.worlds import (
     Record,
     Rule,
     Set,
+    Share,
     TeamIn,
     World,
 )
 
 EDITOR = Set({"deal": {"view": (EVERYTHING, False), "change": (EVERYTHING, False)}})
 TEAM_EDITOR = Set({"deal": {"view": (TEAM, False), "change": (TEAM, False)}}, ("crm.export",))
+ALL = Set(
+    {"deal": dict.fromkeys(("view", "change", "delete", "communicate"), (EVERYTHING, False))},
+    ("crm.export", "audit.view"),
+)
 
 CASES: dict[str, World] = {
     # Open fields once made the whole app appear to people who may view no record of it.
@@ -35,6 +41,7 @@ CASES: dict[str, World] = {
         teams=(TeamIn(1), TeamIn(2, 1), TeamIn(3, 2)),
         pipelines={1: "deal"},
         records={"deal": (Record(1, owner=3, stage=1), Record(2, owner=1, stage=1))},
+        salt=1,
     ),
     "the owner is in two teams in reach": World(
         sets=(TEAM_EDITOR,),
@@ -82,5 +89,46 @@ CASES: dict[str, World] = {
         teams=(TeamIn(1),),
         pipelines={1: "deal"},
         records={"deal": (Record(1, owner=2, stage=1), Record(2, stage=1))},
+    ),
+    "a team below the person's is named in the rule": World(
+        sets=(ALL,),
+        people=(
+            Person(1, 0, (1,)),
+            Person(2, 0, (2,)),
+            Person(3, 0, (2,), active=False),
+            Person(4, superuser=True),
+        ),
+        teams=(TeamIn(1), TeamIn(2, 1)),
+        pipelines={1: "deal"},
+        rules=(Rule(1, stages=(1,), teams=(2,)),),
+        records={
+            "deal": (Record(1, stage=1), Record(2, stage=1, deleted=True), Record(3, stage=3))
+        },
+        salt=33,
+    ),
+    "the rule is switched off": World(
+        sets=(EDITOR,),
+        people=(Person(1, 0), Person(2, 0)),
+        pipelines={1: "deal"},
+        rules=(Rule(1, stages=(1,), enabled=False, users=(2,)),),
+        records={"deal": (Record(1, stage=1),)},
+    ),
+    "the box is ticked for one action": World(
+        sets=(Set({"deal": {"view": (OWNED, True), "change": (OWNED, False)}}),),
+        people=(Person(1, 0), Person(2, 0)),
+        pipelines={1: "deal"},
+        records={"deal": (Record(1, stage=1),)},
+    ),
+    "shares to an extra team, to view, and ended": World(
+        sets=(Set({"deal": {"view": (OWNED, False), "change": (OWNED, False)}}),),
+        people=(Person(1, 0, (1,), has_main=False), Person(2, 0), Person(3, 0)),
+        teams=(TeamIn(1),),
+        pipelines={1: "deal"},
+        records={"deal": tuple(Record(key, owner=3, stage=1) for key in (1, 2, 3))},
+        shares=(
+            Share("deal", 1, ("team", 1)),
+            Share("deal", 2, ("user", 2)),
+            Share("deal", 3, ("user", 2), "edit", "past"),
+        ),
     ),
 }
