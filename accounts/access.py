@@ -12,7 +12,7 @@ in Python on the person but asks the abstract one below.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -37,6 +37,7 @@ from accounts.models.people import Membership, TeamReach, User
 from accounts.models.permissions import ObjectScope, Rank, ToolGrant
 
 M = TypeVar("M", bound=Model)
+T = TypeVar("T")
 
 NEVER = Q(pk__in=[])
 ALWAYS = ~NEVER
@@ -115,6 +116,11 @@ class Person(ABC):
     `depth` counts query levels: 1 is the query over records itself, 2 a sub-query in it, and so on.
     """
 
+    @property
+    @abstractmethod
+    def known(self) -> dict[Hashable, Any]:
+        """What was already worked out about exactly this person, by question."""
+
     @abstractmethod
     def id(self, depth: int = 1) -> Any:
         """Return the person's key as something a `Q` can compare with."""
@@ -183,60 +189,65 @@ class Grants:
     teams: tuple[int, ...] = ()
     mates: tuple[int, ...] = ()
     main_teams: tuple[int, ...] = ()
-    answers: dict[tuple[str, type[Model]], bool] = field(default_factory=dict)
-    """Answers of `allows_any` already given on these grants."""
-    notes: dict[str, Any] = field(default_factory=dict)
-    """What upper floors worked out on these grants, by their own key; gone with the request."""
+    known: dict[Hashable, Any] = field(default_factory=dict)
+    """Rules and conditions already made of these grants; gone with the request like them."""
+    notes: dict[Callable[[User], Any], Any] = field(default_factory=dict)
+    """What upper floors know about the person, by how it is read; see `noted`."""
 
 
 def load_grants(user: User) -> Grants:
-    """Read a person's scopes, tools, teams and mates; two queries whatever their number."""
+    """Read a person's scopes, tools, teams and mates; one query whatever their number."""
+    columns = {
+        f.name: Value(False) if isinstance(f, BooleanField) else Value(0)
+        for f in ObjectScope._meta.concrete_fields
+        if f.name not in {"id", "permission_set", "object"}
+    }
+    no_scope, no_member = columns.values(), (Value(0), Value(0), Value(False))
     # A person's own memberships are among those of their teams and of the teams below, so that one
-    # query brings teams and mates alike.
+    # look brings teams and mates alike.
     own = Membership.objects.filter(user=user.pk).values("team")
     below = TeamReach.objects.filter(above__in=own).values("below")
-    members = list(
-        Membership.objects.filter(team__in=below).order_by().values_list("user", "team", "is_main")
+    member_rows = Membership.objects.filter(team__in=below).order_by()
+    scope_rows = ObjectScope.objects.filter(permission_set=user.permission_set_id).order_by()
+    tool_rows = ToolGrant.objects.filter(permission_set=user.permission_set_id).order_by()
+    # Three kinds of rows in one statement: each fills its own columns and leaves the others empty.
+    rows = member_rows.values_list(
+        Value("member"), Value(""), Value(""), "user", "team", "is_main", *no_scope
+    ).union(
+        scope_rows.values_list(Value("scope"), "object", Value(""), *no_member, *columns),
+        tool_rows.values_list(Value("tool"), "key", "option", *no_member, *no_scope),
+        all=True,
     )
+    members: list[tuple[int, int, bool]] = []
+    scopes: dict[str, ObjectScope] = {}
+    tools: set[str] = set()
+    for kind, key, option, member, team, is_main, *values in rows:
+        if kind == "member":
+            members.append((member, team, is_main))
+        elif kind == "tool":
+            tools.add(f"{key}:{option}" if option else key)
+        else:
+            row = dict(zip(columns, values, strict=True))
+            scopes[key] = ObjectScope(object=key, **row)  # never saved
     mine = sorted((team, is_main) for member, team, is_main in members if member == user.pk)
-    scopes, tools = _permissions(user.permission_set_id)
     return Grants(
         scopes,
-        tools,
+        frozenset(tools),
         tuple(team for team, _ in mine),
         tuple(sorted({member for member, _, _ in members})),
         tuple(team for team, is_main in mine if is_main),
     )
 
 
-def _permissions(permission_set: int | None) -> tuple[dict[str, ObjectScope], frozenset[str]]:
-    """Read a permission set's scopes and tools; one query for both."""
-    if permission_set is None:
-        return {}, frozenset()
-    columns = {
-        f.name: Value(False) if isinstance(f, BooleanField) else Value(0)
-        for f in ObjectScope._meta.concrete_fields
-        if f.name not in {"id", "permission_set", "object"}
-    }
-    tool_rows = (
-        ToolGrant.objects.filter(permission_set=permission_set)
-        .order_by()
-        .values_list(Value("tool"), "key", "option", *columns.values())
-    )
-    scope_rows = (
-        ObjectScope.objects.filter(permission_set=permission_set)
-        .order_by()
-        .values_list(Value("scope"), "object", Value(""), *columns)
-    )
-    scopes: dict[str, ObjectScope] = {}
-    tools: set[str] = set()
-    for what, key, option, *values in scope_rows.union(tool_rows, all=True):
-        if what == "tool":
-            tools.add(f"{key}:{option}" if option else key)
-        else:
-            row = dict(zip(columns, values, strict=True))
-            scopes[key] = ObjectScope(permission_set_id=permission_set, object=key, **row)
-    return scopes, frozenset(tools)
+def noted(user: User, read: Callable[[User], T]) -> T:
+    """Return what an upper floor reads about a person, read once per `User` instance.
+
+    It counts as part of what they hold: `still_holds` reads and compares it too.
+    """
+    notes = user.grants.notes
+    if read not in notes:
+        notes[read] = read(user)
+    return notes[read]  # type: ignore[no-any-return]  # what was put there
 
 
 def still_holds(user: User) -> bool:
@@ -245,7 +256,11 @@ def still_holds(user: User) -> bool:
     Asked after records were read: what was read is then not newer than the right to read it.
     """
     now = User._base_manager.filter(pk=user.pk).first()
-    return now is not None and _held(now) == _held(user)
+    return (
+        now is not None
+        and _held(now) == _held(user)
+        and all(read(now) == known for read, known in user.grants.notes.items())
+    )
 
 
 def _held(user: User) -> tuple[Any, ...]:
@@ -286,6 +301,13 @@ class Loaded(Person):
 
     def __init__(self, user: User) -> None:
         self.user = user
+
+    @property
+    def known(self) -> dict[Hashable, Any]:
+        # What is no grant, and may differ on the same instance, is part of the question.
+        standing = (self.user.is_active, self.user.is_superuser)
+        mine: dict[Hashable, Any] = self.user.grants.known.setdefault(standing, {})
+        return mine
 
     def id(self, depth: int = 1) -> Any:
         return self.user.pk
@@ -333,6 +355,13 @@ class Anyone(Person):
 
     The same rules asked of anyone tell who can reach a record, in one query (B3).
     """
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, Any] = {}
+
+    @property
+    def known(self) -> dict[Hashable, Any]:
+        return self._known
 
     def id(self, depth: int = 1) -> Any:
         return _outer("pk", depth)
@@ -468,6 +497,15 @@ def rules_for(
     rules by code, for the few questions about where a right comes from: “may they change it, other
     than by a share?” It can only narrow the answer: a rule that takes away is never left out.
     """
+    question = ("rules", action, model, frozenset(without))
+    if question not in person.known:
+        rules = _rules(person, action, model, without)
+        # Only what grants may be left out.
+        person.known[question] = tuple(r for r in rules if not (r.allows and r.code in without))
+    return person.known[question]  # type: ignore[no-any-return]  # what was put there
+
+
+def _rules(person: Person, action: str, model: type[Model], without: Collection[str]) -> list[Rule]:
     if action not in ACTIONS:
         raise ValueError(f"Unknown action {action!r}; one of {', '.join(sorted(ACTIONS))}.")
     rules = [
@@ -481,9 +519,20 @@ def rules_for(
             Rule("no_scope", False, ~person.holds("crm.export"), "the permission Export is off")
         )
     elif action not in {"view", "add"}:
-        seen = condition(rules_for(person, "view", model, without=without))
+        seen = condition_for(person, "view", model, without=without)
         rules.append(Rule("unseen", False, ~seen, "nobody may change what they may not view"))
-    return tuple(rule for rule in rules if not (rule.allows and rule.code in without))
+    return rules
+
+
+def condition_for(
+    person: Person, action: str, model: type[Model], *, without: Collection[str] = ()
+) -> Q:
+    """Return what `rules_for` comes to."""
+    question = ("condition", action, model, frozenset(without))
+    if question not in person.known:
+        rules = rules_for(person, action, model, without=without)
+        person.known[question] = condition(rules)
+    return person.known[question]  # type: ignore[no-any-return]  # what was put there
 
 
 def condition(rules: Iterable[Rule]) -> Q:
@@ -548,8 +597,7 @@ def permitted(
 
     `without`: codes of granting rules that shall not count, as in `rules_for`.
     """
-    rules = rules_for(Loaded(user), action, queryset.model, without=without)
-    return queryset.filter(condition(rules))
+    return queryset.filter(condition_for(Loaded(user), action, queryset.model, without=without))
 
 
 def allows(user: User, action: str, obj: Model, *, without: Collection[str] = ()) -> bool:
@@ -565,18 +613,15 @@ def allows(user: User, action: str, obj: Model, *, without: Collection[str] = ()
 
 def allows_any(user: User, action: str, model: type[Model]) -> bool:
     """Tell whether there can be any row at all; no query once the person's grants are loaded."""
-    answers = user.grants.answers
-    if (action, model) not in answers:
-        # A known person has settled all that is about them: the condition folds to NEVER, or there
-        # is something left that only a row can answer. The same Q, no second rule.
-        answers[action, model] = condition(rules_for(Loaded(user), action, model)) is not NEVER
-    return answers[action, model]
+    # A known person has settled all that is about them: the condition folds to NEVER, or there is
+    # something left that only a row can answer. The same Q, no second rule.
+    return condition_for(Loaded(user), action, model) is not NEVER
 
 
 def marked(queryset: QuerySet[M], user: User, action: str) -> QuerySet[M]:
     """Keep every row and add `may_<action>`, for columns of a list; no query of its own."""
-    rules = rules_for(Loaded(user), action, queryset.model)
-    rows: QuerySet[M] = queryset.annotate(**{f"may_{action}": _holds(condition(rules))})
+    when = condition_for(Loaded(user), action, queryset.model)
+    rows: QuerySet[M] = queryset.annotate(**{f"may_{action}": _holds(when)})
     return rows
 
 
@@ -585,19 +630,28 @@ def explain(user: User, action: str, obj: Model) -> Explanation:
 
     An absent record and one out of reach of every rule are both refused with a finding.
     """
-    rules = rules_for(Loaded(user), action, type(obj))
-    row = answered(obj, [condition(rules), *(rule.when for rule in rules)])
+    return explain_each(user, (action,), obj)[action]
+
+
+def explain_each(user: User, actions: Sequence[str], obj: Model) -> dict[str, Explanation]:
+    """Return what `explain` says of each of these actions; one query for all of them."""
+    person, model = Loaded(user), type(obj)
+    rules = {action: rules_for(person, action, model) for action in actions}
+    questions: list[Q] = []
+    for action in actions:
+        questions += [condition_for(person, action, model), *(r.when for r in rules[action])]
+    row = answered(obj, questions)
     if row is None:
         nothing = Finding("no_scope", False, True, "there is nothing in reach under this address")
-        return Explanation(False, (nothing,))
-    allowed, *answers = row
-    return Explanation(
-        allowed,
-        tuple(
-            Finding(rule.code, rule.allows, holds, rule.because)
-            for rule, holds in zip(rules, answers, strict=True)
-        ),
-    )
+        return dict.fromkeys(actions, Explanation(False, (nothing,)))
+    answers = iter(row)
+    return {
+        action: Explanation(
+            next(answers),
+            tuple(Finding(r.code, r.allows, next(answers), r.because) for r in rules[action]),
+        )
+        for action in actions
+    }
 
 
 def answered(obj: Model, questions: Iterable[Q]) -> tuple[bool, ...] | None:
@@ -624,9 +678,9 @@ def who_can(action: str, obj: Model) -> QuerySet[User]:
     The same rules, asked of anyone: one query over people, whatever their number. Each person has
     `reasons`, the codes of the rules that grant, and `level`, what of `LEVELS` they may do to it.
     """
-    rules = rules_for(Anyone(), action, type(obj))
-    rows = type(obj)._base_manager.filter(pk=obj.pk)
-    granting = [rule for rule in rules if rule.allows]
+    anyone, model = Anyone(), type(obj)
+    rows = model._base_manager.filter(pk=obj.pk)
+    granting = [rule for rule in rules_for(anyone, action, model) if rule.allows]
     people = (
         User.objects.filter(is_active=True)
         .annotate(
@@ -635,15 +689,13 @@ def who_can(action: str, obj: Model) -> QuerySet[User]:
                 for number, rule in enumerate(granting)
             },
             **{
-                f"may_{level}": Exists(
-                    rows.filter(condition(rules_for(Anyone(), level, type(obj))))
-                )
+                f"may_{level}": Exists(rows.filter(condition_for(anyone, level, model)))
                 if level != action
                 else Value(True)
                 for level in LEVELS
             },
         )
-        .filter(Exists(rows.filter(condition(rules))))
+        .filter(Exists(rows.filter(condition_for(anyone, action, model))))
     )
     people._iterable_class = WithReasons
     return people

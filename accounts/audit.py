@@ -9,13 +9,17 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 from django.db import connection, models, transaction
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 from accounts.models import AuditEvent, AuditText, User
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 HASH_VERSION = 1
 REFUSALS_PER_MINUTE = 30
@@ -36,6 +40,23 @@ class System:
 
 
 Actor = User | System
+
+
+def operation(function: Callable[P, T]) -> Callable[P, T]:
+    """Make a function a named operation: one transaction, by the rights its actor has in it (B5).
+
+    The actor is read again: a right taken a moment ago, while the page was made, is gone here too.
+    """
+
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        with transaction.atomic():
+            actor = kwargs["actor"]
+            if isinstance(actor, User):
+                kwargs["actor"] = User.objects.get(pk=actor.pk)
+            return function(*args, **kwargs)
+
+    return run
 
 
 def digest(salt: str, text: str) -> str:

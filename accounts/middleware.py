@@ -56,6 +56,7 @@ class CurrentRightsMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        came_in = dict(vars(request))
         for _ in range(self.TRIES):
             response = self.get_response(request)
             if self._is_current(request, response):
@@ -63,7 +64,11 @@ class CurrentRightsMiddleware:
             if request.method not in ("GET", "HEAD"):
                 break
             # Loaded by key and not from the session: an ended one is refused by its next request.
-            request.user = User.objects.get(pk=str(request.user.pk))
+            now = User.objects.get(pk=str(request.user.pk))
+            # As it came in: what a view remembers on the request, it knows by the old rights.
+            vars(request).clear()
+            vars(request).update(came_in)
+            request.user = now
         return HttpResponse(
             "Your permissions changed while this page was made. Open it again.",
             status=409,

@@ -15,7 +15,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts import access, audit, catalogue
-from accounts.audit import Actor, System
+from accounts.audit import Actor, System, operation
 from accounts.models import (
     Membership,
     Notice,
@@ -71,7 +71,7 @@ def require_super_admin(actor: Actor) -> None:
 # --- People ---------------------------------------------------------------------------------------
 
 
-@transaction.atomic
+@operation
 def create_person(
     *,
     actor: Actor,
@@ -111,7 +111,7 @@ def create_person(
     return person
 
 
-@transaction.atomic
+@operation
 def change_person(
     person: User,
     *,
@@ -134,7 +134,7 @@ def change_person(
         audit.record("person.change", actor=actor, on=person, data={"fields": changed})
 
 
-@transaction.atomic
+@operation
 def set_password(person: User, *, actor: Actor, password: str) -> None:
     """Give a person a new password and end their open sessions."""
     require(actor, "change", person)
@@ -147,7 +147,10 @@ def set_password(person: User, *, actor: Actor, password: str) -> None:
 
 @transaction.atomic
 def change_own_password(*, actor: User, password: str) -> None:
-    """Give oneself a new password; every other open session of the person ends."""
+    """Give oneself a new password; every other open session of the person ends.
+
+    Everybody may, so no right is read again; the instance is the one that the session goes on with.
+    """
     actor.set_password(password)
     User.objects.filter(pk=actor.pk, is_active=True).update(
         password=actor.password, session_epoch=F("session_epoch") + 1
@@ -156,7 +159,7 @@ def change_own_password(*, actor: User, password: str) -> None:
     audit.record("person.change_own_password", actor=actor, on=actor)
 
 
-@transaction.atomic
+@operation
 def set_teams(
     person: User, *, actor: Actor, main_team: Team | None, extra_teams: Iterable[Team] = ()
 ) -> None:
@@ -169,7 +172,7 @@ def set_teams(
         audit.record("person.set_teams", actor=actor, on=person, data={"from": before, "to": after})
 
 
-@transaction.atomic
+@operation
 def assign_set(person: User, *, actor: Actor, permission_set: PermissionSet | None) -> None:
     """Give a person this permission set; it replaces what they had (E12)."""
     require(actor, "change", person)
@@ -182,7 +185,7 @@ def assign_set(person: User, *, actor: Actor, permission_set: PermissionSet | No
         )
 
 
-@transaction.atomic
+@operation
 def make_super_admin(person: User, *, actor: Actor) -> None:
     """Make a person a super admin (R91)."""
     require_super_admin(actor)
@@ -192,7 +195,7 @@ def make_super_admin(person: User, *, actor: Actor) -> None:
         audit.record("person.make_super_admin", actor=actor, on=person)
 
 
-@transaction.atomic
+@operation
 def remove_super_admin(person: User, *, actor: Actor, permission_set: PermissionSet) -> None:
     """Take super admin status away; from now on the person may do what this set says (R92, Q27)."""
     require_super_admin(actor)
@@ -211,7 +214,7 @@ def remove_super_admin(person: User, *, actor: Actor, permission_set: Permission
         )
 
 
-@transaction.atomic
+@operation
 def deactivate(person: User, *, actor: Actor) -> None:
     """End a person's access at once: sessions, log-in and what upper floors add (E51, Q9).
 
@@ -231,7 +234,7 @@ def deactivate(person: User, *, actor: Actor) -> None:
             leave(person, actor)
 
 
-@transaction.atomic
+@operation
 def reactivate(person: User, *, actor: Actor) -> None:
     """Let a deactivated person log in again, with the rights they have now."""
     require(actor, "change", person)
@@ -289,7 +292,7 @@ def _keep_a_super_admin(what: str) -> None:
 # --- Teams ----------------------------------------------------------------------------------------
 
 
-@transaction.atomic
+@operation
 def create_team(*, actor: Actor, name: str, parent: Team | None = None) -> Team:
     """Add a team, below another one or at the top."""
     require(actor, "add", Team)
@@ -300,7 +303,7 @@ def create_team(*, actor: Actor, name: str, parent: Team | None = None) -> Team:
     return team
 
 
-@transaction.atomic
+@operation
 def change_team(team: Team, *, actor: Actor, name: str, parent: Team | None) -> None:
     """Rename a team or hang it elsewhere in the tree."""
     require(actor, "change", team)
@@ -320,7 +323,7 @@ def change_team(team: Team, *, actor: Actor, name: str, parent: Team | None) -> 
     audit.record("team.change", actor=actor, on=team, data={"from": before, "to": after})
 
 
-@transaction.atomic
+@operation
 def delete_team(team: Team, *, actor: Actor) -> None:
     """Remove an empty team."""
     require(actor, "delete", team)
@@ -370,7 +373,7 @@ Scopes = Mapping[str, Mapping[str, int | bool]]
 """Object key → column → value; a missing column is None, or False for a box and for `add`."""
 
 
-@transaction.atomic
+@operation
 def create_set(
     *,
     actor: Actor,
@@ -388,7 +391,7 @@ def create_set(
     return permission_set
 
 
-@transaction.atomic
+@operation
 def change_set(
     permission_set: PermissionSet,
     *,
@@ -408,7 +411,7 @@ def change_set(
     audit.record("set.change", actor=actor, on=stored, data=data)
 
 
-@transaction.atomic
+@operation
 def delete_set(permission_set: PermissionSet, *, actor: Actor) -> None:
     """Remove a permission set that nobody has (Q26)."""
     require(actor, "delete", permission_set)

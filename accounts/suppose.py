@@ -7,7 +7,7 @@ in exactly one respect, and the readers of access.py tell what follows. Nothing 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from django.db.models import Model, Q
@@ -40,7 +40,7 @@ class Supposed(Loaded):
             scopes={**grants.scopes, scope.object: scope} if scope else grants.scopes,
             tools=grants.tools | {tool} if tool else grants.tools,
             teams=(*grants.teams, team.pk) if team else grants.teams,
-            answers={},
+            known={},
         )
         super().__init__(twin)
         self.joined = team
@@ -98,14 +98,20 @@ class Candidate:
     lifted: frozenset[str] = field(default_factory=frozenset)
 
 
-def first_enough(action: str, obj: Model, candidates: Iterable[Candidate]) -> Suggestion | None:
-    """Return the first step after which the rules would allow this on the stored row; one query."""
-    tried = list(candidates)
-    if not tried:
-        return None
-    verdicts = access.answered(obj, [_after(candidate, action, type(obj)) for candidate in tried])
-    enough = (c.suggestion for c, holds in zip(tried, verdicts or (), strict=False) if holds)
-    return next(enough, None)
+def first_enough(
+    obj: Model, candidates: Mapping[str, Iterable[Candidate]]
+) -> dict[str, Suggestion | None]:
+    """Return, by action, the first step after which the rules would allow it on the stored row.
+
+    One query for all of them.
+    """
+    tried = [(action, step) for action, steps in candidates.items() for step in steps]
+    verdicts = access.answered(obj, [_after(step, action, type(obj)) for action, step in tried])
+    enough: dict[str, Suggestion | None] = dict.fromkeys(candidates)
+    for (action, step), holds in zip(tried, verdicts or (), strict=False):
+        if holds and enough[action] is None:
+            enough[action] = step.suggestion
+    return enough
 
 
 def _after(candidate: Candidate, action: str, model: type[Model]) -> Q:

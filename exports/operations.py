@@ -269,6 +269,7 @@ def approve(
 ) -> None:
     """Consent to exactly what was frozen, as of this version; it then runs by itself (R123)."""
     with one_step("export.approve", actor, export) as person:
+        export.refresh_from_db()
         _check_decider(export, person)
         if conditions is not None:
             raise InvalidRequest("There are no conditions yet. Approve as asked, or reject.")
@@ -297,6 +298,7 @@ def approve(
 def reject(export: ExportRequest, *, actor: User, version: int, note: str) -> None:
     """Refuse a request for a reason, which the requester reads (R124, Q13)."""
     with one_step("export.reject", actor, export) as person:
+        export.refresh_from_db()
         _check_decider(export, person)
         note = _words(note)
         if not note:
@@ -343,7 +345,6 @@ def still_valid(export: ExportRequest) -> bool:
 
 def _check_decider(export: ExportRequest, person: User) -> None:
     """Raise unless this person may decide on this request; the order of the questions matters."""
-    export.refresh_from_db()
     if person.pk == export.requester_id:
         raise SelfApproval("Nobody decides on their own export. Another approver has to do it.")
     if not access.allows(person, "view", export):

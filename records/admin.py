@@ -42,6 +42,7 @@ class RecordAdmin(AccessPages, SharingAdmin):  # type: ignore[misc]  # Unfold's 
     change_form_outer_before_template = "records/why.html"
     change_form_outer_after_template = "records/panels.html"
     autocomplete_fields: ClassVar[tuple[str, ...]] = ("owner", "co_owner")
+    read_with = Record.owner_fields
     compressed_fields = True
     warn_unsaved_form = True
 
@@ -269,6 +270,8 @@ class CompanyAdmin(RecordAdmin):
 
 class StagedAdmin(RecordAdmin):
     """Records that stand in a pipeline."""
+
+    read_with = (*RecordAdmin.read_with, "stage__pipeline")
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "stage":

@@ -9,12 +9,12 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypeVar
 
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import models, transaction
+from django.db import models
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from accounts import access, audit, catalogue
-from accounts.audit import Actor, System
+from accounts.audit import Actor, System, operation
 from accounts.models import Rank, Team, User
 from accounts.operations import require
 from records.models import Pipeline, Property, PropertyGrant, Record, Stage, StageRule
@@ -56,7 +56,7 @@ OWNERS_STAY = (
 # --- Records --------------------------------------------------------------------------------------
 
 
-@transaction.atomic
+@operation
 def create(record: R, *, actor: Actor, confirm_hand_over: bool = False) -> R:
     """Save a new record; in a locked stage too (Q40)."""
     model = type(record)
@@ -80,7 +80,7 @@ def create(record: R, *, actor: Actor, confirm_hand_over: bool = False) -> R:
     return record
 
 
-@transaction.atomic
+@operation
 def change(
     record: R,
     *,
@@ -124,7 +124,7 @@ def change(
     return model._base_manager.get(pk=record.pk)
 
 
-@transaction.atomic
+@operation
 def delete(record: Record, *, actor: Actor, version: int | None = None) -> None:
     """Put a record into the recycle bin: absent for everybody from now on."""
     before = _stored(record, actor)
@@ -211,7 +211,9 @@ def owner_sentence(record: Record, user: User | None = None) -> str:
 def stage_sentence(record: Record) -> str:
     """Return that a record's stage is locked, naming it and who may edit there (R106)."""
     stage: Stage = record.stage  # type: ignore[attr-defined]  # only records with a stage have a stage finding
-    rule = StageRule.objects.filter(pipeline=stage.pipeline_id).first()
+    # Kept on the record, for the panel that says the same of editing and deleting.
+    models.prefetch_related_objects([stage], "pipeline__rule__teams", "pipeline__rule__users")
+    rule: StageRule | None = getattr(stage.pipeline, "rule", None)
     who = ["super admins"]
     if rule is not None and rule.editors == StageRule.Editors.CHOSEN:
         who += [str(team) for team in rule.teams.all()] + [str(user) for user in rule.users.all()]
@@ -359,7 +361,7 @@ def _check_owners(record: Record, names: Iterable[str]) -> None:
 # --- Pipelines and their rules --------------------------------------------------------------------
 
 
-@transaction.atomic
+@operation
 def create_pipeline(*, actor: Actor, object: str, name: str) -> Pipeline:
     """Add an empty pipeline."""
     require(actor, "add", Pipeline)
@@ -368,7 +370,7 @@ def create_pipeline(*, actor: Actor, object: str, name: str) -> Pipeline:
     return pipeline
 
 
-@transaction.atomic
+@operation
 def change_pipeline(pipeline: Pipeline, *, actor: Actor, name: str) -> None:
     """Rename a pipeline; its object never changes, since records stand in its stages."""
     require(actor, "change", pipeline)
@@ -376,7 +378,7 @@ def change_pipeline(pipeline: Pipeline, *, actor: Actor, name: str) -> None:
         audit.record("pipeline.change", actor=actor, on=pipeline, data={"fields": ["name"]})
 
 
-@transaction.atomic
+@operation
 def delete_pipeline(pipeline: Pipeline, *, actor: Actor) -> None:
     """Remove a pipeline whose stages hold no record."""
     require(actor, "delete", pipeline)
@@ -386,7 +388,7 @@ def delete_pipeline(pipeline: Pipeline, *, actor: Actor) -> None:
     pipeline.delete()
 
 
-@transaction.atomic
+@operation
 def save_stage(stage: Stage, *, actor: Actor) -> None:
     """Add a stage to its pipeline, or write its name, position and outcome."""
     require(actor, "change" if stage.pk else "add", stage if stage.pk else Stage)
@@ -395,7 +397,7 @@ def save_stage(stage: Stage, *, actor: Actor) -> None:
     audit.record(action, actor=actor, on=stage, data={"pipeline": stage.pipeline_id})
 
 
-@transaction.atomic
+@operation
 def delete_stage(stage: Stage, *, actor: Actor) -> None:
     """Remove a stage in which no record stands."""
     require(actor, "delete", stage)
@@ -409,7 +411,7 @@ def delete_stage(stage: Stage, *, actor: Actor) -> None:
         ) from None
 
 
-@transaction.atomic
+@operation
 def set_stage_rule(
     pipeline: Pipeline,
     *,
@@ -458,7 +460,7 @@ def restrictable(model: type[Record]) -> list[models.Field[Any, Any]]:
     return _editable(model)
 
 
-@transaction.atomic
+@operation
 def flag_property(*, actor: Actor, object: str, name: str, sensitive: bool) -> Property:
     """Say whether a field's values are sensitive; exports with it then need approval (R113)."""
     require(actor, "add", Property)
@@ -475,7 +477,7 @@ def flag_property(*, actor: Actor, object: str, name: str, sensitive: bool) -> P
     return flagged
 
 
-@transaction.atomic
+@operation
 def restrict_property(
     *,
     actor: Actor,
@@ -528,7 +530,7 @@ def restrict_property(
     return row
 
 
-@transaction.atomic
+@operation
 def reveal(record: Record, *, actor: User, name: str) -> Any:
     """Return one highly sensitive value of a record in reach, and write it down (E30).
 

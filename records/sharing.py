@@ -13,12 +13,11 @@ from typing import Any, TypeVar
 
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
-from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts import access, audit, catalogue
-from accounts.audit import Actor
+from accounts.audit import Actor, operation
 from accounts.models import Membership, Team, User
 from records.models import SHARES, Level, Record, Share, TeamShare, UserShare
 from records.models.shares import live
@@ -48,7 +47,7 @@ def require_sharing(record: Record, actor: Actor) -> None:
     raise NotAllowed(f"Only who may change a record may share it. {reasons}")
 
 
-@transaction.atomic
+@operation
 def share(
     record: Record,
     *,
@@ -89,7 +88,7 @@ def share(
     return shared
 
 
-@transaction.atomic
+@operation
 def unshare(
     record: Record, *, actor: Actor, user: User | None = None, team: Team | None = None
 ) -> None:

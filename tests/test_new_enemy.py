@@ -5,16 +5,25 @@ is a request over an open session; it starts, loads the person's rights, stops, 
 """
 
 import itertools
+import re
+from collections.abc import Callable
 from itertools import permutations
 from typing import Any
 
 import pytest
 from django.http import HttpRequest, HttpResponse
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 
 from accounts import access
 from accounts.middleware import CurrentRightsMiddleware
-from accounts.models import Membership, ObjectScope, ToolGrant, User
+from accounts.models import AuditEvent, Membership, ObjectScope, ToolGrant, User
+from accounts.operations import NotAllowed as PeopleNotAllowed
+from accounts.operations import create_team
+from records import operations as records
+from records.models import Deal, Level
+from records.models.properties import hidden_fields
+from records.operations import NotAllowed, NotFound, restrict_property
+from records.sharing import share
 from tests.company import TinyCompany
 from tests.enemy_process import processes
 from tests.factories import DealFactory, UserFactory
@@ -85,6 +94,29 @@ def test_answer_made_while_the_right_changed(
     assert b"seen" not in response.content
 
 
+def test_page_made_anew_remembers_nothing_of_the_old_rights(
+    c: TinyCompany, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The right goes after the whole page was made: the page made anew says so everywhere."""
+    deal = c.deals["ritas"]
+    holds, change_form = access.still_holds, f"/admin/records/deal/{deal.pk}/change/"
+
+    def taken(user: User) -> bool:
+        ObjectScope.objects.filter(permission_set=c.sets["rep"]).update(
+            change=0, merge=0, delete=0, communicate=0
+        )
+        return holds(user)
+
+    client.force_login(c.rita)
+    assert 'name="_save"' in client.get(change_form).text
+    monkeypatch.setattr(access, "still_holds", taken)
+    pages = [client.get(change_form).text for _ in range(2)]
+    assert 'name="_save"' not in pages[0]
+    assert "You cannot change" in pages[0]
+    made_anew, made_once = (re.sub(r'value="\w{64}"', "", page) for page in pages)  # but for CSRF
+    assert made_anew == made_once
+
+
 def test_unsteady_rights_show_nothing(c: TinyCompany, rf: RequestFactory) -> None:
     """Where they change during every try, the answer is a sentence and no record."""
     sets = itertools.cycle([c.sets["auditor"], c.sets["reader"]])
@@ -109,12 +141,43 @@ def test_unsteady_rights_show_nothing(c: TinyCompany, rf: RequestFactory) -> Non
         lambda c: ToolGrant.objects.filter(permission_set=c.sets["rep"]).delete(),
         lambda c: Membership.objects.filter(user=c.rita).delete(),
         lambda c: Membership.objects.filter(user=c.nora).delete(),
+        lambda c: restrict_property(
+            actor=c.sam, object="deal", name="amount", access="super_admins"
+        ),
     ],
-    ids=["deactivated", "promoted", "set", "scope", "tool", "own team", "a mate's team"],
+    ids=[
+        *("deactivated", "promoted", "set", "scope", "tool", "own team", "a mate's team"),
+        "a field",
+    ],
 )
 def test_whatever_changes_what_a_person_holds_is_noticed(c: TinyCompany, change: Any) -> None:
     person = c.fresh("rita")
     assert person.grants.teams
+    assert hidden_fields(person, Deal) == frozenset()
     assert access.still_holds(person) is True
     change(c)
     assert access.still_holds(person) is False
+
+
+@pytest.mark.parametrize("act", ["create", "change", "delete", "share", "reveal", "team"])
+def test_what_is_written_asks_for_the_rights_of_now(c: TinyCompany, act: str) -> None:
+    """A page loaded the rights, a right is taken, the page writes: it must not."""
+    deal = c.deals["ritas"]
+    restrict_property(actor=c.sam, object="deal", name="amount", highly_sensitive=True)
+    person = c.fresh("sam")
+    assert access.allows(person, "change", deal)
+    acts: dict[str, Callable[[], Any]] = {
+        "create": lambda: records.create(Deal(name="New", stage=c.stages["open"]), actor=person),
+        "change": lambda: records.change(deal, actor=person, values={"name": "No"}, version=1),
+        "delete": lambda: records.delete(deal, actor=person),
+        "share": lambda: share(deal, actor=person, user=c.rob, level=Level.VIEW),
+        "reveal": lambda: records.reveal(deal, actor=person, name="amount"),
+        "team": lambda: create_team(actor=person, name="Late"),
+    }
+    logged = AuditEvent.objects.count()
+    User.objects.filter(pk=person.pk).update(is_active=False, is_superuser=False)
+    with pytest.raises((NotAllowed, PeopleNotAllowed, NotFound)):
+        acts[act]()
+    assert AuditEvent.objects.count() == logged
+    deal.refresh_from_db()
+    assert (deal.name, deal.version, deal.deleted_at) == ("Rita's", 1, None)

@@ -147,25 +147,34 @@ class Restrictions:
 
 
 def restrictions(user: User, model: type[models.Model]) -> Restrictions:
-    """Return what this person may not do with this model's fields; one query per `User` instance.
+    """Return what this person may not do with this model's fields.
 
-    Kept with the person's grants, so never across requests: a change holds on the next one (Q24).
+    One query per `User` instance for all kinds of record, and never kept across requests: a change
+    holds on the next one (Q24).
     """
     key = getattr(model, "object_key", None)
     if key is None:
         return Restrictions()
-    known: dict[str, Restrictions] = user.grants.notes.setdefault("fields", {})
-    if key not in known:
-        rows = access.marked(Property.objects.filter(object=key), user, "view")
-        rows = access.marked(rows, user, "change").order_by()
-        columns = ("name", "may_view", "may_change", "highly_sensitive")
-        found = list(rows.values_list(*columns))
-        known[key] = Restrictions(
-            hidden=frozenset(name for name, view, _, _ in found if not view),
-            fixed=frozenset(name for name, view, change, _ in found if view and not change),
-            veiled=frozenset(name for name, view, _, veiled in found if view and veiled),
-        )
-    return known[key]
+    return access.noted(user, _all_restrictions).get(key, Restrictions())
+
+
+def _all_restrictions(user: User) -> dict[str, Restrictions]:
+    rows = access.marked(access.marked(Property.objects.all(), user, "view"), user, "change")
+    columns = ("object", "name", "may_view", "may_change", "highly_sensitive")
+    found: dict[str, dict[str, set[str]]] = {}
+    for key, name, view, change, veiled in rows.order_by().values_list(*columns):
+        sets = found.setdefault(key, {"hidden": set(), "fixed": set(), "veiled": set()})
+        if not view:
+            sets["hidden"].add(name)
+            continue
+        if not change:
+            sets["fixed"].add(name)
+        if veiled:
+            sets["veiled"].add(name)
+    return {
+        key: Restrictions(**{what: frozenset(names) for what, names in sets.items()})
+        for key, sets in found.items()
+    }
 
 
 def hidden_fields(user: User, model: type[models.Model]) -> frozenset[str]:
