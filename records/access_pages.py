@@ -19,7 +19,7 @@ from accounts.modeladmin import AccessModelAdmin, person
 from accounts.models import User
 from accounts.people import named
 from records.models import Record
-from records.why import way_out
+from records.why import field_answers, way_out
 
 LONGEST_NAME = 80
 PEOPLE_PER_PAGE = 50
@@ -125,6 +125,7 @@ class AccessPages(AccessModelAdmin):
             context["asked"] = asked
             context["action"] = dict(self._actions())[action].lower()
             context["explanation"] = explanation = access.explain(asked, action, obj)
+            context["fields"] = field_answers(asked, self.model) if explanation.allowed else []
             if not explanation.allowed:
                 context["way_out"] = way_out(asked, action, obj, str(asked))
         return self._page(request, obj, "records/access.html", context)

@@ -21,6 +21,7 @@ from accounts.operations import clamped, set_teams
 from accounts.suppose import Suggestion
 from records import operations, sharing
 from records.models import Deal, StageRule, Ticket
+from records.operations import restrict_property
 from records.why import MORE_THAN_ONE, suggest, why
 from tests.company import TinyCompany
 from tests.factories import DealFactory, TicketFactory, UserFactory
@@ -42,11 +43,12 @@ def told(command: str, *words: object) -> Any:
 @pytest.mark.parametrize("action", ["change", "export"])
 def test_explain_access_tells_the_verdict_and_every_finding(c: TinyCompany, action: str) -> None:
     verdicts = set()
-    for user in User.objects.all():
+    for user in (c.rita, c.ella, c.nils, c.sam, c.fred):
         for deal in Deal._base_manager.all():
             answer = told("explain_access", user.email, action, "deal", deal.pk)
             expected = explain(user, action, deal)
-            assert set(answer) == {"allowed", "findings"}
+            assert set(answer) == {"allowed", "findings", "way_out", "fields"}
+            assert bool(answer["way_out"]) is not expected.allowed
             assert answer["allowed"] is expected.allowed
             assert answer["findings"] == [
                 {"code": f.code, "allows": f.allows, "holds": f.holds, "because": f.because}
@@ -64,6 +66,35 @@ def test_explain_access_of_an_absent_record_is_refused_without_an_error(c: TinyC
             answer = told("explain_access", email, "view", "deal", number)
             assert answer["allowed"] is False
             assert [f["code"] for f in answer["findings"]] == ["no_scope"]
+            assert (answer["way_out"], answer["fields"]) == (None, [])
+
+
+def test_access_tells_of_every_field_that_has_a_rule(c: TinyCompany, client: Client) -> None:
+    about: dict[str, dict[str, Any]] = {
+        "amount": {"access": "super_admins"},
+        "product": {"access": "everyone_view"},
+        "external_id": {"access": "chosen", "editors": [c.rita]},
+        "source": {"highly_sensitive": True},
+    }
+    for name, rule in about.items():
+        restrict_property(actor=c.sam, object="deal", name=name, **rule)
+    expected = {
+        "amount": "does not exist",
+        "external_id": "read and edit",
+        "product": "read",
+        "source": "read and edit, one value at a time, and logged",
+    }
+    answer = told("explain_access", "rita@example.com", "view", "deal", c.deals["ritas"].pk)
+    assert {f["name"]: f["answer"] for f in answer["fields"]} == expected
+    # Who may not view the record reads no field of it either.
+    answer = told("explain_access", "rita@example.com", "view", "deal", c.deals["robs"].pk)
+    assert (answer["allowed"], answer["fields"]) == (False, [])
+    client.force_login(c.sam)
+    page = client.get(f"/admin/records/deal/{c.deals['ritas'].pk}/access/?user={c.rita.pk}").text
+    for words in (*expected.values(), "Private to super admins", "Chosen people and teams"):
+        assert words in page
+    page = client.get(f"/admin/records/deal/{c.deals['robs'].pk}/access/?user={c.rita.pk}").text
+    assert "Fields with a rule" not in page
 
 
 def test_explain_access_of_an_inactive_person_says_so(c: TinyCompany) -> None:
@@ -129,6 +160,7 @@ def test_without_json_people_read_sentences(c: TinyCompany) -> None:
     )
     assert out.getvalue().startswith("No: change for rita@example.com")
     assert "holds  takes away  stage" in out.getvalue()
+    assert "It would be enough if" in out.getvalue()
     out = StringIO()
     call_command("who_can", "change", "deal", str(c.deals["vault"].pk), stdout=out)
     assert [line.split() for line in out.getvalue().splitlines()] == [

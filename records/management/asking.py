@@ -5,9 +5,9 @@ from __future__ import annotations
 from argparse import ArgumentParser
 
 from django.core.management.base import CommandError
-from django.db.models import Model
 
 from accounts import access, catalogue
+from records.models import Record
 
 
 def add_question(parser: ArgumentParser) -> None:
@@ -26,7 +26,7 @@ def known_action(action: str) -> str:
     return action
 
 
-def record_of(key: str, pk: str) -> Model:
+def record_of(key: str, pk: str) -> Record:
     """Return a record to ask about, which need not exist; raise for an unknown kind or no number.
 
     Only kinds of the catalogue can be asked about.
@@ -36,6 +36,8 @@ def record_of(key: str, pk: str) -> Model:
         known = ", ".join(kind.key for kind in catalogue.objects())
         raise CommandError(f"There is no kind of record “{key}”. Choose one of {known}.")
     try:
-        return kind.model(pk=int(pk))
+        record = kind.model(pk=int(pk))
     except ValueError:
         raise CommandError(f"“{pk}” is not a record's number. Give one like 42.") from None
+    assert isinstance(record, Record)  # as every kind of the catalogue is
+    return record

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from accounts import access
-from accounts.management.asking import add_question, known_action, record_of
+from records.management.asking import add_question, known_action, record_of
 
 
 class Command(BaseCommand):
