@@ -422,6 +422,10 @@ class Anyone(Person):
         return owned
 
 
+ANYONE = Anyone()
+"""The one that `who_can` asks: it is nobody in particular, so what is known of it stays true."""
+
+
 # --- The rules ------------------------------------------------------------------------------------
 
 
@@ -678,9 +682,9 @@ def who_can(action: str, obj: Model) -> QuerySet[User]:
     The same rules, asked of anyone: one query over people, whatever their number. Each person has
     `reasons`, the codes of the rules that grant, and `level`, what of `LEVELS` they may do to it.
     """
-    anyone, model = Anyone(), type(obj)
+    model = type(obj)
     rows = model._base_manager.filter(pk=obj.pk)
-    granting = [rule for rule in rules_for(anyone, action, model) if rule.allows]
+    granting = [rule for rule in rules_for(ANYONE, action, model) if rule.allows]
     people = (
         User.objects.filter(is_active=True)
         .annotate(
@@ -689,13 +693,13 @@ def who_can(action: str, obj: Model) -> QuerySet[User]:
                 for number, rule in enumerate(granting)
             },
             **{
-                f"may_{level}": Exists(rows.filter(condition_for(anyone, level, model)))
+                f"may_{level}": Exists(rows.filter(condition_for(ANYONE, level, model)))
                 if level != action
                 else Value(True)
                 for level in LEVELS
             },
         )
-        .filter(Exists(rows.filter(condition_for(anyone, action, model))))
+        .filter(Exists(rows.filter(condition_for(ANYONE, action, model))))
     )
     people._iterable_class = WithReasons
     return people
@@ -732,7 +736,7 @@ def holders(tool: str) -> QuerySet[User]:
     """Return the active people who have a tool of the catalogue, super admins included."""
     # The rule is worded for a sub-query in a query over people; here that is the person's own row.
     row = User.objects.filter(pk=OuterRef("pk"))
-    return User.objects.filter(Exists(row.filter(Anyone().holds(tool))), is_active=True)
+    return User.objects.filter(Exists(row.filter(ANYONE.holds(tool))), is_active=True)
 
 
 # --- The same questions in Django's words ---------------------------------------------------------

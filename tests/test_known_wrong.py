@@ -4,7 +4,7 @@ Each is a rule as somebody might write it, put in place of ours for one test. On
 mean that the oracle proves nothing about it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -28,6 +28,14 @@ WITHIN = 150
 Patch = pytest.MonkeyPatch
 WRONG: dict[str, Callable[[Patch], None]] = {}
 THROUGH = StageRule.stages.through
+
+
+@pytest.fixture(autouse=True)
+def nothing_known_of_anyone() -> Iterator[None]:
+    """Let a wrong rule be asked of anyone too, and be forgotten afterwards."""
+    access.ANYONE.known.clear()
+    yield
+    access.ANYONE.known.clear()
 
 
 def wrong(put: Callable[[Patch], None]) -> Callable[[Patch], None]:
