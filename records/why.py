@@ -83,7 +83,7 @@ def field_answers(user: User, model: type[Record]) -> list[FieldAnswer]:
     answers = []
     for row in Property.objects.filter(object=model.object_key):
         if row.name in found.hidden:
-            answer = "does not exist"
+            answer = "hidden, name included"
         elif row.name in found.fixed:
             answer = "read"
         else:

@@ -79,7 +79,7 @@ def test_access_tells_of_every_field_that_has_a_rule(c: TinyCompany, client: Cli
     for name, rule in about.items():
         restrict_property(actor=c.sam, object="deal", name=name, **rule)
     expected = {
-        "amount": "does not exist",
+        "amount": "hidden, name included",
         "external_id": "read and edit",
         "product": "read",
         "source": "read and edit, one value at a time, and logged",
