@@ -222,9 +222,18 @@ class Comparison:
 
     def reverse(self, kind: str, action: str, record_id: int) -> None:
         row = model_of(kind)(pk=record_id)
-        people = sorted(access.who_can(action, row).values_list("pk", flat=True))
-        expected = [p for p in self.people if self.verdict[p, kind, action, record_id]]
-        self.same("who_can", people, expected, (kind, action, record_id), len(self.people))
+        people = access.who_can(action, row).order_by("pk")
+        found = [(each.pk, set(each.reasons), set(each.level)) for each in people]
+        expected = [
+            (
+                person,
+                self.codes[person, kind, action, record_id] & oracle.GRANTING,
+                {level for level in access.LEVELS if self.verdict[person, kind, level, record_id]},
+            )
+            for person in sorted(self.people)
+            if self.verdict[person, kind, action, record_id]
+        ]
+        self.same("who_can", found, expected, (kind, action, record_id), len(self.people))
 
     # --- The worker -------------------------------------------------------------------------------
 

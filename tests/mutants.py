@@ -167,6 +167,7 @@ def run(number: int, only: str) -> int:
     ]
 
     def is_told_apart() -> bool:
+        access.ANYONE.known.clear()  # made by what is a mutant now, or was one before
         for test in edges:
             try:
                 with transaction.atomic():
@@ -200,7 +201,6 @@ def run(number: int, only: str) -> int:
                         print(f"survived: {name} {said}", flush=True)
                 finally:
                     function.__code__ = right
-        access.ALWAYS  # noqa: B018 - the module is whole again
     total = killed + len(survivors)
     took = time.monotonic() - begun
     print(f"{total} mutants, {killed} killed ({100 * killed / total:.0f} %), {took:.0f} s")
