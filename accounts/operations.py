@@ -48,6 +48,11 @@ class InvalidChange(AccountsError):
 on_leaving: list[Callable[[User, Actor], None]] = []
 """A slot for upper floors: what else ends when a person is deactivated (recall requests, …)."""
 
+on_permissions_changed: list[Callable[[Actor], None]] = []
+"""A slot for upper floors: asked at the end of every change to who may do what, in its transaction.
+
+What it raises (an `AccountsError`) takes the change back."""
+
 
 def require(actor: Actor, action: str, subject: type[models.Model] | models.Model) -> None:
     """Raise `NotAllowed` unless the actor may do this; a named system actor may."""

@@ -12,8 +12,9 @@ class ExportsConfig(AppConfig):
     def ready(self) -> None:
         from accounts.modeladmin import AccessModelAdmin
         from accounts.operations import on_leaving
-        from exports.admin import export_ticked, export_tool, exports_panel
+        from exports.dialog import export_ticked, export_tool
         from exports.operations import end_with_requester
+        from exports.panel import exports_panel
 
         on_leaving.append(end_with_requester)
         AccessModelAdmin.list_tools.append(export_tool)

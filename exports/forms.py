@@ -17,6 +17,11 @@ from accounts.models import User
 from exports.models import ExportPolicy
 
 
+def whole_number(text: str | None) -> int:
+    """Return the number a hidden field holds; 0, which nothing has, for anything else."""
+    return int(text) if text and text.isdecimal() and len(text) < 19 else 0
+
+
 class ColumnsForm(forms.Form):
     """The first step: what the file will hold."""
 

@@ -27,6 +27,8 @@ from exports.models import ExportRequest
 SYSTEM = System("exports")
 S = ExportRequest.Status
 RUNNING = (S.PENDING, S.APPROVED, S.PROCESSING)
+LONGEST_TEXT = 2000
+OUT_OF_REACH = "There is no such export, or it is out of your reach."
 
 
 class ExportError(Exception):
@@ -122,3 +124,11 @@ def tell(people: Iterable[User], text: str, export: ExportRequest) -> None:
 def in_words(count: int) -> str:
     """Return `1 record`, `2 records`."""
     return f"{count} record" if count == 1 else f"{count} records"
+
+
+def words(text: str) -> str:
+    """Return what a person wrote, without white space around it; raises where it is too long."""
+    text = text.strip()
+    if len(text) > LONGEST_TEXT:
+        raise InvalidRequest(f"Write at most {LONGEST_TEXT} characters.")
+    return text

@@ -2,7 +2,7 @@
 
 from accounts.models.audit import AuditEvent, AuditText
 from accounts.models.lease import Lease
-from accounts.models.notices import Notice
+from accounts.models.notices import Notice, Outbox
 from accounts.models.people import Membership, Team, TeamReach, User
 from accounts.models.permissions import ObjectScope, PermissionSet, Rank, ToolGrant
 
@@ -13,6 +13,7 @@ __all__ = [
     "Membership",
     "Notice",
     "ObjectScope",
+    "Outbox",
     "PermissionSet",
     "Rank",
     "Team",

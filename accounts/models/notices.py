@@ -1,4 +1,4 @@
-"""What the product tells a person: a sentence and where to go."""
+"""What the product tells a person: a sentence and where to go, in the product and by mail."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
+
+from accounts.models.lease import Lease
 
 if TYPE_CHECKING:
     from accounts.access import Person, Rule
@@ -33,3 +36,41 @@ class Notice(models.Model):
     def access_rules(cls, person: Person, action: str) -> list[Rule]:
         """Notices are shown to their addressee by the site itself and governed by nobody."""
         return []
+
+
+class Outbox(Lease):
+    """An e-mail that is to be sent, written in the transaction of what it tells of (R129, R130).
+
+    It holds no data of any record and no link that opens anything without a log-in (L88, Q16).
+    """
+
+    class Status(models.TextChoices):
+        """Where the e-mail stands."""
+
+        WAITING = "waiting", "Waiting"
+        SENDING = "sending", "Being sent"
+        SENT = "sent", "Sent"
+        DROPPED = "dropped", "Not sent: the person may not read it any more"
+        UNCERTAIN = "uncertain", "Not known: the worker ended while sending"
+        FAILED = "failed", "Failed"
+
+    notice = models.OneToOneField(Notice, models.CASCADE, related_name="mail")
+    subject = models.CharField(max_length=150)
+    text = models.TextField()
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.WAITING)
+    next_try_at = models.DateTimeField(default=timezone.now)
+    ended_at = models.DateTimeField(null=True)
+    ended_because = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        verbose_name = "e-mail"
+        indexes = (
+            models.Index(
+                fields=["next_try_at"],
+                name="mail_to_send",
+                condition=models.Q(status__in=["waiting", "sending"]),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.subject} ({self.status})"

@@ -1,4 +1,4 @@
-"""Export requests, what was frozen in them, who consented, and who downloaded (R111–R128)."""
+"""Export requests, what was frozen in them, who consented, and who downloaded (R117–R128)."""
 
 from __future__ import annotations
 
@@ -15,56 +15,6 @@ from accounts.models import Lease
 if TYPE_CHECKING:
     from accounts.access import Person
     from accounts.models import User
-
-
-class ExportPolicy(models.Model):
-    """When an export needs somebody's consent; one row for the whole account (R111, R112, Q1)."""
-
-    require_approval = models.BooleanField(
-        "require approvals for exports",
-        default=False,
-        help_text="Off: every export of a person with the permission Export runs at once.",
-    )
-    threshold = models.PositiveIntegerField(
-        "record threshold",
-        default=100,
-        help_text="An export with more than this many records needs approval; 0: every export "
-        "that is not empty. Exports with sensitive fields always need it.",
-    )
-    lapse_days = models.PositiveSmallIntegerField(
-        "days until a request lapses",
-        default=14,
-        help_text="A request that nobody decides on is cancelled after this many days.",
-    )
-    file_days = models.PositiveSmallIntegerField(
-        "days a file stays",
-        default=7,
-        help_text="A finished file can be downloaded for this many days, at most 30.",
-    )
-    version = models.PositiveIntegerField(default=1, editable=False)
-
-    always_visible = ("require_approval", "threshold", "lapse_days", "file_days")
-
-    class Meta:
-        verbose_name = "export approvals"
-        verbose_name_plural = "export approvals"
-        constraints = (
-            models.CheckConstraint(condition=Q(pk=1), name="one_export_policy"),
-            models.CheckConstraint(
-                condition=Q(lapse_days__gte=1, file_days__gte=1, file_days__lte=30),
-                name="export_days_make_sense",
-            ),
-        )
-
-    def __str__(self) -> str:
-        return "Export approvals"
-
-    @classmethod
-    def access_rules(cls, person: Person, action: str) -> list[Rule]:
-        """Only super admins configure export approvals (R99)."""
-        if action in {"add", "delete"}:
-            return [Rule("unseen", False, ALWAYS, "there is one export policy, always")]
-        return []
 
 
 class ExportQuerySet(models.QuerySet["ExportRequest"]):
@@ -98,6 +48,12 @@ class ExportRequest(Lease):
         EXPIRED = "expired", "File expired"
         FAILED = "failed", "Failed"
 
+    class Headers(models.TextChoices):
+        """What stands above the columns (E36)."""
+
+        LABELS = "labels", "Labels, as on screen"
+        NAMES = "names", "Internal names"
+
     requester = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="export_requests"
     )
@@ -112,6 +68,12 @@ class ExportRequest(Lease):
         default=list, help_text="In order: [{name, label, sensitive}], as frozen at the request."
     )
     format = models.CharField(max_length=10, default="csv")
+    headers = models.CharField(
+        max_length=10,
+        choices=Headers.choices,
+        default=Headers.LABELS,
+        help_text="What stands above the columns: labels as people read them, or internal names.",
+    )
     record_count = models.PositiveIntegerField("records")
     has_sensitive = models.BooleanField("sensitive data", default=False)
     sensitive_fields = models.JSONField(
@@ -119,6 +81,15 @@ class ExportRequest(Lease):
         help_text="Fields that were sensitive at the request, among columns, filters and order.",
     )
     approval_needed = models.BooleanField(default=False)
+    because = models.CharField(
+        max_length=20, blank=True, help_text="Code of why approval was needed, or was not."
+    )
+    manifest_sha256 = models.CharField(
+        max_length=64, blank=True, help_text="Over all that was frozen: see writers/manifest.py."
+    )
+    token = models.UUIDField(
+        null=True, help_text="Drawn with the dialog: sending it twice asks for one export."
+    )
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.PENDING)
     requested_at = models.DateTimeField(default=timezone.now)
     message = models.TextField(blank=True)
@@ -130,6 +101,17 @@ class ExportRequest(Lease):
     )
     decided_at = models.DateTimeField(null=True)
     decision_note = models.TextField(blank=True)
+    conditions = models.JSONField(
+        default=dict,
+        help_text="What the approver allowed less of: {columns_dropped, most_records, file_days, "
+        "most_downloads}, each only where it was set (B9).",
+    )
+    waits_again_because = models.CharField(
+        max_length=300, blank=True, help_text="Why a decision was undone, in a sentence."
+    )
+    reminders = models.PositiveSmallIntegerField(
+        default=0, help_text="How many times the approvers were reminded."
+    )
     version = models.PositiveIntegerField(default=1)
     ended_at = models.DateTimeField(null=True, help_text="When it reached its last state.")
     ended_because = models.CharField(max_length=300, blank=True)
@@ -143,6 +125,9 @@ class ExportRequest(Lease):
     file_size = models.BigIntegerField(null=True)
     sha256 = models.CharField("SHA-256", max_length=64, blank=True)
     expires_at = models.DateTimeField(null=True)
+    most_downloads = models.PositiveSmallIntegerField(
+        null=True, help_text="How many times the file may be fetched; set with the file."
+    )
 
     objects: ClassVar[ExportQuerySet] = ExportQuerySet.as_manager()  # type: ignore[assignment]  # a manager made of the queryset
 
@@ -172,6 +157,7 @@ class ExportRequest(Lease):
                 | Q(decided_by__isnull=False),
                 name="nothing_leaves_without_consent",
             ),
+            models.UniqueConstraint(fields=["requester", "token"], name="one_export_per_token"),
         )
         indexes = (
             models.Index(fields=["status", "lease_until", "id"], name="export_queue"),
@@ -243,6 +229,7 @@ class Download(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     at = models.DateTimeField(default=timezone.now)
     ip = models.GenericIPAddressField("IP address", null=True)
+    agent = models.CharField("browser", max_length=300, blank=True)
 
     class Meta:
         ordering = ("-at",)

@@ -1,0 +1,14 @@
+"""What is kept of exports: the account's settings, requests with their manifests, downloads."""
+
+from exports.models.policy import Delegation, ExportPolicy, ExportProfile, LargeExportAlert
+from exports.models.requests import Download, ExportRecord, ExportRequest
+
+__all__ = [
+    "Delegation",
+    "Download",
+    "ExportPolicy",
+    "ExportProfile",
+    "ExportRecord",
+    "ExportRequest",
+    "LargeExportAlert",
+]

@@ -1,0 +1,45 @@
+"""Asking for an export, deciding on it, ending it, fetching it: one function and one event each.
+
+Whoever comes second gets `WrongState`, which says who was first (Q12). Nobody decides on their own
+request, super admins included (Q6, B7): that is asked before anything else, and a constraint stands
+behind it.
+"""
+
+from exports.operations.asking import Preview, preview, request_export
+from exports.operations.deciding import approve, reject, still_valid, why_not_decide
+from exports.operations.ending import cancel, cancel_by_system, end_with_requester, recall
+from exports.operations.fetching import open_download
+from exports.policy import approvers_for, change_policy
+from exports.steps import (
+    ApproversNeeded,
+    ExportError,
+    InvalidRequest,
+    NotAllowed,
+    NothingToExport,
+    SelfApproval,
+    WrongState,
+)
+
+__all__ = [
+    "ApproversNeeded",
+    "ExportError",
+    "InvalidRequest",
+    "NotAllowed",
+    "NothingToExport",
+    "Preview",
+    "SelfApproval",
+    "WrongState",
+    "approve",
+    "approvers_for",
+    "cancel",
+    "cancel_by_system",
+    "change_policy",
+    "end_with_requester",
+    "open_download",
+    "preview",
+    "recall",
+    "reject",
+    "request_export",
+    "still_valid",
+    "why_not_decide",
+]

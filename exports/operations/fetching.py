@@ -1,0 +1,73 @@
+"""Fetching a finished file: by its requester alone, asked each time and on the way (Q16)."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from django.utils import timezone
+
+from accounts import access, audit
+from accounts.models import User
+from exports import tables
+from exports.models import Download, ExportRequest
+from exports.steps import (
+    OUT_OF_REACH,
+    ExportError,
+    NotAllowed,
+    S,
+    WrongState,
+    one_step,
+)
+from exports.writers.files import Handout
+
+
+def open_download(export: ExportRequest, *, actor: User) -> Handout:
+    """Open the finished file for the one who asked for it, and record that they fetched it (Q16).
+
+    The file asks every few megabytes whether it still may, and raises `NotAllowed` in the middle
+    where it may not (Q24).
+    """
+    with one_step("export.download", actor, export) as person:
+        export.refresh_from_db()
+        _check_download(export, person)
+        try:
+            file = Handout(export.file_name, partial(_ask_again, export.pk, person.pk))
+        except FileNotFoundError:
+            raise ExportError(
+                "The file is gone from the server. Ask for the export again, and tell a super "
+                "admin that it was missing."
+            ) from None
+        Download.objects.create(export=export, user=person, ip=audit.origin.get())
+        audit.record("export.download", actor=person, on=export, data={"sha256": export.sha256})
+    return file
+
+
+def _check_download(export: ExportRequest, person: User) -> None:
+    if not access.allows(person, "view", export):
+        raise NotAllowed(OUT_OF_REACH)
+    if person.pk != export.requester_id:
+        raise NotAllowed("Only who asked for an export may download it.")
+    model = tables.model_of(export.object)
+    if not access.allows_any(person, access.EXPORT, model):
+        raise NotAllowed(
+            f"You may not export {model._meta.verbose_name_plural} any more, so this file is "
+            "closed to you. Ask a super admin for the permissions Export and View."
+        )
+    visible = {column.name for column in tables.permitted_columns(model, person)}
+    if {column["name"] for column in export.columns} - visible:
+        raise NotAllowed(
+            "This file holds a field that you may not see any more, so it is closed to you. Ask "
+            "for the export again; it will be without it."
+        )
+    if export.status == S.EXPIRED or (
+        export.expires_at is not None and export.expires_at <= timezone.now()
+    ):
+        raise WrongState("This file has expired. Ask for the export again.")
+    if export.status != S.COMPLETED:
+        raise WrongState(
+            f"There is no file: the export's state is “{export.get_status_display()}”."
+        )
+
+
+def _ask_again(export_id: int, person_id: int) -> None:
+    _check_download(ExportRequest.objects.get(pk=export_id), User.objects.get(pk=person_id))
