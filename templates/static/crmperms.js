@@ -25,3 +25,27 @@ document.addEventListener("DOMContentLoaded", () => {
   // A log-out at a shared computer leaves no traces of searches behind.
   if (document.getElementById("login-form")) localStorage.removeItem("commandHistory");
 });
+
+// Select2 hides the select that its label names, and names the box it draws instead by its value
+// alone: an empty one has no name at all. It draws them at no moment that can be waited for.
+const nameBoxes = () => {
+  for (const box of document.querySelectorAll(".select2-selection:not([data-named])")) {
+    const select = box.closest(".select2-container").previousElementSibling;
+    const label = select?.labels?.[0];
+    const value = box.querySelector(".select2-selection__rendered");
+    // It is the box's text; as a text field of its own it would want a name, too.
+    for (const attribute of ["role", "aria-readonly"]) value?.removeAttribute(attribute);
+    if (label) {
+      label.id ||= `label-of-${select.id}`;
+      box.setAttribute("aria-labelledby", `${label.id} ${value?.id ?? ""}`.trim());
+    } else if (select?.ariaLabel) {
+      box.removeAttribute("aria-labelledby");
+      box.ariaLabel = select.ariaLabel;
+    }
+    box.dataset.named = "";
+  }
+};
+document.addEventListener("DOMContentLoaded", () => {
+  nameBoxes();
+  new MutationObserver(nameBoxes).observe(document.body, { childList: true, subtree: true });
+});
