@@ -9,7 +9,13 @@ from exports.operations.asking import Preview, preview, request_export
 from exports.operations.deciding import approve, reject, still_valid, why_not_decide
 from exports.operations.ending import cancel, cancel_by_system, end_with_requester, recall
 from exports.operations.fetching import open_download
-from exports.policy import approvers_for, change_policy
+from exports.operations.setting import (
+    InvalidSetting,
+    alert_about,
+    change_policy,
+    set_alert,
+)
+from exports.policy import approvers_for
 from exports.steps import (
     ApproversNeeded,
     ExportError,
@@ -24,11 +30,13 @@ __all__ = [
     "ApproversNeeded",
     "ExportError",
     "InvalidRequest",
+    "InvalidSetting",
     "NotAllowed",
     "NothingToExport",
     "Preview",
     "SelfApproval",
     "WrongState",
+    "alert_about",
     "approve",
     "approvers_for",
     "cancel",
@@ -40,6 +48,7 @@ __all__ = [
     "recall",
     "reject",
     "request_export",
+    "set_alert",
     "still_valid",
     "why_not_decide",
 ]

@@ -12,7 +12,8 @@ from accounts import access, audit
 from accounts.models import User
 from exports import tables
 from exports.models import ExportRequest
-from exports.policy import approval, approvers_for
+from exports.operations.setting import alert_about
+from exports.policy import approval, approvers_for, one_at_a_time
 from exports.steps import (
     ApproversNeeded,
     InvalidRequest,
@@ -42,7 +43,7 @@ class Preview:
     sensitive_fields: frozenset[str]
     approval_needed: bool
     because: str
-    """A code: policy_off, exempt, within_threshold, above_threshold or sensitive."""
+    """A code; policy.approval gives it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,7 @@ def request_export(
         count = manifest.freeze(wish.rows, export)
         if not count:
             raise NothingToExport("There is no record to export. Change the filter or the choice.")
+        one_at_a_time(person)
         needed, because = approval(person, count, wish.sensitive_fields)
         chosen = _approvers(person, approvers) if needed else []
         export.notified.set(chosen)
@@ -119,6 +121,7 @@ def request_export(
     asks = f"{person.get_full_name()} asks for consent to export “{export.name}”"
     said = f" “{export.message}”" if export.message else ""
     tell(chosen, f"{asks}, {in_words(count)}.{said}", export)
+    alert_about(export)
     return export
 
 
