@@ -116,9 +116,10 @@ def request_export(
         export.status = S.PENDING if needed else S.APPROVED
         export.save(update_fields=["record_count", "approval_needed", "because", "status"])
         _record_request(export, chosen)
-    asks = f"{person.get_full_name()} asks for consent to export “{export.name}”"
-    said = f" “{export.message}”" if export.message else ""
-    tell(chosen, f"{asks}, {in_words(count)}.{said}", export)
+        asks = f"{person.get_full_name()} asks for consent to export “{export.name}”"
+        said = f" “{export.message}”" if export.message else ""
+        subject = "An export waits for your decision"
+        tell(chosen, f"{asks}, {in_words(count)}.{said}", export, subject=subject)
     return export
 
 
