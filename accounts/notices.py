@@ -18,7 +18,7 @@ from accounts.models import Notice, Outbox, User
 LONGEST_NOTICE = 300
 LONGEST_SUBJECT = 150
 NEWS = "News for you in crmperms"
-MARK = "This e-mail holds no data, and its way in asks for your log-in."
+MARK = "This e-mail holds no data; crmperms asks you to log in before it shows any."
 
 
 @transaction.atomic
