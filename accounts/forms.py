@@ -44,12 +44,16 @@ class ScopeGrid(forms.Widget):
     def _cell(
         self, name: str, kind: catalogue.ObjectKind, action: str, scope: Mapping[str, Any]
     ) -> dict[str, Any]:
+        try:
+            rank = int(scope.get(action, 0))
+        except ValueError:  # a posted form that is shown again, with its error
+            rank = 0
         return {
             "exists": action in kind.actions,
             "is_box": action == "add",
             "name": f"{name}-{kind.key}-{action}",
             "label": f"{catalogue.ACTION_LABELS[action]} {kind.plural.lower()}",
-            "value": int(scope.get(action, 0)),
+            "value": rank,
             "unassigned": bool(scope.get(f"{action}_unassigned", False)),
         }
 
