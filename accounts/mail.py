@@ -6,6 +6,7 @@ again, later and later; where nobody can know, the row ends as `uncertain` and i
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
@@ -20,7 +21,8 @@ from django.utils import timezone
 from accounts.models import Notice, Outbox, User
 
 S = Outbox.Status
-MOST_AT_ONCE = 20
+MOST_AT_ONCE = 50
+PATIENCE = 10.0  # seconds after which a pass begins no further e-mail, however well it goes
 ATTEMPTS = 5
 FIRST_DELAY = timedelta(minutes=1)
 # Longer than any conversation with a server whose every answer takes EMAIL_TIMEOUT.
@@ -37,12 +39,14 @@ the notice's `user` is as of now.
 def send_waiting(limit: int = MOST_AT_ONCE, *, asked_to_end: Callable[[], bool] = bool) -> int:
     """Send what is due, at most so many, and return how many were sent.
 
-    It ends at the first sign that the server is not to be reached: exports wait behind it.
+    Exports wait behind it: it ends where the server is slow, and at the first sign that it is not
+    to be reached.
     """
     if not settings.MAIL_ENABLED:
         return 0
     _give_up_left_behind()
     sent = 0
+    began = time.monotonic()
     for _ in range(limit):
         if asked_to_end() or (mail := _claim()) is None:
             break
@@ -50,6 +54,8 @@ def send_waiting(limit: int = MOST_AT_ONCE, *, asked_to_end: Callable[[], bool] 
             _rest()
             break
         sent += mail.status == S.SENT
+        if time.monotonic() - began > PATIENCE:
+            break
     return sent
 
 

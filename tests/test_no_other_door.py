@@ -246,6 +246,14 @@ def test_only_exports_makes_files_and_only_its_download_sends_one() -> None:
     assert not [name for name in makes if not name.startswith("exports/writers/")]
 
 
+def test_no_page_makes_a_file_in_the_browser() -> None:
+    sources = [p for p in Path("templates").rglob("*") if p.suffix in {".html", ".js"}]
+    assert len(sources) > 20
+    makes = re.compile(r"createObjectURL|\bBlob\(|data:(text|application)|<a\b[^>]*\sdownload\b")
+    assert [str(p) for p in sources if makes.search(p.read_text())] == []
+    assert makes.search('<a class="x" download href="/">')
+
+
 def files(floor: str) -> list[Path]:
     return sorted(Path(floor).rglob("*.py"))
 
