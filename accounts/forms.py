@@ -44,16 +44,13 @@ class ScopeGrid(forms.Widget):
     def _cell(
         self, name: str, kind: catalogue.ObjectKind, action: str, scope: Mapping[str, Any]
     ) -> dict[str, Any]:
-        try:
-            rank = int(scope.get(action, 0))
-        except ValueError:  # a posted form that is shown again, with its error
-            rank = 0
+        asked: int | str = scope.get(action, 0)  # as it was sent, where it is shown once more
         return {
             "exists": action in kind.actions,
             "is_box": action == "add",
             "name": f"{name}-{kind.key}-{action}",
             "label": f"{catalogue.ACTION_LABELS[action]} {kind.plural.lower()}",
-            "value": rank,
+            "value": int(asked) if isinstance(asked, int) or asked.isdecimal() else 0,
             "unassigned": bool(scope.get(f"{action}_unassigned", False)),
         }
 

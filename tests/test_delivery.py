@@ -77,7 +77,7 @@ def test_file_is_offered_safely_and_kept_by_nobody(c: TinyCompany) -> None:
     assert answer["Content-Disposition"] == f'attachment; filename="deal-{export.pk}.csv"'
     assert answer["Cache-Control"] == "private, no-store"
     assert answer["X-Content-Type-Options"] == "nosniff"
-    assert answer["Content-Type"] == "text/csv; charset=utf-8"
+    assert answer["Content-Type"].startswith("text/csv")
     assert answer["Content-Length"] == str(export.file_size)
     assert answer.getvalue() == path_of(export).read_bytes()
 

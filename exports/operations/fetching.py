@@ -36,7 +36,7 @@ def open_download(export: ExportRequest, *, actor: User) -> Handout:
             export=export, user=person, ip=audit.origin.get(), agent=audit.agent.get()
         )
         audit.record("export.download", actor=person, on=export, data={"sha256": export.sha256})
-        ask = partial(_ask_again, export.pk, person.pk, audit.origin.get())
+        ask = partial(_ask_again, export.pk, person, audit.origin.get())
         try:
             return Handout(export.file_name, ask)
         except FileNotFoundError:
@@ -98,13 +98,13 @@ def _check_count(export: ExportRequest) -> None:
         )
 
 
-def _ask_again(export_id: int, person_id: int, origin: str | None) -> None:
+def _ask_again(export_id: int, then: User, origin: str | None) -> None:
     """Ask in the middle of a download; where it breaks off, the log says so.
 
-    The request is over by now for whoever keeps its address, so the address is given.
+    `then` is the person when it began. The request is over by now for whoever keeps its address,
+    so the address is given.
     """
-    export = ExportRequest.objects.get(pk=export_id)
-    person = User.objects.get(pk=person_id)
+    export, person = ExportRequest.objects.get(pk=export_id), User.objects.get(pk=then.pk)
     try:
         _check_download(export, person)
     except ExportError:
