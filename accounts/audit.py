@@ -27,6 +27,9 @@ REFUSALS_PER_MINUTE = 30
 origin: ContextVar[str | None] = ContextVar("origin", default=None)
 """The address the current request came from; None outside a request."""
 
+agent: ContextVar[str] = ContextVar("agent", default="")
+"""The browser the current request came from, as it names itself; empty outside a request."""
+
 
 shown_data: list[Callable[[User, AuditEvent, dict[str, Any]], dict[str, Any]]] = []
 """A slot for upper floors: what of an event's data this reader may read (B6)."""

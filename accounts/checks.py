@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.apps import AppConfig
+from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import connections
 
@@ -32,3 +33,19 @@ def audit_log_is_protected(
                 )
             )
     return errors
+
+
+@register()
+def site_has_an_address(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Links in e-mails can be opened: the address they begin with is a whole one."""
+    if not settings.SITE_URL or settings.SITE_URL.startswith(("http://", "https://")):
+        return []
+    return [
+        Error(
+            f"SITE_URL is “{settings.SITE_URL}”, which no e-mail program opens.",
+            hint="Begin it with https:// or http://, or leave it empty.",
+            id="accounts.E002",
+        )
+    ]

@@ -44,12 +44,13 @@ class ScopeGrid(forms.Widget):
     def _cell(
         self, name: str, kind: catalogue.ObjectKind, action: str, scope: Mapping[str, Any]
     ) -> dict[str, Any]:
+        asked: int | str = scope.get(action, 0)  # as it was sent, where it is shown once more
         return {
             "exists": action in kind.actions,
             "is_box": action == "add",
             "name": f"{name}-{kind.key}-{action}",
             "label": f"{catalogue.ACTION_LABELS[action]} {kind.plural.lower()}",
-            "value": int(scope.get(action, 0)),
+            "value": int(asked) if isinstance(asked, int) or asked.isdecimal() else 0,
             "unassigned": bool(scope.get(f"{action}_unassigned", False)),
         }
 

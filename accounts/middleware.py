@@ -8,24 +8,34 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 
 from accounts import access
-from accounts.audit import origin
+from accounts.audit import agent, origin
 from accounts.models import User
 
 Answer = Callable[[HttpRequest], HttpResponse]
 
 
+LONGEST_AGENT = 300
+
+
 class OriginMiddleware:
-    """Tell the audit log the address a request came from, for as long as it lasts."""
+    """Tell where a request came from, its address and browser, for as long as it lasts."""
 
     def __init__(self, get_response: Answer) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        token = origin.set(request.META.get("REMOTE_ADDR") or None)
+        came_from = origin.set(request.META.get("REMOTE_ADDR") or None)
+        came_by = agent.set(_named(request.META.get("HTTP_USER_AGENT", "")))
         try:
             return self.get_response(request)
         finally:
-            origin.reset(token)
+            origin.reset(came_from)
+            agent.reset(came_by)
+
+
+def _named(text: str) -> str:
+    """Return how a browser names itself, without what would disturb a log that shows it."""
+    return "".join(letter for letter in text if letter.isprintable())[:LONGEST_AGENT]
 
 
 class NoStoreMiddleware:

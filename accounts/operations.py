@@ -13,13 +13,11 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, models, transaction
 from django.db.models import F
-from django.utils import timezone
 
 from accounts import access, audit, catalogue
 from accounts.audit import Actor, System, operation
 from accounts.models import (
     Membership,
-    Notice,
     ObjectScope,
     PermissionSet,
     Rank,
@@ -28,6 +26,8 @@ from accounts.models import (
     ToolGrant,
     User,
 )
+from accounts.notices import notify as notify  # noqa: PLC0414 - offered here too
+from accounts.notices import read_notices as read_notices  # noqa: PLC0414 - offered here too
 
 
 class AccountsError(Exception):
@@ -525,18 +525,3 @@ def _row(scope: ObjectScope) -> dict[str, int | bool]:
     for action in catalogue.SCOPED_ACTIONS:
         names += [action, f"{action}_unassigned"]
     return {name: getattr(scope, name) for name in names}
-
-
-# --- Notices --------------------------------------------------------------------------------------
-
-
-def notify(people: Iterable[User], text: str, link: str = "") -> None:
-    """Tell active people a sentence, with a link to where they can act (R129, R130)."""
-    Notice.objects.bulk_create(
-        Notice(user=person, text=text[:300], link=link) for person in people if person.is_active
-    )
-
-
-def read_notices(*, actor: User) -> int:
-    """Mark everything this person was told as read; return how many were new."""
-    return Notice.objects.filter(user=actor, read_at=None).update(read_at=timezone.now())

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import HttpRequest
 from django.urls import reverse
 
-from accounts import access, catalogue, operations
+from accounts import access, catalogue, notices
 from accounts.modeladmin import MOST_COUNTED, CappedCount, person
-from accounts.models import Notice, Rank, User
+from accounts.models import Rank, User
+from crmperms.inbox import unread_badge
 from exports.models import ExportRequest
 from exports.policy import usage_shown
 
@@ -20,7 +21,6 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Fill the dashboard: every number is counted within the person's own reach (L70)."""
     user = person(request)
     own = access.permitted(ExportRequest.objects.all(), user, "view").filter(requester=user)
-    notices = list(Notice.objects.filter(user=user)[:MOST_NOTICES])
     context.update(
         {
             "title": f"Welcome, {user.get_short_name()}",
@@ -30,20 +30,12 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             ),
             "own_exports": list(own[:MOST_NOTICES]),
             "usage": usage_shown(user),
-            "notices": notices,
-            "unread": sum(notice.read_at is None for notice in notices),
+            "notices": list(notices.inbox(user)[:MOST_NOTICES]),
+            "unread": unread_badge(request),
             "may_decide": access.holds_tool(user, "crm.export_approver"),
         }
     )
     return context
-
-
-def read_notices(request: HttpRequest) -> HttpResponse:
-    """Mark what a person was told as read, when they say so: looking changes nothing."""
-    if request.method != "POST":
-        return HttpResponseNotAllowed(["POST"])
-    operations.read_notices(actor=person(request))
-    return HttpResponseRedirect(reverse("admin:index"))
 
 
 def _sees(user: User, kind: catalogue.ObjectKind) -> bool:

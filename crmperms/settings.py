@@ -1,7 +1,8 @@
 """Settings of crmperms; what differs between installations comes from the environment.
 
-Read: DATABASE_URL, SECRET_KEY, DEBUG, ALLOWED_HOSTS, EXPORT_ROOT, EMAIL_URL, CSRF_TRUSTED_ORIGINS
-and SECURE (1 behind https). Everything has a default that is safe on one's own machine.
+Read: DATABASE_URL, SECRET_KEY, DEBUG, ALLOWED_HOSTS, EXPORT_ROOT, EMAIL_URL, EMAIL_FROM,
+EMAIL_TIMEOUT, SITE_URL, CSRF_TRUSTED_ORIGINS and SECURE (1 behind https). Everything has a default
+that is safe on one's own machine.
 """
 
 from pathlib import Path
@@ -146,8 +147,16 @@ STATICFILES_DIRS = [BASE_DIR / "templates" / "static"]
 # Served from where they lie: no collecting step that could be forgotten.
 WHITENOISE_USE_FINDERS = True
 EXPORT_ROOT = Path(env.str("EXPORT_ROOT", default=str(VAR / "exports")))
-if _email := env.str("EMAIL_URL", default=""):
+# Without EMAIL_URL no e-mail is written and nothing fails: people are told in their inbox.
+_email = env.str("EMAIL_URL", default="")
+MAIL_ENABLED = bool(_email)
+if MAIL_ENABLED:
     globals().update(env.email_url_config(_email))
+DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="crmperms@localhost")
+# Seconds for each answer of the mail server: exports wait behind it.
+EMAIL_TIMEOUT = env.int("EMAIL_TIMEOUT", default=5)
+# Where people reach the product; links in e-mails begin with it. Empty: they say where to click.
+SITE_URL = env.str("SITE_URL", default="").rstrip("/")
 FILTERS_EMPTY_CHOICE_LABEL = "Any"
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"

@@ -13,6 +13,7 @@ from accounts import access
 from accounts.adminsite import AccessSite
 from accounts.modeladmin import person
 from accounts.models import User
+from crmperms.inbox import inbox_urls, unread_badge
 from exports.models import ExportRequest
 from records.share_screens import sees_records, shared_page
 
@@ -28,6 +29,7 @@ class CrmSite(AccessSite):
     def get_urls(self) -> list[Any]:  # patterns and resolvers
         return [
             path("shared/", self.admin_view(shared_page), name="shared"),
+            *inbox_urls(),
             *super().get_urls(),
         ]
 
@@ -73,6 +75,14 @@ GROUPS: list[dict[str, Any]] = [
     {
         "items": [
             {"title": "Dashboard", "icon": "home", "link": reverse_lazy("admin:index")},
+            {
+                "title": "Inbox",
+                "icon": "inbox",
+                "link": reverse_lazy("admin:inbox"),
+                "badge": "crmperms.inbox.unread_badge",
+                "badge_variant": "primary",
+                "badge_only_if": unread_badge,
+            },
         ]
     },
     {

@@ -5,10 +5,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.urls import path
 from django.views.generic import RedirectView
 
-from crmperms.dashboard import read_notices
-
 urlpatterns = [
     path("", login_not_required(RedirectView.as_view(pattern_name="admin:index"))),
-    path("admin/notices/read/", admin.site.admin_view(read_notices), name="read_notices"),
     path("admin/", admin.site.urls),
 ]

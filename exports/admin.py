@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +28,19 @@ from exports.forms import whole_number
 from exports.models import ExportRequest
 from exports.operations import ExportError
 from exports.panel import panel, panel_address
+
+CONTENT_TYPES = {
+    "csv": "text/csv; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "jsonl": "application/jsonl",
+    "parquet": "application/vnd.apache.parquet",
+}
+
+
+def file_name(export: ExportRequest) -> str:
+    """Return the name a file is offered under: nothing that a person wrote stands in it."""
+    kind = re.sub(r"[^a-z0-9]+", "-", export.object)
+    return f"{kind}-{export.pk}.{export.format}"
 
 
 @admin.register(ExportRequest)
@@ -189,8 +203,12 @@ class ExportRequestAdmin(AccessModelAdmin):
         except ExportError as refusal:
             messages.error(request, str(refusal))
             return HttpResponseRedirect(panel_address(export))
-        name = f"{export.object}-{export.pk}.{export.format}"
-        answer = FileResponse(file, as_attachment=True, filename=name, content_type="text/csv")
+        answer = FileResponse(
+            file,
+            as_attachment=True,
+            filename=file_name(export),
+            content_type=CONTENT_TYPES.get(export.format, "application/octet-stream"),
+        )
         # So that a download broken off half-way, because a right was lost, shows as such.
         answer["Content-Length"] = str(export.file_size)
         return answer

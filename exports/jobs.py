@@ -174,6 +174,7 @@ def cancel_revoked(export: ExportRequest) -> None:
     )
 
 
+@transaction.atomic
 def _back_to_pending(export: ExportRequest, requester: User, reason: str) -> None:
     """Put an export before the approvers again, described as it is now (R-§1.11, Q3)."""
     names = {column["name"] for column in export.columns}
@@ -202,10 +203,13 @@ def _back_to_pending(export: ExportRequest, requester: User, reason: str) -> Non
     approvers = list(policy.approvers_for(requester))
     told = set(export.notified.values_list("pk", flat=True))
     chosen = [person for person in approvers if person.pk in told] or approvers
-    tell(chosen, f"The export “{export.name}” has to be decided on again.", export)
-    tell([requester], f"Your export “{export.name}” needs approval again before it runs.", export)
+    text = f"The export “{export.name}” has to be decided on again."
+    tell(chosen, text, export, subject="An export waits for your decision again")
+    text = f"Your export “{export.name}” needs approval again before it runs."
+    tell([requester], text, export, subject="Your export needs approval again")
 
 
+@transaction.atomic
 def _fail(export: ExportRequest) -> None:
     why = export.ended_because or KILLED
     transition(
@@ -220,7 +224,7 @@ def _fail(export: ExportRequest) -> None:
         ended_because=f"{ATTEMPTS} attempts to write the file failed; the last one because {why}.",
     )
     text = f"Your export “{export.name}” failed. Ask for it again; open it to read why."
-    tell([export.requester], text, export)
+    tell([export.requester], text, export, subject="Your export failed")
 
 
 # --- While it is written --------------------------------------------------------------------------
@@ -272,8 +276,8 @@ def finish(export: ExportRequest, part: files.Part, dropped: array[int]) -> None
             lease_until=None,
         )
         manifest.tick_off(export, dropped)
-    text = f"Your export “{export.name}” is ready: {in_words(delivered)}."
-    tell([export.requester], text, export)
+        text = f"Your export “{export.name}” is ready: {in_words(delivered)}."
+        tell([export.requester], text, export, subject="Your export is ready")
 
 
 # --- What time does -------------------------------------------------------------------------------
@@ -285,19 +289,24 @@ def lapse_overdue() -> None:
     overdue = timezone.now() - timedelta(days=days)
     for export in ExportRequest.objects.awaiting_decision().filter(requested_at__lt=overdue):
         try:
-            transition(
-                export,
-                actor=SYSTEM,
-                action="export.lapse",
-                to=S.LAPSED,
-                from_=[S.PENDING],
-                ended_at=timezone.now(),
-                ended_because=f"Nobody decided on it within {days} days.",
-            )
+            _lapse(export, days)
         except WrongState:
             continue
-        text = f"Nobody decided on your export “{export.name}” in time. Ask for it again."
-        tell([export.requester], text, export)
+
+
+@transaction.atomic
+def _lapse(export: ExportRequest, days: int) -> None:
+    transition(
+        export,
+        actor=SYSTEM,
+        action="export.lapse",
+        to=S.LAPSED,
+        from_=[S.PENDING],
+        ended_at=timezone.now(),
+        ended_because=f"Nobody decided on it within {days} days.",
+    )
+    text = f"Nobody decided on your export “{export.name}” in time. Ask for it again."
+    tell([export.requester], text, export, subject="Your export was not decided on in time")
 
 
 def expire_files() -> None:
@@ -335,4 +344,20 @@ def remove_files() -> None:
         ).update(file_name="")
 
 
+def report_strays() -> None:
+    """Say once which files belong to no export; deleting what is not known to be ours is not ours.
+
+    A worker that is killed between taking an export over and removing its predecessor's file
+    leaves one.
+    """
+    # The folder first: a file's name is in its row before the file is there.
+    there = files.names()
+    named = ExportRequest.objects.exclude(file_name="").values_list("file_name", flat=True)
+    for name in sorted(there - _reported - {n for f in named for n in files.both(f)}):
+        if name in files.names():  # not removed meanwhile, with its row's name
+            _reported.add(name)
+            logger.warning("The file %s in EXPORT_ROOT belongs to no export.", name)
+
+
+_reported: set[str] = set()
 _WITHOUT_FILE = [s for s in S if s not in {S.APPROVED, S.PROCESSING, S.COMPLETED}]

@@ -37,18 +37,22 @@ def panel(export: ExportRequest, user: User) -> dict[str, Any]:
     pending = export.status == ExportRequest.Status.PENDING
     decides = access.holds_tool(user, "crm.export_approver")
     why_not = operations.why_not_decide(export, actor=user)
+    completed = export.status == ExportRequest.Status.COMPLETED
+    why_no_file = operations.why_not_download(export, actor=user) if mine and completed else ""
     return {
         "export": export,
         "kind": kind,
         "filters": described_query(export, user),
         "columns": described_columns(export, user),
-        "downloads": export.downloads.select_related("user"),
+        "downloads": list(export.downloads.select_related("user")),
         "notified": export.notified.all(),
         "may_decide": pending and not why_not,
         "why_not": why_not if pending and (mine or decides) else "",
         "may_recall": mine and not export.is_final,
         "may_cancel": user.is_superuser and not mine and not export.is_final,
-        "may_download": mine and export.status == ExportRequest.Status.COMPLETED,
+        "may_download": mine and completed and not why_no_file,
+        "why_no_file": why_no_file,
+        "most_downloads": operations.most_downloads(export) if completed else None,
     }
 
 

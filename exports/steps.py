@@ -1,33 +1,33 @@
 """How an export moves from one state to the next, and how it is refused: the ground of operations.
 
-Every state change is one conditional UPDATE, its event in the same transaction, and what people are
-told after the commit.
+Every state change is one conditional UPDATE; its event and what people are told of it stand in the
+same transaction.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import F, Q
-from django.urls import reverse
+from django.urls import Resolver404, resolve, reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 
-from accounts import audit
+from accounts import access, audit
 from accounts.audit import Actor, System
-from accounts.models import User
-from accounts.operations import notify
+from accounts.models import Notice, User
+from accounts.notices import notify, one_line
 from exports.models import ExportRequest
 
 SYSTEM = System("exports")
 S = ExportRequest.Status
 RUNNING = (S.PENDING, S.APPROVED, S.PROCESSING)
 LONGEST_TEXT = 2000
+PAGE = "admin:exports_exportrequest_change"
 OUT_OF_REACH = "There is no such export, or it is out of your reach."
 
 
@@ -115,10 +115,43 @@ def standing(export: ExportRequest) -> str:
     )
 
 
-def tell(people: Iterable[User], text: str, export: ExportRequest) -> None:
-    """Tell people a sentence with a link to the export, once the step is committed (R129, R130)."""
-    link = reverse("admin:exports_exportrequest_change", args=[export.pk])
-    transaction.on_commit(partial(notify, list(people), text, link), robust=True)
+def tell(
+    people: Iterable[User],
+    text: str,
+    export: ExportRequest,
+    *,
+    subject: str = "News of an export",
+) -> None:
+    """Tell people a sentence with a link to the export, in the step's transaction (R129, R130).
+
+    `subject` heads the e-mail, which says in words of ours which export it is: `text` may quote
+    what a person wrote, and stays in the product (L88).
+    """
+    link = reverse(PAGE, args=[export.pk])
+    mail = [
+        f"{one_line(subject)}.",
+        "",
+        f"Export: {one_line(export.name)}, #{export.pk}",
+        f"Requested by: {one_line(export.requester.get_full_name())}",
+        f"Status: {export.get_status_display()}",
+    ]
+    place = f"Export log, #{export.pk}"
+    notify(list(people), text, link, subject=subject, mail="\n".join(mail), place=place)
+
+
+def may_be_read(notice: Notice) -> bool | None:
+    """Tell whether the addressee may still see the export a notice is about; None where it is not.
+
+    Fills the slot `accounts.mail.may_read`.
+    """
+    try:
+        target = resolve(notice.link)
+    except Resolver404:
+        return None
+    if target.view_name != PAGE:
+        return None
+    export = ExportRequest.objects.filter(pk=target.kwargs["object_id"]).first()
+    return export is not None and access.allows(notice.user, "view", export)
 
 
 def in_words(count: int) -> str:

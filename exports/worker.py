@@ -12,6 +12,7 @@ import socket
 import time
 from array import array
 from datetime import timedelta
+from functools import partial
 
 from django.db import (
     DatabaseError,
@@ -21,7 +22,7 @@ from django.db import (
     transaction,
 )
 
-from accounts import access
+from accounts import access, mail
 from accounts.models import User
 from exports import jobs, tables
 from exports.models import ExportRequest
@@ -87,7 +88,7 @@ def run_once(
     """Do everything there is to do now: upkeep, then every export that waits; return how many."""
     stop = stop or Stop()
     if upkeep:
-        do_upkeep()
+        do_upkeep(stop)
     worker = worker or new_worker_name()
     taken = 0
     while not stop.asked and (export := jobs.claim(worker, lease)) is not None:
@@ -96,13 +97,15 @@ def run_once(
     return taken
 
 
-def do_upkeep() -> None:
+def do_upkeep(stop: Stop) -> None:
     """Do what time demands; a duty that fails holds up neither the others nor exports."""
     for duty in (
         jobs.lapse_overdue,
         jobs.expire_files,
         jobs.cancel_waiting_of_revoked,
         jobs.remove_files,
+        jobs.report_strays,
+        partial(mail.send_waiting, asked_to_end=lambda: stop.asked),
     ):
         try:
             duty()

@@ -111,6 +111,23 @@ def decide(step: str, export_id: str, email: str, version: str) -> None:
         say("done")
 
 
+def download(export_id: str, email: str) -> None:
+    """Fetch a file, and say how it went."""
+    from accounts.models import User
+    from exports import operations
+    from exports.models import ExportRequest
+
+    export = ExportRequest.objects.get(pk=export_id)
+    actor = User.objects.get(email=email)
+    say("ready")
+    wait_for_go()
+    try:
+        with operations.open_download(export, actor=actor) as file:
+            say(f"{len(file.read())} bytes")
+    except operations.ExportError as refusal:
+        say(f"{type(refusal).__name__}: {refusal}")
+
+
 def work(*arguments: str) -> None:
     """Run the worker's command; with `--hold` wait for a go after an export's first chunk."""
     from django.core.management import call_command
@@ -195,5 +212,11 @@ if __name__ == "__main__":
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "crmperms.settings")
     django.setup()
-    steps = {"decide": decide, "work": work, "click": click, "leave": leave}
+    steps = {
+        "decide": decide,
+        "work": work,
+        "download": download,
+        "click": click,
+        "leave": leave,
+    }
     steps[sys.argv[1]](*sys.argv[2:])

@@ -539,21 +539,17 @@ def told(user: User) -> list[str]:
     return list(Notice.objects.filter(user=user).order_by("id").values_list("text", flat=True))
 
 
-def test_people_are_told_what_concerns_them(
-    c: TinyCompany, django_capture_on_commit_callbacks: Any
-) -> None:
-    with django_capture_on_commit_callbacks(execute=True):
-        first = pending(c.rita, c.sue, message="For the fair.")
-        second, third = pending(c.rita, c.sue), pending(c.rita, c.sue)
+def test_people_are_told_what_concerns_them(c: TinyCompany) -> None:
+    first = pending(c.rita, c.sue, message="For the fair.")
+    second, third = pending(c.rita, c.sue), pending(c.rita, c.sue)
     asked = told(c.sue)
     assert len(asked) == 3
     assert asked[0].startswith("Rita asks for consent to export “All deals”")
     assert "For the fair." in asked[0]
     assert not told(c.mona)  # not chosen (R131)
-    with django_capture_on_commit_callbacks(execute=True):
-        operations.approve(first, actor=c.axel, version=first.version)
-        operations.reject(second, actor=c.axel, version=second.version, note="Secret reason")
-        operations.cancel(third, actor=c.sam)
+    operations.approve(first, actor=c.axel, version=first.version)
+    operations.reject(second, actor=c.axel, version=second.version, note="Secret reason")
+    operations.cancel(third, actor=c.sam)
     assert told(c.rita) == [
         "Axel approved your export “All deals”. It runs now.",
         "Axel rejected your export “All deals”. Open it to read the reason.",
@@ -563,10 +559,8 @@ def test_people_are_told_what_concerns_them(
     assert link.endswith(f"/{first.pk}/change/")
 
 
-def test_nobody_is_told_what_was_rolled_back(
-    c: TinyCompany, django_capture_on_commit_callbacks: Any
-) -> None:
-    with django_capture_on_commit_callbacks(execute=True), pytest.raises(ApproversNeeded):
+def test_nobody_is_told_what_was_rolled_back(c: TinyCompany) -> None:
+    with pytest.raises(ApproversNeeded):
         pending(c.rita, c.nora)
     assert not Notice.objects.exists()
 

@@ -8,7 +8,7 @@ behind it.
 from exports.operations.asking import Preview, preview, request_export
 from exports.operations.deciding import approve, reject, still_valid, why_not_decide
 from exports.operations.ending import cancel, cancel_by_system, end_with_requester, recall
-from exports.operations.fetching import open_download
+from exports.operations.fetching import most_downloads, open_download, why_not_download
 from exports.operations.setting import (
     InvalidSetting,
     alert_about,
@@ -43,6 +43,7 @@ __all__ = [
     "cancel_by_system",
     "change_policy",
     "end_with_requester",
+    "most_downloads",
     "open_download",
     "preview",
     "recall",
@@ -51,4 +52,5 @@ __all__ = [
     "set_alert",
     "still_valid",
     "why_not_decide",
+    "why_not_download",
 ]

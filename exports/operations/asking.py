@@ -118,10 +118,11 @@ def request_export(
         export.status = S.PENDING if needed else S.APPROVED
         export.save(update_fields=["record_count", "approval_needed", "because", "status"])
         _record_request(export, chosen)
-    asks = f"{person.get_full_name()} asks for consent to export “{export.name}”"
-    said = f" “{export.message}”" if export.message else ""
-    tell(chosen, f"{asks}, {in_words(count)}.{said}", export)
-    alert_about(export)
+        asks = f"{person.get_full_name()} asks for consent to export “{export.name}”"
+        said = f" “{export.message}”" if export.message else ""
+        subject = "An export waits for your decision"
+        tell(chosen, f"{asks}, {in_words(count)}.{said}", export, subject=subject)
+        alert_about(export)
     return export
 
 

@@ -58,8 +58,8 @@ def approve(
             decided_at=timezone.now(),
             decision_note=note,
         )
-    name = person.get_full_name()
-    tell([export.requester], f"{name} approved your export “{export.name}”. It runs now.", export)
+        text = f"{person.get_full_name()} approved your export “{export.name}”. It runs now."
+        tell([export.requester], text, export, subject="Your export was approved")
 
 
 def reject(export: ExportRequest, *, actor: User, version: int, note: str) -> None:
@@ -83,9 +83,9 @@ def reject(export: ExportRequest, *, actor: User, version: int, note: str) -> No
             decision_note=note,
             ended_at=timezone.now(),
         )
-    name = person.get_full_name()
-    text = f"{name} rejected your export “{export.name}”. Open it to read the reason."
-    tell([export.requester], text, export)
+        name = person.get_full_name()
+        text = f"{name} rejected your export “{export.name}”. Open it to read the reason."
+        tell([export.requester], text, export, subject="Your export was rejected")
 
 
 def why_not_decide(export: ExportRequest, *, actor: User) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -59,11 +60,12 @@ def cancel(export: ExportRequest, *, actor: User) -> None:
             ended_at=timezone.now(),
             ended_because=f"{person.get_full_name()} cancelled it.",
         )
-    if person.pk != export.requester_id:
-        text = f"{person.get_full_name()} cancelled your export “{export.name}”."
-        tell([export.requester], text, export)
+        if person.pk != export.requester_id:
+            text = f"{person.get_full_name()} cancelled your export “{export.name}”."
+            tell([export.requester], text, export, subject="Your export was cancelled")
 
 
+@transaction.atomic
 def cancel_by_system(
     export: ExportRequest,
     *,
@@ -88,7 +90,8 @@ def cancel_by_system(
         ended_at=timezone.now(),
         ended_because=because,
     )
-    tell([export.requester], f"Your export “{export.name}” was cancelled: {because}", export)
+    text = f"Your export “{export.name}” was cancelled: {because}"
+    tell([export.requester], text, export, subject="Your export was cancelled")
 
 
 def end_with_requester(person: User, actor: Actor) -> None:

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts import access, audit
 from accounts.models import User
-from exports import tables
+from exports import policy, tables
 from exports.models import Download, ExportRequest
 from exports.steps import (
     OUT_OF_REACH,
@@ -24,22 +24,41 @@ from exports.writers.files import Handout
 def open_download(export: ExportRequest, *, actor: User) -> Handout:
     """Open the finished file for the one who asked for it, and record that they fetched it (Q16).
 
-    The file asks every few megabytes whether it still may, and raises `NotAllowed` in the middle
-    where it may not (Q24).
+    The record is committed before the first byte. The file asks every few megabytes whether it
+    still may, and raises `NotAllowed` in the middle where it may not (Q24).
     """
     with one_step("export.download", actor, export) as person:
-        export.refresh_from_db()
+        # Locked, so that of two who fetch the last copy at once the second counts the first.
+        export.refresh_from_db(from_queryset=ExportRequest.objects.select_for_update())
         _check_download(export, person)
+        _check_count(export)
+        Download.objects.create(
+            export=export, user=person, ip=audit.origin.get(), agent=audit.agent.get()
+        )
+        audit.record("export.download", actor=person, on=export, data={"sha256": export.sha256})
+        ask = partial(_ask_again, export.pk, person, audit.origin.get())
         try:
-            file = Handout(export.file_name, partial(_ask_again, export.pk, person.pk))
+            return Handout(export.file_name, ask)
         except FileNotFoundError:
             raise ExportError(
                 "The file is gone from the server. Ask for the export again, and tell a super "
                 "admin that it was missing."
             ) from None
-        Download.objects.create(export=export, user=person, ip=audit.origin.get())
-        audit.record("export.download", actor=person, on=export, data={"sha256": export.sha256})
-    return file
+
+
+def most_downloads(export: ExportRequest) -> int:
+    """Return how many times an export's file may be fetched."""
+    return export.most_downloads or policy.current().most_downloads
+
+
+def why_not_download(export: ExportRequest, *, actor: User) -> str:
+    """Return why this person may not fetch the file now, for screens; empty where they may."""
+    try:
+        _check_download(export, actor)
+        _check_count(export)
+    except ExportError as refusal:
+        return str(refusal)
+    return ""
 
 
 def _check_download(export: ExportRequest, person: User) -> None:
@@ -69,5 +88,29 @@ def _check_download(export: ExportRequest, person: User) -> None:
         )
 
 
-def _ask_again(export_id: int, person_id: int) -> None:
-    _check_download(ExportRequest.objects.get(pk=export_id), User.objects.get(pk=person_id))
+def _check_count(export: ExportRequest) -> None:
+    most = most_downloads(export)
+    if export.downloads.count() >= most:
+        times = "once" if most == 1 else f"{most} times"
+        raise WrongState(
+            f"This file was downloaded {times} already, which is as often as it may be. Ask for "
+            "the export again."
+        )
+
+
+def _ask_again(export_id: int, then: User, origin: str | None) -> None:
+    """Ask in the middle of a download; where it breaks off, the log says so.
+
+    `then` is the person when it began. The request is over by now for whoever keeps its address,
+    so the address is given.
+    """
+    export, person = ExportRequest.objects.get(pk=export_id), User.objects.get(pk=then.pk)
+    try:
+        _check_download(export, person)
+    except ExportError:
+        came_from = audit.origin.set(origin)
+        try:
+            audit.record_refusal("export.download", actor=person, code="broken_off", on=export)
+        finally:
+            audit.origin.reset(came_from)
+        raise

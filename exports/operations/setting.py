@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import Any, TypedDict, Unpack
 
+from django.db import transaction
 from django.db.models import F
 
 from accounts import access, audit
@@ -143,6 +144,7 @@ def set_alert(*, actor: User, records: int | None) -> None:
         audit.record("export_alert.set", actor=person, on=person, data=data)
 
 
+@transaction.atomic
 def alert_about(export: ExportRequest) -> None:
     """Tell each super admin who wants to hear of an export of this size; once, at the request."""
     listening = User.objects.filter(
@@ -153,4 +155,4 @@ def alert_about(export: ExportRequest) -> None:
         f"Large export: {export.requester.get_full_name()} {asks} “{export.name}”, "
         f"{in_words(export.record_count)}."
     )
-    tell(listening, text, export)
+    tell(listening, text, export, subject="A large export")

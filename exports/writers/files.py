@@ -80,8 +80,18 @@ class Part:
 
 def remove(name: str) -> None:
     """Delete a file, whole or in part; one that is gone already is fine."""
-    for path in (root() / name, root() / (name + PART)):
-        path.unlink(missing_ok=True)
+    for each in both(name):
+        (root() / each).unlink(missing_ok=True)
+
+
+def both(name: str) -> tuple[str, str]:
+    """Return what a file is called when it is whole and while it is written."""
+    return name, name + PART
+
+
+def names() -> set[str]:
+    """Return the names of everything that lies in the folder of all exports."""
+    return {path.name for path in root().iterdir()}
 
 
 class Handout(io.BufferedIOBase):

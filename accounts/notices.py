@@ -1,0 +1,86 @@
+"""What people are told: in their inbox, and by e-mail where that is set up (R129, R130).
+
+A notice and its e-mail are written in the transaction of what they tell of: told exactly what was
+done, whatever is killed. Sending is mail.py's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from accounts.models import Notice, Outbox, User
+
+LONGEST_NOTICE = 300
+LONGEST_SUBJECT = 150
+NEWS = "News for you in crmperms"
+MARK = "This e-mail holds no data; crmperms asks you to log in before it shows any."
+
+
+@transaction.atomic
+def notify(
+    people: Iterable[User],
+    text: str,
+    link: str = "",
+    *,
+    subject: str = NEWS,
+    mail: str = "Something in crmperms concerns you.",
+    place: str = "Inbox",
+) -> None:
+    """Tell active people a sentence, with a link to where they can act (R129, R130).
+
+    `subject` and `mail` go to mailboxes that nobody governs: no data of a record may stand in
+    them, no value of a filter and no words that a person wrote (L88). `place` says where to look
+    where no address can be given.
+    """
+    told = [person for person in people if person.is_active]
+    notices = Notice.objects.bulk_create(
+        Notice(user=person, text=shortened(text), link=link) for person in told
+    )
+    if settings.MAIL_ENABLED:
+        body = f"{mail}\n\n{_way_in(link, place)}\n\n-- \n{MARK}\n"
+        Outbox.objects.bulk_create(
+            Outbox(notice=notice, subject=one_line(subject)[:LONGEST_SUBJECT], text=body)
+            for notice, person in zip(notices, told, strict=True)
+            if person.email
+        )
+
+
+def inbox(user: User) -> QuerySet[Notice]:
+    """Return everything a person was told, newest first."""
+    return Notice.objects.filter(user=user)
+
+
+def unread(user: User) -> QuerySet[Notice]:
+    """Return what a person was told and has not marked as read."""
+    return inbox(user).filter(read_at=None)
+
+
+def read_notices(*, actor: User) -> int:
+    """Mark everything this person was told as read; return how many were new."""
+    return unread(actor).update(read_at=timezone.now())
+
+
+def read_notice(notice: Notice, *, actor: User) -> None:
+    """Mark one notice as read; somebody else's stays as it is."""
+    unread(actor).filter(pk=notice.pk).update(read_at=timezone.now())
+
+
+def one_line(text: str) -> str:
+    """Return a text without line breaks: a name must not begin a line, or a header, of its own."""
+    return " ".join(text.split())
+
+
+def shortened(text: str) -> str:
+    """Return a text that fits into a notice, and that shows where it was cut."""
+    return text if len(text) <= LONGEST_NOTICE else f"{text[: LONGEST_NOTICE - 1]}…"
+
+
+def _way_in(link: str, place: str) -> str:
+    if link and settings.SITE_URL:
+        return f"Open it in crmperms:\n{settings.SITE_URL}{link}"
+    return f"To read it, log in to crmperms and open: {place}."

@@ -1,0 +1,95 @@
+"""The inbox: everything a person was told, with what is new marked; looking changes nothing."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.core.paginator import Paginator
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+)
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+
+from accounts import notices
+from accounts.modeladmin import person
+from accounts.models import Notice
+
+PER_PAGE = 25
+MOST_COUNTED = 99
+# Where a step may lead back to; never an address that was posted.
+BACK = {"dashboard": "admin:index"}
+
+
+def inbox_urls() -> list[URLPattern]:
+    """Return the inbox's own addresses, for the site to guard by its log-in."""
+    view = admin.site.admin_view
+    return [
+        path("inbox/", view(inbox), name="inbox"),
+        path("inbox/read/", view(read_all), name="inbox_read_all"),
+        path("inbox/<int:pk>/read/", view(read_one), name="inbox_read"),
+        path("inbox/<int:pk>/open/", view(open_one), name="inbox_open"),
+    ]
+
+
+def unread_badge(request: HttpRequest) -> str:
+    """Return the side bar's badge: how many notices are new to this person, or nothing."""
+    if not hasattr(request, "_unread"):
+        new = notices.unread(person(request))[: MOST_COUNTED + 1].count()
+        text = f"{MOST_COUNTED}+" if new > MOST_COUNTED else str(new or "")
+        request._unread = text  # type: ignore[attr-defined]  # a memo of this request
+    return request._unread  # type: ignore[attr-defined, no-any-return]  # a memo of this request
+
+
+def inbox(request: HttpRequest) -> HttpResponse:
+    """Show what this person was told, newest first; with `?unread=1` only what is new."""
+    if request.method not in ("GET", "HEAD"):
+        return HttpResponseNotAllowed(["GET"])
+    user = person(request)
+    only_unread = request.GET.get("unread") == "1"
+    rows = notices.unread(user) if only_unread else notices.inbox(user)
+    page = Paginator(rows, PER_PAGE).get_page(request.GET.get("page"))
+    context = {
+        **admin.site.each_context(request),
+        "title": "Inbox",
+        "page": page,
+        "only_unread": only_unread,
+        "unread": unread_badge(request),
+        # Steps on a row lead back to where it stood.
+        "here": request.GET.urlencode(),
+    }
+    return TemplateResponse(request, "crmperms/inbox.html", context)
+
+
+def read_all(request: HttpRequest) -> HttpResponse:
+    """Mark everything as read, when the person says so."""
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    notices.read_notices(actor=person(request))
+    return HttpResponseRedirect(reverse(BACK.get(request.POST.get("back", ""), "admin:inbox")))
+
+
+def read_one(request: HttpRequest, pk: int) -> HttpResponse:
+    """Mark one notice as read, and go back to the page it stood on."""
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    notices.read_notice(_own(request, pk), actor=person(request))
+    query = request.GET.urlencode()
+    return HttpResponseRedirect(reverse("admin:inbox") + (f"?{query}" if query else ""))
+
+
+def open_one(request: HttpRequest, pk: int) -> HttpResponse:
+    """Mark one notice as read, and go to what it is about."""
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    notice = _own(request, pk)
+    notices.read_notice(notice, actor=person(request))
+    return HttpResponseRedirect(notice.link or reverse("admin:inbox"))
+
+
+def _own(request: HttpRequest, pk: int) -> Notice:
+    """Return one of this person's notices; somebody else's is as absent as one that never was."""
+    return get_object_or_404(notices.inbox(person(request)), pk=pk)
