@@ -109,6 +109,8 @@ def standing(export: ExportRequest) -> str:
         verb = "rejected" if export.status == S.REJECTED else "approved"
         when = date_format(timezone.localtime(export.decided_at), "j F Y, H:i")
         decided = f" {export.decided_by.get_full_name()} {verb} it on {when}."
+    elif export.status == S.PENDING and export.waits_again_because:
+        decided = f" An earlier decision was undone: {export.waits_again_because}"
     return (
         "Nothing was changed: this export is not as you saw it any more. Its state is now "
         f"“{export.get_status_display()}”.{decided} Reload the page to go on from there."

@@ -100,6 +100,7 @@ def do_upkeep() -> None:
     """Do what time demands; a duty that fails holds up neither the others nor exports."""
     for duty in (
         jobs.lapse_overdue,
+        jobs.remind,
         jobs.expire_files,
         jobs.cancel_waiting_of_revoked,
         jobs.remove_files,
@@ -166,7 +167,7 @@ def _write(export: ExportRequest, part: files.Part, lease: timedelta, stop: Stop
     dropped = array("q")
     written = 0
     last_beat = time.monotonic()
-    part.write(csv.head([column["label"] for column in export.columns]))
+    part.write(csv.head([column["label"] for column in export.leaving_columns]))
     for ids in manifest.chunks(export):
         if stop.asked:
             raise Interrupted

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -172,6 +172,18 @@ class ExportRequest(Lease):
     def is_final(self) -> bool:
         """Tell whether nothing can change any more, apart from the file's end."""
         return self.status not in {"pending", "approved", "processing"}
+
+    @property
+    def leaving_columns(self) -> list[dict[str, Any]]:
+        """The frozen columns without those the approver dropped: what the file has (B9)."""
+        dropped = set(self.conditions.get("columns_dropped", ()))
+        return [column for column in self.columns if column["name"] not in dropped]
+
+    @property
+    def most_leaving(self) -> int:
+        """How many of the frozen records may leave, the first in their order (B9)."""
+        cap: int = self.conditions.get("most_records", self.record_count)
+        return min(self.record_count, cap)
 
     @classmethod
     def access_rules(cls, person: Person, action: str) -> list[Rule]:

@@ -6,7 +6,14 @@ behind it.
 """
 
 from exports.operations.asking import Preview, preview, request_export
-from exports.operations.deciding import approve, reject, still_valid, why_not_decide
+from exports.operations.deciding import (
+    Conditions,
+    approve,
+    reject,
+    still_valid,
+    why_not_decide,
+)
+from exports.operations.delegating import arrange_delegate, end_delegate, with_delegates
 from exports.operations.ending import cancel, cancel_by_system, end_with_requester, recall
 from exports.operations.fetching import open_download
 from exports.policy import approvers_for, change_policy
@@ -22,6 +29,7 @@ from exports.steps import (
 
 __all__ = [
     "ApproversNeeded",
+    "Conditions",
     "ExportError",
     "InvalidRequest",
     "NotAllowed",
@@ -31,9 +39,11 @@ __all__ = [
     "WrongState",
     "approve",
     "approvers_for",
+    "arrange_delegate",
     "cancel",
     "cancel_by_system",
     "change_policy",
+    "end_delegate",
     "end_with_requester",
     "open_download",
     "preview",
@@ -42,4 +52,5 @@ __all__ = [
     "request_export",
     "still_valid",
     "why_not_decide",
+    "with_delegates",
 ]
