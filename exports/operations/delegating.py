@@ -30,8 +30,8 @@ def with_delegates(approvers: Iterable[User], requester: User) -> list[User]:
     somebody and is away too is not followed further. One query.
     """
     chosen, today = list(approvers), timezone.localdate()
-    delegates = away(chosen, today, today).values("delegate")
-    standing_in = approvers_for(requester).filter(pk__in=delegates)
+    away = holding(today, today).filter(approver__in=chosen)
+    standing_in = approvers_for(requester).filter(pk__in=away.values("delegate"))
     return [*chosen, *standing_in.exclude(pk__in=[person.pk for person in chosen])]
 
 
@@ -50,8 +50,7 @@ def arrange_delegate(*, actor: User, delegate: User, first_day: date, last_day: 
             raise InvalidRequest("The last day is before the first. Correct one of them.")
         if last_day < timezone.localdate():
             raise InvalidRequest("The last day is over. Choose today or a later day.")
-        running = Delegation.objects.filter(approver=person, ended_at=None)
-        if running.filter(first_day__lte=last_day, last_day__gte=first_day).exists():
+        if holding(first_day, last_day).filter(approver=person).exists():
             raise InvalidRequest("Somebody stands in for you on one of these days. End that first.")
         delegation = Delegation.objects.create(
             approver=person, delegate=delegate, first_day=first_day, last_day=last_day
@@ -75,10 +74,9 @@ def end_delegate(delegation: Delegation, *, actor: User) -> None:
     _tell(delegation.delegate, f"You no longer stand in for {person.get_full_name()}.")
 
 
-def away(approvers: Iterable[User], first: date, last: date) -> QuerySet[Delegation]:
-    """Return what these people arranged for any of these days."""
-    rows = Delegation.objects.filter(approver__in=list(approvers), ended_at=None)
-    return rows.filter(first_day__lte=last, last_day__gte=first)
+def holding(first: date, last: date) -> QuerySet[Delegation]:
+    """Return what is arranged for any of these days, and was not ended."""
+    return Delegation.objects.filter(first_day__lte=last, last_day__gte=first, ended_at=None)
 
 
 def _day(day: date) -> str:
