@@ -77,13 +77,16 @@ class ExportRequestAdmin(AccessModelAdmin):
         """The filter sheet picks people as lists of records do."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows: QuerySet[Any] = super().get_queryset(request)
-        rows = rows.select_related("requester", "decided_by")
         # What conditions start from; here, so that a review need not ask for the policy as well.
         policy = ExportPolicy.objects.filter(pk=1)
-        rows = rows.annotate(
-            policy_days=Subquery(policy.values("file_days")),
-            policy_downloads=Subquery(policy.values("most_downloads")),
+        rows: QuerySet[Any] = (
+            super()
+            .get_queryset(request)
+            .select_related("requester", "decided_by")
+            .annotate(
+                policy_days=Subquery(policy.values("file_days")),
+                policy_downloads=Subquery(policy.values("most_downloads")),
+            )
         )
         return rows
 
