@@ -52,7 +52,7 @@ def panel_opener(request: HttpRequest) -> Callable[[ExportRequest], str]:
         query = f"{rest}&review={obj.pk}" if rest else f"review={obj.pk}"
         return format_html('<a class="text-link" href="?{}">{}</a>', query, text)
 
-    opener.short_description = ""  # type: ignore[attr-defined]  # read by the admin
+    opener.short_description = "Review"  # type: ignore[attr-defined]  # read by the admin
     return opener
 
 
@@ -125,7 +125,8 @@ class ExportRequestAdmin(AccessModelAdmin):
             export = self.found(request, review)
             context["panel"] = panel(export, person(request))
             context["typed"] = typed_before(request, export)
-            context["panel_closes_to"] = f"{request.path}?{rest_of(request)}"
+            rest = rest_of(request)
+            context["panel_closes_to"] = f"{request.path}?{rest}" if rest else request.path
         return super().changelist_view(request, context)
 
     def change_view(

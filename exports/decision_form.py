@@ -32,11 +32,12 @@ def posted_conditions(posted: QueryDict, export: ExportRequest) -> dict[str, Any
 def keep_typed(request: HttpRequest, export: ExportRequest, *, again: bool) -> None:
     """Keep what was typed for the page that follows; `again` opens the same dialog there."""
     step = request.path.rstrip("/").rpartition("/")[2]
+    if step not in ("approve", "reject"):
+        return
     values = {name: request.POST.get(name, "")[:2000] for name in ("note", *NUMBERS)}
     drop = request.POST.getlist("drop")[:1000]
     request.session[_KEPT] = {
         "export": export.pk,
-        "version": export.version,
         "opens": step if again else "",
         "step": step,
         "drop": [int(place) for place in drop if place.isdecimal() and len(place) < 9],

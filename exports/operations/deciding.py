@@ -189,13 +189,13 @@ def _check_seen(export: ExportRequest, person: User, version: int, manifest: str
     """Raise, saying what changed, unless the request is as it was on the screen (B10)."""
     if export.version == version and manifest in ("", export.manifest_sha256):
         return
-    changed = standing(export)
+    more = ""
     if export.status == S.PENDING and export.waits_again_because:
         described = tables.described(export.columns, tables.model_of(export.object), person)
         flagged = [column["label"] for column in described if column["sensitive"]]
-        changed += f" It has {_counted(len(described), 'column')} now, sensitive among them: "
-        changed += f"{', '.join(flagged) or 'none'}."
-    raise WrongState(changed)
+        more = f" It has {_counted(len(described), 'column')} now, sensitive among them: "
+        more += f"{', '.join(flagged) or 'none'}."
+    raise WrongState(standing(export, more))
 
 
 def still_valid(export: ExportRequest) -> bool:
