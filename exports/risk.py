@@ -173,14 +173,11 @@ def _sensitive(export: ExportRequest, model: type[Record], reader: User) -> Figu
     label = "Sensitive data"
     if not export.sensitive_fields:
         return Figure("sensitive", label, "None", "No sensitive column, filter or order.")
+    # What only the query looks at has no column: it is named by its field.
     hidden = hidden_fields(reader, model)
-    labels = {column.field: column.label for column in tables.table(model)}
-    shown = [
-        labels.get(name, filters.RESTRICTED_FIELD)
-        if name not in hidden
-        else filters.RESTRICTED_FIELD
-        for name in export.sensitive_fields
-    ]
+    labels = {c.field: c.label for c in tables.table(model) if c.field not in hidden}
+    labels |= {c["name"]: c["label"] for c in tables.described(export.columns, model, reader)}
+    shown = [labels.get(name, filters.RESTRICTED_FIELD) for name in export.sensitive_fields]
     inside = sum(column["sensitive"] for column in export.columns)
     detail = f"{_number(inside)} of {_number(len(export.columns))} columns"
     detail += "; filters and order count too." if inside < len(shown) else "."

@@ -100,7 +100,9 @@ def test_less_leaves_than_was_asked(
     assert export.expires_at is not None
     assert DAY < export.expires_at - timezone.now() <= 2 * DAY
     event = AuditEvent.objects.get(action="export.approve")
-    assert event.data["conditions"] == {
+    assert event.data == {
+        "to": "approved",
+        "object": "deal",
         "columns_dropped": ["amount", "owner"],
         "most_records": 3,
         "file_days": 2,
@@ -113,6 +115,15 @@ def test_less_leaves_than_was_asked(
     )
     text = logged_in(c, "rita").get(f"{LOG}?review={export.pk}").text
     assert "Without Amount, Owner." in text
+    # Who reads the audit log and may not see a field does not learn its name there either.
+    Property.objects.create(object="deal", name="amount", access="super_admins")
+    page = f"/admin/accounts/auditevent/{event.pk}/change/"
+    assert "amount" in logged_in(c, "sam").get(page).text
+    text = logged_in(c, "otto").get(page).text
+    assert "and 1 restricted field" in text
+    assert "amount" not in text
+    text = logged_in(c, "rita").get(f"{LOG}?review={export.pk}").text
+    assert "Without Restricted field, Owner." in text
     assert "Only the first 3 of 9 records." in text
 
 

@@ -77,17 +77,19 @@ def approve(
             to=S.APPROVED,
             from_=[S.PENDING],
             where=Q(version=version),
-            data={"conditions": less} if less else None,
+            # Names of columns at the top, beside what they are of: so the log hides those that its
+            # reader may not see.
+            data={"object": export.object, **less} if less else None,
             text=note,
             decided_by=person,
             decided_at=timezone.now(),
             decision_note=note,
             conditions=less,
         )
-    name = person.get_full_name()
-    limits = f" with less than you asked for: {in_short(export)}" if less else ""
-    text = f"{name} approved your export “{export.name}”{limits}. It runs now."
-    tell([export.requester], text, export)
+        name = person.get_full_name()
+        limits = f" with less than you asked for: {in_short(export)}" if less else ""
+        text = f"{name} approved your export “{export.name}”{limits}. It runs now."
+        tell([export.requester], text, export)
 
 
 def reject(

@@ -57,8 +57,8 @@ def arrange_delegate(*, actor: User, delegate: User, first_day: date, last_day: 
         )
         data = {"delegate": delegate.pk, "first_day": first_day, "last_day": last_day}
         audit.record("delegation.arrange", actor=person, on=delegation, data=data)
-    days = f"from {_day(first_day)} to {_day(last_day)}"
-    _tell(delegate, f"{person.get_full_name()} is away {days}: you are told of requests meanwhile.")
+        away = f"{person.get_full_name()} is away from {_day(first_day)} to {_day(last_day)}"
+        _tell(delegate, f"{away}: you are told of requests meanwhile.")
     return delegation
 
 
@@ -71,7 +71,7 @@ def end_delegate(delegation: Delegation, *, actor: User) -> None:
         if not rows.update(ended_at=timezone.now()):
             raise WrongState("This was ended already. Reload the page.")
         audit.record("delegation.end", actor=person, on=delegation)
-    _tell(delegation.delegate, f"You no longer stand in for {person.get_full_name()}.")
+        _tell(delegation.delegate, f"You no longer stand in for {person.get_full_name()}.")
 
 
 def holding(first: date, last: date) -> QuerySet[Delegation]:
