@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Subquery
 from django.http import (
     FileResponse,
     HttpRequest,
@@ -16,18 +16,46 @@ from django.http import (
     HttpResponseNotAllowed,
     HttpResponseRedirect,
 )
+from django.template.loader import render_to_string
 from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from unfold.decorators import display
 
 from accounts import catalogue
 from accounts.modeladmin import AccessModelAdmin, person
 from exports import operations
+from exports.away import away_tools, away_view, end_view
+from exports.decision_form import keep_typed, posted_conditions, typed_before
 from exports.dialog import new_view
 from exports.forms import whole_number
-from exports.models import ExportRequest
-from exports.operations import ExportError
+from exports.log import LogFilter
+from exports.models import ExportPolicy, ExportRequest
+from exports.operations import ExportError, InvalidRequest
 from exports.panel import panel, panel_address
+from records.admin import RecordAdmin
+
+
+def rest_of(request: HttpRequest) -> str:
+    """Return the log's query without the panel, so that closing it keeps the filters."""
+    rest = request.GET.copy()
+    rest.pop("review", None)
+    return rest.urlencode()
+
+
+def panel_opener(request: HttpRequest) -> Callable[[ExportRequest], str]:
+    """Return the column that opens a row's panel over the list as it is narrowed now."""
+    rest = rest_of(request)
+
+    def opener(obj: ExportRequest) -> str:
+        text = "Review approval request" if obj.approval_needed else "Details"
+        query = f"{rest}&review={obj.pk}" if rest else f"review={obj.pk}"
+        return format_html('<a class="text-link" href="?{}">{}</a>', query, text)
+
+    opener.short_description = "Review"  # type: ignore[attr-defined]  # read by the admin
+    return opener
+
 
 CONTENT_TYPES = {
     "csv": "text/csv; charset=utf-8",
@@ -48,61 +76,72 @@ class ExportRequestAdmin(AccessModelAdmin):
     """The export log: everybody's own exports; approvers see what needs approval; auditors all."""
 
     refusals = (ExportError,)
-    list_display = (
-        "title",
-        "object_name",
-        "record_count",
-        "requester",
-        "requested_at",
-        "open_panel",
-    )
+    list_display = ("title", "source", "records", "user", "date")
     list_display_links = None
-    list_filter = ("status",)
+    list_filter = (LogFilter,)
     search_fields = ("name",)
     search_help_text = "Search name"
-    sortable_by = ("record_count", "requested_at")
+    sortable_by = ("records", "date")
     extra_parameters = ("review",)
+    change_list_template = "exports/log.html"
     list_after_template = "exports/log_panel.html"
+    list_filter_sheet = True
     show_add_link = False
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).select_related("requester", "decided_by")
+    class Media(RecordAdmin.Media):
+        """The filter sheet picks people as lists of records do."""
 
-    @display(description="Export")
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        # What conditions start from; here, so that a review need not ask for the policy as well.
+        policy = ExportPolicy.objects.filter(pk=1)
+        rows: QuerySet[Any] = (
+            super()
+            .get_queryset(request)
+            .select_related("requester", "decided_by")
+            .annotate(
+                policy_days=Subquery(policy.values("file_days")),
+                policy_downloads=Subquery(policy.values("most_downloads")),
+            )
+        )
+        return rows
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        return [*super().get_list_display(request), panel_opener(request)]
+
+    @display(description="Name")
     def title(self, obj: ExportRequest) -> str:
         """The name, and beneath it where the export stands (R120)."""
-        return format_html(
-            '{}<span class="below"><span class="chip is-{}">{}</span>{}</span>',
-            str(obj),
-            obj.status,
-            obj.get_status_display(),
-            format_html(' <span class="chip is-sensitive">Sensitive</span>')
-            if obj.has_sensitive
-            else "",
-        )
+        return render_to_string("exports/log_name.html", {"export": obj})
 
     @display(description="Source")
-    def object_name(self, obj: ExportRequest) -> str:
+    def source(self, obj: ExportRequest) -> str:
         kind = catalogue.object_kind(obj.object)
         return kind.plural if kind else obj.object
 
-    @display(description="")
-    def open_panel(self, obj: ExportRequest) -> str:
-        text = "Review approval request" if obj.approval_needed else "Details"
-        return format_html('<a class="text-link" href="?review={}">{}</a>', obj.pk, text)
+    @display(description="Records", ordering="record_count")
+    def records(self, obj: ExportRequest) -> str:
+        return f"{obj.record_count:,}"
+
+    @display(description="User")
+    def user(self, obj: ExportRequest) -> str:
+        return obj.requester.get_full_name()
+
+    @display(description="Date", ordering="requested_at")
+    def date(self, obj: ExportRequest) -> str:
+        return date_format(timezone.localtime(obj.requested_at), "j M Y, H:i")
 
     # The panel ---------------------------------------------------------------------------------
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> Any:  # Unfold promises a TemplateResponse; an action redirects
-        context = dict(extra_context or {}, title="Export log")
+        context = dict(extra_context or {}, title="Export log", list_tools=away_tools(request))
         if review := request.GET.get("review"):
             export = self.found(request, review)
             context["panel"] = panel(export, person(request))
-            rest = request.GET.copy()
-            del rest["review"]
-            context["panel_closes_to"] = f"{request.path}?{rest.urlencode()}"
+            context["typed"] = typed_before(request, export)
+            rest = rest_of(request)
+            context["panel_closes_to"] = f"{request.path}?{rest}" if rest else request.path
         return super().changelist_view(request, context)
 
     def change_view(
@@ -135,6 +174,8 @@ class ExportRequestAdmin(AccessModelAdmin):
         view = self.admin_site.admin_view
         return [
             path("new/<slug:key>/", view(new_view), name="exports_exportrequest_new"),
+            path("away/", view(away_view), name="exports_exportrequest_away"),
+            path("away/<int:pk>/end/", view(end_view), name="exports_exportrequest_away_end"),
             *(
                 path(f"<int:pk>/{name}/", view(step), name=f"exports_exportrequest_{name}")
                 for name, step in steps.items()
@@ -153,6 +194,7 @@ class ExportRequestAdmin(AccessModelAdmin):
             messages.success(request, run(export))
         except ExportError as refusal:
             messages.error(request, str(refusal))
+            keep_typed(request, export, again=isinstance(refusal, InvalidRequest))
         return HttpResponseRedirect(panel_address(export))
 
     def approve_view(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -161,7 +203,9 @@ class ExportRequestAdmin(AccessModelAdmin):
                 export,
                 actor=person(request),
                 version=whole_number(request.POST.get("version")),
-                note=request.POST.get("note", "").strip(),
+                manifest=request.POST.get("manifest", ""),
+                note=request.POST.get("note", ""),
+                conditions=posted_conditions(request.POST, export),
             )
             return f"Approved. {export.requester} gets the file as soon as it is written."
 
@@ -173,7 +217,8 @@ class ExportRequestAdmin(AccessModelAdmin):
                 export,
                 actor=person(request),
                 version=whole_number(request.POST.get("version")),
-                note=request.POST.get("note", "").strip(),
+                manifest=request.POST.get("manifest", ""),
+                note=request.POST.get("note", ""),
             )
             return f"Rejected. {export.requester} reads your reason."
 

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import logging
 from array import array
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import DatabaseError, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.formats import date_format
 
-from accounts import access
+from accounts import access, audit
 from accounts.models import User
 from exports import policy, tables
 from exports.models import ExportRequest
-from exports.operations import cancel_by_system, still_valid
+from exports.operations import cancel_by_system, still_valid, with_delegates
 from exports.steps import SYSTEM, S, WrongState, in_words, tell, transition
 from exports.writers import files, manifest
 from records.models import Record
@@ -109,17 +110,22 @@ def _may_proceed(export: ExportRequest) -> bool:
     requester = export.requester
     decider = export.decided_by
     if export.approval_needed and not (decider and access.holds_tool(decider, policy.DECIDE)):
-        _back_to_pending(export, requester, "approver_lost_right")
+        who = decider.get_full_name() if decider else "nobody"
+        why = f"The approver, {who}, may not approve any more."
+        _back_to_pending(export, requester, "approver_lost_right", why)
         return False
     visible = {c.name for c in tables.permitted_columns(_model(export), requester)}
-    hidden = {column["name"] for column in export.columns} - visible
+    hidden = {column["name"] for column in export.leaving_columns} - visible
     newly_sensitive = _sensitive_now(export) - set(export.sensitive_fields)
     consent = export.approval_needed or policy.approval(requester, 0, newly_sensitive)[0]
     if newly_sensitive and consent:
-        _back_to_pending(export, requester, "became_sensitive")
+        since = "approved" if export.decided_by_id else "asked for"
+        why = f"A column became sensitive since it was {since}."
+        _back_to_pending(export, requester, "became_sensitive", why)
         return False
     if hidden and export.approval_needed:
-        _back_to_pending(export, requester, "became_restricted")
+        why = "A column was restricted since it was approved."
+        _back_to_pending(export, requester, "became_restricted", why)
         return False
     if hidden:
         return _narrow(export, hidden)
@@ -146,9 +152,9 @@ def _narrow(export: ExportRequest, hidden: set[str]) -> bool:
 
 
 def still_whole(export: ExportRequest, requester: User) -> bool:
-    """Tell whether the requester may still see every column that this export has."""
+    """Tell whether the requester may still see every column that this file has."""
     visible = {column.name for column in tables.permitted_columns(_model(export), requester)}
-    return visible >= {column["name"] for column in export.columns}
+    return visible >= {column["name"] for column in export.leaving_columns}
 
 
 def _model(export: ExportRequest) -> type[Record]:
@@ -156,7 +162,8 @@ def _model(export: ExportRequest) -> type[Record]:
 
 
 def _sensitive_now(export: ExportRequest) -> frozenset[str]:
-    names = {column["name"] for column in export.columns}
+    # A dropped column does not leave; a filter or an order by its field counts all the same.
+    names = {column["name"] for column in export.leaving_columns}
     columns = [c for c in tables.table(_model(export)) if c.name in names]
     return tables.sensitive(_model(export), columns, export.query)
 
@@ -175,8 +182,11 @@ def cancel_revoked(export: ExportRequest) -> None:
 
 
 @transaction.atomic
-def _back_to_pending(export: ExportRequest, requester: User, reason: str) -> None:
-    """Put an export before the approvers again, described as it is now (R-§1.11, Q3)."""
+def _back_to_pending(export: ExportRequest, requester: User, reason: str, because: str) -> None:
+    """Put an export before the approvers again, described as it is now (R-§1.11, Q3).
+
+    Conditions go with the decision they were part of: whoever decides anew sets their own.
+    """
     names = {column["name"] for column in export.columns}
     visible = tables.permitted_columns(_model(export), requester)
     columns = [column for column in visible if column.name in names]
@@ -196,6 +206,10 @@ def _back_to_pending(export: ExportRequest, requester: User, reason: str) -> Non
         decided_by=None,
         decided_at=None,
         decision_note="",
+        conditions={},
+        waits_again_because=because,
+        waits_again_since=timezone.now(),
+        reminders=0,
         worker="",
         lease_until=None,
         file_name="",
@@ -203,9 +217,11 @@ def _back_to_pending(export: ExportRequest, requester: User, reason: str) -> Non
     approvers = list(policy.approvers_for(requester))
     told = set(export.notified.values_list("pk", flat=True))
     chosen = [person for person in approvers if person.pk in told] or approvers
-    text = f"The export “{export.name}” has to be decided on again."
+    chosen = with_delegates(chosen, requester)
+    export.notified.add(*chosen)
+    text = f"The export “{export.name}” has to be decided on again. {because}"
     tell(chosen, text, export, subject="An export waits for your decision again")
-    text = f"Your export “{export.name}” needs approval again before it runs."
+    text = f"Your export “{export.name}” needs approval again. {because}"
     tell([requester], text, export, subject="Your export needs approval again")
 
 
@@ -254,8 +270,14 @@ def note_error(export: ExportRequest, error: Exception) -> None:
 
 def finish(export: ExportRequest, part: files.Part, dropped: array[int]) -> None:
     """Commit the pointer to a published file, what was in it, and the event; all or nothing."""
-    delivered = export.record_count - len(dropped)
+    delivered = export.most_leaving - len(dropped)
     now = timezone.now()
+    rules = policy.current()
+
+    def least(allowed: int, condition: str) -> int:
+        wanted: int = export.conditions.get(condition, allowed)
+        return min(allowed, wanted)
+
     with transaction.atomic():
         transition(
             export,
@@ -269,7 +291,8 @@ def finish(export: ExportRequest, part: files.Part, dropped: array[int]) -> None
             delivered_count=delivered,
             file_size=part.size,
             sha256=part.sha256,
-            expires_at=now + timedelta(days=policy.current().file_days),
+            expires_at=now + timedelta(days=least(rules.file_days, "file_days")),
+            most_downloads=least(rules.most_downloads, "most_downloads"),
             ended_at=now,
             ended_because="",
             worker="",
@@ -287,7 +310,7 @@ def lapse_overdue() -> None:
     """End requests that nobody decided on in time (Q14)."""
     days = policy.current().lapse_days
     overdue = timezone.now() - timedelta(days=days)
-    for export in ExportRequest.objects.awaiting_decision().filter(requested_at__lt=overdue):
+    for export in ExportRequest.objects.waiting_since_before(overdue):
         try:
             _lapse(export, days)
         except WrongState:
@@ -307,6 +330,50 @@ def _lapse(export: ExportRequest, days: int) -> None:
     )
     text = f"Nobody decided on your export “{export.name}” in time. Ask for it again."
     tell([export.requester], text, export, subject="Your export was not decided on in time")
+
+
+def remind() -> None:
+    """Remind the approvers who were told of what still waits, each time once."""
+    lapses_after = timedelta(days=policy.current().lapse_days)
+    moments = reminder_moments(lapses_after)
+    # The last one first: whoever comes late reminds once, and not twice in a row.
+    for number, after in reversed(list(enumerate(moments, 1))):
+        waiting = ExportRequest.objects.waiting_since_before(timezone.now() - after)
+        for export in waiting.filter(reminders__lt=number):
+            _remind(export, number, export.waiting_since + lapses_after)
+
+
+def reminder_moments(lapses_after: timedelta) -> tuple[timedelta, ...]:
+    """Return after how long to remind: a day after the request, and a day before it lapses.
+
+    Once, half-way, where a request lives so short that the two would fall together or cross.
+    """
+    day = timedelta(days=1)
+    if lapses_after <= 2 * day:
+        return (lapses_after / 2,)
+    return (day, lapses_after - day)
+
+
+@transaction.atomic
+def _remind(export: ExportRequest, number: int, lapses_at: datetime) -> None:
+    """Send one reminder, unless another worker did or somebody decided meanwhile.
+
+    No transition: the state stays, and so does the version that an approver may be looking at.
+    """
+    waiting = ExportRequest.objects.awaiting_decision().filter(pk=export.pk, reminders__lt=number)
+    if not waiting.update(reminders=number):
+        return
+    approvers = list(policy.approvers_for(export.requester))
+    told = set(export.notified.values_list("pk", flat=True))
+    chosen = [person for person in approvers if person.pk in told] or approvers
+    chosen = with_delegates(chosen, export.requester)
+    export.notified.add(*chosen)
+    data = {"reminder": number, "approvers": [person.pk for person in chosen]}
+    audit.record("export.remind", actor=SYSTEM, on=export, data=data)
+    asks = f"{export.requester.get_full_name()} still waits for a decision on “{export.name}”"
+    until = date_format(timezone.localtime(lapses_at), "j F, H:i")
+    text = f"{asks}, {in_words(export.record_count)}. The request lapses on {until}."
+    tell(chosen, text, export, subject="An export still waits for your decision")
 
 
 def expire_files() -> None:

@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlencode
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Subquery
 from django.http import (
     HttpRequest,
 )
 from django.template.loader import render_to_string
-from django.urls import reverse
+from django.utils import timezone
 
 from accounts import access, catalogue
 from accounts.modeladmin import person
 from accounts.models import User
-from exports import operations, tables
+from exports import operations, policy, risk, tables
+from exports.log import log_address
 from exports.models import ExportRecord, ExportRequest
+from exports.operations.delegating import holding
 from records import filters
 from records.models import Record
 from records.models.properties import sensitive_fields
 
 MOST_LISTED = 8
-LOG = "admin:exports_exportrequest_changelist"
 
 
 def panel_address(export: ExportRequest) -> str:
     """Return the address of the log with this export's panel open."""
-    return f"{reverse(LOG)}?{urlencode({'review': export.pk})}"
+    return log_address(review=export.pk)
 
 
 def panel(export: ExportRequest, user: User) -> dict[str, Any]:
@@ -35,19 +35,23 @@ def panel(export: ExportRequest, user: User) -> dict[str, Any]:
     kind = catalogue.object_kind(export.object)
     mine = export.requester_id == user.pk
     pending = export.status == ExportRequest.Status.PENDING
-    decides = access.holds_tool(user, "crm.export_approver")
-    why_not = operations.why_not_decide(export, actor=user)
     completed = export.status == ExportRequest.Status.COMPLETED
     why_no_file = operations.why_not_download(export, actor=user) if mine and completed else ""
+    decides = access.holds_tool(user, policy.DECIDE)
+    # Nobody reads why they may not do what nobody expects them to do.
+    why_not = operations.why_not_decide(export, actor=user) if pending and (mine or decides) else ""
+    may_decide = pending and decides and not why_not
     return {
         "export": export,
         "kind": kind,
         "filters": described_query(export, user),
         "columns": described_columns(export, user),
-        "downloads": list(export.downloads.select_related("user")),
-        "notified": export.notified.all(),
-        "may_decide": pending and not why_not,
-        "why_not": why_not if pending and (mine or decides) else "",
+        "less": conditions_in_words(export, user),
+        "downloads": list(export.downloads.select_related("user")) if export.sha256 else [],
+        "told": told(export) if export.approval_needed else (),
+        "may_decide": may_decide,
+        "why_not": why_not,
+        "risk": risk.figures(export, user) if may_decide else (),
         "may_recall": mine and not export.is_final,
         "may_cancel": user.is_superuser and not mine and not export.is_final,
         "may_download": mine and completed and not why_no_file,
@@ -59,7 +63,7 @@ def panel(export: ExportRequest, user: User) -> dict[str, Any]:
 def described_query(export: ExportRequest, user: User) -> list[tuple[str, str]]:
     """Return the filters of an export as this person may read them (Q7)."""
     kind = catalogue.object_kind(export.object)
-    if kind is None or not issubclass(kind.model, Record):
+    if kind is None or not issubclass(kind.model, Record) or not export.query:
         return []
     sees = access.allows_any(user, "view", kind.model)
     hide = frozenset() if sees else sensitive_fields(export.object)
@@ -69,6 +73,39 @@ def described_query(export: ExportRequest, user: User) -> list[tuple[str, str]]:
 def described_columns(export: ExportRequest, user: User) -> list[Any]:
     """Return the columns of an export as this person may read them (B6)."""
     return tables.described(export.columns, tables.model_of(export.object), user)
+
+
+def conditions_in_words(export: ExportRequest, user: User) -> list[str]:
+    """Return what the approver allowed less of, in sentences, as this person may read them."""
+    less = export.conditions
+    said = []
+    if dropped := less.get("columns_dropped"):
+        labels = [c["label"] for c in described_columns(export, user) if c["name"] in dropped]
+        said.append(f"Without {', '.join(labels)}.")
+    if "most_records" in less:
+        said.append(f"Only the first {less['most_records']:,} of {export.record_count:,} records.")
+    if "file_days" in less:
+        said.append(f"The file stays for at most {less['file_days']} days.")
+    if "most_downloads" in less:
+        said.append(f"At most {less['most_downloads']} downloads.")
+    return said
+
+
+def told(export: ExportRequest) -> list[str]:
+    """Return who was told of a request, with who stands in for those of them who are away."""
+    until = export.decided_at or export.ended_at or timezone.now()
+    first, last = timezone.localdate(export.requested_at), timezone.localdate(until)
+    arranged = holding(first, last).filter(approver=OuterRef("pk"))
+    people = list(export.notified.annotate(stand_in=Subquery(arranged.values("delegate")[:1])))
+    names = {each.pk: each.get_full_name() for each in people}
+    return [names[each.pk] + _where(each.stand_in, names) for each in people]
+
+
+def _where(stand_in: int | None, names: dict[int, str]) -> str:
+    if stand_in is None:
+        return ""
+    # Who could not decide, or asked for it themselves, was not told in their place.
+    return f" (away; {names[stand_in]} stands in)" if stand_in in names else " (away)"
 
 
 def exports_panel(request: HttpRequest, record: Any) -> str:

@@ -101,17 +101,19 @@ def transition(
     export.refresh_from_db()
 
 
-def standing(export: ExportRequest) -> str:
-    """Say what became of an export, for somebody who comes too late (Q12)."""
+def standing(export: ExportRequest, more: str = "") -> str:
+    """Say what became of an export, and `more`, for somebody who comes too late (Q12)."""
     export.refresh_from_db()
     decided = ""
     if export.decided_by is not None and export.decided_at is not None:
         verb = "rejected" if export.status == S.REJECTED else "approved"
         when = date_format(timezone.localtime(export.decided_at), "j F Y, H:i")
         decided = f" {export.decided_by.get_full_name()} {verb} it on {when}."
+    elif export.status == S.PENDING and export.waits_again_because:
+        decided = f" An earlier decision was undone: {export.waits_again_because}"
     return (
         "Nothing was changed: this export is not as you saw it any more. Its state is now "
-        f"“{export.get_status_display()}”.{decided} Reload the page to go on from there."
+        f"“{export.get_status_display()}”.{decided}{more} Reload the page to go on from there."
     )
 
 

@@ -97,10 +97,12 @@ def run_once(
     return taken
 
 
-def do_upkeep(stop: Stop) -> None:
+def do_upkeep(stop: Stop | None = None) -> None:
     """Do what time demands; a duty that fails holds up neither the others nor exports."""
+    stop = stop or Stop()
     for duty in (
         jobs.lapse_overdue,
+        jobs.remind,
         jobs.expire_files,
         jobs.cancel_waiting_of_revoked,
         jobs.remove_files,
@@ -169,7 +171,7 @@ def _write(export: ExportRequest, part: files.Part, lease: timedelta, stop: Stop
     dropped = array("q")
     written = 0
     last_beat = time.monotonic()
-    part.write(csv.head([column["label"] for column in export.columns]))
+    part.write(csv.head([column["label"] for column in export.leaving_columns]))
     for ids in manifest.chunks(export):
         if stop.asked:
             raise Interrupted

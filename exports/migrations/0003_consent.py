@@ -164,6 +164,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="exportrequest",
+            name="waits_again_since",
+            field=models.DateTimeField(null=True),
+        ),
+        migrations.AddField(
+            model_name="exportrequest",
             name="token",
             field=models.UUIDField(
                 help_text="Drawn with the dialog: sending it twice asks for one export.", null=True

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from accounts.access import ALWAYS, Rule, holds_tool
@@ -23,6 +25,14 @@ class ExportQuerySet(models.QuerySet["ExportRequest"]):
     def awaiting_decision(self) -> ExportQuerySet:
         """Return requests that wait for an approver."""
         return self.filter(status=ExportRequest.Status.PENDING)
+
+    def waiting_since_before(self, moment: datetime) -> ExportQuerySet:
+        """Return requests that have waited for an approver from before this moment on.
+
+        A decision that was undone starts the time anew.
+        """
+        since = Coalesce("waits_again_since", "requested_at")
+        return self.awaiting_decision().alias(since=since).filter(since__lte=moment)
 
     def awaiting(self, user: User) -> ExportQuerySet:
         """Return requests that wait for this person's decision: never their own (B7)."""
@@ -109,6 +119,7 @@ class ExportRequest(Lease):
     waits_again_because = models.CharField(
         max_length=300, blank=True, help_text="Why a decision was undone, in a sentence."
     )
+    waits_again_since = models.DateTimeField(null=True)
     reminders = models.PositiveSmallIntegerField(
         default=0, help_text="How many times the approvers were reminded."
     )
@@ -172,6 +183,23 @@ class ExportRequest(Lease):
     def is_final(self) -> bool:
         """Tell whether nothing can change any more, apart from the file's end."""
         return self.status not in {"pending", "approved", "processing"}
+
+    @property
+    def waiting_since(self) -> datetime:
+        """Since when it waits for a decision, or waited for its last one."""
+        return self.waits_again_since or self.requested_at
+
+    @property
+    def leaving_columns(self) -> list[dict[str, Any]]:
+        """The frozen columns without those the approver dropped: what the file has (B9)."""
+        dropped = set(self.conditions.get("columns_dropped", ()))
+        return [column for column in self.columns if column["name"] not in dropped]
+
+    @property
+    def most_leaving(self) -> int:
+        """How many of the frozen records may leave, the first in their order (B9)."""
+        cap: int = self.conditions.get("most_records", self.record_count)
+        return min(self.record_count, cap)
 
     @classmethod
     def access_rules(cls, person: Person, action: str) -> list[Rule]:

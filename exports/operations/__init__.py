@@ -6,7 +6,14 @@ behind it.
 """
 
 from exports.operations.asking import Preview, preview, request_export
-from exports.operations.deciding import approve, reject, still_valid, why_not_decide
+from exports.operations.deciding import (
+    Conditions,
+    approve,
+    reject,
+    still_valid,
+    why_not_decide,
+)
+from exports.operations.delegating import arrange_delegate, end_delegate, with_delegates
 from exports.operations.ending import cancel, cancel_by_system, end_with_requester, recall
 from exports.operations.fetching import most_downloads, open_download, why_not_download
 from exports.operations.setting import (
@@ -28,6 +35,7 @@ from exports.steps import (
 
 __all__ = [
     "ApproversNeeded",
+    "Conditions",
     "ExportError",
     "InvalidRequest",
     "InvalidSetting",
@@ -39,9 +47,11 @@ __all__ = [
     "alert_about",
     "approve",
     "approvers_for",
+    "arrange_delegate",
     "cancel",
     "cancel_by_system",
     "change_policy",
+    "end_delegate",
     "end_with_requester",
     "most_downloads",
     "open_download",
@@ -53,4 +63,5 @@ __all__ = [
     "still_valid",
     "why_not_decide",
     "why_not_download",
+    "with_delegates",
 ]

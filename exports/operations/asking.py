@@ -12,6 +12,7 @@ from accounts import access, audit
 from accounts.models import User
 from exports import tables
 from exports.models import ExportRequest
+from exports.operations.delegating import with_delegates
 from exports.operations.setting import alert_about
 from exports.policy import approval, approvers_for, one_at_a_time
 from exports.steps import (
@@ -111,7 +112,7 @@ def request_export(
             raise NothingToExport("There is no record to export. Change the filter or the choice.")
         one_at_a_time(person)
         needed, because = approval(person, count, wish.sensitive_fields)
-        chosen = _approvers(person, approvers) if needed else []
+        chosen = with_delegates(_approvers(person, approvers), person) if needed else []
         export.notified.set(chosen)
         # Not a transition: until the commit nobody else sees the request.
         export.record_count, export.approval_needed, export.because = count, needed, because

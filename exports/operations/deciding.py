@@ -1,13 +1,20 @@
-"""Deciding on a request: by somebody else, on exactly what was frozen, once (R122–R124, Q12)."""
+"""Deciding on a request: by somebody else, on exactly what was frozen, once (R122–R124, Q12).
+
+An approver may allow less than was asked, never more (B9).
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from django.db.models import Q
 from django.utils import timezone
 
 from accounts import access
 from accounts.models import User
-from exports import tables
+from exports import policy, tables
 from exports.models import ExportRequest
 from exports.policy import DECIDE, changed_the_gate
 from exports.steps import (
@@ -17,6 +24,7 @@ from exports.steps import (
     S,
     SelfApproval,
     WrongState,
+    in_words,
     one_step,
     standing,
     tell,
@@ -26,21 +34,37 @@ from exports.steps import (
 from records import filters
 
 
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What an approver allows less of than was asked; what is not set stays as asked (B9)."""
+
+    columns_dropped: tuple[str, ...] = ()
+    """Names of frozen columns that shall not be in the file."""
+    most_records: int | None = None
+    """Only the first so many of the frozen records, in the order asked for."""
+    file_days: int | None = None
+    most_downloads: int | None = None
+
+
 def approve(
     export: ExportRequest,
     *,
     actor: User,
     version: int,
     note: str = "",
-    conditions: None = None,
+    conditions: Conditions | Mapping[str, Any] | None = None,
+    manifest: str = "",
 ) -> None:
-    """Consent to exactly what was frozen, as of this version; it then runs by itself (R123)."""
+    """Consent to what was frozen, or to less of it; it then runs by itself (R123, B9).
+
+    `version`, and `manifest` where it is given, say what the approver looked at: the request's own,
+    or nothing is decided.
+    """
     with one_step("export.approve", actor, export) as person:
         export.refresh_from_db()
         _check_decider(export, person)
-        if conditions is not None:
-            raise InvalidRequest("There are no conditions yet. Approve as asked, or reject.")
-        note = words(note)
+        _check_seen(export, person, version, manifest)
+        note, less = words(note), _less(export, conditions)
         if export.status == S.PENDING and not still_valid(export):
             raise WrongState(
                 "The requester may not export this any more, so there is nothing to approve; it is "
@@ -53,20 +77,29 @@ def approve(
             to=S.APPROVED,
             from_=[S.PENDING],
             where=Q(version=version),
+            # Names of columns at the top, beside what they are of: so the log hides those that its
+            # reader may not see.
+            data={"object": export.object, **less} if less else None,
             text=note,
             decided_by=person,
             decided_at=timezone.now(),
             decision_note=note,
+            conditions=less,
         )
-        text = f"{person.get_full_name()} approved your export “{export.name}”. It runs now."
+        name = person.get_full_name()
+        limits = f" with less than you asked for: {in_short(export)}" if less else ""
+        text = f"{name} approved your export “{export.name}”{limits}. It runs now."
         tell([export.requester], text, export, subject="Your export was approved")
 
 
-def reject(export: ExportRequest, *, actor: User, version: int, note: str) -> None:
+def reject(
+    export: ExportRequest, *, actor: User, version: int, note: str, manifest: str = ""
+) -> None:
     """Refuse a request for a reason, which the requester reads (R124, Q13)."""
     with one_step("export.reject", actor, export) as person:
         export.refresh_from_db()
         _check_decider(export, person)
+        _check_seen(export, person, version, manifest)
         note = words(note)
         if not note:
             raise InvalidRequest("A rejection needs a reason. Write one; the requester reads it.")
@@ -95,6 +128,76 @@ def why_not_decide(export: ExportRequest, *, actor: User) -> str:
     except NotAllowed as refusal:
         return str(refusal)
     return "" if export.status == S.PENDING else standing(export)
+
+
+def in_short(export: ExportRequest) -> str:
+    """Say what an approver allowed less of, without naming a column; empty where nothing."""
+    less = export.conditions
+    said = []
+    if dropped := less.get("columns_dropped"):
+        said.append(f"without {len(dropped)} of {len(export.columns)} columns")
+    if "most_records" in less:
+        said.append(f"only the first {in_words(less['most_records'])}")
+    if "file_days" in less:
+        said.append(f"the file stays for {_counted(less['file_days'], 'day')}")
+    if "most_downloads" in less:
+        said.append(f"at most {_counted(less['most_downloads'], 'download')}")
+    return "; ".join(said)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _less(
+    export: ExportRequest, conditions: Conditions | Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Return conditions as the request keeps them, each only where it was set.
+
+    Raises where they are not conditions, or would allow more than was asked.
+    """
+    given = asdict(conditions) if isinstance(conditions, Conditions) else dict(conditions or {})
+    if set(given) - set(Conditions.__slots__):
+        raise InvalidRequest("There is no such condition. Set it anew in the panel.")
+    less: dict[str, Any] = {}
+    if dropped := given.get("columns_dropped"):
+        less["columns_dropped"] = _dropped(export, dropped)
+    rules = policy.current()
+    for name, what, most in (
+        ("most_records", "The number of records", export.record_count),
+        ("file_days", "The days that the file stays", rules.file_days),
+        ("most_downloads", "The number of downloads", rules.most_downloads),
+    ):
+        if (number := given.get(name)) is not None:
+            if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= most:
+                raise InvalidRequest(f"{what} must be a whole number from 1 to {most}.")
+            less[name] = number
+    if less.get("most_records") == export.record_count:
+        del less["most_records"]  # what was asked
+    return less
+
+
+def _dropped(export: ExportRequest, names: object) -> list[str]:
+    frozen = [column["name"] for column in export.columns]
+    wanted = list(names) if isinstance(names, list | tuple) else [names]
+    if any(name not in frozen for name in wanted):
+        raise InvalidRequest("One of the columns to leave out is not in this export. Choose again.")
+    if set(frozen) <= set(wanted):
+        raise InvalidRequest("Leave at least one column in, or reject the request.")
+    return [name for name in frozen if name in wanted]
+
+
+def _check_seen(export: ExportRequest, person: User, version: int, manifest: str) -> None:
+    """Raise, saying what changed, unless the request is as it was on the screen (B10)."""
+    if export.version == version and manifest in ("", export.manifest_sha256):
+        return
+    more = ""
+    if export.status == S.PENDING and export.waits_again_because:
+        described = tables.described(export.columns, tables.model_of(export.object), person)
+        flagged = [column["label"] for column in described if column["sensitive"]]
+        more = f" It has {_counted(len(described), 'column')} now, sensitive among them: "
+        more += f"{', '.join(flagged) or 'none'}."
+    raise WrongState(standing(export, more))
 
 
 def still_valid(export: ExportRequest) -> bool:

@@ -73,7 +73,7 @@ def _check_download(export: ExportRequest, person: User) -> None:
             "closed to you. Ask a super admin for the permissions Export and View."
         )
     visible = {column.name for column in tables.permitted_columns(model, person)}
-    if {column["name"] for column in export.columns} - visible:
+    if {column["name"] for column in export.leaving_columns} - visible:
         raise NotAllowed(
             "This file holds a field that you may not see any more, so it is closed to you. Ask "
             "for the export again; it will be without it."

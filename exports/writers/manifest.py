@@ -42,20 +42,21 @@ def freeze(rows: QuerySet[Record], export: ExportRequest) -> int:
 
 
 def chunks(export: ExportRequest) -> Iterator[list[int]]:
-    """Return the frozen ids in their order, `CHUNK` at a time; each chunk is a query of its own.
+    """Return the frozen ids that may leave, in order, `CHUNK` at a time; a query for each chunk.
 
     By ranges of positions, which have no gaps: with a LIMIT instead, PostgreSQL sorted all the rest
     for every chunk as long as it had no statistics on rows laid down a moment ago.
     """
     rows = ExportRecord.objects.filter(export=export).order_by("position")
-    for after in range(0, export.record_count, CHUNK):
-        chunk = rows.filter(position__gt=after, position__lte=after + CHUNK)
+    for after in range(0, export.most_leaving, CHUNK):
+        last = min(after + CHUNK, export.most_leaving)
+        chunk = rows.filter(position__gt=after, position__lte=last)
         yield list(chunk.values_list("record_id", flat=True))
 
 
 def tick_off(export: ExportRequest, dropped: Sequence[int]) -> None:
-    """Mark every record as delivered, apart from those that were dropped on the way."""
-    rows = ExportRecord.objects.filter(export=export)
+    """Mark what left as delivered: what may leave, apart from what was dropped on the way."""
+    rows = ExportRecord.objects.filter(export=export, position__lte=export.most_leaving)
     rows.update(delivered=True)
     for start in range(0, len(dropped), CHUNK):
         rows.filter(record_id__in=dropped[start : start + CHUNK]).update(delivered=False)

@@ -30,7 +30,7 @@ def rows_of(
     """
     model = tables.model_of(export.object)
     visible = {c.name: c for c in tables.permitted_columns(model, requester)}
-    columns = [visible.get(frozen["name"]) for frozen in export.columns]
+    columns = [visible.get(frozen["name"]) for frozen in export.leaving_columns]
     shown = [column for column in columns if column is not None]
     found = {
         row[0]: dict(zip([c.name for c in shown], row[1:], strict=True))

@@ -1,0 +1,115 @@
+"""“I am away”: an approver names who stands in, from one day to another (issue 4)."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.core.validators import MaxValueValidator
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+)
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from accounts import access
+from accounts.modeladmin import person
+from accounts.models import User
+from exports import operations
+from exports.log import log_address
+from exports.models import Delegation
+from exports.operations import ExportError
+from exports.policy import DECIDE
+
+LAST = MaxValueValidator(date(2999, 12, 31))
+
+
+def away_tools(request: HttpRequest) -> list[dict[str, Any]]:
+    """Offer “I am away” above the log to whoever decides on exports."""
+    if not access.holds_tool(person(request), DECIDE):
+        return []
+    url = reverse("admin:exports_exportrequest_away")
+    return [{"title": "I am away", "icon": "event_busy", "url": url}]
+
+
+class AwayForm(forms.Form):
+    """Who stands in, and when; what may be is the operation's to say."""
+
+    delegate = forms.ModelChoiceField(
+        queryset=User.objects.none(),
+        label="Who stands in for you",
+        empty_label="Choose an approver",
+        widget=UnfoldAdminSelectWidget,
+        help_text="Told of new requests in your place. Only people who hold Export approver.",
+    )
+    first_day = forms.DateField(
+        label="First day", validators=[MaxValueValidator(date(2999, 12, 31))]
+    )
+    last_day = forms.DateField(label="Last day", validators=[MaxValueValidator(date(2999, 12, 31))])
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["delegate"].queryset = operations.approvers_for(user)  # type: ignore[attr-defined]  # a model choice field
+        for name in ("first_day", "last_day"):
+            widget = UnfoldAdminTextInputWidget()
+            widget.input_type = "date"
+            self.fields[name].widget = widget
+
+
+def away_view(request: HttpRequest) -> HttpResponse:
+    """Show one's own arrangements, and make another."""
+    user = person(request)
+    if not access.holds_tool(user, DECIDE):
+        raise PermissionDenied
+    form = AwayForm(request.POST or None, user=user, initial={"first_day": timezone.localdate()})
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = operations.arrange_delegate(actor=user, **form.cleaned_data)
+        except ExportError as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            messages.success(request, f"{made.delegate} is told of requests in your place.")
+            return HttpResponseRedirect(request.path)
+    context = {
+        **admin.site.each_context(request),
+        "title": "I am away",
+        "form": form,
+        "today": timezone.localdate(),
+        "rows": _own(user).filter(last_day__gte=timezone.localdate(), ended_at=None),
+        "back": log_address(),
+    }
+    return TemplateResponse(request, "exports/away.html", context)
+
+
+def end_view(request: HttpRequest, pk: int) -> HttpResponse:
+    """End one of one's own arrangements."""
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    user = person(request)
+    # The key is bounded: beyond what the database counts there is no row.
+    found = _own(user).filter(pk=pk).first() if pk < 2**63 else None
+    if found is None:
+        raise Http404
+    try:
+        operations.end_delegate(found, actor=user)
+        messages.success(request, f"Ended. {found.delegate} is not told in your place any more.")
+    except ExportError as refusal:
+        messages.error(request, str(refusal))
+    if access.holds_tool(user, DECIDE):
+        return HttpResponseRedirect(reverse("admin:exports_exportrequest_away"))
+    return HttpResponseRedirect(log_address())
+
+
+def _own(user: User) -> Any:
+    return access.permitted(Delegation.objects.select_related("delegate"), user, "view").filter(
+        approver=user
+    )

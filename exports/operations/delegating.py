@@ -1,0 +1,87 @@
+"""Standing in for an approver who is away: arranged by them, with dates, told alike (issue 4).
+
+A delegate gets no right from it: whether they may decide is asked of their own permissions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+
+from django.db.models import QuerySet
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+
+from accounts import access, audit
+from accounts.models import User
+from accounts.notices import notify
+from exports.models import Delegation
+from exports.policy import DECIDE, approvers_for
+from exports.steps import InvalidRequest, NotAllowed, WrongState, one_step
+
+
+def with_delegates(approvers: Iterable[User], requester: User) -> list[User]:
+    """Return these approvers, and who stands in today for those of them who are away.
+
+    Never the requester, and nobody who may not decide at this moment. One step: who stands in for
+    somebody and is away too is not followed further. One query.
+    """
+    chosen, today = list(approvers), timezone.localdate()
+    away = holding(today, today).filter(approver__in=chosen)
+    standing_in = approvers_for(requester).filter(pk__in=away.values("delegate"))
+    return [*chosen, *standing_in.exclude(pk__in=[person.pk for person in chosen])]
+
+
+def arrange_delegate(*, actor: User, delegate: User, first_day: date, last_day: date) -> Delegation:
+    """Name who is told of requests in the actor's place, from one day to another, both included."""
+    with one_step("delegation.arrange", actor) as person:
+        if not access.holds_tool(person, DECIDE):
+            raise NotAllowed("Only who decides on exports names somebody to stand in.")
+        # Two forms sent at once would pass the look for overlaps together.
+        User.objects.select_for_update().get(pk=person.pk)
+        if not approvers_for(person).filter(pk=delegate.pk).exists():
+            raise InvalidRequest(
+                "Choose somebody else who is active and holds Export approver to stand in for you."
+            )
+        if last_day < first_day:
+            raise InvalidRequest("The last day is before the first. Correct one of them.")
+        if last_day < timezone.localdate():
+            raise InvalidRequest("The last day is over. Choose today or a later day.")
+        if holding(first_day, last_day).filter(approver=person).exists():
+            raise InvalidRequest("Somebody stands in for you on one of these days. End that first.")
+        delegation = Delegation.objects.create(
+            approver=person, delegate=delegate, first_day=first_day, last_day=last_day
+        )
+        data = {"delegate": delegate.pk, "first_day": first_day, "last_day": last_day}
+        audit.record("delegation.arrange", actor=person, on=delegation, data=data)
+        away = f"{person.get_full_name()} is away from {_day(first_day)} to {_day(last_day)}"
+        _tell(delegate, f"{away}: you are told of requests meanwhile.")
+    return delegation
+
+
+def end_delegate(delegation: Delegation, *, actor: User) -> None:
+    """End one's own arrangement, before it began or while it lasts."""
+    with one_step("delegation.end", actor) as person:
+        if delegation.approver_id != person.pk or not access.allows(person, "change", delegation):
+            raise NotAllowed("There is no such arrangement, or it is not yours.")
+        rows = Delegation.objects.filter(pk=delegation.pk, ended_at=None)
+        if not rows.update(ended_at=timezone.now()):
+            raise WrongState("This was ended already. Reload the page.")
+        audit.record("delegation.end", actor=person, on=delegation)
+        _tell(delegation.delegate, f"You no longer stand in for {person.get_full_name()}.")
+
+
+def holding(first: date, last: date) -> QuerySet[Delegation]:
+    """Return what is arranged for any of these days, and was not ended."""
+    return Delegation.objects.filter(first_day__lte=last, last_day__gte=first, ended_at=None)
+
+
+def _day(day: date) -> str:
+    return date_format(day, "j F Y")
+
+
+def _tell(person: User, text: str) -> None:
+    link = reverse("admin:exports_exportrequest_changelist")
+    subject = "Standing in for an approver"
+    notify([person], text, link, subject=subject, mail=text, place="Export log")
