@@ -190,7 +190,8 @@ class ExportRequestAdmin(AccessModelAdmin):
             messages.error(request, str(refusal))
             return HttpResponseRedirect(panel_address(export))
         name = f"{export.object}-{export.pk}.{export.format}"
-        answer = FileResponse(file, as_attachment=True, filename=name, content_type="text/csv")
+        kind = operations.FORMATS[export.format].content_type
+        answer = FileResponse(file, as_attachment=True, filename=name, content_type=kind)
         # So that a download broken off half-way, because a right was lost, shows as such.
         answer["Content-Length"] = str(export.file_size)
         return answer

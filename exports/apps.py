@@ -10,12 +10,15 @@ class ExportsConfig(AppConfig):
     verbose_name = "Exports"
 
     def ready(self) -> None:
+        from accounts.audit import shown_data
         from accounts.modeladmin import AccessModelAdmin
         from accounts.operations import on_leaving
         from exports.dialog import export_ticked, export_tool
         from exports.operations import end_with_requester
         from exports.panel import exports_panel
+        from exports.tables import without_hidden_columns
 
+        shown_data.append(without_hidden_columns)
         on_leaving.append(end_with_requester)
         AccessModelAdmin.list_tools.append(export_tool)
         AccessModelAdmin.record_panels.append(exports_panel)

@@ -5,10 +5,19 @@ request, super admins included (Q6, B7): that is asked before anything else, and
 behind it.
 """
 
-from exports.operations.asking import Preview, preview, request_export
+from exports.operations.asking import (
+    FORMATS,
+    Format,
+    Preview,
+    Sample,
+    first_rows,
+    preview,
+    request_export,
+)
 from exports.operations.deciding import approve, reject, still_valid, why_not_decide
 from exports.operations.ending import cancel, cancel_by_system, end_with_requester, recall
 from exports.operations.fetching import open_download
+from exports.operations.profiles import delete_profile, profiles_of, save_profile
 from exports.policy import approvers_for, change_policy
 from exports.steps import (
     ApproversNeeded,
@@ -21,12 +30,15 @@ from exports.steps import (
 )
 
 __all__ = [
+    "FORMATS",
     "ApproversNeeded",
     "ExportError",
+    "Format",
     "InvalidRequest",
     "NotAllowed",
     "NothingToExport",
     "Preview",
+    "Sample",
     "SelfApproval",
     "WrongState",
     "approve",
@@ -34,12 +46,16 @@ __all__ = [
     "cancel",
     "cancel_by_system",
     "change_policy",
+    "delete_profile",
     "end_with_requester",
+    "first_rows",
     "open_download",
     "preview",
+    "profiles_of",
     "recall",
     "reject",
     "request_export",
+    "save_profile",
     "still_valid",
     "why_not_decide",
 ]
