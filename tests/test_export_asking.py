@@ -22,7 +22,7 @@ from exports.operations import InvalidRequest, NotAllowed
 from exports.writers import manifest
 from records.models import Company, Contact, Deal, Property, Record, Ticket
 from tests.company import TinyCompany
-from tests.exports_kit import approved, ask, events, files, set_policy, table_of
+from tests.exports_kit import approved, ask, completed, events, files, set_policy, table_of
 from tests.exports_process import racers
 from tests.factories import ContactFactory, DealFactory
 
@@ -183,6 +183,17 @@ def test_approver_and_auditor_read_no_name_of_a_hidden_associated_column(c: Tiny
     assert "and 1 restricted field" in shown
 
 
+@pytest.mark.parametrize("hide", [hide_revenue, hide_company])
+def test_file_is_closed_where_an_associated_column_was_hidden(
+    c: TinyCompany, hide: Callable[[], None]
+) -> None:
+    export = completed(c.rita, columns=["id", "company.revenue"])
+    operations.open_download(export, actor=c.rita).close()
+    hide()
+    with pytest.raises(NotAllowed, match="a field that you may not see any more"):
+        operations.open_download(export, actor=c.rita)
+
+
 # --- What is frozen, and its hash (B10) -----------------------------------------------------------
 
 
@@ -194,6 +205,7 @@ def canonical(export: ExportRequest) -> bytes:
             "object": export.object,
             "query": export.query,
             "columns": export.columns,
+            "count": export.record_count,
             "format": export.format,
             "headers": export.headers,
             "records": list(ids.values_list("record_id", flat=True)),
@@ -228,6 +240,7 @@ CHANGES = {
     "another query": f"UPDATE {REQUEST} SET query = 'o=name' WHERE 0 <> %s AND id = %s",
     "another format": f"UPDATE {REQUEST} SET format = 'xlsx' WHERE 0 <> %s AND id = %s",
     "names above": f"UPDATE {REQUEST} SET headers = 'names' WHERE 0 <> %s AND id = %s",
+    "another count": f"UPDATE {REQUEST} SET record_count = 1 WHERE 0 <> %s AND id = %s",
     "no hash": f"UPDATE {REQUEST} SET manifest_sha256 = '' WHERE 0 <> %s AND id = %s",
 }
 

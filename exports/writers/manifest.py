@@ -2,7 +2,7 @@
 
 The hash is the SHA-256 of this JSON in UTF-8, keys sorted, no white space (B10, B11, B12):
 
-    {"columns":[{"label":…,"name":…,"sensitive":…},…],"format":…,"headers":…,"object":…,
+    {"columns":[{"label":…,"name":…,"sensitive":…},…],"count":…,"format":…,"headers":…,"object":…,
      "query":…,"records":[every frozen record id, in the order of the file]}
 
 It is written with the request and with every later change of its columns, and stands in the audit
@@ -81,6 +81,7 @@ def digest(export: ExportRequest, columns: list[dict[str, Any]] | None = None) -
     head = json.dumps(
         {
             "columns": export.columns if columns is None else columns,
+            "count": export.record_count,
             "format": export.format,
             "headers": export.headers,
             "object": export.object,
