@@ -293,6 +293,15 @@ class AccessInline(FieldAccess, TabularInline):  # type: ignore[misc]  # Unfold'
     can_delete = True
     show_change_link = False
 
+    def formfield_for_dbfield(
+        self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        """Name every field for those who do not see the head of its column."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None:
+            field.widget.attrs.setdefault("aria-label", str(field.label))
+        return field
+
     def _may(self, request: HttpRequest, obj: Model | None) -> bool:
         if obj is None or obj.pk is None:
             return True

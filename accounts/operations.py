@@ -5,7 +5,8 @@ Who may do it is asked of access.py; a named system actor (seeding, import) pass
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -48,10 +49,18 @@ class InvalidChange(AccountsError):
 on_leaving: list[Callable[[User, Actor], None]] = []
 """A slot for upper floors: what else ends when a person is deactivated (recall requests, …)."""
 
-on_permissions_changed: list[Callable[[Actor], None]] = []
-"""A slot for upper floors: asked at the end of every change to who may do what, in its transaction.
+on_permissions_changing: list[Callable[[Actor], AbstractContextManager[None]]] = []
+"""A slot for upper floors: entered before every change to who may do what, and left after it.
 
-What it raises (an `AccountsError`) takes the change back."""
+Both in the change's transaction. What it raises (an `AccountsError`) takes the change back."""
+
+
+@contextmanager
+def _permissions_changing(actor: Actor) -> Iterator[None]:
+    with ExitStack() as around:
+        for enter in on_permissions_changing:
+            around.enter_context(enter(actor))
+        yield
 
 
 def require(actor: Actor, action: str, subject: type[models.Model] | models.Model) -> None:
@@ -182,22 +191,39 @@ def assign_set(person: User, *, actor: Actor, permission_set: PermissionSet | No
     """Give a person this permission set; it replaces what they had (E12)."""
     require(actor, "change", person)
     before = User.objects.values_list("permission_set", flat=True).get(pk=person.pk)
-    after = permission_set and permission_set.pk
-    if before != after:
+    after = permission_set.pk if permission_set else None
+    if before == after:
+        return
+    had, has = _tools_of(before), _tools_of(after)
+    with _permissions_changing(actor):
         User.objects.filter(pk=person.pk).update(permission_set=permission_set)
         audit.record(
-            "person.assign_set", actor=actor, on=person, data={"from": before, "to": after}
+            "person.assign_set",
+            actor=actor,
+            on=person,
+            data={
+                "from": before,
+                "to": after,
+                # As of now: either set may be changed, or be gone, when somebody reads this.
+                "tools_added": sorted(has - had),
+                "tools_removed": sorted(had - has),
+            },
         )
+
+
+def _tools_of(set_id: int | None) -> set[str]:
+    rows = ToolGrant.objects.filter(permission_set=set_id)
+    return set(rows.values_list("key", flat=True))
 
 
 @operation
 def make_super_admin(person: User, *, actor: Actor) -> None:
     """Make a person a super admin (R91)."""
     require_super_admin(actor)
-    if User.objects.filter(pk=person.pk, is_active=True, is_superuser=False).update(
-        is_superuser=True
-    ):
-        audit.record("person.make_super_admin", actor=actor, on=person)
+    others = User.objects.filter(pk=person.pk, is_active=True, is_superuser=False)
+    with _permissions_changing(actor):
+        if others.update(is_superuser=True):
+            audit.record("person.make_super_admin", actor=actor, on=person)
 
 
 @operation
@@ -206,17 +232,18 @@ def remove_super_admin(person: User, *, actor: Actor, permission_set: Permission
     require_super_admin(actor)
     if actor == person:
         raise NotAllowed("Nobody demotes themselves. Ask another super admin to do it (Q22).")
-    _lock_super_admins()
-    if User.objects.filter(pk=person.pk, is_superuser=True).update(
-        is_superuser=False, permission_set=permission_set
-    ):
-        _keep_a_super_admin("demoted")
-        audit.record(
-            "person.remove_super_admin",
-            actor=actor,
-            on=person,
-            data={"permission_set": permission_set.pk},
-        )
+    with _permissions_changing(actor):
+        _lock_super_admins()
+        if User.objects.filter(pk=person.pk, is_superuser=True).update(
+            is_superuser=False, permission_set=permission_set
+        ):
+            _keep_a_super_admin("demoted")
+            audit.record(
+                "person.remove_super_admin",
+                actor=actor,
+                on=person,
+                data={"permission_set": permission_set.pk},
+            )
 
 
 @operation
@@ -228,15 +255,16 @@ def deactivate(person: User, *, actor: Actor) -> None:
     require(actor, "change", person)
     if actor == person:
         raise NotAllowed("Nobody deactivates themselves. Ask another super admin to do it.")
-    _lock_super_admins()
-    if User.objects.filter(pk=person.pk, is_active=True).update(
-        is_active=False, session_epoch=F("session_epoch") + 1
-    ):
-        _keep_a_super_admin("deactivated")
-        person.is_active = False
-        audit.record("person.deactivate", actor=actor, on=person)
-        for leave in on_leaving:
-            leave(person, actor)
+    with _permissions_changing(actor):
+        _lock_super_admins()
+        if User.objects.filter(pk=person.pk, is_active=True).update(
+            is_active=False, session_epoch=F("session_epoch") + 1
+        ):
+            _keep_a_super_admin("deactivated")
+            audit.record("person.deactivate", actor=actor, on=person)
+            for leave in on_leaving:
+                leave(person, actor)
+    person.refresh_from_db(fields=["is_active"])
 
 
 @operation
@@ -284,7 +312,9 @@ def _team_data(person: User) -> dict[str, Any]:
 
 def _lock_super_admins() -> None:
     """Let two demotions happen one after the other; SQLite's transactions already do."""
-    list(User.objects.select_for_update().filter(is_superuser=True).order_by("pk").values("pk"))
+    # Not the key: who only refers to a super admin, as every event does, need not wait for this.
+    rows = User.objects.select_for_update(no_key=True).filter(is_superuser=True)
+    list(rows.order_by("pk").values("pk"))
 
 
 def _keep_a_super_admin(what: str) -> None:
@@ -412,8 +442,9 @@ def change_set(
     stored.name = _free_set_name(name, besides=stored)
     stored.description = description.strip()
     stored.save()
-    data = _write_permissions(stored, scopes, set(tools))
-    audit.record("set.change", actor=actor, on=stored, data=data)
+    with _permissions_changing(actor):
+        data = _write_permissions(stored, scopes, set(tools))
+        audit.record("set.change", actor=actor, on=stored, data=data)
 
 
 @operation

@@ -11,6 +11,7 @@ from accounts import access, catalogue, operations
 from accounts.modeladmin import MOST_COUNTED, CappedCount, person
 from accounts.models import Notice, Rank, User
 from exports.models import ExportRequest
+from exports.policy import usage_shown
 
 MOST_NOTICES = 8
 
@@ -28,6 +29,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
                 ExportRequest.objects.awaiting(user).select_related("requester")[:MOST_NOTICES]
             ),
             "own_exports": list(own[:MOST_NOTICES]),
+            "usage": usage_shown(user),
             "notices": notices,
             "unread": sum(notice.read_at is None for notice in notices),
             "may_decide": access.holds_tool(user, "crm.export_approver"),

@@ -116,7 +116,7 @@ GROUPS: list[dict[str, Any]] = [
                 # Viewing a field is about its values; its settings are for whoever lays them down.
                 "permission": _may_view("records.add_property"),
             },
-            _item("Export approvals", "approval", "exports.exportpolicy"),
+            _item("Approvals", "approval", "exports.exportpolicy"),
         ],
     },
 ]

@@ -12,14 +12,16 @@ class ExportsConfig(AppConfig):
     def ready(self) -> None:
         from accounts.audit import shown_data
         from accounts.modeladmin import AccessModelAdmin
-        from accounts.operations import on_leaving
+        from accounts.operations import on_leaving, on_permissions_changing
         from exports.dialog import export_ticked, export_tool
         from exports.operations import end_with_requester
         from exports.panel import exports_panel
+        from exports.policy import on_permissions_changing as leaving_somebody_to_decide
         from exports.tables import without_hidden_columns
 
         shown_data.append(without_hidden_columns)
         on_leaving.append(end_with_requester)
+        on_permissions_changing.append(leaving_somebody_to_decide)
         AccessModelAdmin.list_tools.append(export_tool)
         AccessModelAdmin.record_panels.append(exports_panel)
         AccessModelAdmin.row_actions["export_ticked"] = (export_ticked, "Export ticked records")

@@ -27,6 +27,7 @@ from exports.forms import ApproversForm, ColumnsForm, Offered, whole_number
 from exports.models import ExportProfile, ExportRequest
 from exports.operations import ExportError
 from exports.panel import panel_address
+from exports.policy import Usage, usage_shown
 from records import filters
 from records.listing import canonical_query
 from records.models import Record
@@ -97,11 +98,9 @@ def new_view(request: HttpRequest, key: str) -> HttpResponse:
 REASONS = {
     "sensitive": "It contains sensitive data; such an export always needs somebody's consent.",
     "above_threshold": "It has more records than may leave without consent.",
-    "above_daily": "With it you would take out more records in 24 hours than may leave without "
-    "consent.",
-    "above_weekly": "With it you would take out more records in 7 days than may leave without "
-    "consent.",
-    "second_person": "It has so many records that a second person has to agree, whoever asks.",
+    "above_daily": "With it you take out more records in 24 hours than may leave without consent.",
+    "above_weekly": "With it you take out more records in 7 days than may leave without consent.",
+    "second_person": "It has so many records that everybody needs a second person's consent.",
 }
 
 
@@ -140,6 +139,11 @@ class Dialog:
         self.filters = filters.described(model, query, user=self.user)
         # Drawn for every page: what is sent twice from one page is one request.
         self.token = uuid4()
+
+    @property
+    def usage(self) -> Usage | None:
+        """Return how much of the person's limits is used; None where none holds for them (Q4)."""
+        return usage_shown(self.user)
 
     def answer(self) -> HttpResponse | None:
         """Take the step that was posted; None means: show the dialog (again)."""

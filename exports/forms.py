@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.forms.boundfield import BoundWidget
@@ -15,9 +15,8 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from accounts.modeladmin import AccessForm
 from accounts.models import User
-from exports.models import ExportPolicy, ExportRequest
+from exports.models import ExportRequest
 from exports.operations import FORMATS
 
 
@@ -129,13 +128,99 @@ class ApproversForm(forms.Form):
         self.fields["approvers"].queryset = approvers  # type: ignore[attr-defined]  # a model choice field
 
 
-class PolicyForm(AccessForm):
-    """When an export needs somebody's consent."""
+def _number(label: str, help_text: str, *, least: int, required: bool = True) -> forms.IntegerField:
+    return forms.IntegerField(
+        label=label,
+        help_text=help_text,
+        required=required,
+        widget=UnfoldAdminIntegerFieldWidget(attrs={"min": least}),
+        error_messages={
+            "required": "Enter a whole number.",
+            "invalid": "Enter a whole number, without dots or commas.",
+        },
+    )
 
-    class Meta:
-        model = ExportPolicy
-        fields = ("require_approval", "threshold", "lapse_days", "file_days")
-        widgets = {  # Django's own form options
-            "require_approval": UnfoldBooleanSwitchWidget,
-            "threshold": UnfoldAdminIntegerFieldWidget,
-        }
+
+class PolicyForm(forms.Form):
+    """When an export needs somebody's consent, in the three steps of its dialog (R111).
+
+    It reads whole numbers; which of them make sense is the operation's to say.
+    """
+
+    require_approval = forms.BooleanField(
+        label="Require approvals for exports",
+        required=False,
+        widget=UnfoldBooleanSwitchWidget,
+        help_text="Off: every export of a person with the permission Export runs at once.",
+    )
+    second_person_above = _number(
+        "Second person above so many records",
+        "People who export without approval, super admins included, need somebody else’s consent "
+        "for more records than this. Empty: never.",
+        least=0,
+        required=False,
+    )
+    threshold = _number(
+        "Record threshold",
+        "An export with more than this many records needs approval; 0: every export that is not "
+        "empty. Exports with sensitive fields always need it.",
+        least=0,
+    )
+    daily_records = _number(
+        "Records per person in 24 hours",
+        "Recommended. Who takes out more than this in 24 hours needs consent for what exceeds it, "
+        "however small each export is. Empty: no limit.",
+        least=1,
+        required=False,
+    )
+    weekly_records = _number(
+        "Records per person in 7 days",
+        "Recommended. The same over 7 days; not fewer than in 24 hours. Empty: no limit.",
+        least=1,
+        required=False,
+    )
+    lapse_days = _number(
+        "Days until a request lapses",
+        "A request on which nobody decides ends after this many days.",
+        least=1,
+    )
+    file_days = _number(
+        "Days a file stays",
+        "A finished file can be downloaded for this many days, at most 30.",
+        least=1,
+    )
+    most_downloads = _number(
+        "Downloads of a file",
+        "By its requester, the only one who may; at most 100 times.",
+        least=1,
+    )
+
+    steps: ClassVar[tuple[tuple[str, tuple[str, ...]], ...]] = (
+        ("Consent", ("require_approval", "second_person_above")),
+        ("From how many records", ("threshold", "daily_records", "weekly_records")),
+        ("Who and how long", ("lapse_days", "file_days", "most_downloads")),
+    )
+
+    @property
+    def steps_bound(self) -> list[tuple[str, list[forms.BoundField]]]:
+        """Return each step's title and fields, as the dialog draws them."""
+        return [(title, [self[name] for name in names]) for title, names in self.steps]
+
+    @property
+    def first_step(self) -> int:
+        """Return the step to begin with: the first with an error; the last, where one is of all."""
+        for number, (_, names) in enumerate(self.steps):
+            if any(name in self.errors for name in names):
+                return number
+        return len(self.steps) - 1 if self.errors else 0
+
+
+class AlertForm(forms.Form):
+    """From how many records on a super admin wants to hear of an export (E47)."""
+
+    records = forms.IntegerField(
+        label="Tell me about exports of more records than",
+        required=False,
+        widget=UnfoldAdminIntegerFieldWidget(attrs={"min": 0}),
+        help_text="You are told when somebody else asks for such an export. Empty: you are not.",
+    )

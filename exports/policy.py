@@ -1,22 +1,41 @@
-"""When an export needs consent, who may give it, and how a super admin changes that (R111–R116)."""
+"""When an export needs consent, and who may give it (R111–R116, Q4, Q6, B7, B8).
+
+What a super admin sets is written by operations/setting.py; here it is read. Nothing here changes
+anything, apart from the locks that counting needs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
 
-from django.db.models import F, QuerySet
+from django.db.models import Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
+from django.utils import timezone
 
-from accounts import access, audit
-from accounts.models import AuditEvent, ToolGrant, User
+from accounts import access
+from accounts.audit import Actor
+from accounts.models import AuditEvent, User
+from accounts.operations import InvalidChange
 from exports.models import ExportPolicy, ExportRequest
-from exports.steps import InvalidRequest, NotAllowed, WrongState, one_step
+from exports.steps import S
 
 DECIDE = "crm.export_approver"
 EXEMPT = "crm.export_without_approval"
 # What lets an export through without consent, or with more records; changing how long requests and
 # files live does not.
-GATE = frozenset({"require_approval", "threshold"})
-LONGEST_DAYS = 3650
+GATE = frozenset(
+    {
+        *("require_approval", "threshold"),
+        *("daily_records", "weekly_records", "second_person_above"),
+    }
+)
+DAY, WEEK = timedelta(hours=24), timedelta(days=7)
+# Exports whose records left, or are about to without anybody having ended them.
+LEFT = (S.APPROVED, S.PROCESSING, S.COMPLETED, S.EXPIRED)
 
 
 def current() -> ExportPolicy:
@@ -24,18 +43,90 @@ def current() -> ExportPolicy:
     return ExportPolicy.objects.get(pk=1)
 
 
+# --- Does an export need consent? -----------------------------------------------------------------
+
+
 def approval(person: User, count: int, sensitive: Iterable[str]) -> tuple[bool, str]:
-    """Return whether an export needs consent, and the code of the reason: the table of R-§1.11."""
+    """Return whether an export needs consent, and the code of the reason: the table of R-§1.11.
+
+    Where the answer decides about a request, ask `one_at_a_time` first, in the transaction that
+    writes it: otherwise two requests are each told that they alone are within the limits (B8).
+    """
     policy = current()
     if not policy.require_approval:
         return False, "policy_off"
     if access.holds_tool(person, EXEMPT):
-        return False, "exempt"
+        most = policy.second_person_above
+        return (True, "second_person") if most is not None and count > most else (False, "exempt")
     if any(sensitive):
         return True, "sensitive"
     if count > policy.threshold:
         return True, "above_threshold"
+    used = _usage(person, policy)
+    if used.daily_limit is not None and used.daily_used + count > used.daily_limit:
+        return True, "above_daily"
+    if used.weekly_limit is not None and used.weekly_used + count > used.weekly_limit:
+        return True, "above_weekly"
     return False, "within_threshold"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How many records a person took out lately, and how many may go without consent (Q4)."""
+
+    daily_used: int
+    daily_limit: int | None
+    weekly_used: int
+    weekly_limit: int | None
+
+
+def usage(person: User) -> Usage:
+    """Return what a person took out in the last 24 hours and 7 days, over all objects (Q4, B8).
+
+    Every export counts whose records left or are about to, with consent or without: the limit is
+    about how much one person carries out, and an export that somebody consented to is carried out
+    too. What was recalled, cancelled, rejected or failed left nothing behind and does not count.
+    Where no limit is set nothing is counted, and the numbers are 0.
+    """
+    return _usage(person, current())
+
+
+def usage_shown(person: User) -> Usage | None:
+    """Return the usage where a limit holds for this person, None where none does."""
+    policy = current()
+    if not policy.require_approval or access.holds_tool(person, EXEMPT):
+        return None
+    if policy.daily_records is None and policy.weekly_records is None:
+        return None
+    return _usage(person, policy)
+
+
+def _usage(person: User, policy: ExportPolicy) -> Usage:
+    daily, weekly = policy.daily_records, policy.weekly_records
+    if daily is None and weekly is None:
+        return Usage(0, None, 0, None)
+    now = timezone.now()
+    records = Coalesce("delivered_count", "record_count")
+    used = ExportRequest.objects.filter(
+        requester=person, status__in=LEFT, requested_at__gt=now - WEEK
+    ).aggregate(
+        day=Sum(records, filter=Q(requested_at__gt=now - DAY), default=0),
+        week=Sum(records, default=0),
+    )
+    return Usage(used["day"], daily, used["week"], weekly)
+
+
+def one_at_a_time(person: User) -> None:
+    """Let a person's requests be counted one after the other, until this transaction ends (B8).
+
+    SQLite's transactions already are; on PostgreSQL the person's row is the lock. It stands in
+    nobody's way who only refers to the person: notices and events go on.
+    """
+    rows = User.objects.select_for_update(no_key=True).filter(pk=person.pk)
+    list(rows.order_by().values("pk"))
+
+
+# --- Who decides? ---------------------------------------------------------------------------------
 
 
 def approvers_for(requester: User) -> QuerySet[User]:
@@ -46,94 +137,92 @@ def approvers_for(requester: User) -> QuerySet[User]:
 def changed_the_gate(person: User, export: ExportRequest) -> bool:
     """Tell whether this person moved what the request has to pass, after it was made (B7).
 
-    That is the switch or the threshold, or whether the requester is exempt.
+    That is the switch, the threshold or a limit, or whether the requester is exempt.
     """
-    since = AuditEvent.objects.filter(actor=person, at__gt=export.requested_at, result="done")
-    requester = export.requester
-    for event in since.filter(action__in=_GATE_EVENTS).order_by():
-        data = event.data
-        if event.action == "export_policy.change":
-            if GATE & set(data.get("changed", ())):
-                return True
-        elif event.action == "set.change":
-            touched = {*data.get("tools_added", ()), *data.get("tools_removed", ())}
-            if EXEMPT in touched and event.object_id == str(requester.permission_set_id):
-                return True
-        elif event.object_id == str(requester.pk) and (
-            event.action != "person.assign_set"
-            or _differ_in_exemption(data.get("from"), data.get("to"))
-        ):
-            return True
-    return False
+    return person.pk in _movers([export], by=[person.pk])[export.pk]
 
 
-_GATE_EVENTS = (
-    "export_policy.change",
-    "set.change",
-    "person.assign_set",
-    "person.make_super_admin",
-    "person.remove_super_admin",
-)
+_ON_REQUESTER = ("person.assign_set", "person.make_super_admin", "person.remove_super_admin")
 
 
-def _differ_in_exemption(*sets: int | None) -> bool:
-    known = [permission_set for permission_set in sets if permission_set is not None]
-    return ToolGrant.objects.filter(key=EXEMPT, permission_set__in=known).count() == 1
+def _movers(exports: Collection[ExportRequest], by: Collection[int]) -> dict[int, set[int]]:
+    """Return, for each export, who of these people moved its gate since it was made; one query."""
+    requesters = {str(export.requester_id) for export in exports}
+    since = min(export.requested_at for export in exports)
+    events = list(
+        AuditEvent.objects.filter(
+            Q(actor__in=by, action__in=("export_policy.change", "set.change"))
+            # Whoever did it: it says which sets the requester has had meanwhile.
+            | Q(action__in=_ON_REQUESTER, object="user", object_id__in=requesters),
+            at__gt=since,
+            result="done",
+        )
+        .order_by()
+        .only("actor", "action", "object_id", "at", "data")
+    )
+    movers: dict[int, set[int]] = defaultdict(set)
+    for export in exports:
+        later = [event for event in events if event.at > export.requested_at]
+        mine = [
+            event
+            for event in later
+            if event.action in _ON_REQUESTER and event.object_id == str(export.requester_id)
+        ]
+        had = {str(export.requester.permission_set_id)}
+        for event in mine:
+            had |= {str(event.data.get(name)) for name in ("from", "to", "permission_set")}
+        moved = [event for event in mine if event.action != "person.assign_set" or _exempts(event)]
+        moved += [
+            event
+            for event in later
+            if (event.action == "export_policy.change" and GATE & set(event.data["changed"]))
+            or (event.action == "set.change" and event.object_id in had and _exempts(event))
+        ]
+        movers[export.pk] = {event.actor_id for event in moved if event.actor_id is not None}
+    return movers
 
 
-def change_policy(
-    *,
-    actor: User,
-    require_approval: bool,
-    threshold: int,
-    lapse_days: int,
-    file_days: int,
-    version: int,
-) -> ExportPolicy:
-    """Write the policy as a super admin wants it; waiting requests are not released by it (Q10).
+def _exempts(event: AuditEvent) -> bool:
+    """Tell whether this event gave or took the permission to export without approval."""
+    return EXEMPT in {*event.data.get("tools_added", ()), *event.data.get("tools_removed", ())}
 
-    Refused where a waiting request would be left with nobody who may decide on it (B7).
+
+def stranded() -> list[ExportRequest]:
+    """Return the waiting requests on which nobody may decide, as things stand now (B7).
+
+    A handful of queries, however many requests wait.
     """
-    wanted = {
-        "require_approval": bool(require_approval),
-        "threshold": _whole(threshold, "The threshold", 0, 2**31 - 1),
-        "lapse_days": _whole(lapse_days, "The days until a request lapses", 1, LONGEST_DAYS),
-        "file_days": _whole(file_days, "The days a file stays", 1, 30),
-    }
-    policy = current()
-    with one_step("export_policy.change", actor) as person:
-        if not access.allows(person, "change", policy):
-            raise NotAllowed("Only a super admin changes when exports need approval.")
-        stored = {name: getattr(policy, name) for name in wanted}
-        changed = {
-            name: {"from": stored[name], "to": wanted[name]}
-            for name in wanted
-            if stored[name] != wanted[name]
-        }
-        rows = ExportPolicy.objects.filter(pk=policy.pk, version=version)
-        if not rows.update(version=F("version") + 1, **wanted):
-            raise WrongState("Somebody changed this policy meanwhile. Reload the page.")
-        if GATE & set(changed):
-            _leave_somebody_to_decide(person)
-        audit.record("export_policy.change", actor=person, on=policy, data={"changed": changed})
-        policy.refresh_from_db()
-    return policy
-
-
-def _whole(number: object, what: str, least: int, most: int) -> int:
-    if isinstance(number, bool) or not isinstance(number, int) or not least <= number <= most:
-        raise InvalidRequest(f"{what} must be a whole number from {least} to {most}.")
-    return number
-
-
-def _leave_somebody_to_decide(changer: User) -> None:
-    """Raise where a waiting request would lose its last possible decider (B7)."""
     waiting = list(ExportRequest.objects.awaiting_decision().select_related("requester"))
-    for export in waiting:
-        others = approvers_for(export.requester).exclude(pk=changer.pk)
-        if not any(not changed_the_gate(other, export) for other in others):
-            raise InvalidRequest(
-                f"“{export}” is waiting, and after this change nobody could decide on it: who "
-                "changes the rules meanwhile does not decide. Decide on it first, or name another "
-                "approver."
+    if not waiting:
+        return []
+    deciders = set(access.holders(DECIDE).values_list("pk", flat=True))
+    movers = _movers(waiting, by=deciders)
+    return [
+        export for export in waiting if not deciders - {export.requester_id} - movers[export.pk]
+    ]
+
+
+@contextmanager
+def leaving_somebody_to_decide(error: type[Exception]) -> Iterator[None]:
+    """Raise where what is done meanwhile takes a waiting request its last decider (B7, Q11).
+
+    In the transaction of the change. Two changes at once are asked one after the other, so that
+    neither counts on the approver whom the other takes away. A request that had nobody before is
+    no reason to refuse anything: a person whose account is in wrong hands has to go at once.
+    """
+    list(ExportPolicy.objects.select_for_update(no_key=True).filter(pk=1).values("pk"))
+    before = {export.pk for export in stranded()}
+    yield
+    for export in stranded():
+        if export.pk not in before:
+            raise error(
+                f"“{export}” of {export.requester} waits for a decision, and after this change "
+                "nobody could decide on it: who changes the rules meanwhile does not decide. "
+                "Decide on it first, or end it (a super admin can cancel it), or make somebody "
+                "else an approver."
             )
+
+
+def on_permissions_changing(actor: Actor) -> AbstractContextManager[None]:
+    """Fill the slot `accounts.operations.on_permissions_changing` (B7)."""
+    return leaving_somebody_to_decide(InvalidChange)

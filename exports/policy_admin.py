@@ -1,67 +1,189 @@
-"""Settings → Export approvals: when an export needs consent, and who gives it (R111, R115)."""
+"""Settings → Approvals: when an export needs consent, who gives it, one's alert (R111, E47)."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
-from django.http import (
-    HttpRequest,
-    HttpResponse,
-    HttpResponseRedirect,
-)
-from django.urls import reverse
+from django.contrib.humanize.templatetags.humanize import intcomma
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.forms import model_to_dict
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
 
 from accounts import access
 from accounts.modeladmin import AccessModelAdmin, person
-from exports import operations
-from exports.forms import PolicyForm, whole_number
-from exports.models import ExportPolicy
-from exports.operations import ExportError
+from accounts.models import User
+from exports import operations, policy
+from exports.forms import AlertForm, PolicyForm, whole_number
+from exports.models import ExportPolicy, LargeExportAlert
+from exports.operations import ExportError, InvalidSetting, NotAllowed
+from exports.steps import in_words
+
+PAGE = "admin:exports_exportpolicy_changelist"
 
 
 @admin.register(ExportPolicy)
 class ExportPolicyAdmin(AccessModelAdmin):
-    """When an export needs consent, and who gives it or needs none (R111, R115)."""
+    """One page: what holds now, the dialog that changes it in three steps, and one's own alert."""
 
     refusals = (ExportError,)
-    form = PolicyForm
-    fieldsets = (
-        ("1 · Consent", {"fields": ("require_approval",)}),
-        ("2 · From how many records", {"fields": ("threshold",)}),
-        ("3 · How long", {"fields": (("lapse_days", "file_days"),)}),
-    )
-    change_form_before_template = "records/form_top.html"
-    change_form_after_template = "exports/policy_people.html"
     show_add_link = False
+
+    def get_urls(self) -> list[URLPattern]:
+        alert = path(
+            "alert/", self.admin_site.admin_view(self.alert_view), name="exports_exportpolicy_alert"
+        )
+        return [alert, *super().get_urls()]
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> Any:  # Unfold promises a TemplateResponse
-        """There is one policy: go straight to it."""
+        """There is one policy: show it, and not a list of one."""
+        self._require_view(request)
+        if request.GET:
+            raise BadRequest("This page has no filters.")
+        return self._page(request)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show the page with its dialog open, and on POST write what was entered there."""
+        stored = self.found(request, object_id)
+        if not self.has_change_permission(request, stored):
+            return self.refuse(request, stored, "change")
+        if request.method != "POST":
+            return self._page(request, _form_of(stored))
+        form = PolicyForm(request.POST)
+        if form.is_valid():
+            try:
+                operations.change_policy(
+                    actor=person(request),
+                    version=whole_number(request.POST.get("record_version")),
+                    **form.cleaned_data,
+                )
+            except NotAllowed as refusal:
+                return self.refuse(request, stored, "change", str(refusal))
+            except InvalidSetting as refusal:
+                form.add_error(refusal.field, str(refusal))
+            except ExportError as refusal:
+                form.add_error(None, str(refusal))
+            else:
+                said = "Saved. It holds for new requests; what waits still waits for a decision."
+                messages.success(request, said)
+                return HttpResponseRedirect(reverse(PAGE))
+        return self._page(request, form)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """There is one policy, always."""
+        return False
+
+    def alert_view(self, request: HttpRequest) -> HttpResponse:
+        """Write from how many records on this super admin hears of an export."""
+        self._require_view(request)
+        if request.method != "POST":
+            return HttpResponseRedirect(reverse(PAGE))
+        form = AlertForm(request.POST)
+        if form.is_valid():
+            records = form.cleaned_data["records"]
+            try:
+                operations.set_alert(actor=person(request), records=records)
+            except InvalidSetting as refusal:
+                form.add_error(refusal.field, str(refusal))
+            else:
+                messages.success(
+                    request,
+                    "Saved. You are not told about large exports."
+                    if records is None
+                    else f"Saved. You are told about exports above {in_words(records)}.",
+                )
+                return HttpResponseRedirect(reverse(PAGE))
+        return self._page(request, alert=form)
+
+    def _require_view(self, request: HttpRequest) -> None:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        return HttpResponseRedirect(reverse("admin:exports_exportpolicy_change", args=[1]))
 
-    def record_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
-        context = super().record_context(request, obj)
-        context["show_save_and_continue"] = False
-        context["approvers"] = access.holders("crm.export_approver")
-        context["exempt"] = access.holders("crm.export_without_approval")
-        return context
+    def _page(
+        self,
+        request: HttpRequest,
+        form: PolicyForm | None = None,
+        alert: AlertForm | None = None,
+    ) -> TemplateResponse:
+        """Draw the page; a `form` given is shown in the open dialog."""
+        user, now = person(request), policy.current()
+        mine = LargeExportAlert.objects.filter(user=user).values_list("records", flat=True).first()
+        version = request.POST.get("record_version") if form and form.is_bound else now.version
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Approvals",
+            "opts": self.opts,
+            "policy": now,
+            "described": described(now),
+            "form": form or _form_of(now),
+            "version": version,
+            "dialog_open": form is not None,
+            "alert": alert or AlertForm(initial={"records": mine}),
+            "approvers": _with_reasons(policy.DECIDE),
+            "exempt": _with_reasons(policy.EXEMPT),
+        }
+        return TemplateResponse(request, "exports/policy.html", context)
 
-    def change(self, request: HttpRequest, obj: Any, form: Any) -> None:
-        values = form.cleaned_data
-        operations.change_policy(
-            actor=person(request),
-            require_approval=values["require_approval"],
-            threshold=values["threshold"],
-            lapse_days=values["lapse_days"],
-            file_days=values["file_days"],
-            version=whole_number(request.POST.get("record_version")),
-        )
 
-    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
-        messages.success(request, "Saved. It holds from now on; waiting requests still wait.")
-        return HttpResponseRedirect(request.path)
+def _form_of(now: ExportPolicy) -> PolicyForm:
+    return PolicyForm(initial=model_to_dict(now))
+
+
+def _with_reasons(tool: str) -> list[User]:
+    """Return who has this tool, each with the set it comes from and whether Export goes with it."""
+    exporters = set(access.holders("crm.export").values_list("pk", flat=True))
+    people = list(access.holders(tool).select_related("permission_set"))
+    for each in people:
+        each.without_export = each.pk not in exporters  # type: ignore[attr-defined]  # for the template
+    return people
+
+
+def described(now: ExportPolicy) -> list[tuple[str, str]]:
+    """Return what holds, in words: (what, how)."""
+    records = intcomma(now.threshold)
+    above = "that is not empty" if now.threshold == 0 else f"of more than {records} records"
+    limits = [
+        f"{intcomma(limit)} records in {span}"
+        for limit, span in ((now.daily_records, "24 hours"), (now.weekly_records, "7 days"))
+        if limit is not None
+    ]
+    most = now.second_person_above
+    return [
+        ("Needs consent", f"Every export {above}, and every one with a sensitive field."),
+        (
+            "Per person",
+            f"At most {' and '.join(limits)} without consent, over all objects."
+            if limits
+            else "No limit: many small exports one after the other need no consent. "
+            "A limit is recommended.",
+        ),
+        (
+            "Second person",
+            "Never needed by people who export without approval."
+            if most is None
+            else "Above "
+            + ("0 records" if most == 0 else f"{intcomma(most)} record{'' if most == 1 else 's'}")
+            + " people who export without approval need somebody’s consent too.",
+        ),
+        ("A request", f"ends after {_days(now.lapse_days)} if nobody decides on it."),
+        (
+            "A file",
+            f"can be fetched for {_days(now.file_days)}, "
+            + ("once" if now.most_downloads == 1 else f"at most {now.most_downloads} times")
+            + ", by its requester alone.",
+        ),
+    ]
+
+
+def _days(number: int) -> str:
+    return "1 day" if number == 1 else f"{number} days"

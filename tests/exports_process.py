@@ -150,9 +150,65 @@ def work(*arguments: str) -> None:
     say("ended")
 
 
+def click(email: str, approver: str, ids: str) -> None:
+    """Ask for an export of these deals, as often as it is let go, and say what became of it.
+
+    The first time as the product does; the second time without its lock, and on PostgreSQL held
+    between counting and writing until it is let go once more.
+    """
+    from django.db import connection
+
+    from accounts.models import User
+    from exports.operations import asking
+    from records.models import Deal
+
+    actor, sue = User.objects.get(email=email), User.objects.get(email=approver)
+
+    def ask() -> None:
+        keys = ids.split(",")
+        export = asking.request_export(
+            actor=actor, model=Deal, ids=keys, columns=["id"], approvers=[sue]
+        )
+        say(export.because)
+
+    say("ready")
+    wait_for_go()
+    ask()
+    count = asking.approval
+
+    def held(*arguments: Any) -> tuple[bool, str]:
+        answer = count(*arguments)
+        if connection.vendor == "postgresql":
+            say("counted")
+            wait_for_go()
+        return answer
+
+    asking.approval = held
+    asking.one_at_a_time = lambda person: None
+    wait_for_go()
+    ask()
+
+
+def leave(email: str, by: str) -> None:
+    """Deactivate a person, and say how it went."""
+    from accounts import operations
+    from accounts.models import User
+
+    person, actor = User.objects.get(email=email), User.objects.get(email=by)
+    say("ready")
+    wait_for_go()
+    try:
+        operations.deactivate(person, actor=actor)
+    except operations.AccountsError as refusal:
+        say(f"{type(refusal).__name__}: {refusal}")
+    else:
+        say("done")
+
+
 if __name__ == "__main__":
     import django
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "crmperms.settings")
     django.setup()
-    {"ask": ask, "decide": decide, "work": work}[sys.argv[1]](*sys.argv[2:])
+    steps = {"ask": ask, "decide": decide, "work": work, "click": click, "leave": leave}
+    steps[sys.argv[1]](*sys.argv[2:])

@@ -397,10 +397,8 @@ def test_who_changed_the_requesters_exemption_does_not_decide(c: TinyCompany) ->
 
 
 def test_change_that_leaves_nobody_to_decide_is_refused(c: TinyCompany) -> None:
-    User.objects.filter(pk__in=[c.sue.pk, c.mona.pk]).update(is_active=False)
-    export = pending(c.rita, c.axel)
-    change_threshold(c.sam, 5)
-    User.objects.filter(pk=c.axel.pk).update(is_active=False)
+    User.objects.filter(pk__in=[c.sue.pk, c.mona.pk, c.axel.pk]).update(is_active=False)
+    export = pending(c.rita, c.sam)
     with pytest.raises(InvalidRequest, match="nobody could decide"):
         change_threshold(c.sam, 6)
     operations.recall(export, actor=c.rita)

@@ -220,14 +220,11 @@ def _change(record: Record, actor: User, **values: Any) -> None:
 def _exports(people: People) -> None:
     """Switch approvals on, and leave one export in each state that people ask about (R111)."""
     admin, approver = people["admin"], people["approver"]
-    now = policy.current()
     exports.change_policy(
         actor=admin,
+        version=policy.current().version,
         require_approval=True,
         threshold=THRESHOLD,
-        lapse_days=now.lapse_days,
-        file_days=now.file_days,
-        version=now.version,
     )
 
     def ask(key: str, model: type[Record], message: str) -> ExportRequest:

@@ -18,7 +18,13 @@ from exports.operations.deciding import approve, reject, still_valid, why_not_de
 from exports.operations.ending import cancel, cancel_by_system, end_with_requester, recall
 from exports.operations.fetching import open_download
 from exports.operations.profiles import delete_profile, profiles_of, save_profile
-from exports.policy import approvers_for, change_policy
+from exports.operations.setting import (
+    InvalidSetting,
+    alert_about,
+    change_policy,
+    set_alert,
+)
+from exports.policy import approvers_for
 from exports.steps import (
     ApproversNeeded,
     ExportError,
@@ -35,12 +41,14 @@ __all__ = [
     "ExportError",
     "Format",
     "InvalidRequest",
+    "InvalidSetting",
     "NotAllowed",
     "NothingToExport",
     "Preview",
     "Sample",
     "SelfApproval",
     "WrongState",
+    "alert_about",
     "approve",
     "approvers_for",
     "cancel",
@@ -56,6 +64,7 @@ __all__ = [
     "reject",
     "request_export",
     "save_profile",
+    "set_alert",
     "still_valid",
     "why_not_decide",
 ]

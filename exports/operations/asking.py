@@ -14,7 +14,8 @@ from accounts import access, audit
 from accounts.models import User
 from exports import tables
 from exports.models import ExportRequest
-from exports.policy import approval, approvers_for
+from exports.operations.setting import alert_about
+from exports.policy import approval, approvers_for, one_at_a_time
 from exports.steps import (
     ApproversNeeded,
     InvalidRequest,
@@ -69,7 +70,7 @@ class Preview:
     sensitive_fields: frozenset[str]
     approval_needed: bool
     because: str
-    """A code: policy_off, exempt, within_threshold, above_threshold or sensitive."""
+    """A code; policy.approval gives it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,15 +172,13 @@ def request_export(
                 raise InvalidRequest("Choose labels or names for what stands above the columns.")
             if found := _asked_before(person, token):
                 return _the_same(found, wish, format, headers)
-            export, chosen = _freeze(person, wish, format, headers, token, approvers, message)
+            export = _freeze(person, wish, format, headers, token, approvers, message)
     except IntegrityError:
         # Both came at the same moment; the database let one through.
         if found := _asked_before(actor, token):
             return found
         raise
-    asks = f"{actor.get_full_name()} asks for consent to export “{export.name}”"
-    said = f" “{export.message}”" if export.message else ""
-    tell(chosen, f"{asks}, {in_words(export.record_count)}.{said}", export)
+    alert_about(export)
     return export
 
 
@@ -191,8 +190,8 @@ def _freeze(
     token: UUID | None,
     approvers: Iterable[User],
     message: str,
-) -> tuple[ExportRequest, list[User]]:
-    """Write a request down with its records, its hash and its event; return who is to be told."""
+) -> ExportRequest:
+    """Write a request down with its records, its hash and its event, and tell the approvers."""
     export = ExportRequest.objects.create(
         requester=person,
         object=wish.model.object_key,
@@ -211,6 +210,7 @@ def _freeze(
     count = manifest.freeze(wish.rows, export)
     if not count:
         raise NothingToExport("There is no record to export. Change the filter or the choice.")
+    one_at_a_time(person)
     needed, because = approval(person, count, wish.sensitive_fields)
     chosen = _approvers(person, approvers) if needed else []
     export.notified.set(chosen)
@@ -222,7 +222,10 @@ def _freeze(
         update_fields=["record_count", "approval_needed", "because", "status", "manifest_sha256"]
     )
     _record_request(export, chosen)
-    return export, chosen
+    asks = f"{person.get_full_name()} asks for consent to export “{export.name}”"
+    said = f" “{export.message}”" if export.message else ""
+    tell(chosen, f"{asks}, {in_words(count)}.{said}", export)
+    return export
 
 
 def _asked_before(person: User, token: UUID | None) -> ExportRequest | None:

@@ -150,11 +150,15 @@ def test_from_imported_data_to_an_approved_export(
     admin_page = log_in("admin")
 
     # The super admin switches approvals on and locks a stage.
-    open_list(admin_page, "Export approvals")
+    open_list(admin_page, "Approvals")
+    admin_page.get_by_role("link", name="Edit", exact=True).click()
     admin_page.get_by_label("Require approvals for exports").check()
+    admin_page.get_by_role("button", name="Next").click()
     admin_page.get_by_label("Record threshold").fill(str(THRESHOLD))
-    admin_page.get_by_role("button", name="Save").click()
-    expect(admin_page.get_by_text("It holds from now on")).to_be_visible()
+    admin_page.get_by_role("button", name="Next").click()
+    expect(admin_page.get_by_role("heading", name="May approve")).to_be_visible()
+    admin_page.get_by_role("button", name="Save", exact=True).click()
+    expect(admin_page.get_by_text("It holds for new requests")).to_be_visible()
     open_list(admin_page, "Pipelines & rules")
     admin_page.get_by_role("link", name="Sales", exact=True).click()
     admin_page.get_by_role("link", name="Editing access by stage").click()

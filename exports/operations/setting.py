@@ -1,0 +1,156 @@
+"""What super admins set: when exports need consent (R111, R112), and what they hear of (E47)."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import Any, TypedDict, Unpack
+
+from django.db.models import F
+
+from accounts import access, audit
+from accounts.models import User
+from exports.models import ExportPolicy, ExportRequest, LargeExportAlert
+from exports.policy import GATE, current, leaving_somebody_to_decide
+from exports.steps import InvalidRequest, NotAllowed, WrongState, in_words, one_step, tell
+
+LONGEST_DAYS = 3650
+MOST_RECORDS = 2**31 - 1
+MOST_ALERT = 275_000
+
+
+class InvalidSetting(InvalidRequest):
+    """A setting has no such value; `field` names it, so that a form can say so beside it."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class Settings(TypedDict, total=False):
+    """What `change_policy` takes: only what shall change, everything else stays."""
+
+    require_approval: bool
+    threshold: int
+    lapse_days: int
+    file_days: int
+    most_downloads: int
+    daily_records: int | None
+    weekly_records: int | None
+    second_person_above: int | None
+
+
+# Name → how a sentence calls it, the least and the most it may be.
+_NUMBERS = {
+    "threshold": ("The record threshold", 0, MOST_RECORDS),
+    "lapse_days": ("The days until a request lapses", 1, LONGEST_DAYS),
+    "file_days": ("The days a file stays", 1, 30),
+    "most_downloads": ("The downloads of a file", 1, 100),
+}
+# The same for what may be empty: nothing is limited then.
+_LIMITS = {
+    "daily_records": ("The records per person in 24 hours", 1, MOST_RECORDS),
+    "weekly_records": ("The records per person in 7 days", 1, MOST_RECORDS),
+    "second_person_above": ("The records above which a second person is needed", 0, MOST_RECORDS),
+}
+
+
+def change_policy(*, actor: User, version: int, **wanted: Unpack[Settings]) -> ExportPolicy:
+    """Write the policy as a super admin wants it; waiting requests are not released by it (Q10).
+
+    `version` is the one that was read: a form that is out of date changes nothing. Refused where a
+    waiting request would be left with nobody who may decide on it (B7).
+    """
+    with one_step("export_policy.change", actor) as person:
+        policy = current()
+        if not access.allows(person, "change", policy):
+            raise NotAllowed("Only a super admin changes when exports need approval.")
+        changed = {
+            name: {"from": getattr(policy, name), "to": value}
+            for name, value in _checked(policy, wanted).items()
+            if getattr(policy, name) != value
+        }
+        moves = leaving_somebody_to_decide(InvalidRequest) if GATE & set(changed) else nullcontext()
+        with moves:
+            _write(policy, person, version, changed)
+        policy.refresh_from_db()
+    return policy
+
+
+def _write(policy: ExportPolicy, person: User, version: int, changed: dict[str, Any]) -> None:
+    values = {name: change["to"] for name, change in changed.items()}
+    rows = ExportPolicy.objects.filter(pk=policy.pk, version=version)
+    if not rows.update(version=F("version") + int(bool(changed)), **values):
+        raise WrongState(
+            "Somebody changed this policy meanwhile. Open the page again, read what holds now, "
+            "and make your change there."
+        )
+    if changed:
+        audit.record("export_policy.change", actor=person, on=policy, data={"changed": changed})
+
+
+def _checked(policy: ExportPolicy, wanted: Settings) -> dict[str, bool | int | None]:
+    """Return what is wanted where all of it makes sense; raise `InvalidSetting` where it does not.
+
+    The two limits are looked at together, whichever of them is to change.
+    """
+    values: dict[str, bool | int | None] = {}
+    for name, value in wanted.items():
+        if name == "require_approval":
+            values[name] = bool(value)
+        elif name in _NUMBERS:
+            values[name] = _whole(name, value, *_NUMBERS[name])
+        elif name in _LIMITS:
+            values[name] = None if value is None else _whole(name, value, *_LIMITS[name])
+        else:
+            raise TypeError(f"There is no setting {name!r}.")
+    daily = values.get("daily_records", policy.daily_records)
+    weekly = values.get("weekly_records", policy.weekly_records)
+    if daily is not None and weekly is not None and weekly < daily:
+        raise InvalidSetting(
+            "weekly_records",
+            "The records per person in 7 days cannot be fewer than those in 24 hours "
+            f"({daily:,}). Raise the one, or lower the other.",
+        )
+    return values
+
+
+def _whole(field: str, number: object, what: str, least: int, most: int) -> int:
+    if isinstance(number, bool) or not isinstance(number, int) or not least <= number <= most:
+        verb = "must be a whole number"
+        raise InvalidSetting(field, f"{what} {verb} from {least:,} to {most:,}.")
+    return number
+
+
+# --- Alerts for large exports ---------------------------------------------------------------------
+
+
+def set_alert(*, actor: User, records: int | None) -> None:
+    """Let a super admin hear of exports with more records than this; None: of none (E47)."""
+    with one_step("export_alert.set", actor) as person:
+        if not (person.is_active and person.is_superuser):
+            raise NotAllowed("Only super admins are told about large exports.")
+        if records is not None:
+            records = _whole("records", records, "The records of your alert", 0, MOST_ALERT)
+        stored = LargeExportAlert.objects.filter(user=person)
+        before = stored.values_list("records", flat=True).first()
+        if records == before:
+            return
+        if records is None:
+            stored.delete()
+        else:
+            LargeExportAlert.objects.update_or_create(user=person, defaults={"records": records})
+        data = {"from": before, "to": records}
+        audit.record("export_alert.set", actor=person, on=person, data=data)
+
+
+def alert_about(export: ExportRequest) -> None:
+    """Tell each super admin who wants to hear of an export of this size; once, at the request."""
+    listening = User.objects.filter(
+        is_active=True, is_superuser=True, large_export_alert__records__lt=export.record_count
+    ).exclude(pk=export.requester_id)
+    asks = "asks for consent to export" if export.approval_needed else "exports"
+    text = (
+        f"Large export: {export.requester.get_full_name()} {asks} “{export.name}”, "
+        f"{in_words(export.record_count)}."
+    )
+    tell(listening, text, export)
