@@ -57,14 +57,6 @@ def panel_opener(request: HttpRequest) -> Callable[[ExportRequest], str]:
     return opener
 
 
-CONTENT_TYPES = {
-    "csv": "text/csv; charset=utf-8",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    "jsonl": "application/jsonl",
-    "parquet": "application/vnd.apache.parquet",
-}
-
-
 def file_name(export: ExportRequest) -> str:
     """Return the name a file is offered under: nothing that a person wrote stands in it."""
     kind = re.sub(r"[^a-z0-9]+", "-", export.object)
@@ -248,11 +240,9 @@ class ExportRequestAdmin(AccessModelAdmin):
         except ExportError as refusal:
             messages.error(request, str(refusal))
             return HttpResponseRedirect(panel_address(export))
+        kind = operations.FORMATS[export.format].content_type
         answer = FileResponse(
-            file,
-            as_attachment=True,
-            filename=file_name(export),
-            content_type=CONTENT_TYPES.get(export.format, "application/octet-stream"),
+            file, as_attachment=True, filename=file_name(export), content_type=kind
         )
         # So that a download broken off half-way, because a right was lost, shows as such.
         answer["Content-Length"] = str(export.file_size)

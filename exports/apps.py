@@ -10,6 +10,7 @@ class ExportsConfig(AppConfig):
     verbose_name = "Exports"
 
     def ready(self) -> None:
+        from accounts.audit import shown_data
         from accounts.mail import may_read
         from accounts.modeladmin import AccessModelAdmin
         from accounts.operations import on_leaving, on_permissions_changing
@@ -18,7 +19,9 @@ class ExportsConfig(AppConfig):
         from exports.panel import exports_panel
         from exports.policy import on_permissions_changing as leaving_somebody_to_decide
         from exports.steps import may_be_read
+        from exports.tables import without_hidden_columns
 
+        shown_data.append(without_hidden_columns)
         on_leaving.append(end_with_requester)
         on_permissions_changing.append(leaving_somebody_to_decide)
         may_read.append(may_be_read)

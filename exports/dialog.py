@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
+from uuid import UUID, uuid4
 
 from django.contrib import admin, messages
 from django.core.exceptions import BadRequest, PermissionDenied
@@ -12,22 +14,23 @@ from django.http import (
     HttpRequest,
     HttpResponse,
     HttpResponseRedirect,
+    QueryDict,
 )
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.functional import cached_property
 
 from accounts import access, catalogue
 from accounts.modeladmin import AccessModelAdmin, person
-from accounts.models import User
-from exports import operations
-from exports.forms import ApproversForm, ColumnsForm
+from exports import operations, tables
+from exports.forms import ApproversForm, ColumnsForm, Offered, whole_number
+from exports.models import ExportProfile, ExportRequest
 from exports.operations import ExportError
 from exports.panel import panel_address
 from exports.policy import Usage, usage_shown
 from records import filters
 from records.listing import canonical_query
 from records.models import Record
-from records.models.properties import sensitive_fields
 
 
 def export_tool(request: HttpRequest, model_admin: AccessModelAdmin) -> dict[str, Any] | None:
@@ -71,8 +74,9 @@ def new_view(request: HttpRequest, key: str) -> HttpResponse:
     _refuse_unknown(request, source)
     try:
         query = canonical_query(request, source, model)
-        ids = _ids(request)
-        preview = operations.preview(actor=user, model=model, query=query, ids=ids)
+        dialog = Dialog(request, model, _list_columns(request, source), query, _ids(request))
+        if answer := dialog.answer():
+            return answer
     except filters.InvalidValue as error:
         messages.error(request, str(error))
         return HttpResponseRedirect(_list_address(model))
@@ -81,15 +85,11 @@ def new_view(request: HttpRequest, key: str) -> HttpResponse:
     except ExportError as refusal:
         messages.error(request, str(refusal))
         return HttpResponseRedirect(_list_address(model))
-    dialog = Dialog(request, user, model, query, ids, preview)
-    if request.method == "POST" and (answer := dialog.answer()):
-        return answer
     context = {
         **admin.site.each_context(request),
         "title": f"Export {kind.plural.lower()}",
         "kind": kind,
         "dialog": dialog,
-        "preview": preview,
         "back": _list_address(model),
     }
     return TemplateResponse(request, "exports/new.html", context)
@@ -110,23 +110,35 @@ class Dialog:
     def __init__(
         self,
         request: HttpRequest,
-        user: User,
         model: type[Record],
+        list_columns: Iterable[str],
         query: str,
         ids: list[int] | None,
-        preview: Any,
     ) -> None:
-        self.request, self.user, self.model = request, user, model
-        self.query, self.ids, self.preview = query, ids, preview
-        flagged = sensitive_fields(model.object_key)
-        offered = [(c.name, c.label, c.field in flagged) for c in preview.columns]
-        posted = request.POST if request.method == "POST" else None
-        initial = {"columns": [name for name, _, sensitive in offered if not sensitive]}
-        self.columns = ColumnsForm(posted, initial=initial, offered=offered)
+        self.request, self.user, self.model = request, person(request), model
+        self.query, self.ids = query, ids
+        columns = tables.offered_columns(model, self.user)
+        flagged = tables.sensitive(model, columns, "")
+        self.offered = [
+            Offered(c.name, c.label, tables.is_sensitive(c, flagged), c.label.split(":")[0])
+            if c.relation
+            else Offered(c.name, c.label, tables.is_sensitive(c, flagged))
+            for c in columns
+        ]
+        self.listed = [column.name for column in tables.listed(columns, list_columns)]
+        self.form = self._form(request.POST if request.method == "POST" else self._at_first())
+        self.kept = {
+            "approvers": request.POST.getlist("approvers"),
+            "message": request.POST.get("message", ""),
+        }
+        self.approvers = ApproversForm(
+            approvers=operations.approvers_for(self.user), initial=self.kept
+        )
         self.second, self.reason = False, ""
-        self.approvers = ApproversForm(approvers=operations.approvers_for(user))
-        self.chosen: list[str] = []
-        self.filters = filters.described(model, query, user=user)
+        self.sample: operations.Sample | None = None
+        self.filters = filters.described(model, query, user=self.user)
+        # Drawn for every page: what is sent twice from one page is one request.
+        self.token = uuid4()
 
     @property
     def usage(self) -> Usage | None:
@@ -135,18 +147,133 @@ class Dialog:
 
     def answer(self) -> HttpResponse | None:
         """Take the step that was posted; None means: show the dialog (again)."""
-        if not self.columns.is_valid():
-            return None
-        self.chosen = self.columns.cleaned_data["columns"]
-        preview = operations.preview(
-            actor=self.user, model=self.model, query=self.query, ids=self.ids, columns=self.chosen
+        step = self.request.POST.get("step", "columns") if self.request.POST else "show"
+        if step in _PROFILE_STEPS:
+            _PROFILE_STEPS[step](self)
+        names = self.form.cleaned_data["names"] if self.form.is_valid() else None
+        self.preview = operations.preview(
+            actor=self.user, model=self.model, query=self.query, ids=self.ids, columns=names
         )
-        self.preview = preview
-        if not preview.approval_needed:
-            return self._ask()
-        self.second, self.reason = True, REASONS[preview.because]
-        if self.request.POST.get("step") != "request":
+        self.reason = REASONS[self.preview.because] if self.preview.approval_needed else ""
+        if names is None:
             return None
+        if step in ("columns", "request"):
+            if not self.preview.approval_needed:
+                if answer := self._ask():
+                    return answer
+            else:
+                self.second = True
+        if step == "request" and self.second and (answer := self._ask_for_consent()):
+            return answer
+        self.sample = operations.first_rows(
+            actor=self.user,
+            model=self.model,
+            query=self.query,
+            ids=self.ids,
+            columns=names,
+            headers=self.form.cleaned_data["headers"],
+        )
+        return None
+
+    # What is offered ----------------------------------------------------------------------------
+
+    @cached_property
+    def profiles(self) -> list[ExportProfile]:
+        """The person's own profiles for this kind of record."""
+        return list(operations.profiles_of(self.user, self.model))
+
+    @property
+    def chosen(self) -> list[Offered]:
+        """The columns that were asked for, in the order of the file."""
+        by_name = {each.name: each for each in self.offered}
+        return [by_name[name] for name in self.form.cleaned_data["names"]]
+
+    @property
+    def in_list(self) -> str:
+        """The columns of the list, in a sentence."""
+        by_name = {each.name: str(each) for each in self.offered}
+        return ", ".join(by_name[name] for name in self.listed)
+
+    @property
+    def in_all(self) -> str:
+        """How many columns the record has itself, and which of them are sensitive."""
+        own = [each for each in self.offered if not each.relation]
+        sensitive = ", ".join(each.label for each in own if each.sensitive)
+        return f"{len(own)} columns" + (f"; sensitive: {sensitive}" if sensitive else "")
+
+    @property
+    def format(self) -> operations.Format:
+        """The chosen format."""
+        return operations.FORMATS[self.form.cleaned_data["format"]]
+
+    @property
+    def headers(self) -> str:
+        """The chosen headers, as people read them."""
+        return str(ExportRequest.Headers(self.form.cleaned_data["headers"]).label)
+
+    def _at_first(self) -> QueryDict:
+        """Everything of the record's own that is not sensitive."""
+        plain = [each.name for each in self.offered if not (each.sensitive or each.relation)]
+        return _choice(plain, "csv", "labels")
+
+    def _form(self, data: QueryDict) -> ColumnsForm:
+        data = data.copy()
+        for name, value in (("which", "chosen"), ("format", "csv"), ("headers", "labels")):
+            data.setdefault(name, value)
+        return ColumnsForm(data, offered=self.offered, listed=self.listed)
+
+    # Profiles -----------------------------------------------------------------------------------
+
+    def _profile(self) -> ExportProfile | None:
+        key = whole_number(self.request.POST.get("profile"))
+        found = operations.profiles_of(self.user, self.model).filter(pk=key).first()
+        if found is None:
+            messages.error(self.request, "Choose one of your profiles first.")
+        return found
+
+    def _use_profile(self) -> None:
+        """Show a profile's choice, without what is not offered any more (B6)."""
+        profile = self._profile()
+        if profile is None:
+            return
+        offered = {each.name for each in self.offered}
+        names = [name for name in profile.columns if name in offered]
+        if not names:
+            names = self._at_first().getlist("columns")
+        self.form = self._form(_choice(names, profile.format, profile.headers))
+
+    def _keep_profile(self) -> None:
+        if not self.form.is_valid():
+            return
+        values = self.form.cleaned_data
+        try:
+            profile = operations.save_profile(
+                actor=self.user,
+                model=self.model,
+                name=values["profile_name"],
+                columns=values["names"],
+                format=values["format"],
+                headers=values["headers"],
+            )
+        except ExportError as refusal:
+            messages.error(self.request, str(refusal))
+        else:
+            messages.success(self.request, f"Kept as “{profile.name}”.")
+
+    def _forget_profile(self) -> None:
+        profile = self._profile()
+        if profile is None:
+            return
+        try:
+            operations.delete_profile(profile, actor=self.user)
+        except ExportError as refusal:
+            messages.error(self.request, str(refusal))
+        else:
+            messages.success(self.request, f"“{profile.name}” was deleted.")
+
+    # Asking -------------------------------------------------------------------------------------
+
+    def _ask_for_consent(self) -> HttpResponse | None:
         self.approvers = ApproversForm(
             self.request.POST, approvers=operations.approvers_for(self.user)
         )
@@ -156,13 +283,17 @@ class Dialog:
         return self._ask(approvers=values["approvers"], message=values["message"])
 
     def _ask(self, **consent: Any) -> HttpResponse | None:
+        values = self.form.cleaned_data
         try:
             export = operations.request_export(
                 actor=self.user,
                 model=self.model,
                 query=self.query,
                 ids=self.ids,
-                columns=self.chosen,
+                columns=values["names"],
+                format=values["format"],
+                headers=values["headers"],
+                token=_token(self.request),
                 **consent,
             )
         except ExportError as refusal:
@@ -173,6 +304,34 @@ class Dialog:
         else:
             messages.success(self.request, "The file is being written; you find it here.")
         return HttpResponseRedirect(panel_address(export))
+
+
+_PROFILE_STEPS: dict[str, Callable[[Dialog], None]] = {
+    "use": Dialog._use_profile,
+    "keep": Dialog._keep_profile,
+    "forget": Dialog._forget_profile,
+}
+
+
+def _choice(names: Iterable[str], format: str, headers: str) -> QueryDict:
+    """Return a choice as a form posts it."""
+    data = QueryDict(mutable=True)
+    data.setlist("columns", list(names))
+    data["which"], data["format"], data["headers"] = "chosen", format, headers
+    return data
+
+
+def _token(request: HttpRequest) -> UUID | None:
+    """Return what the page drew; without one, each click asks anew."""
+    try:
+        return UUID(request.POST.get("token", ""))
+    except ValueError:
+        return None
+
+
+def _list_columns(request: HttpRequest, source: Any) -> list[str]:
+    """Return the names of the list's columns, as this person sees it."""
+    return [getattr(each, "__name__", each) for each in source.get_list_display(request)]
 
 
 def _refuse_unknown(request: HttpRequest, source: Any) -> None:

@@ -107,6 +107,9 @@ def _may_proceed(export: ExportRequest) -> bool:
     if not still_valid(export):
         cancel_revoked(export)
         return False
+    if manifest.digest(export) != export.manifest_sha256:
+        _fail_tampered(export)
+        return False
     requester = export.requester
     decider = export.decided_by
     if export.approval_needed and not (decider and access.holds_tool(decider, policy.DECIDE)):
@@ -146,7 +149,7 @@ def _narrow(export: ExportRequest, hidden: set[str]) -> bool:
         from_=[S.PROCESSING],
         where=mine(export),
         data={"columns_left_out": len(hidden)},
-        columns=left,
+        **manifest.with_columns(export, left),
     )
     return True
 
@@ -164,7 +167,7 @@ def _model(export: ExportRequest) -> type[Record]:
 def _sensitive_now(export: ExportRequest) -> frozenset[str]:
     # A dropped column does not leave; a filter or an order by its field counts all the same.
     names = {column["name"] for column in export.leaving_columns}
-    columns = [c for c in tables.table(_model(export)) if c.name in names]
+    columns = [c for c in tables.all_columns(_model(export)) if c.name in names]
     return tables.sensitive(_model(export), columns, export.query)
 
 
@@ -200,7 +203,7 @@ def _back_to_pending(export: ExportRequest, requester: User, reason: str, becaus
         where=mine(export),
         data={"reason": reason, "decided_by": export.decided_by_id},
         approval_needed=True,
-        columns=tables.frozen(columns, flagged),
+        **manifest.with_columns(export, tables.frozen(columns, flagged)),
         sensitive_fields=sorted(flagged),
         has_sensitive=bool(flagged),
         decided_by=None,
@@ -240,6 +243,31 @@ def _fail(export: ExportRequest) -> None:
         ended_because=f"{ATTEMPTS} attempts to write the file failed; the last one because {why}.",
     )
     text = f"Your export “{export.name}” failed. Ask for it again; open it to read why."
+    tell([export.requester], text, export, subject="Your export failed")
+
+
+@transaction.atomic
+def _fail_tampered(export: ExportRequest) -> None:
+    """End an export that is not what was asked for and decided on any more (B10)."""
+    logger.error("Export %s does not have the hash of what was frozen; it is not run.", export.pk)
+    transition(
+        export,
+        actor=SYSTEM,
+        action="export.fail",
+        to=S.FAILED,
+        from_=[S.PROCESSING],
+        where=mine(export),
+        data={"reason": "manifest_changed"},
+        ended_at=timezone.now(),
+        ended_because="The request was changed outside the product, so it was not run.",
+        worker="",
+        lease_until=None,
+        file_name="",
+    )
+    text = (
+        f"Your export “{export.name}” failed: the request was changed outside the product. Tell a "
+        "super admin, and ask for it again."
+    )
     tell([export.requester], text, export, subject="Your export failed")
 
 

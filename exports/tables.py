@@ -4,12 +4,15 @@ A column is named after its field, so that a flag on a property (`records.models
 column can be compared. People, stages and pipelines are written by name, since their names are
 public; a related record by name too, but only where the requester may view that record, and as an
 empty cell otherwise: an export says neither what is hidden nor that something is (Q31).
+
+Beside its own columns a kind of record has associated ones, such as `company.domain`: fields of the
+one related record, filled by the same rule (E36).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cache
 from typing import Any, cast
@@ -17,19 +20,22 @@ from typing import Any, cast
 from django.db import models
 from django.utils.text import capfirst
 
-from accounts import catalogue
-from accounts.models import User
+from accounts import access, catalogue
+from accounts.models import AuditEvent, User
+from exports.models import ExportRequest
 from records import filters
 from records.models import Record
-from records.models.properties import hidden_fields, sensitive_fields
+from records.models.properties import hidden_fields, sensitive_fields, veiled_fields
 
 
 class Kind(StrEnum):
-    """How a cell is written: text is neutralised, a number stays a number (Q17)."""
+    """What a cell holds, beside nothing: this decides its form in each format."""
 
     TEXT = "text"
-    NUMBER = "number"
+    INTEGER = "integer"
+    DECIMAL = "decimal"
     DATE = "date"
+    MOMENT = "moment"
     RELATION = "relation"
     PERSON = "person"
 
@@ -44,11 +50,17 @@ class Column:
     path: str
     related: type[models.Model] | None = None
     choices: dict[Any, str] = field(default_factory=dict, compare=False)
+    places: int = 0
+    """Digits after the point, of a decimal number."""
+    relation: str = ""
+    """Of an associated column: the record's own field that leads to the related record."""
+    of: type[Record] | None = None
+    """Of an associated column: the kind of the related record, on which `path` starts."""
 
     @property
     def field(self) -> str:
         """The record's own field that the value hangs on; this is what can be sensitive."""
-        return self.path.split("__")[0]
+        return self.relation or self.path.split("__")[0]
 
 
 _STAMPS = ("owner", "co_owner", "created_at", "created_by", "updated_at", "updated_by")
@@ -70,6 +82,16 @@ _NAMES: dict[str, tuple[str, ...]] = {
         *("contact", "company", "opened", *_STAMPS),
     ),
 }
+# Relations to one record whose own fields may be asked for too; the notes of E36 allow one object
+# per request, here each of these may be chosen.
+_ASSOCIATED: dict[str, tuple[str, ...]] = {
+    "contact": ("company",),
+    "company": ("parent",),
+    "deal": ("company", "contact"),
+    "ticket": ("contact", "company"),
+}
+# Columns of a list that are made of several fields.
+_MADE_OF: dict[str, tuple[str, ...]] = {"full_name": ("first_name", "last_name")}
 # Written by their public names, inside the record's own query.
 _PATHS = {"stage": "stage__name", "pipeline": "stage__pipeline__name"}
 
@@ -84,23 +106,93 @@ def model_of(key: str) -> type[Record]:
 
 @cache
 def table(model: type[Record]) -> tuple[Column, ...]:
-    """Return every column of this kind of record, the record's id first."""
+    """Return every column of this kind of record's own, the record's id first."""
     return tuple(_column(model, name) for name in _NAMES[model.object_key])
 
 
+@cache
+def associated(model: type[Record]) -> tuple[Column, ...]:
+    """Return the columns of related records: their own fields, no relations of theirs (E36)."""
+    found = []
+    for relation in _ASSOCIATED[model.object_key]:
+        key = cast("models.ForeignKey[Any, Any]", model._meta.get_field(relation))
+        of = cast("type[Record]", key.remote_field.model)
+        found += [
+            replace(
+                column,
+                name=f"{relation}.{column.name}",
+                label=f"{capfirst(str(key.verbose_name))}: {column.label}",
+                relation=relation,
+                of=of,
+            )
+            for column in table(of)
+            if column.related is None and column.name not in _PATHS
+        ]
+    return tuple(found)
+
+
+def all_columns(model: type[Record]) -> tuple[Column, ...]:
+    """Return every column an export of this kind of record can have, associated ones last (E39)."""
+    return (*table(model), *associated(model))
+
+
 def permitted_columns(model: type[Record], user: User) -> tuple[Column, ...]:
-    """Return the columns this person may see now; every way out of the product asks here (S08)."""
+    """Return the columns this person may see now; every way out of the product asks here (S08).
+
+    An associated column only where neither the way to the related record nor its field is hidden.
+    """
+    if not user.is_active:
+        return ()
     hidden = hidden_fields(user, model)
-    return tuple(c for c in table(model) if c.field not in hidden) if user.is_active else ()
+    return tuple(
+        column
+        for column in all_columns(model)
+        if column.field not in hidden
+        and (column.of is None or column.path not in hidden_fields(user, column.of))
+    )
+
+
+def offered_columns(model: type[Record], user: User) -> tuple[Column, ...]:
+    """Return the permitted columns that can hold anything: a related record may be viewed (Q18)."""
+    return tuple(
+        column
+        for column in permitted_columns(model, user)
+        if column.of is None or access.allows_any(user, "view", column.of)
+    )
+
+
+def listed(columns: Iterable[Column], names: Iterable[str]) -> tuple[Column, ...]:
+    """Return the columns that stand for these columns of a list, in the list's order (E39)."""
+    known = {column.name: column for column in columns if not column.relation}
+    wanted = [part for name in names for part in _MADE_OF.get(name, (name,))]
+    return tuple(known[name] for name in dict.fromkeys(wanted) if name in known)
 
 
 def sensitive(model: type[Record], columns: Iterable[Column], query: str) -> frozenset[str]:
     """Return the sensitive fields among these columns and what the query looks at (R113, Q5).
 
-    A filter or an order on a sensitive field counts: being in the file reveals the value.
+    A filter or an order on a sensitive field counts: being in the file reveals the value. A field
+    of a related record is named as its column is: `contact.phone`.
     """
+    columns = list(columns)
     used = {column.field for column in columns} | filters.fields_used(model, query)
-    return sensitive_fields(model.object_key) & used
+    found = sensitive_fields(model.object_key) & used
+    for of in {column.of for column in columns if column.of is not None}:
+        flagged = sensitive_fields(of.object_key)
+        found |= {c.name for c in columns if c.of is of and c.path in flagged}
+    return found
+
+
+def is_sensitive(column: Column, flagged: frozenset[str]) -> bool:
+    """Tell whether a column is among what `sensitive` returned."""
+    return column.field in flagged or column.name in flagged
+
+
+def is_veiled(model: type[Record], column: Column, user: User) -> bool:
+    """Tell whether a column's values are shown on no screen without a click (E30)."""
+    if column.field in veiled_fields(user, model):
+        return True
+    return column.of is not None and column.path in veiled_fields(user, column.of)
 
 
 def described(columns: Iterable[dict[str, Any]], model: type[Record], user: User) -> list[Any]:
@@ -112,9 +204,40 @@ def described(columns: Iterable[dict[str, Any]], model: type[Record], user: User
     ]
 
 
+def without_hidden_columns(user: User, event: AuditEvent, data: dict[str, Any]) -> dict[str, Any]:
+    """Return an event's data without names of associated columns hidden from its reader (B6).
+
+    Fills the slot `accounts.audit.shown_data`; the record's own fields are left out before it.
+    """
+    try:
+        model = model_of(data["object"])
+    except (KeyError, TypeError):
+        return data
+    hidden = {c.name for c in associated(model)} - {c.name for c in permitted_columns(model, user)}
+    shown = dict(data)
+    for name, value in data.items():
+        if isinstance(value, list) and (gone := [each for each in value if each in hidden]):
+            kept = [each for each in value if each not in hidden]
+            more = "s" if len(gone) > 1 else ""
+            shown[name] = [*kept, f"and {len(gone)} restricted field{more}"]
+    return shown
+
+
 def frozen(columns: Iterable[Column], flagged: frozenset[str]) -> list[dict[str, Any]]:
     """Return columns as a request keeps them: what the approver reads and decides on (B10)."""
-    return [{"name": c.name, "label": c.label, "sensitive": c.field in flagged} for c in columns]
+    return [
+        {"name": c.name, "label": c.label, "sensitive": is_sensitive(c, flagged)} for c in columns
+    ]
+
+
+def headings(columns: Iterable[dict[str, Any]], headers: str) -> list[str]:
+    """Return what stands above a request's columns, each once: labels or internal names (E36)."""
+    by = "name" if headers == ExportRequest.Headers.NAMES else "label"
+    found: list[str] = []
+    for column in columns:
+        text = column[by]
+        found.append(f"{text} ({column['name']})" if text in found else text)
+    return found
 
 
 def _column(model: type[Record], name: str) -> Column:
@@ -126,9 +249,11 @@ def _column(model: type[Record], name: str) -> Column:
         related = found.remote_field.model
         kind = Kind.PERSON if related is User else Kind.RELATION
         return Column(name, label, kind, name, related)
-    kind = Kind.TEXT
+    kind, places = Kind.TEXT, 0
     if isinstance(found, models.DateField):
-        kind = Kind.DATE
-    elif isinstance(found, models.DecimalField | models.FloatField | models.IntegerField):
-        kind = Kind.NUMBER
-    return Column(name, label, kind, name, choices=dict(found.flatchoices))
+        kind = Kind.MOMENT if isinstance(found, models.DateTimeField) else Kind.DATE
+    elif isinstance(found, models.IntegerField):
+        kind = Kind.INTEGER
+    elif isinstance(found, models.DecimalField):
+        kind, places = Kind.DECIMAL, found.decimal_places
+    return Column(name, label, kind, name, choices=dict(found.flatchoices), places=places)

@@ -27,14 +27,25 @@ from accounts.models import User
 from exports import jobs, tables
 from exports.models import ExportRequest
 from exports.steps import WrongState
-from exports.writers import csv, files, manifest
+from exports.writers import files, manifest
+from exports.writers.csv import CsvWriter
+from exports.writers.jsonl import JsonLinesWriter
+from exports.writers.parquet import ParquetWriter
 from exports.writers.rows import rows_of
+from exports.writers.writer import Head, Writer
+from exports.writers.xlsx import XlsxWriter
 
 logger = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=60)
 BEAT = 0.5
 POLL = 1.0
+WRITERS: dict[str, type[Writer]] = {
+    "csv": CsvWriter,
+    "xlsx": XlsxWriter,
+    "jsonl": JsonLinesWriter,
+    "parquet": ParquetWriter,
+}
 UPKEEP_EVERY = 30.0
 
 
@@ -171,25 +182,40 @@ def _write(export: ExportRequest, part: files.Part, lease: timedelta, stop: Stop
     dropped = array("q")
     written = 0
     last_beat = time.monotonic()
-    part.write(csv.head([column["label"] for column in export.leaving_columns]))
-    for ids in manifest.chunks(export):
-        if stop.asked:
-            raise Interrupted
-        if time.monotonic() - last_beat >= BEAT:
-            jobs.keep(export, lease, written)
-            last_beat = time.monotonic()
-        requester = User.objects.get(pk=export.requester_id)
-        if not access.allows_any(requester, access.EXPORT, model):
-            raise Revoked
-        if not jobs.still_whole(export, requester):
-            raise Narrowed
-        rows, lost = rows_of(export, requester, ids)
-        part.write(csv.body(rows))
-        written += len(rows)
-        dropped.extend(lost)
+    with WRITERS[export.format](part, heads(export)) as writer:
+        for ids in manifest.chunks(export):
+            if stop.asked:
+                raise Interrupted
+            if time.monotonic() - last_beat >= BEAT:
+                jobs.keep(export, lease, written)
+                last_beat = time.monotonic()
+            requester = User.objects.get(pk=export.requester_id)
+            if not access.allows_any(requester, access.EXPORT, model):
+                raise Revoked
+            if not jobs.still_whole(export, requester):
+                raise Narrowed
+            rows, lost = rows_of(export, requester, ids)
+            writer.add(rows)
+            written += len(rows)
+            dropped.extend(lost)
+        writer.finish()
     # Once more before the disk is made to write, which may take its time.
     jobs.keep(export, lease, written)
     return dropped
+
+
+def heads(export: ExportRequest) -> list[Head]:
+    """Return what stands above each column of the file, and what is in it."""
+    known = {column.name: column for column in tables.all_columns(tables.model_of(export.object))}
+    found = []
+    for frozen, heading in zip(
+        export.leaving_columns,
+        tables.headings(export.leaving_columns, export.headers),
+        strict=True,
+    ):
+        column = known.get(frozen["name"])
+        found.append(Head(heading, column.kind, column.places) if column else Head(heading))
+    return found
 
 
 def _give_up(export: ExportRequest, error: Exception) -> None:

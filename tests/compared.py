@@ -187,8 +187,9 @@ class Comparison:
             seen = [c.name for c in tables.permitted_columns(model_of(kind), user)]
             expected_seen = [
                 c.name
-                for c in tables.table(model_of(kind))
+                for c in tables.all_columns(model_of(kind))
                 if oracle.field(self.world, person, kind, c.field)
+                and (c.of is None or oracle.field(self.world, person, c.of.object_key, c.path))
             ]
             self.same("columns", seen, expected_seen, (user.pk, kind))
             if levels := field_levels(user, kind):

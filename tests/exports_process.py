@@ -128,6 +128,21 @@ def download(export_id: str, email: str) -> None:
         say(f"{type(refusal).__name__}: {refusal}")
 
 
+def ask(email: str, token: str) -> None:
+    """Ask for all deals with a token, or without one where it is “none”, and say which export."""
+    from uuid import UUID
+
+    from accounts.models import User
+    from exports import operations
+    from records.models import Deal
+
+    actor = User.objects.get(email=email)
+    wish: dict[str, Any] = {} if token == "none" else {"token": UUID(token)}
+    say("ready")
+    wait_for_go()
+    say(str(operations.request_export(actor=actor, model=Deal, **wish).pk))
+
+
 def work(*arguments: str) -> None:
     """Run the worker's command; with `--hold` wait for a go after an export's first chunk."""
     from django.core.management import call_command
@@ -213,6 +228,7 @@ if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "crmperms.settings")
     django.setup()
     steps = {
+        "ask": ask,
         "decide": decide,
         "work": work,
         "download": download,

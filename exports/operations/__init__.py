@@ -5,7 +5,15 @@ request, super admins included (Q6, B7): that is asked before anything else, and
 behind it.
 """
 
-from exports.operations.asking import Preview, preview, request_export
+from exports.operations.asking import (
+    FORMATS,
+    Format,
+    Preview,
+    Sample,
+    first_rows,
+    preview,
+    request_export,
+)
 from exports.operations.deciding import (
     Conditions,
     approve,
@@ -16,6 +24,7 @@ from exports.operations.deciding import (
 from exports.operations.delegating import arrange_delegate, end_delegate, with_delegates
 from exports.operations.ending import cancel, cancel_by_system, end_with_requester, recall
 from exports.operations.fetching import most_downloads, open_download, why_not_download
+from exports.operations.profiles import delete_profile, profiles_of, save_profile
 from exports.operations.setting import (
     InvalidSetting,
     alert_about,
@@ -34,14 +43,17 @@ from exports.steps import (
 )
 
 __all__ = [
+    "FORMATS",
     "ApproversNeeded",
     "Conditions",
     "ExportError",
+    "Format",
     "InvalidRequest",
     "InvalidSetting",
     "NotAllowed",
     "NothingToExport",
     "Preview",
+    "Sample",
     "SelfApproval",
     "WrongState",
     "alert_about",
@@ -51,14 +63,18 @@ __all__ = [
     "cancel",
     "cancel_by_system",
     "change_policy",
+    "delete_profile",
     "end_delegate",
     "end_with_requester",
+    "first_rows",
     "most_downloads",
     "open_download",
     "preview",
+    "profiles_of",
     "recall",
     "reject",
     "request_export",
+    "save_profile",
     "set_alert",
     "still_valid",
     "why_not_decide",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
+from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.http import QueryDict
 
@@ -28,11 +30,36 @@ from exports.steps import (
 )
 from exports.tables import Column
 from exports.writers import manifest
+from exports.writers.csv import plain
+from exports.writers.rows import Cell, rows_in
 from records import filters
 from records.models import Record
 
-FORMATS = ("csv",)
 MOST_IDS = 10_000
+FIRST_ROWS = 5
+LONGEST_SHOWN = 60
+DOTS = "••••"
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format people choose; its key is the suffix of the file's name."""
+
+    label: str
+    for_what: str
+    content_type: str
+
+
+FORMATS = {
+    "csv": Format("CSV", "for spreadsheets, in UTF-8", "text/csv"),
+    "xlsx": Format(
+        "XLSX",
+        "a workbook for spreadsheets",
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ),
+    "jsonl": Format("JSON Lines", "for programs, one object a line", "application/x-ndjson"),
+    "parquet": Format("Parquet", "for analysis, typed", "application/vnd.apache.parquet"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +72,16 @@ class Preview:
     approval_needed: bool
     because: str
     """A code; policy.approval gives it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The first rows of what a file would hold, as a screen may show them."""
+
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    veiled: bool
+    """Whether some values are dots, though the file has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +112,39 @@ def preview(
     return Preview(count, wish.columns, wish.sensitive_fields, needed, because)
 
 
+def first_rows(
+    *,
+    actor: User,
+    model: type[Record],
+    query: str = "",
+    ids: Iterable[int | str] | None = None,
+    columns: Sequence[str] | None = None,
+    headers: str = "labels",
+) -> Sample:
+    """Return the file's first rows, read as the worker reads them; nothing is stored.
+
+    Long values are cut, and highly sensitive ones are dots, filled or not (E30).
+    """
+    person = User.objects.get(pk=actor.pk)
+    wish = _wish(person, model, query, ids, columns)
+    first = wish.rows.order_by(*manifest.order(wish.rows)).values_list("pk", flat=True)
+    rows, _ = rows_in(model, wish.columns, person, list(first[:FIRST_ROWS]))
+    veiled = [tables.is_veiled(model, column, person) for column in wish.columns]
+    return Sample(
+        tuple(tables.headings(tables.frozen(wish.columns, wish.sensitive_fields), headers)),
+        tuple(
+            tuple(DOTS if veil else _cut(cell) for cell, veil in zip(row, veiled, strict=True))
+            for row in rows
+        ),
+        any(veiled),
+    )
+
+
+def _cut(cell: Cell) -> str:
+    text = plain(cell)
+    return f"{text[:LONGEST_SHOWN]}…" if len(text) > LONGEST_SHOWN else text
+
+
 def request_export(
     *,
     actor: User,
@@ -85,46 +155,101 @@ def request_export(
     format: str = "csv",
     approvers: Iterable[User] = (),
     message: str = "",
+    headers: str = "labels",
+    token: UUID | None = None,
 ) -> ExportRequest:
     """Freeze what is asked for and let it run, or put it before the approvers (R117, R119, Q3).
 
     `ids` are ticked rows; they are narrowed by the query and by permission, never widened.
+    `columns` may name associated ones (`company.domain`). A `token` asks for one export however
+    often it is sent: whoever comes second, on whatever machine, gets the export of the first.
     """
-    with one_step("export.request", actor) as person:
-        wish = _wish(person, model, query, ids, columns)
-        if format not in FORMATS:
-            raise InvalidRequest(f"Choose a format that is offered: {', '.join(FORMATS)}.")
-        export = ExportRequest.objects.create(
-            requester=person,
-            object=model.object_key,
-            name=wish.name,
-            query=wish.query,
-            columns=tables.frozen(wish.columns, wish.sensitive_fields),
-            sensitive_fields=sorted(wish.sensitive_fields),
-            has_sensitive=bool(wish.sensitive_fields),
-            format=format,
-            record_count=0,
-            approval_needed=True,
-            message=words(message),
-        )
-        count = manifest.freeze(wish.rows, export)
-        if not count:
-            raise NothingToExport("There is no record to export. Change the filter or the choice.")
-        one_at_a_time(person)
-        needed, because = approval(person, count, wish.sensitive_fields)
-        chosen = with_delegates(_approvers(person, approvers), person) if needed else []
-        export.notified.set(chosen)
-        # Not a transition: until the commit nobody else sees the request.
-        export.record_count, export.approval_needed, export.because = count, needed, because
-        export.status = S.PENDING if needed else S.APPROVED
-        export.save(update_fields=["record_count", "approval_needed", "because", "status"])
-        _record_request(export, chosen)
-        asks = f"{person.get_full_name()} asks for consent to export “{export.name}”"
-        said = f" “{export.message}”" if export.message else ""
-        subject = "An export waits for your decision"
-        tell(chosen, f"{asks}, {in_words(count)}.{said}", export, subject=subject)
-        alert_about(export)
+    try:
+        with one_step("export.request", actor) as person:
+            wish = _wish(person, model, query, ids, columns)
+            if format not in FORMATS:
+                raise InvalidRequest(f"Choose a format that is offered: {', '.join(FORMATS)}.")
+            if headers not in ExportRequest.Headers.values:
+                raise InvalidRequest("Choose labels or names for what stands above the columns.")
+            if found := _asked_before(person, token):
+                return _the_same(found, wish, format, headers)
+            export = _freeze(person, wish, format, headers, token, approvers, message)
+    except IntegrityError:
+        # Both came at the same moment; the database let one through.
+        if found := _asked_before(actor, token):
+            return found
+        raise
     return export
+
+
+@transaction.atomic
+def _freeze(
+    person: User,
+    wish: _Wish,
+    format: str,
+    headers: str,
+    token: UUID | None,
+    approvers: Iterable[User],
+    message: str,
+) -> ExportRequest:
+    """Write a request down with its records, its hash and its event, and tell the approvers."""
+    export = ExportRequest.objects.create(
+        requester=person,
+        object=wish.model.object_key,
+        name=wish.name,
+        query=wish.query,
+        columns=tables.frozen(wish.columns, wish.sensitive_fields),
+        sensitive_fields=sorted(wish.sensitive_fields),
+        has_sensitive=bool(wish.sensitive_fields),
+        format=format,
+        headers=headers,
+        token=token,
+        record_count=0,
+        approval_needed=True,
+        message=words(message),
+    )
+    count = manifest.freeze(wish.rows, export)
+    if not count:
+        raise NothingToExport("There is no record to export. Change the filter or the choice.")
+    one_at_a_time(person)
+    needed, because = approval(person, count, wish.sensitive_fields)
+    chosen = with_delegates(_approvers(person, approvers), person) if needed else []
+    export.notified.set(chosen)
+    # Not a transition: until the commit nobody else sees the request.
+    export.record_count, export.approval_needed, export.because = count, needed, because
+    export.status = S.PENDING if needed else S.APPROVED
+    export.manifest_sha256 = manifest.digest(export)
+    export.save(
+        update_fields=["record_count", "approval_needed", "because", "status", "manifest_sha256"]
+    )
+    _record_request(export, chosen)
+    asks = f"{person.get_full_name()} asks for consent to export “{export.name}”"
+    said = f" “{export.message}”" if export.message else ""
+    subject = "An export waits for your decision"
+    tell(chosen, f"{asks}, {in_words(count)}.{said}", export, subject=subject)
+    alert_about(export)
+    return export
+
+
+def _asked_before(person: User, token: UUID | None) -> ExportRequest | None:
+    """Return what this person asked for with this token already."""
+    if token is None:
+        return None
+    return ExportRequest.objects.filter(requester=person, token=token).first()
+
+
+def _the_same(found: ExportRequest, wish: _Wish, format: str, headers: str) -> ExportRequest:
+    """Return what was asked for before; raise where it is another wish on a page sent before."""
+    asked = (found.object, found.query, found.format, found.headers)
+    names = [column["name"] for column in found.columns]
+    if asked != (wish.model.object_key, wish.query, format, headers) or names != [
+        column.name for column in wish.columns
+    ]:
+        raise InvalidRequest(
+            "This page has asked for an export already; you find it in the export log. Start again "
+            "from the list to ask for another one."
+        )
+    return found
 
 
 def _record_request(export: ExportRequest, chosen: Iterable[User]) -> None:
@@ -142,6 +267,8 @@ def _record_request(export: ExportRequest, chosen: Iterable[User]) -> None:
             "query_fields": sorted(used),
             "sensitive_fields": export.sensitive_fields,
             "format": export.format,
+            "headers": export.headers,
+            "manifest_sha256": export.manifest_sha256,
             "approval_needed": export.approval_needed,
             "because": export.because,
             "approvers": [approver.pk for approver in chosen],
@@ -191,13 +318,16 @@ def _keys(ids: Iterable[int | str]) -> list[int]:
 
 
 def _columns(person: User, model: type[Record], names: Sequence[str] | None) -> tuple[Column, ...]:
-    """Return the wanted columns in the wanted order; a hidden and an absent one are the same."""
-    visible = {column.name: column for column in tables.permitted_columns(model, person)}
+    """Return the wanted columns in the wanted order; a hidden and an absent one are the same.
+
+    Without names, all of the record's own.
+    """
+    offered = {column.name: column for column in tables.offered_columns(model, person)}
     if names is None:
-        return tuple(visible.values())
-    if not names or len(set(names)) < len(names) or set(names) - set(visible):
+        return tuple(column for column in offered.values() if not column.relation)
+    if not names or len(set(names)) < len(names) or set(names) - set(offered):
         raise InvalidRequest("Choose at least one column, each once, of those that are offered.")
-    return tuple(visible[name] for name in names)
+    return tuple(offered[name] for name in names)
 
 
 def _approvers(requester: User, approvers: Iterable[User]) -> list[User]:

@@ -4,6 +4,7 @@ Every text cell, headers and phone numbers included, that starts with one of `= 
 carriage return gets a leading apostrophe; there is no exemption for text that looks like a number,
 since `-5"|cmd` looks like one too (Q17, performance.md). Numbers are written bare and stay numbers;
 text is always quoted, so that a spreadsheet that splits at semicolons finds no cell inside a cell.
+Times are in UTC, to the second.
 """
 
 from __future__ import annotations
@@ -11,25 +12,50 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
 
+from exports.writers.files import Part
 from exports.writers.rows import Cell
+from exports.writers.writer import Head, Writer
 
 BOM = b"\xef\xbb\xbf"
 COMPUTES = ("=", "+", "-", "@", "\t", "\r")
 
 
-def head(labels: Sequence[str]) -> bytes:
-    """Return the beginning of the file: the mark and the header row."""
-    return BOM + body([list(labels)])
+class CsvWriter(Writer):
+    """The mark and the header row, then row after row."""
+
+    def __init__(self, part: Part, heads: Sequence[Head]) -> None:
+        super().__init__(part, heads)
+        self.out.write(BOM + body([[head.heading for head in heads]]))
+
+    def add(self, rows: Sequence[Sequence[Cell]]) -> None:
+        self.out.write(body(rows))
 
 
 def body(rows: Iterable[Sequence[Cell]]) -> bytes:
     """Return these rows, neutralised."""
     text = io.StringIO(newline="")
     csv.writer(text, quoting=csv.QUOTE_NONNUMERIC).writerows(
-        [neutral(cell) if isinstance(cell, str) else cell for cell in row] for row in rows
+        [_form(cell) for cell in row] for row in rows
     )
     return text.getvalue().encode()
+
+
+def _form(cell: Cell) -> str | int | Decimal:
+    if isinstance(cell, str):
+        return neutral(cell)
+    return cell if isinstance(cell, int | Decimal) else plain(cell)
+
+
+def plain(cell: Cell) -> str:
+    """Return a cell as text for people; empty for nothing."""
+    if isinstance(cell, datetime):
+        return cell.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    if isinstance(cell, date):
+        return cell.isoformat()
+    return "" if cell is None else str(cell)
 
 
 def neutral(text: str) -> str:

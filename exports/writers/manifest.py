@@ -1,8 +1,20 @@
-"""The frozen records of a request: laid down once, read in chunks, ticked off (B10, B11)."""
+"""What a request froze: its records, laid down once, read in chunks, ticked off; and one hash.
+
+The hash is the SHA-256 of this JSON in UTF-8, keys sorted, no white space (B10, B11, B12):
+
+    {"columns":[{"label":…,"name":…,"sensitive":…},…],"count":…,"format":…,"headers":…,"object":…,
+     "query":…,"records":[every frozen record id, in the order of the file]}
+
+It is written with the request and with every later change of its columns, and stands in the audit
+log too; the worker makes it again before it writes a byte. Conditions of a decision are not in it.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection, models
@@ -22,7 +34,7 @@ def freeze(rows: QuerySet[Record], export: ExportRequest) -> int:
     """
     numbered = rows.order_by().annotate(
         manifest_export=Value(export.pk, models.BigIntegerField()),
-        manifest_position=Window(RowNumber(), order_by=_order(rows)),
+        manifest_position=Window(RowNumber(), order_by=order(rows)),
         manifest_delivered=Value(False, models.BooleanField()),
     )
     chosen = numbered.values_list(
@@ -62,7 +74,41 @@ def tick_off(export: ExportRequest, dropped: Sequence[int]) -> None:
         rows.filter(record_id__in=dropped[start : start + CHUNK]).update(delivered=False)
 
 
-def _order(rows: QuerySet[Record]) -> list[str]:
+def digest(export: ExportRequest, columns: list[dict[str, Any]] | None = None) -> str:
+    """Return the hash over a request as it stands, or as it would stand with these columns.
+
+    A million ids pass by without being held.
+    """
+    head = json.dumps(
+        {
+            "columns": export.columns if columns is None else columns,
+            "count": export.record_count,
+            "format": export.format,
+            "headers": export.headers,
+            "object": export.object,
+            "query": export.query,
+        },
+        sort_keys=True,
+        separators=(",", ":"),
+        ensure_ascii=False,
+    )
+    # “records” comes last in the order of the keys, so the ids may follow one by one.
+    found = hashlib.sha256(f'{head[:-1]},"records":['.encode())
+    rows = ExportRecord.objects.filter(export=export).order_by("position")
+    comma = b""
+    for record_id in rows.values_list("record_id", flat=True).iterator(10_000):
+        found.update(b"%s%d" % (comma, record_id))
+        comma = b","
+    found.update(b"]}")
+    return found.hexdigest()
+
+
+def with_columns(export: ExportRequest, columns: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what is written where a request's columns change: them, and the hash that fits."""
+    return {"columns": columns, "manifest_sha256": digest(export, columns)}
+
+
+def order(rows: QuerySet[Record]) -> list[str]:
     """Return what the rows are ordered by; the white list of orders knows no relation."""
     names = rows.query.order_by or rows.model._meta.ordering or ()
     return [*(str(name) for name in names), "pk"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Collection, Sequence
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -14,9 +14,11 @@ from accounts.models import User
 from exports import tables
 from exports.models import ExportRequest
 from exports.tables import Column, Kind
+from records.models import Record
 
-Cell = str | int | float | Decimal
-"""Text that is still to be neutralised, or a number."""
+Cell = str | int | Decimal | date | datetime | None
+"""A value as it is; None where it is empty, hidden or out of reach, which look the same."""
+Values = dict[str, Any]
 
 
 def rows_of(
@@ -30,48 +32,74 @@ def rows_of(
     """
     model = tables.model_of(export.object)
     visible = {c.name: c for c in tables.permitted_columns(model, requester)}
-    columns = [visible.get(frozen["name"]) for frozen in export.leaving_columns]
+    columns = [visible.get(each["name"]) for each in export.leaving_columns]
+    return rows_in(model, columns, requester, ids)
+
+
+def rows_in(
+    model: type[Record], columns: Sequence[Column | None], requester: User, ids: Sequence[int]
+) -> tuple[list[list[Cell]], list[int]]:
+    """Return what `rows_of` does, of columns that the requester may see; None is an empty one."""
     shown = [column for column in columns if column is not None]
-    found = {
-        row[0]: dict(zip([c.name for c in shown], row[1:], strict=True))
+    paths = list(dict.fromkeys(column.relation or column.path for column in shown))
+    found: dict[int, Values] = {
+        row[0]: dict(zip(paths, row[1:], strict=True))
         for row in access.permitted(
             model._base_manager.filter(pk__in=ids), requester, access.EXPORT
-        ).values_list("pk", *(c.path for c in shown))
+        ).values_list("pk", *paths)
     }
     names = {c.name: _names(c, found.values(), requester) for c in shown if c.related}
+    beside = {
+        relation: _beside([c for c in shown if c.relation == relation], found.values(), requester)
+        for relation in {column.relation for column in shown} - {""}
+    }
+
+    def value(column: Column, row: Values) -> Any:
+        if column.related is not None:
+            return names[column.name].get(row[column.path])
+        if column.relation:
+            return beside[column.relation].get(row[column.relation], {}).get(column.path)
+        return row[column.path]
+
     rows = [
-        [
-            _cell(column, found[pk][column.name], names.get(column.name, {})) if column else ""
-            for column in columns
-        ]
+        [_cell(column, value(column, found[pk])) if column else None for column in columns]
         for pk in ids
         if pk in found
     ]
     return rows, [pk for pk in ids if pk not in found]
 
 
-def _names(column: Column, rows: Any, requester: User) -> dict[int, str]:
+def _names(column: Column, rows: Collection[Values], requester: User) -> dict[int, str]:
     """Return the names of the related records whose name this person may read (Q31)."""
     assert column.related is not None
-    keys = {row[column.name] for row in rows} - {None}
-    related = column.related._base_manager.filter(pk__in=keys)
+    related = column.related._base_manager.filter(pk__in=_keys(column.path, rows))
     return {obj.pk: _name(obj) for obj in access.nameable(related, requester)}
+
+
+def _beside(
+    columns: Sequence[Column], rows: Collection[Values], requester: User
+) -> dict[int, Values]:
+    """Return the wanted fields of one relation's records that the requester may view now (Q31)."""
+    of, paths = columns[0].of, [column.path for column in columns]
+    assert of is not None
+    related = of._base_manager.filter(pk__in=_keys(columns[0].relation, rows))
+    return {
+        row[0]: dict(zip(paths, row[1:], strict=True))
+        for row in access.permitted(related, requester, "view").values_list("pk", *paths)
+    }
+
+
+def _keys(path: str, rows: Collection[Values]) -> set[int]:
+    return {row[path] for row in rows} - {None}
 
 
 def _name(obj: Model) -> str:
     return obj.get_full_name() if isinstance(obj, User) else str(obj)
 
 
-def _cell(column: Column, value: Any, names: dict[int, str]) -> Cell:
-    if value is None:
-        return ""
-    if column.kind in (Kind.RELATION, Kind.PERSON):
-        return names.get(value, "")
-    if column.kind is Kind.NUMBER:
-        number: Cell = value
-        return number
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
-    if isinstance(value, date):
-        return value.isoformat()
-    return column.choices.get(value, str(value))
+def _cell(column: Column, value: Any) -> Cell:
+    """Return a value as a cell: choices by their labels, and empty text as nothing."""
+    if column.kind in (Kind.TEXT, Kind.RELATION, Kind.PERSON):
+        return column.choices.get(value, str(value)) or None if value is not None else None
+    typed: Cell = value
+    return typed

@@ -1,0 +1,96 @@
+"""Profiles: columns, format and headers of an export, kept by one person to be used again.
+
+A profile holds names and no rights: whatever it names is narrowed to what its owner may have at the
+moment it is used, and a column that is hidden by then is left out without a word (B6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.db.models import QuerySet
+
+from accounts import access, audit
+from accounts.models import User
+from exports import tables
+from exports.models import ExportProfile, ExportRequest
+from exports.operations.asking import FORMATS
+from exports.steps import InvalidRequest, NotAllowed, one_step, words
+from records.models import Record
+
+MOST_PROFILES = 50
+LONGEST_NAME = 80
+
+
+def profiles_of(person: User, model: type[Record]) -> QuerySet[ExportProfile]:
+    """Return this person's profiles for this kind of record, by name."""
+    rows = ExportProfile.objects.filter(owner=person, object=model.object_key)
+    return access.permitted(rows, person, "view")
+
+
+def save_profile(
+    *,
+    actor: User,
+    model: type[Record],
+    name: str,
+    columns: Sequence[str],
+    format: str = "csv",
+    headers: str = "labels",
+) -> ExportProfile:
+    """Keep a choice under a name; one's own profile of the same name is replaced."""
+    with one_step("export_profile.save", actor) as person:
+        if not access.allows_any(person, access.EXPORT, model):
+            raise NotAllowed(
+                f"You may not export {model._meta.verbose_name_plural}, so there is nothing to "
+                "keep a profile for."
+            )
+        name = words(name)
+        if not name or len(name) > LONGEST_NAME or "\x00" in name:
+            raise InvalidRequest(f"Name the profile, in at most {LONGEST_NAME} characters.")
+        offered = {column.name for column in tables.offered_columns(model, person)}
+        if not columns or len(set(columns)) < len(columns) or set(columns) - offered:
+            raise InvalidRequest("Choose at least one column, each once, of those offered.")
+        if format not in FORMATS or headers not in ExportRequest.Headers.values:
+            raise InvalidRequest("Choose a format and headers that are offered.")
+        mine = profiles_of(person, model)
+        if mine.exclude(name=name).count() >= MOST_PROFILES:
+            raise InvalidRequest(
+                f"You have {MOST_PROFILES} profiles here. Delete one before you keep another."
+            )
+        profile, made = ExportProfile.objects.update_or_create(
+            owner=person,
+            object=model.object_key,
+            name=name,
+            defaults={"columns": list(columns), "format": format, "headers": headers},
+        )
+        audit.record(
+            "export_profile.save",
+            actor=person,
+            on=profile,
+            text=name,
+            data={
+                "object": profile.object,
+                "columns": profile.columns,
+                "format": format,
+                "headers": headers,
+                "new": made,
+            },
+        )
+    return profile
+
+
+def delete_profile(profile: ExportProfile, *, actor: User) -> None:
+    """Forget a profile of one's own; somebody else's is refused as one that is gone is."""
+    with one_step("export_profile.delete", actor) as person:
+        rows = access.permitted(ExportProfile.objects.filter(pk=profile.pk), person, "delete")
+        found = rows.filter(owner=person).first()
+        if found is None:
+            raise InvalidRequest("There is no such profile of yours any more.")
+        audit.record(
+            "export_profile.delete",
+            actor=person,
+            on=found,
+            text=found.name,
+            data={"object": found.object},
+        )
+        found.delete()
