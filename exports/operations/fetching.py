@@ -18,6 +18,7 @@ from exports.steps import (
     WrongState,
     one_step,
 )
+from exports.writers import manifest
 from exports.writers.files import Handout
 
 
@@ -30,8 +31,9 @@ def open_download(export: ExportRequest, *, actor: User) -> Handout:
     with one_step("export.download", actor, export) as person:
         export.refresh_from_db()
         _check_download(export, person)
+        _check_records(export, person)
         try:
-            file = Handout(export.file_name, partial(_ask_again, export.pk, person.pk))
+            file = Handout(export.file_name, partial(_ask_again, export.pk, person))
         except FileNotFoundError:
             raise ExportError(
                 "The file is gone from the server. Ask for the export again, and tell a super "
@@ -69,5 +71,21 @@ def _check_download(export: ExportRequest, person: User) -> None:
         )
 
 
-def _ask_again(export_id: int, person_id: int) -> None:
-    _check_download(ExportRequest.objects.get(pk=export_id), User.objects.get(pk=person_id))
+def _check_records(export: ExportRequest, person: User) -> None:
+    """Raise where the file holds a record that the person may not have any more; one query (B5)."""
+    if manifest.out_of_reach(export, person).exists():
+        raise NotAllowed(
+            "This file holds a record that you may not see any more, so it is closed to you. Ask "
+            "for the export again; it will be without it."
+        )
+
+
+def _ask_again(export_id: int, then: User) -> None:
+    """Raise where the person may not have the rest; `then` is the person when it began.
+
+    The records are asked for only where the person's rights changed: a million take a second.
+    """
+    export, person = ExportRequest.objects.get(pk=export_id), User.objects.get(pk=then.pk)
+    _check_download(export, person)
+    if not access.still_holds(then):
+        _check_records(export, person)

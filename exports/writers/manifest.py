@@ -6,9 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection, models
-from django.db.models import QuerySet, Value, Window
+from django.db.models import Exists, OuterRef, QuerySet, Value, Window
 from django.db.models.functions import RowNumber
 
+from accounts import access
+from accounts.models import User
+from exports import tables
 from exports.models import ExportRecord, ExportRequest
 from records.models import Record
 
@@ -59,6 +62,13 @@ def tick_off(export: ExportRequest, dropped: Sequence[int]) -> None:
     rows.update(delivered=True)
     for start in range(0, len(dropped), CHUNK):
         rows.filter(record_id__in=dropped[start : start + CHUNK]).update(delivered=False)
+
+
+def out_of_reach(export: ExportRequest, user: User) -> QuerySet[ExportRecord]:
+    """Return what is in the file and may not leave to this person any more."""
+    rows = tables.model_of(export.object)._base_manager.filter(pk=OuterRef("record_id"))
+    may = access.permitted(rows, user, access.EXPORT)
+    return ExportRecord.objects.filter(~Exists(may), export=export, delivered=True)
 
 
 def _order(rows: QuerySet[Record]) -> list[str]:
