@@ -104,11 +104,27 @@ class ColumnsForm(forms.Form):
             if each.relation == relation
         ]
 
+    def clean_columns(self) -> list[str]:
+        """Return the columns in their order, one that was posted twice once."""
+        return list(dict.fromkeys(self.cleaned_data["columns"]))
+
+
+class PeopleField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]  # cannot be subscripted at run time
+    """Several people by their keys; what is no key at all is refused before the database is asked.
+
+    SQLite raises where a number is beyond what it can count.
+    """
+
+    def clean(self, value: Any) -> Any:
+        if any(not whole_number(str(key)) for key in value or ()):
+            raise forms.ValidationError("Somebody you chose is not offered. Choose again.")
+        return super().clean(value)
+
 
 class ApproversForm(forms.Form):
     """The second step, where consent is needed: whom to tell, and why (R117)."""
 
-    approvers = forms.ModelMultipleChoiceField(
+    approvers = PeopleField(
         queryset=User.objects.none(),
         label="Approvers to notify",
         widget=forms.CheckboxSelectMultiple(attrs={"class": "plain-boxes is-long"}),

@@ -166,4 +166,6 @@ def words(text: str) -> str:
     text = text.strip()
     if len(text) > LONGEST_TEXT:
         raise InvalidRequest(f"Write at most {LONGEST_TEXT} characters.")
+    if "\x00" in text:  # PostgreSQL cannot keep it, and would raise
+        raise InvalidRequest("This text has a character that cannot be kept. Write it anew.")
     return text

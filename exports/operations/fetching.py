@@ -18,6 +18,7 @@ from exports.steps import (
     WrongState,
     one_step,
 )
+from exports.writers import manifest
 from exports.writers.files import Handout
 
 
@@ -31,6 +32,7 @@ def open_download(export: ExportRequest, *, actor: User) -> Handout:
         # Locked, so that of two who fetch the last copy at once the second counts the first.
         export.refresh_from_db(from_queryset=ExportRequest.objects.select_for_update())
         _check_download(export, person)
+        _check_records(export, person)
         _check_count(export)
         Download.objects.create(
             export=export, user=person, ip=audit.origin.get(), agent=audit.agent.get()
@@ -98,15 +100,27 @@ def _check_count(export: ExportRequest) -> None:
         )
 
 
+def _check_records(export: ExportRequest, person: User) -> None:
+    """Raise where the file holds a record that the person may not have any more; one query (B5)."""
+    if manifest.out_of_reach(export, person).exists():
+        raise NotAllowed(
+            "This file holds a record that you may not see any more, so it is closed to you. Ask "
+            "for the export again; it will be without it."
+        )
+
+
 def _ask_again(export_id: int, then: User, origin: str | None) -> None:
     """Ask in the middle of a download; where it breaks off, the log says so.
 
-    `then` is the person when it began. The request is over by now for whoever keeps its address,
-    so the address is given.
+    `then` is the person when it began; the records are asked for only where their rights changed
+    since: a million take a second. The request is over by now for whoever keeps its address, so the
+    address is given.
     """
     export, person = ExportRequest.objects.get(pk=export_id), User.objects.get(pk=then.pk)
     try:
         _check_download(export, person)
+        if not access.still_holds(then):
+            _check_records(export, person)
     except ExportError:
         came_from = audit.origin.set(origin)
         try:

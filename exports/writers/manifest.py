@@ -18,9 +18,12 @@ from typing import Any
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection, models
-from django.db.models import QuerySet, Value, Window
+from django.db.models import Exists, OuterRef, QuerySet, Value, Window
 from django.db.models.functions import RowNumber
 
+from accounts import access
+from accounts.models import User
+from exports import tables
 from exports.models import ExportRecord, ExportRequest
 from records.models import Record
 
@@ -106,6 +109,13 @@ def digest(export: ExportRequest, columns: list[dict[str, Any]] | None = None) -
 def with_columns(export: ExportRequest, columns: list[dict[str, Any]]) -> dict[str, Any]:
     """Return what is written where a request's columns change: them, and the hash that fits."""
     return {"columns": columns, "manifest_sha256": digest(export, columns)}
+
+
+def out_of_reach(export: ExportRequest, user: User) -> QuerySet[ExportRecord]:
+    """Return what is in the file and may not leave to this person any more."""
+    rows = tables.model_of(export.object)._base_manager.filter(pk=OuterRef("record_id"))
+    may = access.permitted(rows, user, access.EXPORT)
+    return ExportRecord.objects.filter(~Exists(may), export=export, delivered=True)
 
 
 def order(rows: QuerySet[Record]) -> list[str]:
