@@ -23,6 +23,7 @@ from django.db.models import (
     Case,
     Exists,
     Expression,
+    ExpressionWrapper,
     Model,
     OuterRef,
     Q,
@@ -366,8 +367,8 @@ class Anyone(Person):
     def id(self, depth: int = 1) -> Any:
         return _outer("pk", depth)
 
-    def _who(self, **conditions: Any) -> Q:
-        return Q(Exists(User.objects.filter(pk=_outer("pk", 2), **conditions)))
+    def _is(self, name: str) -> Q:
+        return Q(ExpressionWrapper(_outer(name, 1), output_field=BooleanField()))
 
     def _scope(self, object_key: str, **conditions: Any) -> Q:
         return Q(
@@ -379,10 +380,10 @@ class Anyone(Person):
         )
 
     def is_active(self) -> Q:
-        return self._who(is_active=True)
+        return self._is("is_active")
 
     def is_superuser(self) -> Q:
-        return self._who(is_superuser=True)
+        return self._is("is_superuser")
 
     def at_least(self, object_key: str, action: str, rank: int) -> Q:
         return self._scope(object_key, **{f"{action}__gte": rank})
@@ -682,10 +683,27 @@ def who_can(action: str, obj: Model) -> QuerySet[User]:
     The same rules, asked of anyone: one query over people, whatever their number. Each person has
     `reasons`, the codes of the rules that grant, and `level`, what of `LEVELS` they may do to it.
     """
-    model = type(obj)
-    rows = model._base_manager.filter(pk=obj.pk)
+    question = ("who can", action, type(obj))
+    if question not in ANYONE.known:
+        ANYONE.known[question] = _who_can_any(action, type(obj))
+    people: QuerySet[User] = ANYONE.known[question].all()
+    questions: dict[str, Any] = people.query.annotations  # annotations and the alias of below
+    for name, asked in questions.items():
+        if isinstance(asked, Exists):
+            questions[name] = _about(asked, obj)
+    people._iterable_class = WithReasons
+    return people.filter(Q(found=True))
+
+
+def _who_can_any(action: str, model: type[Model]) -> QuerySet[User]:
+    """Return the query of `who_can` but for the record it is about.
+
+    Made once per process: dozens of sub-queries in one another, which Django takes longer to put
+    together than a database takes to answer them.
+    """
+    rows = model._base_manager.all()
     granting = [rule for rule in rules_for(ANYONE, action, model) if rule.allows]
-    people = (
+    return (
         User.objects.filter(is_active=True)
         .annotate(
             **{
@@ -699,10 +717,16 @@ def who_can(action: str, obj: Model) -> QuerySet[User]:
                 for level in LEVELS
             },
         )
-        .filter(Exists(rows.filter(condition_for(ANYONE, action, model))))
+        .alias(found=Exists(rows.filter(condition_for(ANYONE, action, model))))
     )
-    people._iterable_class = WithReasons
-    return people
+
+
+def _about(asked: Exists, obj: Model) -> Exists:
+    """Return the same question, asked of this stored row alone."""
+    asked = asked.copy()
+    asked.query = asked.query.clone()
+    asked.query.add_q(Q(pk=obj.pk))
+    return asked
 
 
 def nameable(queryset: QuerySet[M], user: User) -> QuerySet[M]:
