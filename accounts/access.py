@@ -122,6 +122,12 @@ class Person(ABC):
     def known(self) -> dict[Hashable, Any]:
         """What was already worked out about exactly this person, by question."""
 
+    def once(self, question: Hashable, answer: Callable[[], T]) -> T:
+        """Return what this question comes to for this person, worked out the first time only."""
+        if question not in self.known:
+            self.known[question] = answer()
+        return self.known[question]  # type: ignore[no-any-return]  # what was put there
+
     @abstractmethod
     def id(self, depth: int = 1) -> Any:
         """Return the person's key as something a `Q` can compare with."""
@@ -503,14 +509,12 @@ def rules_for(
     than by a share?” It can only narrow the answer: a rule that takes away is never left out.
     """
     question = ("rules", action, model, frozenset(without))
-    if question not in person.known:
-        rules = _rules(person, action, model, without)
-        # Only what grants may be left out.
-        person.known[question] = tuple(r for r in rules if not (r.allows and r.code in without))
-    return person.known[question]  # type: ignore[no-any-return]  # what was put there
+    return person.once(question, lambda: _rules(person, action, model, without))
 
 
-def _rules(person: Person, action: str, model: type[Model], without: Collection[str]) -> list[Rule]:
+def _rules(
+    person: Person, action: str, model: type[Model], without: Collection[str]
+) -> tuple[Rule, ...]:
     if action not in ACTIONS:
         raise ValueError(f"Unknown action {action!r}; one of {', '.join(sorted(ACTIONS))}.")
     rules = [
@@ -526,7 +530,8 @@ def _rules(person: Person, action: str, model: type[Model], without: Collection[
     elif action not in {"view", "add"}:
         seen = condition_for(person, "view", model, without=without)
         rules.append(Rule("unseen", False, ~seen, "nobody may change what they may not view"))
-    return rules
+    # Only what grants may be left out.
+    return tuple(rule for rule in rules if not (rule.allows and rule.code in without))
 
 
 def condition_for(
@@ -534,10 +539,9 @@ def condition_for(
 ) -> Q:
     """Return what `rules_for` comes to."""
     question = ("condition", action, model, frozenset(without))
-    if question not in person.known:
-        rules = rules_for(person, action, model, without=without)
-        person.known[question] = condition(rules)
-    return person.known[question]  # type: ignore[no-any-return]  # what was put there
+    return person.once(
+        question, lambda: condition(rules_for(person, action, model, without=without))
+    )
 
 
 def condition(rules: Iterable[Rule]) -> Q:
@@ -683,10 +687,8 @@ def who_can(action: str, obj: Model) -> QuerySet[User]:
     The same rules, asked of anyone: one query over people, whatever their number. Each person has
     `reasons`, the codes of the rules that grant, and `level`, what of `LEVELS` they may do to it.
     """
-    question = ("who can", action, type(obj))
-    if question not in ANYONE.known:
-        ANYONE.known[question] = _who_can_any(action, type(obj))
-    people: QuerySet[User] = ANYONE.known[question].all()
+    model = type(obj)
+    people = ANYONE.once(("who can", action, model), lambda: _who_can_any(action, model)).all()
     questions: dict[str, Any] = people.query.annotations  # annotations and the alias of below
     for name, asked in questions.items():
         if isinstance(asked, Exists):
