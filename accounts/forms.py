@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -44,12 +46,13 @@ class ScopeGrid(forms.Widget):
     def _cell(
         self, name: str, kind: catalogue.ObjectKind, action: str, scope: Mapping[str, Any]
     ) -> dict[str, Any]:
+        asked: int | str = scope.get(action, 0)  # as it was sent, where it is shown once more
         return {
             "exists": action in kind.actions,
             "is_box": action == "add",
             "name": f"{name}-{kind.key}-{action}",
             "label": f"{catalogue.ACTION_LABELS[action]} {kind.plural.lower()}",
-            "value": int(scope.get(action, 0)),
+            "value": int(asked) if isinstance(asked, int) or asked.isdecimal() else 0,
             "unassigned": bool(scope.get(f"{action}_unassigned", False)),
         }
 
@@ -143,6 +146,14 @@ def scopes_of(permission_set: PermissionSet) -> dict[str, dict[str, int | bool]]
     for action in catalogue.SCOPED_ACTIONS:
         columns += [action, f"{action}_unassigned"]
     return {row.pop("object"): row for row in permission_set.scopes.values("object", *columns)}
+
+
+def as_it_stands(permission_set: PermissionSet) -> str:
+    """Return a mark of all that a stored set says; another one as soon as anything is changed."""
+    rows = PermissionSet.objects.filter(pk=permission_set.pk).values_list("name", "description")
+    tools = sorted(permission_set.tools.values_list("key", "option"))
+    said = [rows.first(), sorted(scopes_of(permission_set).items()), tools]
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 # --- People ---------------------------------------------------------------------------------------

@@ -726,6 +726,43 @@ def test_highly_sensitive_value_is_kept_unless_a_new_one_is_typed(
     assert operations.reveal(deal, actor=c.fresh("rita"), name="amount") == 7
 
 
+def test_highly_sensitive_value_is_emptied_where_it_was_just_shown(
+    veiled: TinyCompany, client: Client
+) -> None:
+    c, deal = veiled, veiled.deals["ritas"]
+    page, version = f"{address(Deal)}{deal.pk}", {"record_version": deal.version}
+    asked = {"field": "amount", **version}
+
+    def shown(name: str) -> str:
+        client.force_login(c.people[name])
+        return client.post(f"{page}/reveal/", asked).text
+
+    # Ruth only reads the record; a deal cannot be without a name, and that is no veiled field.
+    assert "Empty it" not in shown("ruth")
+    assert client.post(f"{page}/empty/", asked).status_code == 403
+    assert "Empty it" in shown("rita")
+    refused = [
+        client.post(f"{page}/empty/", {**asked, "field": "name"}).status_code,
+        client.post(f"{address(Deal)}{c.deals['robs'].pk}/empty/", asked).status_code,
+        client.get(f"{page}/empty/").status_code,
+    ]
+    assert refused == [404, 404, 405]
+    late = client.post(f"{page}/empty/", {**asked, "record_version": 99}, follow=True)
+    deal.refresh_from_db()
+    assert (deal.amount, "is empty now" in late.text) == (Decimal("48151.62"), False)
+
+    done = client.post(f"{page}/empty/", asked, follow=True)
+    deal.refresh_from_db()
+    assert (deal.amount, "Amount is empty now." in done.text) == (None, True)
+    event = AuditEvent.objects.filter(action="deal.change").latest("id")
+    assert (event.actor, event.object_id) == (c.rita, str(deal.pk))
+    assert "Empty it" not in shown("rita")
+    restrict(c, access="everyone_view", highly_sensitive=True)
+    Deal.objects.filter(pk=deal.pk).update(amount=7)
+    assert "Empty it" not in shown("rita")
+    assert client.post(f"{page}/empty/", asked).status_code == 403
+
+
 def test_highly_sensitive_field_is_sensitive_and_its_export_needs_consent(
     veiled: TinyCompany,
 ) -> None:
