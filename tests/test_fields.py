@@ -255,14 +255,19 @@ def test_two_worlds_that_differ_only_in_a_hidden_field_look_the_same(
     below, above = (canary(model, name, number) for number in (1, 3))
     hide(model, name)
     client.force_login(c.eve)
-    pages = [
-        *(f"{address(model)}?o={column}" for column in range(1, 9)),
-        f"{address(model)}{one.pk}/change/",
-    ]
+    pages = [address(model), f"{address(model)}?o=-1", f"{address(model)}{one.pk}/change/"]
+    screen = admin.site.get_model_admin(model)
 
-    def world(value: Any) -> list[str]:
+    def order_by(column: str) -> list[int]:
+        """The rows as the list shows them, without drawing it."""
+        request = RequestFactory().get("/", {"o": column})
+        request.user = c.fresh("eve")
+        return [row.pk for row in screen.get_changelist_instance(request).result_list]
+
+    def world(value: Any) -> list[Any]:
         model._base_manager.filter(pk=one.pk).update(**{name: value})
-        return [plain(client.get(page).text) for page in pages]
+        orders = [order_by(f"{sign}{column}") for column in range(1, 9) for sign in ("", "-")]
+        return [orders, *(plain(client.get(page).text) for page in pages)]
 
     assert world(below) == world(above)
 
