@@ -14,15 +14,18 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, TypeVar
 
 from django.apps import apps
+from django.db import connection
 from django.db.models import (
     BigIntegerField,
     BooleanField,
     Case,
     Exists,
     Expression,
+    ExpressionWrapper,
     Model,
     OuterRef,
     Q,
@@ -121,6 +124,12 @@ class Person(ABC):
     def known(self) -> dict[Hashable, Any]:
         """What was already worked out about exactly this person, by question."""
 
+    def once(self, question: Hashable, answer: Callable[[], T]) -> T:
+        """Return what this question comes to for this person, worked out the first time only."""
+        if question not in self.known:
+            self.known[question] = answer()
+        return self.known[question]  # type: ignore[no-any-return]  # what was put there
+
     @abstractmethod
     def id(self, depth: int = 1) -> Any:
         """Return the person's key as something a `Q` can compare with."""
@@ -147,13 +156,6 @@ class Person(ABC):
         """Hold where the person has this tool; super admins have every tool (R90)."""
 
     @abstractmethod
-    def mates(self, depth: int = 1) -> Any:
-        """Return keys of all members of the person's teams and of the teams below (Q23, E21).
-
-        Empty for a person without a team: for them Team only is Owned only.
-        """
-
-    @abstractmethod
     def teams(self, depth: int = 1) -> Any:
         """Return keys of the teams the person is a member of, main and extra (Q42)."""
 
@@ -172,12 +174,13 @@ class Person(ABC):
         """Hold where this condition, that a record is shared with the person, does."""
         return shared
 
+    @abstractmethod
     def mates_own(self, owner_fields: Sequence[str]) -> Q:
-        """Hold where one of the person's mates is named in one of these fields of the record."""
-        owned = NEVER
-        for name in owner_fields:
-            owned |= Q(**{f"{name}__in": self.mates()})
-        return owned
+        """Hold where one of the person's mates is named in one of these fields of the record.
+
+        Mates are all members of the person's teams and of the teams below (Q23, E21); nobody for a
+        person without a team, for whom Team only is Owned only.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,40 +198,60 @@ class Grants:
     """What upper floors know about the person, by how it is read; see `noted`."""
 
 
-def load_grants(user: User) -> Grants:
-    """Read a person's scopes, tools, teams and mates; one query whatever their number."""
-    columns = {
-        f.name: Value(False) if isinstance(f, BooleanField) else Value(0)
-        for f in ObjectScope._meta.concrete_fields
-        if f.name not in {"id", "permission_set", "object"}
-    }
-    no_scope, no_member = columns.values(), (Value(0), Value(0), Value(False))
+SCOPE_COLUMNS = tuple(
+    f for f in ObjectScope._meta.concrete_fields if f.name not in {"id", "permission_set", "object"}
+)
+_USER, _SET = -1, -2
+"""Where a person's keys go in the prepared statement; keys of rows are positive."""
+
+
+@cache
+def _rights_of_anybody(vendor: str) -> tuple[str, tuple[Any, ...]]:
+    """Return the statement that reads what a person holds, and its parameters but for whom.
+
+    Made once per process: Django took ten times as long to put it together as to run it, twice in
+    every request.
+    """
+    nothing = [Value(False if isinstance(f, BooleanField) else 0) for f in SCOPE_COLUMNS]
+    nobody = (Value(0), Value(0), Value(False))
     # A person's own memberships are among those of their teams and of the teams below, so that one
     # look brings teams and mates alike.
-    own = Membership.objects.filter(user=user.pk).values("team")
+    own = Membership.objects.filter(user=_USER).values("team")
     below = TeamReach.objects.filter(above__in=own).values("below")
     member_rows = Membership.objects.filter(team__in=below).order_by()
-    scope_rows = ObjectScope.objects.filter(permission_set=user.permission_set_id).order_by()
-    tool_rows = ToolGrant.objects.filter(permission_set=user.permission_set_id).order_by()
+    scope_rows = ObjectScope.objects.filter(permission_set=_SET).order_by()
+    tool_rows = ToolGrant.objects.filter(permission_set=_SET).order_by()
     # Three kinds of rows in one statement: each fills its own columns and leaves the others empty.
     rows = member_rows.values_list(
-        Value("member"), Value(""), Value(""), "user", "team", "is_main", *no_scope
+        Value("member"), Value(""), Value(""), "user", "team", "is_main", *nothing
     ).union(
-        scope_rows.values_list(Value("scope"), "object", Value(""), *no_member, *columns),
-        tool_rows.values_list(Value("tool"), "key", "option", *no_member, *no_scope),
+        scope_rows.values_list(
+            Value("scope"), "object", Value(""), *nobody, *(f.name for f in SCOPE_COLUMNS)
+        ),
+        tool_rows.values_list(Value("tool"), "key", "option", *nobody, *nothing),
         all=True,
     )
+    sql, params = rows.query.sql_with_params()
+    return sql, tuple(params)
+
+
+def load_grants(user: User) -> Grants:
+    """Read a person's scopes, tools, teams and mates; one query whatever their number."""
+    sql, params = _rights_of_anybody(connection.vendor)
+    keys = {_USER: user.pk, _SET: user.permission_set_id}
     members: list[tuple[int, int, bool]] = []
     scopes: dict[str, ObjectScope] = {}
     tools: set[str] = set()
-    for kind, key, option, member, team, is_main, *values in rows:
-        if kind == "member":
-            members.append((member, team, is_main))
-        elif kind == "tool":
-            tools.add(f"{key}:{option}" if option else key)
-        else:
-            row = dict(zip(columns, values, strict=True))
-            scopes[key] = ObjectScope(object=key, **row)  # never saved
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [keys.get(param, param) for param in params])
+        for kind, key, option, member, team, is_main, *values in cursor.fetchall():
+            if kind == "member":
+                members.append((member, team, bool(is_main)))
+            elif kind == "tool":
+                tools.add(f"{key}:{option}" if option else key)
+            else:
+                row = {f.name: f.to_python(v) for f, v in zip(SCOPE_COLUMNS, values, strict=True)}
+                scopes[key] = ObjectScope(object=key, **row)  # never saved
     mine = sorted((team, is_main) for member, team, is_main in members if member == user.pk)
     return Grants(
         scopes,
@@ -333,8 +356,15 @@ class Loaded(Person):
     def holds(self, tool: str) -> Q:
         return _yes(self.user.is_superuser or tool in self.user.grants.tools)
 
-    def mates(self, depth: int = 1) -> Any:
+    def mates(self) -> Any:
+        """Return the keys of the person's mates."""
         return Keys(self.user.grants.mates) if self.user.grants.mates else ()
+
+    def mates_own(self, owner_fields: Sequence[str]) -> Q:
+        owned = NEVER
+        for name in owner_fields:
+            owned |= Q(**{f"{name}__in": self.mates()})
+        return owned
 
     def teams(self, depth: int = 1) -> Any:
         return self.user.grants.teams
@@ -366,8 +396,8 @@ class Anyone(Person):
     def id(self, depth: int = 1) -> Any:
         return _outer("pk", depth)
 
-    def _who(self, **conditions: Any) -> Q:
-        return Q(Exists(User.objects.filter(pk=_outer("pk", 2), **conditions)))
+    def _is(self, name: str) -> Q:
+        return Q(ExpressionWrapper(_outer(name, 1), output_field=BooleanField()))
 
     def _scope(self, object_key: str, **conditions: Any) -> Q:
         return Q(
@@ -379,10 +409,10 @@ class Anyone(Person):
         )
 
     def is_active(self) -> Q:
-        return self._who(is_active=True)
+        return self._is("is_active")
 
     def is_superuser(self) -> Q:
-        return self._who(is_superuser=True)
+        return self._is("is_superuser")
 
     def at_least(self, object_key: str, action: str, rank: int) -> Q:
         return self._scope(object_key, **{f"{action}__gte": rank})
@@ -399,11 +429,6 @@ class Anyone(Person):
             key=key, option=option, permission_set=_outer("permission_set_id", 2)
         )
         return self.is_superuser() | Q(Exists(granted))
-
-    def mates(self, depth: int = 1) -> Any:
-        own = Membership.objects.filter(user=_outer("pk", depth + 3)).values("team")
-        below = TeamReach.objects.filter(above__in=own).values("below")
-        return Membership.objects.filter(team__in=below).values("user")
 
     def teams(self, depth: int = 1) -> Any:
         return Membership.objects.filter(user=_outer("pk", depth + 1)).values("team")
@@ -502,14 +527,12 @@ def rules_for(
     than by a share?” It can only narrow the answer: a rule that takes away is never left out.
     """
     question = ("rules", action, model, frozenset(without))
-    if question not in person.known:
-        rules = _rules(person, action, model, without)
-        # Only what grants may be left out.
-        person.known[question] = tuple(r for r in rules if not (r.allows and r.code in without))
-    return person.known[question]  # type: ignore[no-any-return]  # what was put there
+    return person.once(question, lambda: _rules(person, action, model, without))
 
 
-def _rules(person: Person, action: str, model: type[Model], without: Collection[str]) -> list[Rule]:
+def _rules(
+    person: Person, action: str, model: type[Model], without: Collection[str]
+) -> tuple[Rule, ...]:
     if action not in ACTIONS:
         raise ValueError(f"Unknown action {action!r}; one of {', '.join(sorted(ACTIONS))}.")
     rules = [
@@ -525,7 +548,8 @@ def _rules(person: Person, action: str, model: type[Model], without: Collection[
     elif action not in {"view", "add"}:
         seen = condition_for(person, "view", model, without=without)
         rules.append(Rule("unseen", False, ~seen, "nobody may change what they may not view"))
-    return rules
+    # Only what grants may be left out.
+    return tuple(rule for rule in rules if not (rule.allows and rule.code in without))
 
 
 def condition_for(
@@ -533,10 +557,9 @@ def condition_for(
 ) -> Q:
     """Return what `rules_for` comes to."""
     question = ("condition", action, model, frozenset(without))
-    if question not in person.known:
-        rules = rules_for(person, action, model, without=without)
-        person.known[question] = condition(rules)
-    return person.known[question]  # type: ignore[no-any-return]  # what was put there
+    return person.once(
+        question, lambda: condition(rules_for(person, action, model, without=without))
+    )
 
 
 def condition(rules: Iterable[Rule]) -> Q:
@@ -683,9 +706,24 @@ def who_can(action: str, obj: Model) -> QuerySet[User]:
     `reasons`, the codes of the rules that grant, and `level`, what of `LEVELS` they may do to it.
     """
     model = type(obj)
-    rows = model._base_manager.filter(pk=obj.pk)
+    people = ANYONE.once(("who can", action, model), lambda: _who_can_any(action, model)).all()
+    questions: dict[str, Any] = people.query.annotations  # annotations and the alias of below
+    for name, asked in questions.items():
+        if isinstance(asked, Exists):
+            questions[name] = _about(asked, obj)
+    people._iterable_class = WithReasons
+    return people.filter(Q(found=True))
+
+
+def _who_can_any(action: str, model: type[Model]) -> QuerySet[User]:
+    """Return the query of `who_can` but for the record it is about.
+
+    Made once per process: dozens of sub-queries in one another, which Django takes longer to put
+    together than a database takes to answer them.
+    """
+    rows = model._base_manager.all()
     granting = [rule for rule in rules_for(ANYONE, action, model) if rule.allows]
-    people = (
+    return (
         User.objects.filter(is_active=True)
         .annotate(
             **{
@@ -699,10 +737,16 @@ def who_can(action: str, obj: Model) -> QuerySet[User]:
                 for level in LEVELS
             },
         )
-        .filter(Exists(rows.filter(condition_for(ANYONE, action, model))))
+        .alias(found=Exists(rows.filter(condition_for(ANYONE, action, model))))
     )
-    people._iterable_class = WithReasons
-    return people
+
+
+def _about(asked: Exists, obj: Model) -> Exists:
+    """Return the same question, asked of this stored row alone."""
+    asked = asked.copy()
+    asked.query = asked.query.clone()
+    asked.query.add_q(Q(pk=obj.pk))
+    return asked
 
 
 def nameable(queryset: QuerySet[M], user: User) -> QuerySet[M]:

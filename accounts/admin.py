@@ -24,6 +24,7 @@ from accounts.forms import (
     PermissionSetForm,
     PersonForm,
     TeamForm,
+    as_it_stands,
     tool_labels,
 )
 from accounts.modeladmin import AccessModelAdmin, person
@@ -276,6 +277,7 @@ class PermissionSetAdmin(AccessModelAdmin):
         (None, {"fields": ("tools",)}),
     )
     compressed_fields = False
+    change_form_before_template = "accounts/set_form_top.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         active = Count("people", filter=Q(people__is_active=True))
@@ -294,7 +296,20 @@ class PermissionSetAdmin(AccessModelAdmin):
         made = operations.create_set(actor=person(request), **_permissions(form))
         obj.pk = made.pk
 
+    def record_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        context = super().record_context(request, obj)
+        if obj is not None:
+            context["as_opened"] = request.POST.get("as_opened") or as_it_stands(obj)
+        return context
+
     def change(self, request: HttpRequest, obj: Any, form: Any) -> None:
+        # Django saves within a transaction: who comes second waits here for the first to end.
+        stored = PermissionSet.objects.select_for_update().get(pk=obj.pk)
+        if request.POST.get("as_opened") != as_it_stands(stored):
+            raise operations.InvalidChange(
+                "Somebody changed this permission set while you had it open. Nothing was saved; "
+                "open it again to see what it says now."
+            )
         operations.change_set(obj, actor=person(request), **_permissions(form))
 
     def remove(self, request: HttpRequest, obj: Any) -> None:

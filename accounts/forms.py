@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -144,6 +146,14 @@ def scopes_of(permission_set: PermissionSet) -> dict[str, dict[str, int | bool]]
     for action in catalogue.SCOPED_ACTIONS:
         columns += [action, f"{action}_unassigned"]
     return {row.pop("object"): row for row in permission_set.scopes.values("object", *columns)}
+
+
+def as_it_stands(permission_set: PermissionSet) -> str:
+    """Return a mark of all that a stored set says; another one as soon as anything is changed."""
+    rows = PermissionSet.objects.filter(pk=permission_set.pk).values_list("name", "description")
+    tools = sorted(permission_set.tools.values_list("key", "option"))
+    said = [rows.first(), sorted(scopes_of(permission_set).items()), tools]
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 # --- People ---------------------------------------------------------------------------------------

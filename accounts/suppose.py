@@ -47,9 +47,9 @@ class Supposed(Loaded):
         self.owner = owner
         self.share = share
 
-    def mates(self, depth: int = 1) -> object:
+    def mates(self) -> object:
         if self.joined is None:
-            return super().mates(depth)
+            return super().mates()
         below = TeamReach.objects.filter(above__in=self.teams()).values("below")
         return Membership.objects.filter(team__in=below).values("user")
 

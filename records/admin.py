@@ -17,6 +17,7 @@ from django.http import (
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
+from django.utils.text import capfirst
 from unfold.decorators import display
 
 from accounts import access
@@ -124,9 +125,13 @@ class RecordAdmin(AccessPages, SharingAdmin):  # type: ignore[misc]  # Unfold's 
         ]
 
     def get_urls(self) -> list[URLPattern]:
-        name = f"{self.opts.app_label}_{self.opts.model_name}_reveal"
-        view = self.admin_site.admin_view(self.reveal_view)
-        return [path("<path:object_id>/reveal/", view, name=name), *super().get_urls()]
+        view = self.admin_site.admin_view
+        name = f"{self.opts.app_label}_{self.opts.model_name}"
+        return [
+            path("<path:object_id>/reveal/", view(self.reveal_view), name=f"{name}_reveal"),
+            path("<path:object_id>/empty/", view(self.empty_view), name=f"{name}_empty"),
+            *super().get_urls(),
+        ]
 
     def reveal_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show one highly sensitive value once, on the answer to a POST; it is logged (E30)."""
@@ -145,8 +150,49 @@ class RecordAdmin(AccessPages, SharingAdmin):  # type: ignore[misc]  # Unfold's 
             "original": record,
             "label": dict(self._veiled_labels(request))[name],
             "value": display_for_value(value, "–"),
+            "field_name": name,
+            "may_empty": self._may_empty(request, record, name) and value not in (None, ""),
         }
         return TemplateResponse(request, "records/revealed.html", context)
+
+    def _may_empty(self, request: HttpRequest, record: Record, name: str) -> bool:
+        """Tell whether this person may take a veiled value away, which the form cannot say."""
+        return (
+            name in self.veiled_fields(request) - self.fixed_fields(request)
+            and bool(self.opts.get_field(name).blank)  # type: ignore[union-attr]  # concrete fields
+            and self.has_change_permission(request, record)
+        )
+
+    def empty_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Empty one highly sensitive field, from the page on which its value was just shown.
+
+        The record's form never holds the value, so that its empty field means “as it is” (E30).
+        """
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        record = self.found(request, object_id)
+        name, version = request.POST.get("field", ""), request.POST.get("record_version", "")
+        if name not in self.veiled_fields(request):
+            raise Http404
+        if not self._may_empty(request, record, name):
+            return self.refuse(request, record, "change")
+        nothing = None if self.opts.get_field(name).null else ""  # type: ignore[union-attr]  # concrete
+        try:
+            operations.change(
+                record,
+                actor=person(request),
+                values={name: nothing},
+                version=int(version) if version.isdecimal() else 0,
+            )
+        except RecordError as refusal:
+            messages.error(request, str(refusal))
+        else:
+            label = dict(self._veiled_labels(request))[name]
+            messages.success(request, f"{capfirst(label)} is empty now.")
+        url = reverse(
+            f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[record.pk]
+        )
+        return HttpResponseRedirect(url)
 
     def reasons(self, request: HttpRequest, obj: Model, action: str) -> list[str]:
         assert isinstance(obj, Record)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from accounts.access import Rule
 from accounts.models import Rank
@@ -62,18 +62,7 @@ def stage_rules(person: Person, action: str) -> list[Rule]:
     """
     if action not in BOUND_BY_STAGE:
         return []
-    named_users = StageRule.users.through.objects.filter(
-        user_id=person.id(depth=3), stagerule__editors=StageRule.Editors.CHOSEN
-    )
-    named_teams = StageRule.teams.through.objects.filter(
-        team__in=person.teams(depth=3), stagerule__editors=StageRule.Editors.CHOSEN
-    )
-    locked = (
-        StageRule.stages.through.objects.filter(stagerule__enabled=True)
-        .exclude(stagerule__in=named_users.values("stagerule"))
-        .exclude(stagerule__in=named_teams.values("stagerule"))
-        .values("stage")
-    )
+    locked = person.once("locked stages", lambda: _locked_stages(person))
     return [
         Rule(
             "stage",
@@ -82,3 +71,19 @@ def stage_rules(person: Person, action: str) -> list[Rule]:
             "the record stands in a locked stage, and the pipeline's rule does not name the person",
         )
     ]
+
+
+def _locked_stages(person: Person) -> QuerySet[Any]:
+    """Return the keys of the stages whose pipeline's rule binds this person."""
+    named_users = StageRule.users.through.objects.filter(
+        user_id=person.id(depth=3), stagerule__editors=StageRule.Editors.CHOSEN
+    )
+    named_teams = StageRule.teams.through.objects.filter(
+        team__in=person.teams(depth=3), stagerule__editors=StageRule.Editors.CHOSEN
+    )
+    return (
+        StageRule.stages.through.objects.filter(stagerule__enabled=True)
+        .exclude(stagerule__in=named_users.values("stagerule"))
+        .exclude(stagerule__in=named_teams.values("stagerule"))
+        .values("stage")
+    )

@@ -89,6 +89,7 @@ class Comparison:
         self.world, self.tally = world, tally
         self.random = Random(world.salt)
         self.people = {person.id: person for person in world.people}
+        self.users: dict[int, User] = {}
         self.codes = {
             (person.id, kind, action, record.id): oracle.codes(world, person, action, kind, record)
             for person in world.people
@@ -104,11 +105,11 @@ class Comparison:
         self.tally.decisions += len(self.codes)
         for codes in self.codes.values():
             self.tally.decisive.update(oracle.decisive(codes))
-        asked = User.objects.in_bulk(self.some(self.people, people))
-        for user in asked.values():
+        asked = self.some(self.people, people)
+        for user in map(self.user, asked):
             self.lists(user)
             self.tools(user)
-        for user in self.random.sample(list(asked.values()), 1):
+        for user in map(self.user, self.random.sample(asked, 1)):
             self.marks(user)
             self.in_djangos_words(user)
         for person_id, kind, action, record_id in self.telling(3):
@@ -117,6 +118,12 @@ class Comparison:
             self.reverse(kind, action, record_id)
         if self.world.salt % EXPORTED_EVERY == 0:
             self.export()
+
+    def user(self, key: int) -> User:
+        """A person as a request has them: loaded once, whatever is asked afterwards."""
+        if key not in self.users:
+            self.users[key] = User.objects.get(pk=key)
+        return self.users[key]
 
     def telling(self, number: int) -> list[Any]:
         """Pick questions evenly by what decides them, so that rare reasons are asked as often."""
@@ -203,7 +210,7 @@ class Comparison:
     def about_one(self, person_id: int, kind: str, action: str, record_id: int) -> None:
         """allows, has_perm, explain, about a row that a form has changed: the stored one counts."""
         key = (person_id, kind, action, record_id)
-        user = User.objects.get(pk=person_id)
+        user = self.user(person_id)
         model = model_of(kind)
         row = model(pk=record_id, owner_id=person_id)
         if oracle.OBJECTS[kind][1]:

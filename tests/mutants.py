@@ -87,8 +87,8 @@ def functions() -> Iterator[tuple[str, FunctionType]]:
         for name, thing in vars(module).items():
             if getattr(thing, "__module__", "") != module.__name__:
                 continue
-            if inspect.isfunction(thing):
-                yield f"{module.__name__}.{name}", thing
+            if inspect.isfunction(bare := inspect.unwrap(thing)):
+                yield f"{module.__name__}.{name}", bare
             elif inspect.isclass(thing):
                 for inner, method in vars(thing).items():
                     if inspect.isfunction(method) and method.__code__.co_filename.endswith(
@@ -167,7 +167,9 @@ def run(number: int, only: str) -> int:
     ]
 
     def is_told_apart() -> bool:
-        access.ANYONE.known.clear()  # made by what is a mutant now, or was one before
+        # Made by what is a mutant now, or was one before.
+        access.ANYONE.known.clear()
+        access._rights_of_anybody.cache_clear()
         for test in edges:
             try:
                 with transaction.atomic():

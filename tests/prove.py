@@ -90,7 +90,7 @@ def job(worlds: int, number: int) -> None:
     @given(made())
     def agree(world: World) -> None:
         nonlocal told
-        compare(world, tally, people=3)
+        compare(world, tally)
         if time.monotonic() - told > EVERY:
             told = time.monotonic()
             print(f"job {number}: {tally.worlds:,} of {worlds:,} worlds", file=sys.stderr)

@@ -6,8 +6,11 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts import access
 from accounts.backends import AccessBackend
-from accounts.models import ObjectScope, Team, ToolGrant, User
-from records.models import Company, Deal
+from accounts.models import Membership, ObjectScope, Team, ToolGrant, User
+from records.models import Company, Contact, Deal, Level, StageRule
+from records.models.properties import hidden_fields
+from records.operations import restrict_property
+from records.sharing import share
 from tests.company import TinyCompany
 
 
@@ -102,3 +105,50 @@ def test_rights_compared_anew_are_the_person_s_own(c: TinyCompany) -> None:
     ObjectScope.objects.filter(permission_set=c.sets["rep"]).update(merge=0)
     assert access.still_holds(person) is False
     assert access.still_holds(User(pk=10**9)) is False
+
+
+def test_rights_compared_anew_include_what_upper_floors_noted(c: TinyCompany) -> None:
+    person = c.fresh("rita")
+    assert hidden_fields(person, Deal) == frozenset()
+    assert access.still_holds(person) is True
+    restrict_property(actor=c.sam, object="deal", name="amount", access="super_admins")
+    assert access.still_holds(person) is False
+    later = c.fresh("rita")
+    assert hidden_fields(later, Deal) == {"amount"}
+    assert access.still_holds(later) is True
+
+
+def test_two_records_asked_about_at_once_are_kept_apart(c: TinyCompany) -> None:
+    """The query is prepared once for all of them."""
+    asked = {name: access.who_can("view", c.deals[name]) for name in ("ritas", "unassigned")}
+    found = {name: {person.email for person in people} for name, people in asked.items()}
+    assert found["ritas"] - found["unassigned"] == {"mona@example.com"}
+    assert found["unassigned"] - found["ritas"] == {"lena@example.com", "rob@example.com"}
+
+
+def test_a_tool_with_an_option_is_not_the_tool_itself(c: TinyCompany) -> None:
+    ToolGrant.objects.create(permission_set=c.sets["reader"], key="crm.export", option="some")
+    for key, holds in (("crm.export", False), ("crm.export:some", True)):
+        assert access.holds_tool(c.fresh("ruth"), key) is holds
+        assert access.holders(key).filter(pk=c.ruth.pk).exists() is holds
+    assert not access.who_can("export", c.deals["ritas"]).filter(pk=c.ruth.pk).exists()
+
+
+def test_what_a_share_gives_can_be_left_out_of_the_question(c: TinyCompany) -> None:
+    """Whoever may change a record by a share alone may not share it on (E54)."""
+    robs, ritas = c.deals["robs"], c.deals["ritas"]
+    share(robs, actor=c.rob, user=c.rita, level=Level.EDIT)
+    rita = c.fresh("rita")
+    rows = Deal.objects.filter(pk__in=[robs.pk, ritas.pk])
+    for without, reached in (((), {robs.pk, ritas.pk}), (("shared",), {ritas.pk})):
+        found = access.permitted(rows, rita, "change", without=without)
+        assert set(found.values_list("pk", flat=True)) == reached
+        for deal in (robs, ritas):
+            assert access.allows(rita, "change", deal, without=without) is (deal.pk in reached)
+
+
+def test_whoever_is_alone_holds_their_tools_too(c: TinyCompany) -> None:
+    for model in (Deal, Contact, Company, StageRule, Membership):
+        model._base_manager.all().delete()
+    User.objects.exclude(pk=c.sam.pk).delete()
+    assert list(access.holders("audit.view")) == [c.sam]

@@ -17,7 +17,7 @@ from exports.models import Download, ExportPolicy, ExportRequest
 from records.models import Deal
 from tests.company import TinyCompany
 from tests.factories import DealFactory
-from tests.test_screens import BUDGETS
+from tests.test_budgets import BUDGETS
 
 LOG = "/admin/exports/exportrequest/"
 NEW = f"{LOG}new/deal/"

@@ -258,14 +258,19 @@ def test_two_worlds_that_differ_only_in_a_hidden_field_look_the_same(
     below, above = (canary(model, name, number) for number in (1, 3))
     hide(model, name)
     client.force_login(c.eve)
-    pages = [
-        *(f"{address(model)}?o={column}" for column in range(1, 9)),
-        f"{address(model)}{one.pk}/change/",
-    ]
+    pages = [address(model), f"{address(model)}?o=-1", f"{address(model)}{one.pk}/change/"]
+    screen = admin.site.get_model_admin(model)
 
-    def world(value: Any) -> list[str]:
+    def order_by(column: str) -> list[int]:
+        """The rows as the list shows them, without drawing it."""
+        request = RequestFactory().get("/", {"o": column})
+        request.user = c.fresh("eve")
+        return [row.pk for row in screen.get_changelist_instance(request).result_list]
+
+    def world(value: Any) -> list[Any]:
         model._base_manager.filter(pk=one.pk).update(**{name: value})
-        return [plain(client.get(page).text) for page in pages]
+        orders = [order_by(f"{sign}{column}") for column in range(1, 9) for sign in ("", "-")]
+        return [orders, *(plain(client.get(page).text) for page in pages)]
 
     assert world(below) == world(above)
 
@@ -727,6 +732,43 @@ def test_highly_sensitive_value_is_kept_unless_a_new_one_is_typed(
     deal.refresh_from_db()
     assert deal.amount == 7
     assert operations.reveal(deal, actor=c.fresh("rita"), name="amount") == 7
+
+
+def test_highly_sensitive_value_is_emptied_where_it_was_just_shown(
+    veiled: TinyCompany, client: Client
+) -> None:
+    c, deal = veiled, veiled.deals["ritas"]
+    page, version = f"{address(Deal)}{deal.pk}", {"record_version": deal.version}
+    asked = {"field": "amount", **version}
+
+    def shown(name: str) -> str:
+        client.force_login(c.people[name])
+        return client.post(f"{page}/reveal/", asked).text
+
+    # Ruth only reads the record; a deal cannot be without a name, and that is no veiled field.
+    assert "Empty it" not in shown("ruth")
+    assert client.post(f"{page}/empty/", asked).status_code == 403
+    assert "Empty it" in shown("rita")
+    refused = [
+        client.post(f"{page}/empty/", {**asked, "field": "name"}).status_code,
+        client.post(f"{address(Deal)}{c.deals['robs'].pk}/empty/", asked).status_code,
+        client.get(f"{page}/empty/").status_code,
+    ]
+    assert refused == [404, 404, 405]
+    late = client.post(f"{page}/empty/", {**asked, "record_version": 99}, follow=True)
+    deal.refresh_from_db()
+    assert (deal.amount, "is empty now" in late.text) == (Decimal("48151.62"), False)
+
+    done = client.post(f"{page}/empty/", asked, follow=True)
+    deal.refresh_from_db()
+    assert (deal.amount, "Amount is empty now." in done.text) == (None, True)
+    event = AuditEvent.objects.filter(action="deal.change").latest("id")
+    assert (event.actor, event.object_id) == (c.rita, str(deal.pk))
+    assert "Empty it" not in shown("rita")
+    restrict(c, access="everyone_view", highly_sensitive=True)
+    Deal.objects.filter(pk=deal.pk).update(amount=7)
+    assert "Empty it" not in shown("rita")
+    assert client.post(f"{page}/empty/", asked).status_code == 403
 
 
 def test_highly_sensitive_field_is_sensitive_and_its_export_needs_consent(

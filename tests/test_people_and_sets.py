@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -179,6 +180,35 @@ def grid(**cells: int) -> dict[str, Any]:
     return posted
 
 
+def opened(client: Client, address: str) -> dict[str, str]:
+    """Return what a page of a permission set sends back unseen."""
+    mark = re.search(r'name="as_opened" value="(\w{64})"', client.get(address).text)
+    assert mark is not None
+    return {"as_opened": mark[1]}
+
+
+def test_two_people_with_one_set_open_do_not_overwrite_each_other(
+    c: TinyCompany, client: Client
+) -> None:
+    address = f"/admin/accounts/permissionset/{c.sets['reader'].pk}/change/"
+    client.force_login(c.sam)
+    posted = {"name": "Reader", "description": "", **opened(client, address)}
+    other = Client()
+    other.force_login(c.sue)
+    narrower = {**posted, **opened(other, address), **grid(deal_view=1)}
+    assert other.post(address, narrower).status_code == 302
+    for _ in range(2):  # to send it again is not to have read it
+        late = client.post(address, {**posted, **grid(deal_view=3, deal_change=3)})
+        assert late.status_code == 200
+        assert "Somebody changed this permission set while you had it open" in late.text
+    assert client.post(address, {**posted, "as_opened": ""}).status_code == 200
+    scope = ObjectScope.objects.get(permission_set=c.sets["reader"], object="deal")
+    assert (scope.view, scope.change) == (OWNED, NONE)
+    again = {**posted, **opened(client, address), **grid(deal_view=3)}
+    assert client.post(address, again).status_code == 302
+    assert AuditEvent.objects.filter(action="set.change").count() == 2
+
+
 def test_export_rights_are_granted_by_clicking_and_hold_at_once(
     c: TinyCompany, client: Client
 ) -> None:
@@ -191,6 +221,7 @@ def test_export_rights_are_granted_by_clicking_and_hold_at_once(
         "description": "",
         "tools": ["crm.export", "crm.export_approver"],
         **grid(deal_view=3, deal_change=3),
+        **opened(client, address),
     }
     assert client.post(address, posted).status_code == 302
     ruth = c.fresh("ruth")
@@ -207,6 +238,7 @@ def test_scopes_set_wider_than_view_are_narrowed_on_saving(c: TinyCompany, clien
     client.force_login(c.sam)
     address = f"/admin/accounts/permissionset/{c.sets['reader'].pk}/change/"
     posted = {"name": "Reader", "description": "", **grid(deal_view=1, deal_change=3)}
+    posted |= opened(client, address)
     assert client.post(address, posted).status_code == 302
     scope = ObjectScope.objects.get(permission_set=c.sets["reader"], object="deal")
     assert (scope.view, scope.change) == (OWNED, OWNED)
@@ -217,8 +249,13 @@ def test_forged_scope_or_tool_is_refused_and_nothing_is_lost(
 ) -> None:
     client.force_login(c.sam)
     address = f"/admin/accounts/permissionset/{c.sets['reader'].pk}/change/"
-    for forged in ({"scopes-deal-view": "9"}, {"tools": ["crm.everything"]}):
+    for forged in (
+        {"scopes-deal-view": "9"},
+        {"scopes-deal-view": ""},
+        {"tools": ["crm.everything"]},
+    ):
         posted = {"name": "Kept name", "description": "", **grid(deal_view=3), **forged}
+        posted |= opened(client, address)
         answer = client.post(address, posted)
         assert answer.status_code == 200
         assert "Kept name" in answer.text

@@ -7,9 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.contrib import admin
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from accounts.access import allows, allows_any, permitted
@@ -18,7 +16,6 @@ from accounts.models import AuditEvent, ObjectScope, User
 from accounts.operations import deactivate, reactivate
 from records.models import Company, Deal
 from records.operations import set_stage_rule
-from records.why import why
 from tests.company import TEAM, TinyCompany
 from tests.factories import PASSWORD, DealFactory
 
@@ -472,46 +469,3 @@ def test_log_in_by_email_in_any_case(c: TinyCompany, client: Client) -> None:
     assert answer.status_code == 302
     assert AuditEvent.objects.filter(action="session.login", actor=c.rita).count() == 1
     assert User.objects.get(pk=c.rita.pk).last_login is not None
-
-
-# --- Budgets -------------------------------------------------------------------------------------
-
-# Four of them ask once more, at the end, whether the person's rights are still what they were (B5).
-BUDGETS = {"list": 15, "record": 30, "panel": 8}
-
-
-@pytest.mark.parametrize("name", ["sam", "mona", "rita"])
-def test_number_of_queries_does_not_depend_on_the_number_of_rows(
-    c: TinyCompany, client: Client, name: str
-) -> None:
-    client.force_login(c.people[name])
-    DealFactory(owner=c.rita, stage=c.stages["open"], company=c.companies["acme"])
-
-    def statements(address: str) -> int:
-        with CaptureQueriesContext(connection) as captured:
-            assert client.get(address).status_code == 200
-        return len(captured)
-
-    few = statements(LIST)
-    for number in range(27):
-        DealFactory(
-            owner=c.rita,
-            stage=c.stages["open"],
-            company=list(c.companies.values())[number % 3],
-        )
-    assert statements(LIST) == few
-    assert few <= BUDGETS["list"]
-    assert statements(page(c.deals["ritas"])) <= BUDGETS["record"]
-
-
-@pytest.mark.parametrize("name", ["sam", "mona", "rita", "ella", "ruth"])
-def test_why_panel_costs_few_queries_whatever_the_record(c: TinyCompany, name: str) -> None:
-    costs = set()
-    rows = Deal.objects.select_related(*admin.site.get_model_admin(Deal).read_with)
-    for deal in permitted(rows, c.people[name], "view"):
-        person = c.fresh(name)
-        assert person.grants
-        with CaptureQueriesContext(connection) as captured:
-            assert why(person, deal)["sentences"]
-        costs.add(len(captured))
-    assert max(costs) <= BUDGETS["panel"]

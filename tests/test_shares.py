@@ -34,7 +34,8 @@ from records.rules import share_rules
 from records.sharing import share, unshare
 from tests.company import OWNED, TinyCompany
 from tests.factories import DealFactory, TicketFactory, UserFactory
-from tests.test_screens import BUDGETS, LIST, form_of, page
+from tests.test_budgets import BUDGETS
+from tests.test_screens import LIST, form_of, page
 
 VIEW, EDIT = Level.VIEW, Level.EDIT
 
