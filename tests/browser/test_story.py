@@ -122,7 +122,7 @@ def approve(page: Page, export: ExportRequest) -> None:
     review(page, export)
     page.get_by_role("button", name="Approve", exact=True).click()
     page.get_by_role("button", name="Approve export").click()
-    expect(page.get_by_text("Approved.")).to_be_visible()
+    expect(page.get_by_role("dialog").get_by_text("Approved.")).to_be_visible()
 
 
 def reject(page: Page, export: ExportRequest, reason: str) -> None:
