@@ -7,7 +7,7 @@ class ExportsConfig(AppConfig):
     """Taking data out, with consent."""
 
     name = "exports"
-    verbose_name = "Exports"
+    verbose_name = "Taking data out"
 
     def ready(self) -> None:
         from accounts.audit import shown_data

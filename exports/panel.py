@@ -23,6 +23,16 @@ from records.models import Record
 from records.models.properties import sensitive_fields
 
 MOST_LISTED = 8
+BECAUSE = {
+    "sensitive": "Needed: it has sensitive data",
+    "above_threshold": "Needed: more records than may leave without it",
+    "above_daily": "Needed: more records in 24 hours than one person may take out without it",
+    "above_weekly": "Needed: more records in 7 days than one person may take out without it",
+    "second_person": "Needed: so many records want a second person",
+    "within_threshold": "Not needed: few records, none of them sensitive",
+    "exempt": "Not needed: exports without approval",
+    "policy_off": "Not needed: approvals were off",
+}
 
 
 def panel_address(export: ExportRequest) -> str:
@@ -46,6 +56,7 @@ def panel(export: ExportRequest, user: User) -> dict[str, Any]:
         "kind": kind,
         "filters": described_query(export, user),
         "columns": described_columns(export, user),
+        "consent": BECAUSE.get(export.because, ""),
         "less": conditions_in_words(export, user),
         "downloads": list(export.downloads.select_related("user")) if export.sha256 else [],
         "told": told(export) if export.approval_needed else (),

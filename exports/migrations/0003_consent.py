@@ -13,6 +13,10 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AlterModelOptions(
+            name="exportpolicy",
+            options={"verbose_name": "approvals", "verbose_name_plural": "approvals"},
+        ),
         migrations.CreateModel(
             name="Delegation",
             fields=[

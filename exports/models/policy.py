@@ -72,8 +72,8 @@ class ExportPolicy(models.Model):
     )
 
     class Meta:
-        verbose_name = "export approvals"
-        verbose_name_plural = "export approvals"
+        verbose_name = "approvals"
+        verbose_name_plural = "approvals"
         constraints = (
             models.CheckConstraint(condition=Q(pk=1), name="one_export_policy"),
             models.CheckConstraint(
@@ -87,7 +87,7 @@ class ExportPolicy(models.Model):
         )
 
     def __str__(self) -> str:
-        return "Export approvals"
+        return "Approvals"
 
     @classmethod
     def access_rules(cls, person: Person, action: str) -> list[Rule]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.core.management import call_command
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from crmperms.demo.cast import PASSWORD
 from exports.models import ExportRequest
@@ -41,15 +41,21 @@ PAGES = {
         "/admin/exports/exportrequest/",
         "/admin/exports/exportrequest/?review={waiting}",
         "/admin/exports/exportrequest/new/contact/",
+        "/admin/inbox/",
     ],
-    "approver": ["/admin/", "/admin/exports/exportrequest/?review={waiting}"],
+    "approver": [
+        "/admin/",
+        "/admin/inbox/",
+        "/admin/exports/exportrequest/?review={waiting}",
+        "/admin/exports/exportrequest/away/",
+    ],
     "auditor": ["/admin/accounts/auditevent/"],
     "admin": [
         "/admin/records/deal/{deal}/access/?user=1&action=change",
         "/admin/records/deal/{deal}/who/",
         "/admin/records/deal/{deal}/share/",
         "/admin/exports/exportrequest/?review={done}",
-        "/admin/exports/exportpolicy/1/change/",
+        "/admin/exports/exportpolicy/",
         "/admin/accounts/user/add/",
         "/admin/accounts/permissionset/1/change/",
         "/admin/records/pipeline/1/change/",
@@ -105,6 +111,55 @@ def test_every_page_can_be_heard_and_fits(
                 page.goto(path.format(**demo))
                 wrong += [f"{name}, {who}, {path}: {each}" for each in complaints(page)]
     assert wrong == []
+
+
+DIALOGS = [
+    ("admin", "/admin/exports/exportpolicy/", "link", "Edit"),
+    ("admin", "/admin/exports/exportrequest/?review={waiting}", "button", "Cancel export"),
+    ("approver", "/admin/exports/exportrequest/?review={waiting}", "button", "Approve"),
+    ("approver", "/admin/exports/exportrequest/?review={waiting}", "button", "Reject"),
+    ("rep", "/admin/exports/exportrequest/?review={waiting}", "button", "Recall request"),
+]
+INSIDE = "!!document.activeElement.closest('dialog[open]')"
+
+
+def test_every_dialog_is_opened_heard_and_left_by_keyboard(
+    demo: dict[str, object], windows: list[tuple[str, Page]]
+) -> None:
+    for name, page in windows:
+        for who, path, role, opener in DIALOGS:
+            case = f"{name}, {who}, {opener}"
+            log_in(page, who)
+            page.goto(path.format(**demo))
+            before = page.locator("dialog[open]").count()
+            button = page.get_by_role(role, name=opener, exact=True)  # type: ignore[arg-type]  # a role
+            button.focus()
+            page.keyboard.press("Enter")
+            assert page.locator("dialog[open]").count() == before + 1, case
+            assert page.evaluate(INSIDE), case
+            assert complaints(page) == [], case
+            for _ in range(12):
+                page.keyboard.press("Tab")
+                # The window's own bar may be in between; nothing behind the dialog ever is.
+                assert page.evaluate(f"{INSIDE} || document.activeElement === document.body"), case
+            page.keyboard.press("Escape")
+            assert page.locator("dialog[open]").count() == before, case
+            assert button.evaluate("b => b === document.activeElement"), case
+
+
+def test_request_is_rejected_by_keyboard_alone(
+    demo: dict[str, object], windows: list[tuple[str, Page]]
+) -> None:
+    _, page = windows[0]
+    log_in(page, "approver")
+    page.goto(f"/admin/exports/exportrequest/?review={demo['waiting']}")
+    page.get_by_role("button", name="Reject", exact=True).focus()
+    page.keyboard.press("Enter")
+    page.keyboard.type("Not for a list this long.")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog").get_by_text("Not for a list this long.")).to_be_visible()
+    assert ExportRequest.objects.get(pk=demo["waiting"]).status == "rejected"
 
 
 def test_what_is_wrong_is_found(demo: dict[str, object], windows: list[tuple[str, Page]]) -> None:

@@ -3,144 +3,27 @@
 from __future__ import annotations
 
 import csv
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from django.core.management import call_command
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import expect
 
-from accounts import access, operations
-from accounts.audit import System
+from accounts import access
 from accounts.models import AuditEvent, User
 from exports.models import ExportRequest
 from records.models import Deal
-from tests.exports_process import environment
+from tests.browser.conftest import THRESHOLD, LogIn
+from tests.browser.steps import (
+    approve,
+    ask_for_export,
+    newest,
+    open_list,
+    reject,
+    review,
+    run_worker_once,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-HERE = Path(__file__).parents[1]
-REAL_DATA = HERE.parent.parent / "shared" / "data" / "crm-sales-opportunities"
-SAMPLE = HERE / "data" / "crm-sample"
-PASSWORD = "a story of consent"
-THRESHOLD = 3
-
-LogIn = Callable[[str], Page]
-
-
-@pytest.fixture
-def company() -> dict[str, User]:
-    """Import the real data (the committed sample in a clone without it) and add two people."""
-    folder = REAL_DATA if REAL_DATA.is_dir() else SAMPLE
-    if os.environ.get("CI"):
-        assert folder == REAL_DATA, "CI tells the story on the real data"
-    call_command("import_crm", str(folder), password=PASSWORD, verbosity=0)
-    seed = System("story")
-    auditors = operations.create_set(actor=seed, name="Auditor", tools=["audit.view"])
-    admin = operations.create_person(
-        actor=seed, email="sam@crm.example", first_name="Sam", password=PASSWORD, is_superuser=True
-    )
-    auditor = operations.create_person(
-        actor=seed,
-        email="otto@crm.example",
-        first_name="Otto",
-        permission_set=auditors,
-        password=PASSWORD,
-    )
-    agent = next(
-        user
-        for user in User.objects.filter(permission_set__name="Agent").order_by("email")
-        if _deals(user, "Won") > THRESHOLD and _deals(user, "Engaging") > THRESHOLD
-    )
-    team = agent.memberships.get(is_main=True).team
-    manager = User.objects.get(permission_set__name="Manager", memberships__team=team)
-    return {"admin": admin, "auditor": auditor, "agent": agent, "manager": manager}
-
-
-def _deals(user: User, stage: str) -> int:
-    return Deal.objects.filter(owner=user, stage__name=stage).count()
-
-
-@pytest.fixture
-def log_in(browser: Browser, live_server: object, company: dict[str, User]) -> Iterator[LogIn]:
-    """Return a function that opens a browser window as one of the people."""
-    contexts = []
-
-    def open_window(who: str) -> Page:
-        context = browser.new_context(
-            base_url=live_server.url,  # type: ignore[attr-defined]  # a fixture of pytest-django
-            viewport={"width": 1400, "height": 900},
-            accept_downloads=True,
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: pytest.fail(f"a script failed: {error}"))
-        page.goto("/")
-        page.get_by_label("E-mail").fill(company[who].email)
-        page.get_by_label("Password").fill(PASSWORD)
-        page.get_by_role("button", name="Log in").click()
-        expect(page.get_by_text("Welcome,")).to_be_visible()
-        return page
-
-    yield open_window
-    for context in contexts:
-        context.close()
-
-
-def open_list(page: Page, name: str) -> None:
-    # Unfold's icons are words too, so a link's own words are looked for inside it.
-    page.locator(f"#nav-sidebar-inner a:has(:text-is('{name}'))").first.click()
-
-
-def ask_for_export(page: Page, query: str, approver: str, message: str) -> None:
-    """Ask for the deals of a filtered list, from the list's own Export button."""
-    page.goto(f"/admin/records/deal/?{query}")
-    page.get_by_role("link", name="Export", exact=True).click()
-    page.get_by_role("button", name="Next").click()
-    expect(page.get_by_text("This export needs approval")).to_be_visible()
-    page.get_by_label(approver).check()
-    page.get_by_label("Message").fill(message)
-    page.get_by_role("button", name="Request approval").click()
-    expect(page.get_by_role("dialog").get_by_text("Pending approval")).to_be_visible()
-    page.get_by_role("button", name="Close").click()
-    expect(page.get_by_role("dialog")).to_have_count(0)
-
-
-def review(page: Page, export: ExportRequest) -> None:
-    """Open the review panel of a request from the log."""
-    page.goto("/")
-    open_list(page, "Export log")
-    row = page.locator("tr", has_text=f"#{export.pk}")
-    row.get_by_role("link", name="Review approval request").click()
-    expect(page.get_by_role("dialog").get_by_role("heading", name=str(export))).to_be_visible()
-
-
-def approve(page: Page, export: ExportRequest) -> None:
-    review(page, export)
-    page.get_by_role("button", name="Approve", exact=True).click()
-    page.get_by_role("button", name="Approve export").click()
-    expect(page.get_by_role("dialog").get_by_text("Approved.")).to_be_visible()
-
-
-def reject(page: Page, export: ExportRequest, reason: str) -> None:
-    review(page, export)
-    page.get_by_role("button", name="Reject", exact=True).click()
-    page.get_by_label("Reason").fill(reason)
-    page.get_by_role("button", name="Reject export").click()
-    expect(page.get_by_text("Rejected.", exact=False).first).to_be_visible()
-
-
-def run_worker_once() -> None:
-    """Let a real worker process do everything that waits."""
-    command = [sys.executable, str(HERE.parent / "manage.py"), "export_worker", "--once"]
-    subprocess.run(command, env=environment(), check=True, timeout=120)
-
-
-def newest() -> ExportRequest:
-    return ExportRequest.objects.latest("id")
 
 
 def test_from_imported_data_to_an_approved_export(

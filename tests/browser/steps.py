@@ -1,0 +1,68 @@
+"""What people do in the stories, in their own words: open a list, ask, review, decide."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from exports.models import ExportRequest
+from tests.exports_process import environment
+
+ROOT = Path(__file__).parents[2]
+
+
+def open_list(page: Page, name: str) -> None:
+    # Unfold's icons are words too, so a link's own words are looked for inside it.
+    page.locator(f"#nav-sidebar-inner a:has(:text-is('{name}'))").first.click()
+
+
+def ask_for_export(page: Page, query: str, approver: str, message: str) -> None:
+    """Ask for the deals of a filtered list, from the list's own Export button."""
+    page.goto(f"/admin/records/deal/?{query}")
+    page.get_by_role("link", name="Export", exact=True).click()
+    page.get_by_role("button", name="Next").click()
+    expect(page.get_by_text("This export needs approval")).to_be_visible()
+    page.get_by_label(approver).check()
+    page.get_by_label("Message").fill(message)
+    page.get_by_role("button", name="Request approval").click()
+    expect(page.get_by_role("dialog").get_by_text("Pending approval")).to_be_visible()
+    page.get_by_role("button", name="Close").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def review(page: Page, export: ExportRequest) -> None:
+    """Open the review panel of a request from the log."""
+    page.goto("/")
+    open_list(page, "Export log")
+    row = page.locator("tr", has_text=f"#{export.pk}")
+    row.get_by_role("link", name=re.compile("^(Review approval request|Details)$")).click()
+    expect(page.get_by_role("dialog").get_by_role("heading", name=str(export))).to_be_visible()
+
+
+def approve(page: Page, export: ExportRequest) -> None:
+    review(page, export)
+    page.get_by_role("button", name="Approve", exact=True).click()
+    page.get_by_role("button", name="Approve export").click()
+    expect(page.get_by_role("dialog").get_by_text("Approved.")).to_be_visible()
+
+
+def reject(page: Page, export: ExportRequest, reason: str) -> None:
+    review(page, export)
+    page.get_by_role("button", name="Reject", exact=True).click()
+    page.get_by_label("Reason").fill(reason)
+    page.get_by_role("button", name="Reject export").click()
+    expect(page.get_by_text("Rejected.", exact=False).first).to_be_visible()
+
+
+def run_worker_once() -> None:
+    """Let a real worker process do everything that waits."""
+    command = [sys.executable, str(ROOT / "manage.py"), "export_worker", "--once"]
+    subprocess.run(command, env=environment(), check=True, timeout=120)
+
+
+def newest() -> ExportRequest:
+    return ExportRequest.objects.latest("id")
