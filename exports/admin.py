@@ -26,14 +26,14 @@ from unfold.decorators import display
 from accounts import catalogue
 from accounts.modeladmin import AccessModelAdmin, person
 from exports import operations
-from exports.away import away_tools, away_view, end_view
-from exports.decision_form import keep_typed, posted_conditions, typed_before
-from exports.dialog import new_view
-from exports.forms import whole_number
-from exports.log import LogFilter
 from exports.models import ExportPolicy, ExportRequest
 from exports.operations import ExportError, InvalidRequest
-from exports.panel import panel, panel_address
+from exports.screens.away import away_tools, away_view, end_view
+from exports.screens.decision_form import keep_typed, posted_conditions, typed_before
+from exports.screens.dialog import new_view
+from exports.screens.forms import whole_number
+from exports.screens.log import LogFilter
+from exports.screens.panel import panel, panel_address
 from records.admin import RecordAdmin
 
 
@@ -250,4 +250,4 @@ class ExportRequestAdmin(AccessModelAdmin):
 
 
 # Registered by being imported.
-from exports import policy_admin  # noqa: E402, F401
+from exports.screens import policy_admin  # noqa: E402, F401

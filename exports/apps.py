@@ -14,10 +14,10 @@ class ExportsConfig(AppConfig):
         from accounts.mail import may_read
         from accounts.modeladmin import AccessModelAdmin
         from accounts.operations import on_leaving, on_permissions_changing
-        from exports.dialog import export_ticked, export_tool
         from exports.operations import end_with_requester
-        from exports.panel import exports_panel
         from exports.policy import on_permissions_changing as leaving_somebody_to_decide
+        from exports.screens.dialog import export_ticked, export_tool
+        from exports.screens.panel import exports_panel
         from exports.steps import may_be_read
         from exports.tables import without_hidden_columns
 

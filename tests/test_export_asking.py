@@ -16,9 +16,9 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import AuditEvent, AuditText, Notice, ToolGrant, User
 from exports import operations, tables, worker
-from exports.dialog import REASONS
 from exports.models import ExportProfile, ExportRecord, ExportRequest
 from exports.operations import InvalidRequest, NotAllowed
+from exports.screens.dialog import REASONS
 from exports.writers import manifest
 from records.models import Company, Contact, Deal, Property, Record, Ticket
 from tests.company import TinyCompany

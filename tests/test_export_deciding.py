@@ -13,10 +13,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import AuditEvent, Notice, User
-from exports import jobs, operations, risk, worker
+from exports import jobs, operations, worker
 from exports.models import Delegation, ExportPolicy, ExportRequest
 from exports.operations import Conditions, InvalidRequest, NotAllowed, WrongState
-from exports.panel import panel, told
+from exports.screens import risk
+from exports.screens.panel import panel, told
 from records.models import Contact, Deal, Property
 from tests.company import TinyCompany
 from tests.exports_kit import (

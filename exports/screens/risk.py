@@ -29,8 +29,8 @@ from django.utils.formats import date_format, number_format
 from accounts import access
 from accounts.models import User
 from exports import tables
-from exports.log import log_address
 from exports.models import ExportRecord, ExportRequest
+from exports.screens.log import log_address
 from exports.steps import S
 from records import filters
 from records.models import Record

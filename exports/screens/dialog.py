@@ -23,11 +23,11 @@ from django.utils.functional import cached_property
 from accounts import access, catalogue
 from accounts.modeladmin import AccessModelAdmin, person
 from exports import operations, tables
-from exports.forms import ApproversForm, ColumnsForm, Offered, whole_number
 from exports.models import ExportProfile, ExportRequest
 from exports.operations import ExportError
-from exports.panel import panel_address
 from exports.policy import Usage, usage_shown
+from exports.screens.forms import ApproversForm, ColumnsForm, Offered, whole_number
+from exports.screens.panel import panel_address
 from records import filters
 from records.listing import canonical_query
 from records.models import Record

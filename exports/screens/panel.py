@@ -14,10 +14,11 @@ from django.utils import timezone
 from accounts import access, catalogue
 from accounts.modeladmin import person
 from accounts.models import User
-from exports import operations, policy, risk, tables
-from exports.log import log_address
+from exports import operations, policy, tables
 from exports.models import ExportRecord, ExportRequest
 from exports.operations.delegating import holding
+from exports.screens import risk
+from exports.screens.log import log_address
 from records import filters
 from records.models import Record
 from records.models.properties import sensitive_fields

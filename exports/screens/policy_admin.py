@@ -16,9 +16,9 @@ from accounts import access
 from accounts.modeladmin import AccessModelAdmin, person
 from accounts.models import User
 from exports import operations, policy
-from exports.forms import AlertForm, PolicyForm, whole_number
 from exports.models import ExportPolicy, LargeExportAlert
 from exports.operations import ExportError, InvalidSetting, NotAllowed
+from exports.screens.forms import AlertForm, PolicyForm, whole_number
 from exports.steps import in_words
 
 PAGE = "admin:exports_exportpolicy_changelist"

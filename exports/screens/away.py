@@ -25,10 +25,10 @@ from accounts import access
 from accounts.modeladmin import person
 from accounts.models import User
 from exports import operations
-from exports.log import log_address
 from exports.models import Delegation
 from exports.operations import ExportError
 from exports.policy import DECIDE
+from exports.screens.log import log_address
 
 LAST = MaxValueValidator(date(2999, 12, 31))
 

@@ -1,0 +1,1 @@
+"""What people see of exports: the request dialog, the log and its panel, the settings."""
