@@ -35,7 +35,7 @@ from tests.exports_kit import (
     take_tool,
 )
 from tests.factories import DealFactory
-from tests.test_screens import BUDGETS
+from tests.test_budgets import BUDGETS
 
 LOG = "/admin/exports/exportrequest/"
 DAY = timedelta(days=1)

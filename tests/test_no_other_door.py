@@ -31,7 +31,7 @@ OF_EVERY_MODEL = (
     *("<path:object_id>/delete/", "<path:object_id>/history/"),
 )
 OF_A_RECORD = tuple(
-    f"<path:object_id>/{step}/" for step in ("access", "reveal", "share", "unshare", "who")
+    f"<path:object_id>/{step}/" for step in ("access", "empty", "reveal", "share", "unshare", "who")
 )
 OF_A_MODEL: dict[str, tuple[str, ...]] = {
     "accounts/auditevent": (),
