@@ -34,7 +34,7 @@ test: lint
 	@$(TESTING) $(PYTEST) $(PARALLEL)
 	@$(TESTING) $(PY) -m tests.postgres $(PYTEST) $(PARALLEL)
 	@chromium=$$($(PY) -m tests.chromium) || exit 1; \
-	  if [ -n "$$chromium" ]; then $(TESTING) CHROMIUM="$$chromium" $(PYTEST) -m browser -n 0; fi
+	  if [ -n "$$chromium" ]; then $(TESTING) CHROMIUM="$$chromium" $(PYTEST) -m browser -n 2 --dist loadfile; fi
 
 lint: $(VENV)/.ready-to-test
 	@$(PY) -m ruff check .

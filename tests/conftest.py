@@ -31,6 +31,21 @@ def pytest_report_header(config: pytest.Config) -> str:
     return f"database: PostgreSQL {version}, {trigrams} pg_trgm"
 
 
+LONGEST = (
+    "test_export_enemies.py",
+    "test_oracle.py",
+    "test_no_other_door.py",
+    "test_export_machine.py",
+    "test_seed_demo.py",
+    "test_serve.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that no process waits for another at the end."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(
     django_db_modify_db_settings_parallel_suffix: None, tmp_path_factory: pytest.TempPathFactory
