@@ -156,9 +156,9 @@ def may_be_read(notice: Notice) -> bool | None:
     return export is not None and access.allows(notice.user, "view", export)
 
 
-def in_words(count: int) -> str:
+def in_words(count: int, noun: str = "record") -> str:
     """Return `1 record`, `2 records`."""
-    return f"{count} record" if count == 1 else f"{count} records"
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def words(text: str) -> str:

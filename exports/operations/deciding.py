@@ -139,14 +139,10 @@ def in_short(export: ExportRequest) -> str:
     if "most_records" in less:
         said.append(f"only the first {in_words(less['most_records'])}")
     if "file_days" in less:
-        said.append(f"the file stays for {_counted(less['file_days'], 'day')}")
+        said.append(f"the file stays for {in_words(less['file_days'], 'day')}")
     if "most_downloads" in less:
-        said.append(f"at most {_counted(less['most_downloads'], 'download')}")
+        said.append(f"at most {in_words(less['most_downloads'], 'download')}")
     return "; ".join(said)
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _less(
@@ -195,7 +191,7 @@ def _check_seen(export: ExportRequest, person: User, version: int, manifest: str
     if export.status == S.PENDING and export.waits_again_because:
         described = tables.described(export.columns, tables.model_of(export.object), person)
         flagged = [column["label"] for column in described if column["sensitive"]]
-        more = f" It has {_counted(len(described), 'column')} now, sensitive among them: "
+        more = f" It has {in_words(len(described), 'column')} now, sensitive among them: "
         more += f"{', '.join(flagged) or 'none'}."
     raise WrongState(standing(export, more))
 

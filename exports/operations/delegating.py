@@ -15,7 +15,7 @@ from django.utils.formats import date_format
 
 from accounts import access, audit
 from accounts.models import User
-from accounts.notices import notify
+from accounts.notices import notify, one_line
 from exports.models import Delegation
 from exports.policy import DECIDE, approvers_for
 from exports.steps import InvalidRequest, NotAllowed, WrongState, one_step
@@ -84,4 +84,4 @@ def _day(day: date) -> str:
 def _tell(person: User, text: str) -> None:
     link = reverse("admin:exports_exportrequest_changelist")
     subject = "Standing in for an approver"
-    notify([person], text, link, subject=subject, mail=text, place="Export log")
+    notify([person], text, link, subject=subject, mail=one_line(text), place="Export log")

@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Subquery
-from django.http import (
-    HttpRequest,
-)
+from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils import timezone
 
@@ -19,6 +17,7 @@ from exports.models import ExportRecord, ExportRequest
 from exports.operations.delegating import holding
 from exports.screens import risk
 from exports.screens.log import log_address
+from exports.steps import in_words
 from records import filters
 from records.models import Record
 from records.models.properties import sensitive_fields
@@ -97,9 +96,9 @@ def conditions_in_words(export: ExportRequest, user: User) -> list[str]:
     if "most_records" in less:
         said.append(f"Only the first {less['most_records']:,} of {export.record_count:,} records.")
     if "file_days" in less:
-        said.append(f"The file stays for at most {less['file_days']} days.")
+        said.append(f"The file stays for at most {in_words(less['file_days'], 'day')}.")
     if "most_downloads" in less:
-        said.append(f"At most {less['most_downloads']} downloads.")
+        said.append(f"At most {in_words(less['most_downloads'], 'download')}.")
     return said
 
 

@@ -175,15 +175,11 @@ def described(now: ExportPolicy) -> list[tuple[str, str]]:
             + ("0 records" if most == 0 else f"{intcomma(most)} record{'' if most == 1 else 's'}")
             + " people who export without approval need somebody’s consent too.",
         ),
-        ("A request", f"ends after {_days(now.lapse_days)} if nobody decides on it."),
+        ("A request", f"ends after {in_words(now.lapse_days, 'day')} if nobody decides on it."),
         (
             "A file",
-            f"can be fetched for {_days(now.file_days)}, "
+            f"can be fetched for {in_words(now.file_days, 'day')}, "
             + ("once" if now.most_downloads == 1 else f"at most {now.most_downloads} times")
             + ", by its requester alone.",
         ),
     ]
-
-
-def _days(number: int) -> str:
-    return "1 day" if number == 1 else f"{number} days"
