@@ -10,8 +10,9 @@ import pytest
 from django.apps import apps
 from django.conf import settings
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 from django.test import TransactionTestCase
-from pytest_django import Settings
+from pytest_django import DjangoDbBlocker, Settings
 from pytest_django.plugin import blocking_manager_key
 
 from accounts.models import AuditEvent
@@ -29,6 +30,31 @@ def pytest_report_header(config: pytest.Config) -> str:
         trigrams = "with" if cursor.fetchone()[0] else "without"
         version = ".".join(map(str, connection.get_database_version()))
     return f"database: PostgreSQL {version}, {trigrams} pg_trgm"
+
+
+FAR_APART = 10_000
+"""How far the keys of two tables lie apart: what swaps them, or groups their digits, is found."""
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """Let every table count from a number of its own, and a long one.
+
+    Small keys are alike in every table, and look the same with separators of thousands as without.
+    """
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        tables = connection.introspection.table_names(cursor)
+        for number, table in enumerate(sorted(tables), 1):
+            for sequence in connection.introspection.get_sequences(cursor, table):
+                _count_from(cursor, table, sequence["column"], number * FAR_APART)
+
+
+def _count_from(cursor: CursorWrapper, table: str, column: str, first: int) -> None:
+    if connection.vendor == "sqlite":
+        cursor.execute("DELETE FROM sqlite_sequence WHERE name = %s", [table])
+        cursor.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (%s, %s)", [table, first])
+    else:
+        cursor.execute("SELECT setval(pg_get_serial_sequence(%s, %s), %s)", [table, column, first])
 
 
 LONGEST = (

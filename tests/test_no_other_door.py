@@ -18,6 +18,7 @@ from pytest_django import Settings
 
 import crmperms.urls
 from accounts.models import AuditEvent, Notice
+from exports.models import ExportRequest
 from records.models import Deal, Property, Ticket
 from tests.company import TinyCompany
 from tests.exports_kit import completed, path_of, pending
@@ -202,6 +203,34 @@ def test_nothing_but_the_download_gives_a_file(seeded: TinyCompany, who: str) ->
     )
     pages = [look for look in looked if (look.method, look.status) == ("GET", 200)]
     assert len(pages) >= PAGES[who]
+
+
+# What a program reads back: an address, a form's value, a bound. Text may group digits as it likes.
+GROUPED = re.compile(
+    r'(?:href|action|src|value|min|max|data-[\w-]+)="[^"]*\b\d{1,3}(?:,\d{3})+\b[^"]*"'
+)
+
+
+@pytest.mark.parametrize("who", ["sam", "rita", "axel"])
+def test_no_address_and_no_value_has_its_digits_grouped(seeded: TinyCompany, who: str) -> None:
+    waits = seeded.__dict__["exports"][1].pk
+    ExportRequest.objects.update(version=12_345, record_count=23_456)
+    Deal.objects.update(version=34_567)
+    patterns = [each for each in every_pattern() if "logout" not in each]
+    addresses = [address for each in patterns for address in filled(each, seeded)]
+    client = Client()
+    client.force_login(seeded.people[who])
+    found = set()
+    shown = ""
+    for address in (*addresses, f"/admin/exports/exportrequest/?review={waits}"):
+        answer = client.get(address)
+        if answer.status_code == 200 and not answer.streaming:
+            shown += answer.text
+            found |= {(address, match.group()) for match in GROUPED.finditer(answer.text)}
+    assert found == set()
+    assert str(waits) in shown
+    assert GROUPED.search('<a href="?review=1,727">') and GROUPED.search('<input max="12,345">')
+    assert not GROUPED.search('<a href="?ids=370001,370002">1,727</a>')
 
 
 # --- No line of code that could -------------------------------------------------------------------
