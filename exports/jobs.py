@@ -107,7 +107,7 @@ def _may_proceed(export: ExportRequest) -> bool:
     if not still_valid(export):
         cancel_revoked(export)
         return False
-    if manifest.digest(export) != export.manifest_sha256:
+    if not manifest.is_as_frozen(export):
         _fail_tampered(export)
         return False
     requester = export.requester
@@ -141,6 +141,7 @@ def _narrow(export: ExportRequest, hidden: set[str]) -> bool:
     if not left:
         cancel_revoked(export)
         return False
+    frozen = manifest.with_columns(export, left)
     transition(
         export,
         actor=SYSTEM,
@@ -148,8 +149,11 @@ def _narrow(export: ExportRequest, hidden: set[str]) -> bool:
         to=S.PROCESSING,
         from_=[S.PROCESSING],
         where=mine(export),
-        data={"columns_left_out": len(hidden)},
-        **manifest.with_columns(export, left),
+        data={
+            "columns_left_out": len(hidden),
+            "manifest_sha256": frozen["manifest_sha256"],
+        },
+        **frozen,
     )
     return True
 
@@ -194,6 +198,7 @@ def _back_to_pending(export: ExportRequest, requester: User, reason: str, becaus
     visible = tables.permitted_columns(_model(export), requester)
     columns = [column for column in visible if column.name in names]
     flagged = tables.sensitive(_model(export), columns, export.query)
+    frozen = manifest.with_columns(export, tables.frozen(columns, flagged))
     transition(
         export,
         actor=SYSTEM,
@@ -201,9 +206,13 @@ def _back_to_pending(export: ExportRequest, requester: User, reason: str, becaus
         to=S.PENDING,
         from_=[S.PROCESSING],
         where=mine(export),
-        data={"reason": reason, "decided_by": export.decided_by_id},
+        data={
+            "reason": reason,
+            "decided_by": export.decided_by_id,
+            "manifest_sha256": frozen["manifest_sha256"],
+        },
         approval_needed=True,
-        **manifest.with_columns(export, tables.frozen(columns, flagged)),
+        **frozen,
         sensitive_fields=sorted(flagged),
         has_sensitive=bool(flagged),
         decided_by=None,
@@ -249,7 +258,9 @@ def _fail(export: ExportRequest) -> None:
 @transaction.atomic
 def _fail_tampered(export: ExportRequest) -> None:
     """End an export that is not what was asked for and decided on any more (B10)."""
-    logger.error("Export %s does not have the hash of what was frozen; it is not run.", export.pk)
+    logger.error(
+        "Export %s is not what was frozen, by its hash or the log's; it is not run.", export.pk
+    )
     transition(
         export,
         actor=SYSTEM,

@@ -136,6 +136,14 @@ def all_columns(model: type[Record]) -> tuple[Column, ...]:
     return (*table(model), *associated(model))
 
 
+@cache
+def beside(key: str) -> tuple[str, ...]:
+    """Return the kinds of related records of which an export of this object may hold something."""
+    columns = all_columns(model_of(key))
+    models = [column.of or column.related for column in columns]
+    return tuple(dict.fromkeys(m.object_key for m in models if m and issubclass(m, Record)))
+
+
 def permitted_columns(model: type[Record], user: User) -> tuple[Column, ...]:
     """Return the columns this person may see now; every way out of the product asks here (S08).
 

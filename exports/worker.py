@@ -182,6 +182,7 @@ def _write(export: ExportRequest, part: files.Part, lease: timedelta, stop: Stop
     dropped = array("q")
     written = 0
     last_beat = time.monotonic()
+    beside = manifest.Beside(export)
     with WRITERS[export.format](part, heads(export)) as writer:
         for ids in manifest.chunks(export):
             if stop.asked:
@@ -194,7 +195,8 @@ def _write(export: ExportRequest, part: files.Part, lease: timedelta, stop: Stop
                 raise Revoked
             if not jobs.still_whole(export, requester):
                 raise Narrowed
-            rows, lost = rows_of(export, requester, ids)
+            rows, lost, related = rows_of(export, requester, ids)
+            beside.add(related)
             writer.add(rows)
             written += len(rows)
             dropped.extend(lost)

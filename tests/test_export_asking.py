@@ -272,6 +272,26 @@ def test_column_changed_outside_the_product_is_never_written(c: TinyCompany, wha
     assert (export.status, files()) == ("failed", [])
 
 
+@pytest.mark.parametrize("what", ["a hash that fits", "the request of another"])
+def test_hash_that_the_log_does_not_know_runs_nothing(c: TinyCompany, what: str) -> None:
+    export = approved(c.rita, c.sue, columns=["id", "product"])
+    if what == "a hash that fits":
+        export.columns[1]["name"] = "amount"
+        export.manifest_sha256 = manifest.digest(export)
+        export.save()
+    else:  # as somebody with a database of rows and no log would write it
+        export.pk, export.token = None, None
+        export.record_count = 0
+        export.manifest_sha256 = ""
+        export.save(force_insert=True)
+        export.manifest_sha256 = manifest.digest(export)
+        export.save()
+    worker.run_once()
+    export.refresh_from_db()
+    assert (export.status, export.file_name) == ("failed", "")
+    assert "changed outside the product" in export.ended_because
+
+
 def test_hash_follows_what_the_product_itself_changes(c: TinyCompany) -> None:
     set_policy(on=False)
     narrowed = ask(c.rita, columns=["id", "amount"])

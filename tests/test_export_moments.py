@@ -18,12 +18,14 @@ from accounts.models import AuditEvent
 from exports import operations, worker
 from exports.models import Download, ExportRequest
 from exports.writers import files as storage
+from exports.writers import manifest
 from records import operations as records
 from records import sharing
-from records.models import Deal
+from records.models import Company, Deal
 from tests.company import TinyCompany
 from tests.exports_kit import (
     between_chunks,
+    completed,
     delivered_ids,
     end_lease,
     files,
@@ -295,3 +297,72 @@ def test_download_under_way_is_the_file_as_it_was_opened(
         LOSSES[loss](c)
     assert len(first + b"".join(parts)) == int(answer["Content-Length"])
     assert story.download().streaming == (loss is None)
+
+
+# --- What stands beside a record ------------------------------------------------------------------
+
+
+@pytest.fixture
+def beside(c: TinyCompany) -> ExportRequest:
+    """An export of two deals with what Rita may see of their companies: Acme hers, Bolt not."""
+    Company.objects.update(country="Atlantis")
+    Deal.objects.filter(pk=c.deals["ritas"].pk).update(company=c.companies["acme"])
+    sharing.share(c.deals["robs"], actor=c.sam, level="view", user=c.rita)
+    ids = [c.deals[name].pk for name in ("ritas", "robs")]
+    return completed(c.rita, ids=ids, columns=["name", "company", "company.country"])
+
+
+def move_acme(c: TinyCompany) -> None:
+    acme = Company.objects.get(name="Acme")
+    records.change(acme, actor=c.sam, values={"owner": c.rob}, version=acme.version)
+
+
+def close_country(c: TinyCompany) -> None:
+    records.restrict_property(
+        actor=c.sam, object="company", name="country", access="super_admins", sensitive=False
+    )
+
+
+@pytest.mark.parametrize("loss", [move_acme, close_country])
+def test_file_closes_with_what_stands_beside_its_records(
+    c: TinyCompany, beside: ExportRequest, loss: Callable[[TinyCompany], None]
+) -> None:
+    assert sorted(table_of(beside)) == [
+        ["Name", "Company", "Company: Country"],
+        ["Rita's", "Acme", "Atlantis"],
+        ["Rob's", "", ""],
+    ]
+    assert not operations.open_download(beside, actor=c.rita).closed
+    # What was out of reach when it was written is not in the file, and closes nothing.
+    records.delete(Company.objects.get(name="Bolt"), actor=c.sam)
+    assert not operations.open_download(beside, actor=c.rita).closed
+    loss(c)
+    with pytest.raises(operations.NotAllowed, match="closed to you") as refused:
+        operations.open_download(beside, actor=c.rita)
+    assert "Acme" not in str(refused.value)
+    again = completed(c.rita, ids=frozen_ids(beside), columns=["name"])
+    assert not operations.open_download(again, actor=c.rita).closed
+
+
+def test_attempt_that_wrote_something_else_closes_a_file_too_early_and_never_too_late(
+    c: TinyCompany, beside: ExportRequest
+) -> None:
+    assert set(beside.related.values_list("object", "record_id")) == {
+        ("company", c.companies["acme"].pk)
+    }
+    manifest.Beside(beside).add({"company": {c.companies["acme"].pk, c.companies["bolt"].pk}})
+    assert beside.related.count() == 2
+    with pytest.raises(operations.NotAllowed):
+        operations.open_download(beside, actor=c.rita)
+
+
+def test_exports_stand_on_the_page_of_what_stood_beside(
+    c: TinyCompany, beside: ExportRequest
+) -> None:
+    client = Client()
+    client.force_login(c.sam)
+    pages = {
+        name: client.get(f"/admin/records/company/{company.pk}/change/").text
+        for name, company in c.companies.items()
+    }
+    assert {name for name, text in pages.items() if f"review={beside.pk}" in text} == {"acme"}

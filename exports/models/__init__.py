@@ -1,7 +1,7 @@
 """What is kept of exports: the account's settings, requests with their manifests, downloads."""
 
 from exports.models.policy import Delegation, ExportPolicy, ExportProfile, LargeExportAlert
-from exports.models.requests import Download, ExportRecord, ExportRequest
+from exports.models.requests import Download, ExportRecord, ExportRelated, ExportRequest
 
 __all__ = [
     "Delegation",
@@ -9,6 +9,7 @@ __all__ = [
     "ExportPolicy",
     "ExportProfile",
     "ExportRecord",
+    "ExportRelated",
     "ExportRequest",
     "LargeExportAlert",
 ]

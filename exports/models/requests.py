@@ -250,6 +250,26 @@ class ExportRecord(models.Model):
         return f"{self.export_id}: {self.record_id}"
 
 
+class ExportRelated(models.Model):
+    """One record that a file holds something of beside its own: a name, a column (B5, B11).
+
+    Written while the file is, so that a file closes too when what stands beside its records does.
+    """
+
+    pk = models.CompositePrimaryKey("record_id", "object", "export_id")
+    export = models.ForeignKey(
+        ExportRequest, models.CASCADE, related_name="related", db_index=False
+    )
+    object = models.CharField(max_length=60)
+    record_id = models.BigIntegerField()
+
+    class Meta:
+        indexes = (models.Index(fields=["export", "object"], name="related_of_export"),)
+
+    def __str__(self) -> str:
+        return f"{self.export_id}: {self.object} {self.record_id}"
+
+
 class Download(models.Model):
     """Somebody fetched a file: who, when, from where (E46, Q16)."""
 

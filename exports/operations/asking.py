@@ -128,7 +128,7 @@ def first_rows(
     person = User.objects.get(pk=actor.pk)
     wish = _wish(person, model, query, ids, columns)
     first = wish.rows.order_by(*manifest.order(wish.rows)).values_list("pk", flat=True)
-    rows, _ = rows_in(model, wish.columns, person, list(first[:FIRST_ROWS]))
+    rows = rows_in(model, wish.columns, person, list(first[:FIRST_ROWS])).rows
     veiled = [tables.is_veiled(model, column, person) for column in wish.columns]
     return Sample(
         tuple(tables.headings(tables.frozen(wish.columns, wish.sensitive_fields), headers)),

@@ -101,8 +101,8 @@ def _check_count(export: ExportRequest) -> None:
 
 
 def _check_records(export: ExportRequest, person: User) -> None:
-    """Raise where the file holds a record that the person may not have any more; one query (B5)."""
-    if manifest.out_of_reach(export, person).exists():
+    """Raise where the file holds a record, or a name or column of one, out of reach by now (B5)."""
+    if manifest.has_out_of_reach(export, person):
         raise NotAllowed(
             "This file holds a record that you may not see any more, so it is closed to you. Ask "
             "for the export again; it will be without it."

@@ -6,14 +6,16 @@ The hash is the SHA-256 of this JSON in UTF-8, keys sorted, no white space (B10,
      "query":…,"records":[every frozen record id, in the order of the file]}
 
 It is written with the request and with every later change of its columns, and stands in the audit
-log too; the worker makes it again before it writes a byte. Conditions of a decision are not in it.
+log too; before a byte is written it is made again and compared with both. Conditions of a decision
+are not in it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet
@@ -22,12 +24,14 @@ from django.db.models import Exists, OuterRef, QuerySet, Value, Window
 from django.db.models.functions import RowNumber
 
 from accounts import access
-from accounts.models import User
+from accounts.models import AuditEvent, User
 from exports import tables
-from exports.models import ExportRecord, ExportRequest
+from exports.models import ExportRecord, ExportRelated, ExportRequest
 from records.models import Record
 
 CHUNK = 2000
+FREEZES = ("export.request", "export.narrow", "export.back_to_pending")
+"""The events that tell a request's hash; the last one holds."""
 
 
 def freeze(rows: QuerySet[Record], export: ExportRequest) -> int:
@@ -77,6 +81,28 @@ def tick_off(export: ExportRequest, dropped: Sequence[int]) -> None:
         rows.filter(record_id__in=dropped[start : start + CHUNK]).update(delivered=False)
 
 
+class Beside:
+    """Writes down of which related records a file holds something, each once (B5, B11).
+
+    Before the file has it, and whatever becomes of the attempt: too much closes a file too early,
+    too little would leave it open.
+    """
+
+    def __init__(self, export: ExportRequest) -> None:
+        self.export = export
+        self.known: dict[str, set[int]] = defaultdict(set)
+
+    def add(self, related: Mapping[str, set[int]]) -> None:
+        """Add what a chunk of rows holds; at most one statement for each kind of record."""
+        for key, ids in related.items():
+            new = ids - self.known[key]
+            self.known[key] |= new
+            ExportRelated.objects.bulk_create(
+                (ExportRelated(export=self.export, object=key, record_id=pk) for pk in sorted(new)),
+                ignore_conflicts=True,
+            )
+
+
 def digest(export: ExportRequest, columns: list[dict[str, Any]] | None = None) -> str:
     """Return the hash over a request as it stands, or as it would stand with these columns.
 
@@ -106,16 +132,46 @@ def digest(export: ExportRequest, columns: list[dict[str, Any]] | None = None) -
     return found.hexdigest()
 
 
+def is_as_frozen(export: ExportRequest) -> bool:
+    """Tell whether a request still is what was frozen, by its own hash and the log's (B10).
+
+    Whoever reaches into the database can write a hash that fits; the log refuses to be rewritten.
+    """
+    logged = (
+        AuditEvent.objects.filter(
+            object=export._meta.model_name,
+            object_id=str(export.pk),
+            action__in=FREEZES,
+            result="done",
+        )
+        .order_by("-id")
+        .first()
+    )
+    hashed = logged.data.get("manifest_sha256") if logged else None
+    return export.manifest_sha256 == hashed == digest(export)
+
+
 def with_columns(export: ExportRequest, columns: list[dict[str, Any]]) -> dict[str, Any]:
     """Return what is written where a request's columns change: them, and the hash that fits."""
     return {"columns": columns, "manifest_sha256": digest(export, columns)}
 
 
-def out_of_reach(export: ExportRequest, user: User) -> QuerySet[ExportRecord]:
-    """Return what is in the file and may not leave to this person any more."""
+def has_out_of_reach(export: ExportRequest, user: User) -> bool:
+    """Tell whether the file holds a record, or something of one, that this person may not have now.
+
+    A query for the records, and one for each kind of record that stands beside them.
+    """
     rows = tables.model_of(export.object)._base_manager.filter(pk=OuterRef("record_id"))
     may = access.permitted(rows, user, access.EXPORT)
-    return ExportRecord.objects.filter(~Exists(may), export=export, delivered=True)
+    if ExportRecord.objects.filter(~Exists(may), export=export, delivered=True).exists():
+        return True
+    return any(_beside_out_of_reach(export, user, key) for key in tables.beside(export.object))
+
+
+def _beside_out_of_reach(export: ExportRequest, user: User, key: str) -> bool:
+    rows = tables.model_of(key)._base_manager.filter(pk=OuterRef("record_id"))
+    seen = access.permitted(rows, user, "view")
+    return ExportRelated.objects.filter(~Exists(seen), export=export, object=key).exists()
 
 
 def order(rows: QuerySet[Record]) -> list[str]:

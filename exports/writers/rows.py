@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import Model
 
@@ -21,9 +22,18 @@ Cell = str | int | Decimal | date | datetime | None
 Values = dict[str, Any]
 
 
-def rows_of(
-    export: ExportRequest, requester: User, ids: Sequence[int]
-) -> tuple[list[list[Cell]], list[int]]:
+class Rows(NamedTuple):
+    """What `rows_of` found: values in order, ids that may not leave, and whose values stand beside.
+
+    `related` has, by kind of record, the ids of related records of which a row holds something.
+    """
+
+    rows: list[list[Cell]]
+    lost: list[int]
+    related: dict[str, set[int]]
+
+
+def rows_of(export: ExportRequest, requester: User, ids: Sequence[int]) -> Rows:
     """Return the rows of these records in their order, and the ids that may not leave any more.
 
     `requester` is loaded afresh by the caller: what is asked here is asked of the rights of now. A
@@ -38,7 +48,7 @@ def rows_of(
 
 def rows_in(
     model: type[Record], columns: Sequence[Column | None], requester: User, ids: Sequence[int]
-) -> tuple[list[list[Cell]], list[int]]:
+) -> Rows:
     """Return what `rows_of` does, of columns that the requester may see; None is an empty one."""
     shown = [column for column in columns if column is not None]
     paths = list(dict.fromkeys(column.relation or column.path for column in shown))
@@ -66,7 +76,13 @@ def rows_in(
         for pk in ids
         if pk in found
     ]
-    return rows, [pk for pk in ids if pk not in found]
+    related: dict[str, set[int]] = defaultdict(set)
+    for column in shown:
+        if column.relation and column.of is not None:
+            related[column.of.object_key] |= beside[column.relation].keys()
+        elif column.related is not None and issubclass(column.related, Record):
+            related[column.related.object_key] |= names[column.name].keys()
+    return Rows(rows, [pk for pk in ids if pk not in found], dict(related))
 
 
 def _names(column: Column, rows: Collection[Values], requester: User) -> dict[int, str]:
