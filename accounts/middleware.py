@@ -4,7 +4,9 @@ And its answer is never older than the right it was given by (B5).
 """
 
 from collections.abc import Callable
+from ipaddress import ip_address
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from accounts import access
@@ -24,13 +26,30 @@ class OriginMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        came_from = origin.set(request.META.get("REMOTE_ADDR") or None)
+        came_from = origin.set(_address(request))
         came_by = agent.set(_named(request.META.get("HTTP_USER_AGENT", "")))
         try:
             return self.get_response(request)
         finally:
             origin.reset(came_from)
             agent.reset(came_by)
+
+
+def _address(request: HttpRequest) -> str | None:
+    """Return where a request came from: its sender, or whoever our own proxies say it was.
+
+    Each proxy adds the address it was called from on the right; what stands further to the left
+    was written by whoever called the first of ours, and may be anything (Q16).
+    """
+    sender = request.META.get("REMOTE_ADDR") or None
+    if not settings.PROXIES:
+        return sender
+    forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
+    try:
+        # A link-local address may name an interface of the proxy's, which no database takes.
+        return str(ip_address(forwarded[-settings.PROXIES].strip().partition("%")[0]))
+    except (IndexError, ValueError):
+        return sender
 
 
 def _named(text: str) -> str:

@@ -1,8 +1,8 @@
 """Settings of crmperms; what differs between installations comes from the environment.
 
 Read: DATABASE_URL, SECRET_KEY, DEBUG, ALLOWED_HOSTS, EXPORT_ROOT, EMAIL_URL, EMAIL_FROM,
-EMAIL_TIMEOUT, SITE_URL, CSRF_TRUSTED_ORIGINS and SECURE (1 behind https). Everything has a default
-that is safe on one's own machine.
+EMAIL_TIMEOUT, SITE_URL, CSRF_TRUSTED_ORIGINS, PROXIES and SECURE (1 behind https). Everything has a
+default that is safe on one's own machine.
 """
 
 from pathlib import Path
@@ -134,6 +134,8 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+# How many proxies of ours stand in front, each adding to X-Forwarded-For where it was called from.
+PROXIES = max(0, env.int("PROXIES", default=0))
 SECURE = env.bool("SECURE", default=False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
 SECURE_SSL_REDIRECT = False

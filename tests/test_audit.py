@@ -6,6 +6,7 @@ import pytest
 from django.core.checks import run_checks
 from django.db import DatabaseError, connection, transaction
 from django.test import Client
+from pytest_django import Settings
 
 from accounts import audit
 from accounts.audit import System
@@ -137,3 +138,27 @@ def test_event_of_a_request_carries_its_address(c: TinyCompany, client: Client) 
     address = f"/admin/records/deal/{c.deals['vault'].pk}/change/"
     client.post(address, {"name": "x"}, REMOTE_ADDR="192.0.2.7")
     assert AuditEvent.objects.get(result="refused").ip == "192.0.2.7"
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "ip"),
+    [
+        (0, "203.0.113.5", "192.0.2.7"),
+        (1, "203.0.113.5", "203.0.113.5"),
+        (1, "198.51.100.1, 203.0.113.5", "203.0.113.5"),  # the left one is anybody's word
+        (2, "198.51.100.1, 203.0.113.5, 192.0.2.9", "203.0.113.5"),
+        (1, " 2001:DB8::5 ", "2001:db8::5"),
+        (1, "fe80::1%eth0", "fe80::1"),
+        *((1, nonsense, "192.0.2.7") for nonsense in ("", "x", "1.2.3.4:80", "203.0.113.5,")),
+        (2, "203.0.113.5", "192.0.2.7"),
+    ],
+)
+def test_event_carries_what_our_own_proxies_say(
+    c: TinyCompany, client: Client, settings: Settings, proxies: int, forwarded: str, ip: str
+) -> None:
+    settings.PROXIES = proxies
+    client.force_login(c.rita)
+    address = f"/admin/records/deal/{c.deals['vault'].pk}/change/"
+    headers = {"X-Forwarded-For": forwarded}
+    client.post(address, {"name": "x"}, REMOTE_ADDR="192.0.2.7", headers=headers)
+    assert AuditEvent.objects.get(result="refused").ip == ip
