@@ -24,7 +24,6 @@ from accounts.forms import (
     PermissionSetForm,
     PersonForm,
     TeamForm,
-    as_it_stands,
     tool_labels,
 )
 from accounts.modeladmin import AccessModelAdmin, person
@@ -299,18 +298,16 @@ class PermissionSetAdmin(AccessModelAdmin):
     def record_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         context = super().record_context(request, obj)
         if obj is not None:
-            context["as_opened"] = request.POST.get("as_opened") or as_it_stands(obj)
+            context["as_opened"] = request.POST.get("as_opened") or operations.as_it_stands(obj)
         return context
 
     def change(self, request: HttpRequest, obj: Any, form: Any) -> None:
-        # Django saves within a transaction: who comes second waits here for the first to end.
-        stored = PermissionSet.objects.select_for_update().get(pk=obj.pk)
-        if request.POST.get("as_opened") != as_it_stands(stored):
-            raise operations.InvalidChange(
-                "Somebody changed this permission set while you had it open. Nothing was saved; "
-                "open it again to see what it says now."
-            )
-        operations.change_set(obj, actor=person(request), **_permissions(form))
+        operations.change_set(
+            obj,
+            actor=person(request),
+            as_opened=request.POST.get("as_opened", ""),
+            **_permissions(form),
+        )
 
     def remove(self, request: HttpRequest, obj: Any) -> None:
         operations.delete_set(obj, actor=person(request))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -17,6 +15,7 @@ from unfold.widgets import (
 from accounts import catalogue
 from accounts.modeladmin import AccessForm
 from accounts.models import PermissionSet, Rank, Team, User
+from accounts.operations import scopes_of
 
 # --- Permission sets: one row per object, one column per action -----------------------------------
 
@@ -138,22 +137,6 @@ class PermissionSetForm(AccessForm):
         if self.instance.pk:
             self.initial["scopes"] = scopes_of(self.instance)
             self.initial["tools"] = list(self.instance.tools.values_list("key", flat=True))
-
-
-def scopes_of(permission_set: PermissionSet) -> dict[str, dict[str, int | bool]]:
-    """Return a set's scopes by object and column."""
-    columns = ["add"]
-    for action in catalogue.SCOPED_ACTIONS:
-        columns += [action, f"{action}_unassigned"]
-    return {row.pop("object"): row for row in permission_set.scopes.values("object", *columns)}
-
-
-def as_it_stands(permission_set: PermissionSet) -> str:
-    """Return a mark of all that a stored set says; another one as soon as anything is changed."""
-    rows = PermissionSet.objects.filter(pk=permission_set.pk).values_list("name", "description")
-    tools = sorted(permission_set.tools.values_list("key", "option"))
-    said = [rows.first(), sorted(scopes_of(permission_set).items()), tools]
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 # --- People ---------------------------------------------------------------------------------------

@@ -5,6 +5,8 @@ Who may do it is asked of access.py; a named system actor (seeding, import) pass
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
@@ -426,6 +428,22 @@ def create_set(
     return permission_set
 
 
+def scopes_of(permission_set: PermissionSet) -> dict[str, dict[str, int | bool]]:
+    """Return a set's scopes by object and column."""
+    columns = ["add"]
+    for action in catalogue.SCOPED_ACTIONS:
+        columns += [action, f"{action}_unassigned"]
+    return {row.pop("object"): row for row in permission_set.scopes.values("object", *columns)}
+
+
+def as_it_stands(permission_set: PermissionSet) -> str:
+    """Return a mark of all that a stored set says; another one as soon as anything is changed."""
+    rows = PermissionSet.objects.filter(pk=permission_set.pk).values_list("name", "description")
+    tools = sorted(permission_set.tools.values_list("key", "option"))
+    said = [rows.first(), sorted(scopes_of(permission_set).items()), tools]
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
 @operation
 def change_set(
     permission_set: PermissionSet,
@@ -435,10 +453,21 @@ def change_set(
     description: str,
     scopes: Scopes,
     tools: Iterable[str],
+    as_opened: str | None = None,
 ) -> None:
-    """Write what a permission set says; everybody who has it is affected at once (Q24, Q26)."""
+    """Write what a permission set says; everybody who has it is affected at once (Q24, Q26).
+
+    `as_opened` is what `as_it_stands` said when it was read: a form that is out of date changes
+    nothing. Whoever read nothing before leaves it out.
+    """
     require(actor, "change", permission_set)
-    stored = PermissionSet.objects.get(pk=permission_set.pk)
+    # Locked, so that of two who change it at once the second is held against the first.
+    stored = PermissionSet.objects.select_for_update().get(pk=permission_set.pk)
+    if as_opened is not None and as_opened != as_it_stands(stored):
+        raise InvalidChange(
+            "Somebody changed this permission set while you had it open. Nothing was saved; open "
+            "it again to see what it says now."
+        )
     stored.name = _free_set_name(name, besides=stored)
     stored.description = description.strip()
     stored.save()
