@@ -12,7 +12,7 @@ from accounts.modeladmin import MOST_COUNTED, CappedCount, person
 from accounts.models import Rank, User
 from crmperms.inbox import unread_badge
 from exports.models import ExportRequest
-from exports.policy import usage_shown
+from exports.policy import awaiting, usage_shown
 
 MOST_NOTICES = 8
 
@@ -25,9 +25,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         {
             "title": f"Welcome, {user.get_short_name()}",
             "reach": [_reach(user, kind) for kind in catalogue.objects() if _sees(user, kind)],
-            "waiting": list(
-                ExportRequest.objects.awaiting(user).select_related("requester")[:MOST_NOTICES]
-            ),
+            "waiting": list(awaiting(user).select_related("requester")[:MOST_NOTICES]),
             "own_exports": list(own[:MOST_NOTICES]),
             "usage": usage_shown(user),
             "notices": list(notices.inbox(user)[:MOST_NOTICES]),

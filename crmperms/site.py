@@ -14,7 +14,7 @@ from accounts.adminsite import AccessSite
 from accounts.modeladmin import person
 from accounts.models import User
 from crmperms.inbox import inbox_urls, unread_badge
-from exports.models import ExportRequest
+from exports.policy import count_awaiting
 from records.share_screens import sees_records, shared_page
 
 
@@ -47,7 +47,7 @@ def script(request: HttpRequest) -> str:
 def waiting_for_me(request: HttpRequest) -> str:
     """Return the side bar's badge: how many requests wait for this person, or nothing."""
     if not hasattr(request, "_waiting"):
-        waiting = ExportRequest.objects.awaiting(person(request)).count()
+        waiting = count_awaiting(person(request))
         request._waiting = str(waiting) if waiting else ""  # type: ignore[attr-defined]  # a memo of this request
     return request._waiting  # type: ignore[attr-defined, no-any-return]  # a memo of this request
 

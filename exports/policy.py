@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -21,6 +21,7 @@ from accounts.audit import Actor
 from accounts.models import AuditEvent, User
 from accounts.operations import InvalidChange
 from exports.models import ExportPolicy, ExportRequest
+from exports.models.requests import ExportQuerySet
 from exports.steps import S
 
 DECIDE = "crm.export_approver"
@@ -134,6 +135,38 @@ def approvers_for(requester: User) -> QuerySet[User]:
     return access.holders(DECIDE).exclude(pk=requester.pk)
 
 
+def awaiting(person: User) -> ExportQuerySet:
+    """Return the requests that wait for this person's decision and that they may decide on (B7)."""
+    return _brought_before(person).exclude(pk__in=_waiting(person)[1])
+
+
+def count_awaiting(person: User) -> int:
+    """Return how many `awaiting` would; one query, as a rule."""
+    number, closed = _waiting(person)
+    return number - len(closed)
+
+
+def _brought_before(person: User) -> ExportQuerySet:
+    """Return what waits and is not this person's own, where they decide at all."""
+    if not access.holds_tool(person, DECIDE):
+        return ExportRequest.objects.none()
+    return ExportRequest.objects.awaiting_decision().exclude(requester=person)
+
+
+def _waiting(person: User) -> tuple[int, list[int]]:
+    """Return how many requests are brought before a person, and of which they moved the gate."""
+    brought = _brought_before(person)
+    moves = AuditEvent.objects.filter(actor=person, action__in=_MOVES, result="done")
+    last_move = Subquery(moves.order_by("-id").values("at")[:1])
+    found = brought.aggregate(
+        number=Count("pk"), touched=Count("pk", filter=Q(requested_at__lt=last_move))
+    )
+    if not found["touched"]:
+        return found["number"], []  # as a rule: no reason to look at every request
+    movers = _movers(list(brought.select_related("requester")), by=[person.pk])
+    return found["number"], [key for key, people in movers.items() if person.pk in people]
+
+
 def changed_the_gate(person: User, export: ExportRequest) -> bool:
     """Tell whether this person moved what the request has to pass, after it was made (B7).
 
@@ -143,6 +176,8 @@ def changed_the_gate(person: User, export: ExportRequest) -> bool:
 
 
 _ON_REQUESTER = ("person.assign_set", "person.make_super_admin", "person.remove_super_admin")
+_ON_RULES = ("export_policy.change", "set.change")
+_MOVES = (*_ON_REQUESTER, *_ON_RULES)
 
 
 def _movers(exports: Collection[ExportRequest], by: Collection[int]) -> dict[int, set[int]]:
@@ -151,7 +186,7 @@ def _movers(exports: Collection[ExportRequest], by: Collection[int]) -> dict[int
     since = min(export.requested_at for export in exports)
     events = list(
         AuditEvent.objects.filter(
-            Q(actor__in=by, action__in=("export_policy.change", "set.change"))
+            Q(actor__in=by, action__in=_ON_RULES)
             # Whoever did it: it says which sets the requester has had meanwhile.
             | Q(action__in=_ON_REQUESTER, object="user", object_id__in=requesters),
             at__gt=since,

@@ -9,9 +9,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.access import permitted
-from records.models import Deal
+from records.models import Contact, Deal
 from records.why import why
 from tests.company import TinyCompany
+from tests.exports_kit import pending
 from tests.factories import CompanyFactory, DealFactory, UserFactory
 
 # Asked for are a list ≤ 15, a record ≤ 30 and a panel ≤ 8. Five statements are every page's: the
@@ -64,6 +65,7 @@ def test_a_page_costs_as_many_statements_for_3_rows_as_for_30(
     # Denied, so that "Access" also looks for what would be enough.
     address = ADDRESSES[page].format(deal=c.deals["ritas"].pk, rita=c.rita.pk)
     DealFactory(owner=c.rita, stage=c.stages["open"], company=c.companies["acme"])
+    pending(c.lena, c.axel, model=Contact)  # for the badge
     assert client.get(address).status_code == 200  # Django remembers content types
     few = statements(client, address)
     for number in range(27):

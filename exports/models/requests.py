@@ -11,12 +11,11 @@ from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from accounts.access import ALWAYS, Rule, holds_tool
+from accounts.access import ALWAYS, Rule
 from accounts.models import Lease
 
 if TYPE_CHECKING:
     from accounts.access import Person
-    from accounts.models import User
 
 
 class ExportQuerySet(models.QuerySet["ExportRequest"]):
@@ -33,12 +32,6 @@ class ExportQuerySet(models.QuerySet["ExportRequest"]):
         """
         since = Coalesce("waits_again_since", "requested_at")
         return self.awaiting_decision().alias(since=since).filter(since__lte=moment)
-
-    def awaiting(self, user: User) -> ExportQuerySet:
-        """Return requests that wait for this person's decision: never their own (B7)."""
-        if not holds_tool(user, "crm.export_approver"):
-            return self.none()
-        return self.awaiting_decision().exclude(requester=user)
 
 
 class ExportRequest(Lease):

@@ -24,8 +24,8 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 from accounts import access, catalogue
 from accounts.modeladmin import AccessModelAdmin, person
 from accounts.models import User
+from exports import policy
 from exports.models import ExportRequest
-from exports.policy import DECIDE
 
 LOG = "admin:exports_exportrequest_changelist"
 # Wide enough for every log, narrow enough for every database and time zone.
@@ -82,7 +82,7 @@ class LogForm(forms.Form):
         self.fields["requester"].queryset = people  # type: ignore[attr-defined]  # a model choice field
         self.fields["requester"].widget = picker
         picker.choices = self.fields["requester"].choices  # type: ignore[attr-defined]  # a model choice field
-        if not access.holds_tool(user, DECIDE):
+        if not access.holds_tool(user, policy.DECIDE):
             self.fields["waiting"].widget = forms.HiddenInput()
 
 
@@ -135,8 +135,7 @@ class LogFilter(admin.ListFilter):
             if wanted[name]:
                 queryset = queryset.filter(**{narrow[0]: narrow[1](wanted[name])})
         if wanted["waiting"]:
-            waiting = ExportRequest.objects.awaiting(self.user)
-            queryset = queryset.filter(pk__in=waiting.values("pk"))
+            queryset = queryset.filter(pk__in=policy.awaiting(self.user).values("pk"))
         return queryset
 
     narrowing: ClassVar[dict[str, tuple[str, Any]]] = {
