@@ -22,7 +22,16 @@ from exports.screens.dialog import REASONS
 from exports.writers import manifest
 from records.models import Company, Contact, Deal, Property, Record, Ticket
 from tests.company import TinyCompany
-from tests.exports_kit import approved, ask, completed, events, files, set_policy, table_of
+from tests.exports_kit import (
+    approved,
+    ask,
+    completed,
+    events,
+    files,
+    frozen_ids,
+    set_policy,
+    table_of,
+)
 from tests.exports_process import racers
 from tests.factories import ContactFactory, DealFactory
 
@@ -338,16 +347,41 @@ def test_token_asks_for_one_export(c: TinyCompany) -> None:
 
 
 @pytest.mark.parametrize(
-    "other", [{"columns": ["id"]}, {"format": "xlsx"}, {"headers": "names"}, {"query": "q=rita"}]
+    "other",
+    [
+        *({"columns": ["id"]}, {"format": "xlsx"}, {"headers": "names"}, {"query": "q=rita"}),
+        *({"ids": [1, 2]}, {"message": "Another reason."}, {"approvers": []}),
+    ],
+    ids=str,
 )
 def test_page_that_was_sent_cannot_ask_for_something_else(
     c: TinyCompany, other: dict[str, Any]
 ) -> None:
     set_policy(on=False)
     token = uuid4()
-    ask(c.rita, token=token)
+    first = ask(c.rita, token=token, approvers=[c.sue])
+    other = {"approvers": [c.sue], **other}
+    if "ids" in other:
+        other["ids"] = frozen_ids(first)[:2]
     with pytest.raises(InvalidRequest, match="asked for an export already"):
         ask(c.rita, token=token, **other)
+    assert ExportRequest.objects.count() == 1
+
+
+def test_page_sent_again_after_the_end_does_not_say_that_it_asked(c: TinyCompany) -> None:
+    set_policy(on=True, threshold=0)
+    rita = logged_in(c, "rita")
+    page = rita.post(f"{NEW}deal/", {"step": "columns", "columns": ["id"]}).text
+    posted = {"step": "request", "columns": ["id"], "approvers": [c.sue.pk]}
+    posted |= {"format": "csv", "headers": "labels", "token": token_in(page)}
+    assert "Requested. You are told" in rita.post(f"{NEW}deal/", posted, follow=True).text
+    export = ExportRequest.objects.get()
+    operations.reject(export, actor=c.sue, note="Say why.", version=export.version)
+    again = rita.post(f"{NEW}deal/", posted, follow=True).text
+    assert "Requested. You are told" not in again
+    assert "here is what became of it" in again
+    anew = rita.post(f"{NEW}deal/", {**posted, "message": "For the fair."}, follow=True).text
+    assert "asked for an export already" in anew
     assert ExportRequest.objects.count() == 1
 
 

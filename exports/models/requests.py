@@ -93,6 +93,9 @@ class ExportRequest(Lease):
     token = models.UUIDField(
         null=True, help_text="Drawn with the dialog: sending it twice asks for one export."
     )
+    wish_sha256 = models.CharField(
+        max_length=64, blank=True, help_text="Over what was sent with the token."
+    )
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.PENDING)
     requested_at = models.DateTimeField(default=timezone.now)
     message = models.TextField(blank=True)

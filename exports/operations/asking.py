@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -90,10 +92,17 @@ class _Wish:
 
     model: type[Record]
     query: str
+    ids: tuple[int, ...] | None
     rows: QuerySet[Record]
     columns: tuple[Column, ...]
     sensitive_fields: frozenset[str]
     name: str
+
+    def sha256(self, *more: object) -> str:
+        """Return a mark of all that was wished for, with what was said beside it."""
+        names = [column.name for column in self.columns]
+        said = [self.model.object_key, self.query, self.ids, names, *more]
+        return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
 def preview(
@@ -171,13 +180,15 @@ def request_export(
                 raise InvalidRequest(f"Choose a format that is offered: {', '.join(FORMATS)}.")
             if headers not in ExportRequest.Headers.values:
                 raise InvalidRequest("Choose labels or names for what stands above the columns.")
+            told = sorted({approver.pk for approver in approvers})
+            mark = wish.sha256(format, headers, told, words(message))
             if found := _asked_before(person, token):
-                return _the_same(found, wish, format, headers)
-            export = _freeze(person, wish, format, headers, token, approvers, message)
+                return _the_same(found, mark)
+            export = _freeze(person, wish, format, headers, token, mark, told, message)
     except IntegrityError:
         # Both came at the same moment; the database let one through.
         if found := _asked_before(actor, token):
-            return found
+            return _the_same(found, mark)
         raise
     return export
 
@@ -189,7 +200,8 @@ def _freeze(
     format: str,
     headers: str,
     token: UUID | None,
-    approvers: Iterable[User],
+    mark: str,
+    approvers: Collection[int],
     message: str,
 ) -> ExportRequest:
     """Write a request down with its records, its hash and its event, and tell the approvers."""
@@ -204,6 +216,7 @@ def _freeze(
         format=format,
         headers=headers,
         token=token,
+        wish_sha256=mark,
         record_count=0,
         approval_needed=True,
         message=words(message),
@@ -238,13 +251,9 @@ def _asked_before(person: User, token: UUID | None) -> ExportRequest | None:
     return ExportRequest.objects.filter(requester=person, token=token).first()
 
 
-def _the_same(found: ExportRequest, wish: _Wish, format: str, headers: str) -> ExportRequest:
+def _the_same(found: ExportRequest, mark: str) -> ExportRequest:
     """Return what was asked for before; raise where it is another wish on a page sent before."""
-    asked = (found.object, found.query, found.format, found.headers)
-    names = [column["name"] for column in found.columns]
-    if asked != (wish.model.object_key, wish.query, format, headers) or names != [
-        column.name for column in wish.columns
-    ]:
+    if found.wish_sha256 != mark:
         raise InvalidRequest(
             "This page has asked for an export already; you find it in the export log. Start again "
             "from the list to ask for another one."
@@ -297,13 +306,15 @@ def _wish(
         raise InvalidRequest(str(error)) from error
     plural = str(model._meta.verbose_name_plural)
     name = f"All {plural}"
-    if ids is not None:
-        rows = rows.filter(pk__in=_keys(ids))
+    keys = None if ids is None else tuple(_keys(ids))
+    if keys is not None:
+        rows = rows.filter(pk__in=keys)
         name = f"{plural.capitalize()}: chosen"
     elif set(QueryDict(canonical)) - {filters.ORDER}:
         name = f"{plural.capitalize()}: filtered"
     wanted = _columns(person, model, columns)
-    return _Wish(model, canonical, rows, wanted, tables.sensitive(model, wanted, canonical), name)
+    flagged = tables.sensitive(model, wanted, canonical)
+    return _Wish(model, canonical, keys, rows, wanted, flagged, name)
 
 
 def _keys(ids: Iterable[int | str]) -> list[int]:
@@ -330,8 +341,7 @@ def _columns(person: User, model: type[Record], names: Sequence[str] | None) -> 
     return tuple(offered[name] for name in names)
 
 
-def _approvers(requester: User, approvers: Iterable[User]) -> list[User]:
-    wanted = {approver.pk for approver in approvers}
+def _approvers(requester: User, wanted: Collection[int]) -> list[User]:
     chosen = list(approvers_for(requester).filter(pk__in=wanted))
     if len(chosen) < len(wanted):
         raise ApproversNeeded("Somebody you chose may not decide on it. Choose approvers again.")

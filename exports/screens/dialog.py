@@ -28,6 +28,7 @@ from exports.operations import ExportError
 from exports.policy import Usage, usage_shown
 from exports.screens.forms import ApproversForm, ColumnsForm, Offered, whole_number
 from exports.screens.panel import panel_address
+from exports.steps import S
 from records import filters
 from records.listing import canonical_query
 from records.models import Record
@@ -299,10 +300,12 @@ class Dialog:
         except ExportError as refusal:
             messages.error(self.request, str(refusal))
             return None
-        if export.approval_needed:
+        if export.status == S.PENDING:
             messages.success(self.request, "Requested. You are told when somebody has decided.")
-        else:
+        elif not export.is_final:
             messages.success(self.request, "The file is being written; you find it here.")
+        else:  # sent again, from a page of before
+            messages.info(self.request, "You asked for this before; here is what became of it.")
         return HttpResponseRedirect(panel_address(export))
 
 
