@@ -1,0 +1,119 @@
+"""A list narrowed by a form: a white list of parameters, each value checked before it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime, time
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.widgets import AutocompleteSelect
+from django.core.exceptions import BadRequest
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db.models import Field, QuerySet
+from django.http import HttpRequest, QueryDict
+from django.utils import timezone
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from accounts import access
+from accounts.modeladmin import AccessModelAdmin, person
+from accounts.models import User
+
+# Wide enough for every log, narrow enough for every database and time zone.
+_DAYS = [MinValueValidator(date(1900, 1, 1)), MaxValueValidator(date(2999, 12, 31))]
+
+
+def day_field(label: str) -> forms.DateField:
+    """Return a field for a day that may be left out, picked in the browser's own calendar."""
+    widget = UnfoldAdminTextInputWidget()
+    widget.input_type = "date"
+    return forms.DateField(label=label, required=False, widget=widget, validators=_DAYS)
+
+
+def first_moment(day: date) -> datetime:
+    """Return when a day begins."""
+    return timezone.make_aware(datetime.combine(day, time.min))
+
+
+def last_moment(day: date) -> datetime:
+    """Return when a day ends."""
+    return timezone.make_aware(datetime.combine(day, time.max))
+
+
+class ListForm(forms.Form):
+    """The filters of a list; every field is optional."""
+
+    def __init__(self, data: QueryDict, *, user: User, site: admin.AdminSite) -> None:
+        super().__init__(data)
+        self.user, self.site = user, site
+
+    def let_pick_people(self, name: str, db_field: Field[Any, Any]) -> None:
+        """Make a field a picker of people, by names that this person may read."""
+        field: Any = self.fields[name]
+        field.queryset = access.nameable(User.objects.all(), self.user)
+        field.widget = AutocompleteSelect(
+            db_field,
+            self.site,
+            attrs={"class": "unfold-filter-autocomplete", "data-ajax--cache": "false"},
+        )
+        field.widget.choices = field.choices
+
+
+class FormFilter(admin.ListFilter):
+    """All filters of a list as a single entry of the admin's filter sheet."""
+
+    title = "filters"
+    parameter_name = "filters"
+    template = "accounts/list_filters.html"
+    form_class: ClassVar[type[ListForm]]
+    narrowing: ClassVar[dict[str, tuple[str, Any]]]
+    """Field → the look-up it stands for, and what makes a value of it."""
+
+    def __init__(
+        self,
+        request: HttpRequest,
+        params: dict[str, list[str]],
+        model: Any,
+        model_admin: AccessModelAdmin,
+    ) -> None:
+        super().__init__(request, params, model, model_admin)  # type: ignore[arg-type]  # Django passes lists of values
+        data = QueryDict(mutable=True)
+        for name in self.known_parameters(request):
+            if values := [value for value in params.pop(name, []) if value]:
+                data.setlist(name, values)
+        used: dict[str, Any] = dict(data.lists())  # Any, since it is read for emptiness only
+        self.used_parameters = used
+        self.user = person(request)
+        self.form = self.form_class(data, user=self.user, site=model_admin.admin_site)
+
+    @classmethod
+    def known_parameters(cls, request: HttpRequest) -> list[str]:
+        """Return the parameters of an address that this filter reads."""
+        return list(cls.form_class.base_fields)
+
+    def has_output(self) -> bool:
+        return True
+
+    def expected_parameters(self) -> list[str | None]:
+        return [*self.form_class.base_fields]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Narrow the list; an unknown value is a 400, a mistyped day a message and no rows."""
+        if not self.form.is_valid():
+            wrong = self.form.errors.as_data()
+            if any(not isinstance(self.form.fields[name], forms.DateField) for name in wrong):
+                raise BadRequest("This list has no such filter.")
+            for name in wrong:
+                label = self.form.fields[name].label
+                messages.error(request, f"{label}: write the day as 2026-12-31.")
+            return queryset.none()
+        wanted = self.form.cleaned_data
+        for name, (lookup, value) in self.narrowing.items():
+            if wanted[name]:
+                queryset = queryset.filter(**{lookup: value(wanted[name])})
+        return queryset
+
+    def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:  # type: ignore[override]  # a form, not links
+        """Hand the drawn form to the template."""
+        yield {"form": self.form, "selected": bool(self.used_parameters)}
