@@ -1,4 +1,4 @@
-"""Screens of people, teams, permission sets (for super admins) and the audit log (for auditors)."""
+"""Screens of people, teams and permission sets, for super admins."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html, format_html_join
 from unfold.decorators import display
 
-from accounts import audit, operations
+from accounts import operations
 from accounts.forms import (
     ConfirmForm,
     DemoteForm,
@@ -27,7 +26,7 @@ from accounts.forms import (
     tool_labels,
 )
 from accounts.modeladmin import AccessModelAdmin, person
-from accounts.models import AuditEvent, Membership, PermissionSet, Team, User
+from accounts.models import Membership, PermissionSet, Team, User
 from accounts.operations import AccountsError
 
 admin.site.unregister(Group)
@@ -169,7 +168,9 @@ class PersonAdmin(AccessModelAdmin):
                     "url": reverse(f"admin:accounts_user_{name}", args=[obj.pk]),
                 }
                 for name in names
-                if obj.is_active or name in ("reactivate", "password")
+                if (obj.is_active or name in ("reactivate", "password"))
+                # Nobody demotes or deactivates themselves.
+                and (obj != request.user or name not in ("demote", "deactivate"))
             ]
         return context
 
@@ -185,7 +186,7 @@ STEPS: dict[str, dict[str, Any]] = {
     "promote": {
         "title": "Make super admin",
         "text": "Super admins may see and do everything. If one task needs a super admin, it is "
-        "safer to let an existing one do it than to raise somebody (R94).",
+        "safer to let an existing one do it than to raise somebody.",
         "form": ConfirmForm,
         "run": operations.make_super_admin,
         "done": "{} is a super admin now.",
@@ -313,74 +314,9 @@ class PermissionSetAdmin(AccessModelAdmin):
         operations.delete_set(obj, actor=person(request))
 
 
-def _readable(value: Any) -> str:
-    """Return a value of an event's data as a person reads it."""
-    if isinstance(value, dict):
-        return "; ".join(f"{key}: {_readable(inner)}" for key, inner in value.items()) or "–"
-    if isinstance(value, list):
-        return ", ".join(map(_readable, value)) or "–"
-    return {None: "–", True: "yes", False: "no"}.get(value, str(value))
-
-
 def _permissions(form: forms.Form) -> dict[str, Any]:
     names = ("name", "description", "scopes", "tools")
     return {name: form.cleaned_data[name] for name in names}
 
 
-@admin.register(AuditEvent)
-class AuditEventAdmin(AccessModelAdmin):
-    """The whole trail, for whoever may read it; nobody writes it here."""
-
-    list_display = ("at", "who", "action", "on_what", "outcome", "ip")
-    list_display_links = ("at",)
-    list_filter = ("result",)
-    search_fields = ("action",)
-    search_help_text = "Search action: export, deal.change, person…"
-    sortable_by = ()
-    show_add_link = False
-    fieldsets = (
-        (None, {"fields": ("at", "who", "action", "on_what", "outcome", "ip", "words", "details")}),
-        ("Proof", {"fields": ("id", "row_hash", "text_digest")}),
-    )
-    readonly_fields = ("who", "on_what", "outcome", "words", "details")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).select_related("actor", "text")
-
-    def get_object(
-        self, request: HttpRequest, object_id: str, from_field: str | None = None
-    ) -> Any:
-        """Show of an event's data what this reader may read; the stored row stays as it is."""
-        event = super().get_object(request, object_id, from_field)
-        if event is not None:
-            for shown in audit.shown_data:
-                event.data = shown(person(request), event, event.data)
-        return event
-
-    @display(description="Who")
-    def who(self, obj: AuditEvent) -> str:
-        return str(obj.actor) if obj.actor else f"system: {obj.system}"
-
-    @display(description="On")
-    def on_what(self, obj: AuditEvent) -> str:
-        """Name the thing by kind and number only: the log shows no record."""
-        return f"{obj.object} #{obj.object_id}" if obj.object_id else obj.object or "–"
-
-    @display(description="Result", label={"done": "success", "refused": "danger"})
-    def outcome(self, obj: AuditEvent) -> str:
-        return obj.result
-
-    @display(description="Words")
-    def words(self, obj: AuditEvent) -> str:
-        text = getattr(obj, "text", None)
-        if text is not None:
-            return str(text.text)
-        return "erased" if obj.text_digest else "–"
-
-    @display(description="Details")
-    def details(self, obj: AuditEvent) -> str:
-        if not obj.data:
-            return "–"
-        rows = ((key.replace("_", " "), _readable(value)) for key, value in obj.data.items())
-        lines = format_html_join("", "<dt>{}</dt><dd>{}</dd>", rows)
-        return format_html('<dl class="facts">{}</dl>', lines)
+from accounts import audit_admin  # noqa: E402, F401

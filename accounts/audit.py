@@ -31,6 +31,14 @@ agent: ContextVar[str] = ContextVar("agent", default="")
 """The browser the current request came from, as it names itself; empty outside a request."""
 
 
+things: dict[str, str] = {
+    "person": "Person",
+    "session": "Session",
+    "set": "Permission set",
+    "team": "Team",
+}
+"""What actions are about, by the first part of their codes; upper floors add theirs."""
+
 shown_data: list[Callable[[User, AuditEvent, dict[str, Any]], dict[str, Any]]] = []
 """A slot for upper floors: what of an event's data this reader may read (B6)."""
 

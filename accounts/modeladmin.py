@@ -357,6 +357,8 @@ class AccessModelAdmin(FieldAccess, ModelAdmin):  # type: ignore[misc]  # Unfold
     actions: Sequence[Any] = ()
     extra_parameters: ClassVar[tuple[str, ...]] = ()
     """Query parameters of this list beside page, order, search and its filters' own."""
+    what_becomes = "It is deleted for good. The audit log keeps that it was there."
+    """What deleting one of these does, for the page that asks."""
     in_palette = False
     """Whether the command palette finds rows of this model."""
     picker_fields: ClassVar[tuple[str, ...]] = ()
@@ -607,7 +609,7 @@ class AccessModelAdmin(FieldAccess, ModelAdmin):  # type: ignore[misc]  # Unfold
             "title": "Nothing was changed",
             "opts": self.opts,
             "original": obj,
-            "verb": verb or "change",
+            "verb": verb or action,
             "reasons": reasons,
             "entered": entered(request, self._offered(request, obj)),
         }
@@ -740,7 +742,8 @@ class AccessModelAdmin(FieldAccess, ModelAdmin):  # type: ignore[misc]  # Unfold
         if not self.has_delete_permission(request, obj):
             return self.refuse(request, obj, "delete")
         try:
-            return super().delete_view(request, object_id, extra_context)
+            context = {"what_becomes": self.what_becomes, **(extra_context or {})}
+            return super().delete_view(request, object_id, context)
         except self.refusals as refusal:
             if isinstance(refusal, PermissionDenied):
                 return self.refuse(request, obj, "delete", str(refusal))

@@ -233,7 +233,7 @@ def remove_super_admin(person: User, *, actor: Actor, permission_set: Permission
     """Take super admin status away; from now on the person may do what this set says (R92, Q27)."""
     require_super_admin(actor)
     if actor == person:
-        raise NotAllowed("Nobody demotes themselves. Ask another super admin to do it (Q22).")
+        raise NotAllowed("Nobody demotes themselves. Ask another super admin to do it.")
     with _permissions_changing(actor):
         _lock_super_admins()
         if User.objects.filter(pk=person.pk, is_superuser=True).update(

@@ -10,7 +10,7 @@ class ExportsConfig(AppConfig):
     verbose_name = "Taking data out"
 
     def ready(self) -> None:
-        from accounts.audit import shown_data
+        from accounts.audit import shown_data, things
         from accounts.mail import may_read
         from accounts.modeladmin import AccessModelAdmin
         from accounts.operations import on_leaving, on_permissions_changing
@@ -21,6 +21,15 @@ class ExportsConfig(AppConfig):
         from exports.steps import may_be_read
         from exports.tables import without_hidden_columns
 
+        things.update(
+            {
+                "export": "Export",
+                "export_policy": "Approvals",
+                "export_alert": "Alert about large exports",
+                "export_profile": "Export profile",
+                "delegation": "Stand-in for an approver",
+            }
+        )
         shown_data.append(without_hidden_columns)
         on_leaving.append(end_with_requester)
         on_permissions_changing.append(leaving_somebody_to_decide)

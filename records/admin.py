@@ -38,6 +38,10 @@ class RecordAdmin(AccessPages, SharingAdmin):  # type: ignore[misc]  # Unfold's 
     model: type[Record]
     refusals = (RecordError,)
     in_palette = True
+    what_becomes = (
+        "It goes into the recycle bin: for everybody it is gone from lists, searches and exports, "
+        "and files that have it are closed."
+    )
     change_list_template = "records/change_list.html"
     change_form_before_template = "records/form_top.html"
     change_form_outer_before_template = "records/why.html"

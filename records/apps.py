@@ -13,7 +13,7 @@ class RecordsConfig(AppConfig):
     verbose_name = "CRM"
 
     def ready(self) -> None:
-        from accounts.audit import shown_data
+        from accounts.audit import shown_data, things
         from accounts.catalogue import ObjectKind, register
         from accounts.modeladmin import AccessModelAdmin
         from accounts.operations import on_leaving
@@ -26,6 +26,9 @@ class RecordsConfig(AppConfig):
         register(ObjectKind("company", Company, "Company", "Companies"))
         register(ObjectKind("deal", Deal, "Deal", "Deals"))
         register(ObjectKind("ticket", Ticket, "Ticket", "Tickets"))
+        things.update(
+            {"pipeline": "Pipeline", "stage": "Stage", "property": "Field", "import": "Import"}
+        )
         on_leaving.append(end_with_receiver)
         AccessModelAdmin.record_panels.append(shares_panel)
         shown_data.append(without_hidden_fields)

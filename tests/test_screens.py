@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import ast
+import html
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from django.contrib import admin
+from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
 
+from accounts import audit
 from accounts.access import allows, allows_any, permitted
 from accounts.modeladmin import AccessInline, AccessModelAdmin
 from accounts.models import AuditEvent, ObjectScope, User
-from accounts.operations import deactivate, reactivate
-from records.models import Company, Deal
+from accounts.operations import create_team, deactivate, reactivate
+from records.models import Company, Deal, Ticket
 from records.operations import set_stage_rule
 from tests.company import TEAM, TinyCompany
 from tests.factories import PASSWORD, DealFactory
@@ -373,6 +379,140 @@ def test_audit_log_cannot_be_written_through_the_admin(c: TinyCompany, client: C
     assert client.post(f"{address}change/", {"action": "forged"}).status_code == 403
     assert client.post(f"{address}delete/", {"post": "yes"}).status_code == 403
     assert client.get("/admin/accounts/auditevent/add/").status_code == 403
+
+
+def test_every_filter_link_of_every_list_leads_somewhere(c: TinyCompany, client: Client) -> None:
+    client.force_login(c.sam)
+    followed = 0
+    for model in admin.site._registry:
+        options = model._meta
+        address = reverse(f"admin:{options.app_label}_{options.model_name}_changelist")
+        text = client.get(address, follow=True).text
+        for query in set(re.findall(r'href="(\?[^"]*)"', text)):
+            answer = client.get(address + html.unescape(query), follow=True)
+            assert answer.status_code == 200, (address, query)
+            followed += 1
+    assert followed > 20
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("", {"team.create", "deal.change"}),
+        ("?about=team", {"team.create"}),
+        ("?result=refused", {"deal.change"}),
+        ("?actor={rita}", {"deal.change"}),
+        ("?actor={sam}&about=team&result=done", {"team.create"}),
+        ("?at_before=2001-01-01", set()),
+        ("?at_after=2001-01-01", {"team.create", "deal.change"}),
+        ("?at_after=tomorrow", set()),  # with a message that says how to write a day
+        ("?q=team.", {"team.create"}),
+    ],
+)
+def test_audit_log_is_narrowed(c: TinyCompany, client: Client, query: str, found: set[str]) -> None:
+    create_team(actor=c.sam, name="West")
+    audit.record_refusal("deal.change", actor=c.rita, code="stage", on=c.deals["vault"])
+    client.force_login(c.otto)
+    address = f"/admin/accounts/auditevent/{query.format(rita=c.rita.pk, sam=c.sam.pk)}"
+    text = client.get(address).text
+    codes = set(re.findall(r'<span class="code">([^<]+)</span>', text))
+    assert codes - {"session.login"} == found
+    assert ("write the day as" in text) == ("tomorrow" in query)
+    for bad in ("?about=nothing", "?result=maybe", "?actor=x", "?result__exact=done"):
+        assert client.get(f"/admin/accounts/auditevent/{bad}").status_code == 400, bad
+
+
+def test_event_reads_as_people_read_it(c: TinyCompany, client: Client) -> None:
+    with transaction.atomic():
+        event = audit.record(
+            "export.finish",
+            actor=audit.System("exports"),
+            on=c.deals["ritas"],
+            data={
+                "one": 1,
+                "none": 0,
+                "true": True,
+                "false": False,
+                "nothing": None,
+                "owner": {"from": c.rita.pk, "to": None},
+                "approvers": [c.axel.pk, 0, True],
+            },
+        )
+    client.force_login(c.otto)
+    text = client.get(f"/admin/accounts/auditevent/{event.pk}/change/").text
+    facts = dict(re.findall(r"<dt>([^<]+)</dt><dd>([^<]*)</dd>", text))
+    assert facts == {
+        "one": "1",
+        "none": "0",
+        "true": "yes",
+        "false": "no",
+        "nothing": "–",
+        "owner": "from: Rita; to: –",
+        "approvers": "Axel, 0, yes",
+    }
+    assert "Export: finished" in text
+    assert f"Deal #{c.deals['ritas'].pk}" in text
+    assert "the system (exports)" in text
+
+
+def test_refusal_names_what_was_refused(c: TinyCompany, client: Client) -> None:
+    client.force_login(c.rita)
+    deleting = client.get(page(c.deals["ritas"], "delete"))
+    changing = client.post(page(c.deals["noras"]), form_of(c.deals["noras"]))
+    assert (deleting.status_code, changing.status_code) == (403, 403)
+    assert "You may not delete “Rita&#x27;s”" in deleting.text
+    assert "You may not change “Nora&#x27;s”" in changing.text
+
+
+def test_empty_list_says_what_its_reader_can_do(c: TinyCompany, client: Client) -> None:
+    Ticket._base_manager.all().delete()
+    client.force_login(c.eve)  # may add tickets
+    assert "Add the first ticket" in client.get("/admin/records/ticket/").text
+    assert "Show everything" in client.get(f"{LIST}?q=nothing-like-it").text
+    client.force_login(c.ruth)  # reads deals, and nothing else
+    Deal._base_manager.all().update(deleted_at=timezone.now())
+    text = client.get(LIST).text
+    assert "There is no deal that you may see" in text
+    assert "Add the first" not in text
+
+
+def test_nobody_is_offered_a_step_that_always_refuses(c: TinyCompany, client: Client) -> None:
+    client.force_login(c.sam)
+    own = client.get(f"/admin/accounts/user/{c.sam.pk}/change/").text
+    other = client.get(f"/admin/accounts/user/{c.sue.pk}/change/").text
+    for step in ("demote", "deactivate"):
+        assert f"/{step}/" not in own
+        assert f"/{step}/" in other
+
+
+REQUIREMENT = re.compile(r"(?<![\w.])(?:R|Q|L|E|B|S)\d{1,3}\b|R-§")
+
+
+def test_no_text_for_people_names_a_requirement() -> None:
+    """Docstrings and comments do; what stands in a string may be read on a screen."""
+    found = set()
+    for floor in ("accounts", "records", "exports", "crmperms"):
+        for source in Path(floor).rglob("*.py"):
+            tree = ast.parse(source.read_text())
+            spoken = {id(text) for text in _docstrings(tree)}
+            for node in ast.walk(tree):
+                text = getattr(node, "value", None)
+                if (
+                    isinstance(node, ast.Constant)
+                    and isinstance(text, str)
+                    and id(node) not in spoken
+                ):
+                    found |= {(str(source), text)} if REQUIREMENT.search(text) else set()
+    for template in Path("templates").rglob("*.html"):
+        shown = re.sub(r"{#.*?#}|{% comment.*?endcomment %}", "", template.read_text(), flags=re.S)
+        found |= {(str(template), t) for t in REQUIREMENT.findall(shown)}
+    assert found == set()
+    assert REQUIREMENT.search("Always needs approval (R113).")
+
+
+def _docstrings(tree: ast.AST) -> Iterator[ast.expr]:
+    """Return every string that stands as a statement of its own."""
+    return (node.value for node in ast.walk(tree) if isinstance(node, ast.Expr))
 
 
 def test_deleting_puts_into_the_bin_and_follows_its_own_scope(

@@ -144,7 +144,7 @@ class Migration(migrations.Migration):
                     "system",
                     models.CharField(
                         blank=True,
-                        help_text="The named system actor, where no person acted (Q46).",
+                        help_text="The named system actor, where no person acted.",
                         max_length=60,
                     ),
                 ),

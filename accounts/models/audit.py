@@ -23,7 +23,7 @@ class AuditEvent(models.Model):
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="audit_events"
     )
     system = models.CharField(
-        max_length=60, blank=True, help_text="The named system actor, where no person acted (Q46)."
+        max_length=60, blank=True, help_text="The named system actor, where no person acted."
     )
     real_actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"

@@ -130,7 +130,7 @@ class Migration(migrations.Migration):
             name="conditions",
             field=models.JSONField(
                 default=dict,
-                help_text="What the approver allowed less of: {columns_dropped, most_records, file_days, most_downloads}, each only where it was set (B9).",
+                help_text="What the approver allowed less of: {columns_dropped, most_records, file_days, most_downloads}, each only where it was set.",
             ),
         ),
         migrations.AddField(

@@ -110,7 +110,7 @@ class ExportRequest(Lease):
     conditions = models.JSONField(
         default=dict,
         help_text="What the approver allowed less of: {columns_dropped, most_records, file_days, "
-        "most_downloads}, each only where it was set (B9).",
+        "most_downloads}, each only where it was set.",
     )
     waits_again_because = models.CharField(
         max_length=300, blank=True, help_text="Why a decision was undone, in a sentence."

@@ -696,7 +696,7 @@ class Migration(migrations.Migration):
                     "sensitive",
                     models.BooleanField(
                         default=False,
-                        help_text="An export with this field always needs approval, whatever its size (R113).",
+                        help_text="An export with this field always needs approval, whatever its size.",
                     ),
                 ),
                 (

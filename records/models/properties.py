@@ -46,7 +46,7 @@ class Property(models.Model):
     )
     sensitive = models.BooleanField(
         default=False,
-        help_text="An export with this field always needs approval, whatever its size (R113).",
+        help_text="An export with this field always needs approval, whatever its size.",
     )
     highly_sensitive = models.BooleanField(
         default=False,

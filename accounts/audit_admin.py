@@ -1,0 +1,217 @@
+"""The audit log's screen: what happened, in words; the code of each event stands beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any, ClassVar
+
+from django import forms
+from django.apps import apps
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, QueryDict
+from django.utils.html import format_html, format_html_join
+from django.utils.text import capfirst
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminSelectWidget
+
+from accounts import audit, catalogue
+from accounts.list_forms import FormFilter, ListForm, day_field, first_moment, last_moment
+from accounts.modeladmin import AccessModelAdmin, person
+from accounts.models import AuditEvent, User
+
+# What comes after the point in the code of an action; anything else reads as it is written.
+VERBS = {
+    "arrange": "arranged",
+    "approve": "approved",
+    "assign_set": "permission set given",
+    "back_to_pending": "waits for a decision again",
+    "cancel": "cancelled",
+    "change": "changed",
+    "change_own_password": "own password changed",
+    "claim": "begun",
+    "create": "created",
+    "deactivate": "deactivated",
+    "delete": "deleted",
+    "download": "downloaded",
+    "end": "ended",
+    "expire": "file expired",
+    "fail": "failed",
+    "finish": "finished",
+    "flag": "sensitivity changed",
+    "lapse": "not decided in time",
+    "login": "logged in",
+    "logout": "logged out",
+    "make_super_admin": "made super admin",
+    "narrow": "columns left out",
+    "reactivate": "reactivated",
+    "recall": "recalled",
+    "reject": "rejected",
+    "remind": "approvers reminded",
+    "remove_super_admin": "super admin taken away",
+    "request": "requested",
+    "restrict": "access changed",
+    "reveal": "value shown",
+    "run": "run",
+    "save": "saved",
+    "seed": "filled",
+    "set": "set",
+    "set_password": "password set",
+    "set_rule": "stage rule changed",
+    "set_teams": "teams changed",
+    "share": "shared",
+    "unshare": "share ended",
+}
+# What in an event's data is the key of a person; their names are public (R7).
+PEOPLE = frozenset({"approvers", "co_owner", "decided_by", "delegate", "owner", "user", "users"})
+
+
+def things() -> dict[str, str]:
+    """Return what events are about, by what stands before the point in the code of an action."""
+    return {**audit.things, **{kind.key: kind.label for kind in catalogue.objects()}}
+
+
+def in_words(action: str) -> str:
+    """Return the code of an action as people read it: “Export: approved”."""
+    thing, _, verb = action.partition(".")
+    named = things().get(thing, capfirst(thing.replace("_", " ")))
+    return f"{named}: {VERBS.get(verb, verb.replace('_', ' '))}"
+
+
+class AuditForm(ListForm):
+    """The filters of the audit log."""
+
+    about = forms.ChoiceField(
+        label="About",
+        required=False,
+        choices=lambda: [("", "Everything"), *sorted(things().items(), key=lambda each: each[1])],
+        widget=UnfoldAdminSelectWidget,
+    )
+    result = forms.ChoiceField(
+        label="Result",
+        required=False,
+        choices=[("", "All"), ("done", "Done"), ("refused", "Refused")],
+        widget=UnfoldAdminSelectWidget,
+    )
+    actor = forms.ModelChoiceField(
+        label="Who", required=False, queryset=User.objects.none(), empty_label="Everybody"
+    )
+    at_after = day_field("From")
+    at_before = day_field("To")
+
+    def __init__(self, data: QueryDict, *, user: User, site: admin.AdminSite) -> None:
+        super().__init__(data, user=user, site=site)
+        self.let_pick_people("actor", AuditEvent._meta.get_field("actor"))
+
+
+class AuditFilter(FormFilter):
+    """All filters of the audit log."""
+
+    form_class = AuditForm
+    narrowing: ClassVar[dict[str, tuple[str, Any]]] = {
+        "about": ("action__startswith", lambda thing: f"{thing}."),
+        "result": ("result", str),
+        "actor": ("actor", lambda chosen: chosen.pk),
+        "at_after": ("at__gte", first_moment),
+        "at_before": ("at__lte", last_moment),
+    }
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(AccessModelAdmin):
+    """The whole trail, for whoever may read it; nobody writes it here."""
+
+    list_display = ("at", "who", "what", "on_what", "outcome", "ip")
+    list_display_links = ("at",)
+    list_filter = (AuditFilter,)
+    search_fields = ("action",)
+    search_help_text = "Search code: export, deal.change, person…"
+    sortable_by = ()
+    show_add_link = False
+    fieldsets = (
+        (None, {"fields": ("at", "who", "what", "on_what", "outcome", "ip", "words", "details")}),
+        ("Proof", {"fields": ("id", "row_hash", "text_digest")}),
+    )
+    readonly_fields = ("who", "what", "on_what", "outcome", "words", "details")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("actor", "text")
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any:
+        """Show of an event's data what this reader may read; the stored row stays as it is."""
+        event = super().get_object(request, object_id, from_field)
+        if event is not None:
+            for shown in audit.shown_data:
+                event.data = shown(person(request), event, event.data)
+        return event
+
+    @display(description="Who")
+    def who(self, obj: AuditEvent) -> str:
+        return str(obj.actor) if obj.actor else f"the system ({obj.system})"
+
+    @display(description="What")
+    def what(self, obj: AuditEvent) -> str:
+        """Say what happened, with the code that searches and programs use."""
+        return format_html('{}<span class="code">{}</span>', in_words(obj.action), obj.action)
+
+    @display(description="On")
+    def on_what(self, obj: AuditEvent) -> str:
+        """Name the thing by kind and number only: the log shows no record."""
+        kinds = {model._meta.model_name: model._meta.verbose_name for model in apps.get_models()}
+        kind = capfirst(str(kinds.get(obj.object, obj.object)))
+        return f"{kind} #{obj.object_id}" if obj.object_id else kind or "–"
+
+    @display(description="Result", label={"Done": "success", "Refused": "danger"})
+    def outcome(self, obj: AuditEvent) -> str:
+        return capfirst(obj.result)
+
+    @display(description="Words")
+    def words(self, obj: AuditEvent) -> str:
+        text = getattr(obj, "text", None)
+        if text is not None:
+            return str(text.text)
+        return "erased" if obj.text_digest else "–"
+
+    @display(description="Details")
+    def details(self, obj: AuditEvent) -> str:
+        if not obj.data:
+            return "–"
+        people = User.objects.in_bulk(set(_people_in(obj.data)))
+        names = {key: found.get_full_name() for key, found in people.items()}
+        rows = [
+            (key.replace("_", " "), _readable(value, names if key in PEOPLE else {}))
+            for key, value in obj.data.items()
+        ]
+        lines = format_html_join("", "<dt>{}</dt><dd>{}</dd>", rows)
+        return format_html('<dl class="facts">{}</dl>', lines)
+
+
+def _people_in(data: dict[str, Any]) -> Iterator[int]:
+    """Return every key of a person in an event's data."""
+    for key in PEOPLE & set(data):
+        for value in _values(data[key]):
+            # True is no key, though it is an int.
+            if isinstance(value, int) and not isinstance(value, bool):
+                yield value
+
+
+def _values(value: Any) -> Collection[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else (value,)
+
+
+def _readable(value: Any, names: dict[int, str]) -> str:
+    """Return a value of an event's data as a person reads it."""
+    if isinstance(value, dict):
+        pairs = (f"{key}: {_readable(inner, names)}" for key, inner in value.items())
+        return "; ".join(pairs) or "–"
+    if isinstance(value, list):
+        return ", ".join(_readable(inner, names) for inner in value) or "–"
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return names.get(value, str(value))
