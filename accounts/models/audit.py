@@ -58,7 +58,7 @@ class AuditEvent(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.action} ({self.result})"
+        return f"Event #{self.pk}"
 
     @classmethod
     def access_rules(cls, person: Person, action: str) -> list[Rule]:
