@@ -53,6 +53,11 @@ OWNERS_STAY = (
     "owners. Ask one of its owners to do it."
 )
 
+SAVED_MEANWHILE = (
+    "Somebody else saved this record since you opened it. Open it again, and repeat your change if "
+    "it is still wanted."
+)
+
 # --- Records --------------------------------------------------------------------------------------
 
 
@@ -104,8 +109,12 @@ def change(
     after = model._base_manager.get(pk=before.pk)
     for name, value in values.items():
         setattr(after, name, value)
-    changed = sorted(name for name in values if _raw(after, name) != _raw(before, name))
+    # What stays dots for the actor is always written: that nothing was would tell them the value.
+    dots = veiled_fields(actor, model) if isinstance(actor, User) else frozenset()
+    changed = sorted(n for n in values if n in dots or _raw(after, n) != _raw(before, n))
     if not changed and (isinstance(actor, System) or access.allows(actor, "change", before)):
+        if before.version != version:
+            raise Stale(SAVED_MEANWHILE)
         return before  # nothing to write, and nothing to log
     _check_relations(after, changed, actor)
     _check_fields(after, changed)
@@ -302,10 +311,7 @@ def _write(
         raise NotAllowed(" ".join(refusal(actor, action, before)))
     if isinstance(actor, User) and not access.allows(actor, action, before, without=without):
         raise NotAllowed(OWNERS_STAY)
-    raise Stale(
-        "Somebody else saved this record since you opened it. Open it again, and repeat your "
-        "change if it is still wanted."
-    )
+    raise Stale(SAVED_MEANWHILE)
 
 
 def _check_reach(record: Record, actor: Actor, confirmed: bool) -> None:

@@ -20,6 +20,8 @@ def test_saving_without_a_change_writes_and_logs_nothing(c: TinyCompany) -> None
     operations.change(deal, actor=c.rita, values={"name": deal.name}, version=1)
     deal.refresh_from_db()
     assert (deal.version, AuditEvent.objects.count()) == (1, before)
+    with pytest.raises(Stale):
+        operations.change(deal, actor=c.rita, values={"name": deal.name}, version=2)
     with pytest.raises(NotAllowed):
         operations.change(
             c.deals["noras"], actor=c.rita, values={"name": c.deals["noras"].name}, version=1
