@@ -599,7 +599,9 @@ def test_settings_screen_is_for_super_admins_and_lays_down_what_was_chosen(
     row = Property.objects.get(object="deal", name="amount")
     text = client.get(f"{base}{row.pk}/change/").text
     assert re.search(rf'name="viewer_people" value="{c.rita.pk}"[^>]* checked', text)
-    secret = {"access": "everyone_view", "highly_sensitive": "on"}
+    mark = re.search(r'name="as_opened" value="(\w{64})"', text)
+    assert mark is not None
+    secret = {"access": "everyone_view", "highly_sensitive": "on", "as_opened": mark[1]}
     assert client.post(f"{base}{row.pk}/change/", secret).status_code == 302
     row.refresh_from_db()
     assert (row.sensitive, row.highly_sensitive) == (True, True)
