@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.models import Group
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -25,7 +25,7 @@ from accounts.forms import (
     TeamForm,
     tool_labels,
 )
-from accounts.modeladmin import AccessModelAdmin, person
+from accounts.modeladmin import AccessModelAdmin, opened, person
 from accounts.models import Membership, PermissionSet, Team, User
 from accounts.operations import AccountsError
 
@@ -43,6 +43,7 @@ class PersonAdmin(AccessModelAdmin):
     picker_fields = ("first_name", "last_name")
     sortable_by = ("name", "email", "last_login")
     form = PersonForm
+    change_form_before_template = "accounts/as_opened.html"
     change_form_outer_before_template = "accounts/person_steps.html"
     fieldsets = (
         (None, {"fields": (("first_name", "last_name"), "email")}),
@@ -53,6 +54,10 @@ class PersonAdmin(AccessModelAdmin):
         (None, {"fields": (("first_name", "last_name"), ("email", "password"))}),
         *fieldsets[1:],
     )
+
+    def as_it_stands(self, obj: Model) -> str:
+        assert isinstance(obj, User)
+        return operations.as_it_stands(obj)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request)
@@ -104,6 +109,7 @@ class PersonAdmin(AccessModelAdmin):
             email=values["email"],
             first_name=values["first_name"],
             last_name=values["last_name"],
+            as_opened=opened(request),
         )
         operations.assign_set(obj, actor=actor, permission_set=values["permission_set"])
         operations.set_teams(
@@ -226,7 +232,12 @@ class TeamAdmin(AccessModelAdmin):
     sortable_by = ("name",)
     form = TeamForm
     fields = ("name", "parent")
+    change_form_before_template = "accounts/as_opened.html"
     change_form_outer_after_template = "accounts/team_members.html"
+
+    def as_it_stands(self, obj: Model) -> str:
+        assert isinstance(obj, Team)
+        return operations.as_it_stands(obj)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request).annotate(people=Count("memberships"))
@@ -255,7 +266,11 @@ class TeamAdmin(AccessModelAdmin):
     def change(self, request: HttpRequest, obj: Any, form: Any) -> None:
         values = form.cleaned_data
         operations.change_team(
-            obj, actor=person(request), name=values["name"], parent=values["parent"]
+            obj,
+            actor=person(request),
+            name=values["name"],
+            parent=values["parent"],
+            as_opened=opened(request),
         )
 
     def remove(self, request: HttpRequest, obj: Any) -> None:
@@ -277,7 +292,7 @@ class PermissionSetAdmin(AccessModelAdmin):
         (None, {"fields": ("tools",)}),
     )
     compressed_fields = False
-    change_form_before_template = "accounts/set_form_top.html"
+    change_form_before_template = "accounts/as_opened.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         active = Count("people", filter=Q(people__is_active=True))
@@ -296,17 +311,15 @@ class PermissionSetAdmin(AccessModelAdmin):
         made = operations.create_set(actor=person(request), **_permissions(form))
         obj.pk = made.pk
 
-    def record_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
-        context = super().record_context(request, obj)
-        if obj is not None:
-            context["as_opened"] = request.POST.get("as_opened") or operations.as_it_stands(obj)
-        return context
+    def as_it_stands(self, obj: Model) -> str:
+        assert isinstance(obj, PermissionSet)
+        return operations.as_it_stands(obj)
 
     def change(self, request: HttpRequest, obj: Any, form: Any) -> None:
         operations.change_set(
             obj,
             actor=person(request),
-            as_opened=request.POST.get("as_opened", ""),
+            as_opened=opened(request),
             **_permissions(form),
         )
 

@@ -13,7 +13,7 @@ from django.core.paginator import Paginator
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import path, reverse
 from unfold.dataclasses import SearchResult
 from unfold.forms import AdminOwnPasswordChangeForm
 from unfold.sites import UnfoldAdminSite
@@ -33,6 +33,8 @@ class Picker(AutocompleteJsonView):
     source_field: Any  # a foreign key or a many-to-many field
     admin_site: AdminSite
     model_admin: AccessModelAdmin
+    deactivated_too = False
+    """Whether it offers people who are deactivated: to ask about them, not to choose them."""
 
     def has_perm(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Let in who may fill the field in: whoever may see, add or change its record.
@@ -52,7 +54,7 @@ class Picker(AutocompleteJsonView):
         target: type[Model] = self.source_field.remote_field.model
         rows = access.nameable(target._default_manager.all(), person(self.request))
         rows = rows.complex_filter(self.source_field.get_limit_choices_to())
-        if issubclass(target, User):
+        if issubclass(target, User) and not self.deactivated_too:
             rows = rows.filter(is_active=True)
         for word in self.term[:LONGEST_TERM].replace("\x00", "").split():
             found = Q(pk__in=[])
@@ -60,6 +62,15 @@ class Picker(AutocompleteJsonView):
                 found |= Q(**{f"{field}__icontains": word})
             rows = rows.filter(found)
         return rows.order_by(*(target._meta.ordering or ()))
+
+
+class AnybodyPicker(Picker):
+    """Offers every person, to those who govern people."""
+
+    deactivated_too = True
+
+    def has_perm(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return access.allows_any(person(request), "change", User)
 
 
 class OwnPasswordForm(AdminOwnPasswordChangeForm):
@@ -78,7 +89,16 @@ class AccessSite(UnfoldAdminSite):
 
     def get_urls(self) -> list[Any]:  # Unfold promises patterns only; there are resolvers too
         """Leave out `/r/`, which redirects to any row of any model (L67)."""
-        return [url for url in super().get_urls() if getattr(url, "name", "") != "view_on_site"]
+        anybody = path("autocomplete/anybody/", self.admin_view(self.anybody_view), name="anybody")
+        return [
+            anybody,
+            *(url for url in super().get_urls() if getattr(url, "name", "") != "view_on_site"),
+        ]
+
+    def anybody_view(self, request: HttpRequest) -> HttpResponse:
+        answer = AnybodyPicker.as_view(admin_site=self)(request)
+        assert isinstance(answer, HttpResponse)
+        return answer
 
     def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
         answer = Picker.as_view(admin_site=self)(request)

@@ -42,6 +42,11 @@ def person(request: HttpRequest) -> User:
     return request.user
 
 
+def opened(request: HttpRequest) -> str:
+    """Return the mark of what was open when this form was filled in; empty where none was sent."""
+    return request.POST.get("as_opened", "")
+
+
 # --- Relations that show only what may be named (L1, L29) -----------------------------------------
 
 
@@ -581,7 +586,17 @@ class AccessModelAdmin(FieldAccess, ModelAdmin):  # type: ignore[misc]  # Unfold
         if obj is not None:
             panels = [panel(request, obj) for panel in self.record_panels]
             context["record_panels"] = [panel for panel in panels if panel]
+            # Once more what was opened, where a form was refused: to send it again is not to have
+            # read what it says now.
+            context["as_opened"] = opened(request) or self.as_it_stands(obj)
         return context
+
+    def as_it_stands(self, obj: Model) -> str:
+        """Return a mark of what this form writes, for screens whose operation compares it.
+
+        They show it by the template `accounts/as_opened.html` and hand over what `opened` returns.
+        """
+        return ""
 
     def reasons(self, request: HttpRequest, obj: Model, action: str) -> list[str]:
         """Return why this person may not do this, in sentences."""

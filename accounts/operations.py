@@ -13,7 +13,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.validators import validate_email
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError, connection, models, transaction
 from django.db.models import F
 
 from accounts import access, audit, catalogue
@@ -56,6 +56,9 @@ on_permissions_changing: list[Callable[[Actor], AbstractContextManager[None]]] =
 
 Both in the change's transaction. What it raises (an `AccountsError`) takes the change back."""
 
+where_named: list[Callable[[Team], Iterable[str]]] = []
+"""A slot for upper floors: where a team is still named, in words; such a team is not deleted."""
+
 
 @contextmanager
 def _permissions_changing(actor: Actor) -> Iterator[None]:
@@ -82,6 +85,45 @@ def require_super_admin(actor: Actor) -> None:
     """Raise `NotAllowed` unless a super admin or a named system actor asks (R91)."""
     if isinstance(actor, User) and not (actor.is_active and actor.is_superuser):
         raise NotAllowed("Only a super admin may do this.")
+
+
+def mark(said: object) -> str:
+    """Return a mark of what a form showed; another one as soon as anything of it is changed."""
+    return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def as_it_stands(subject: User | Team | PermissionSet) -> str:
+    """Return a mark of all that the form of a person, a team or a permission set writes.
+
+    Of the columns as this instance has them, so that a page is never newer than its mark.
+    """
+    if isinstance(subject, User):
+        names = [subject.email, subject.first_name, subject.last_name]
+        return mark([*names, subject.permission_set_id, _team_data(subject)])
+    if isinstance(subject, Team):
+        return mark([subject.name, subject.parent_id])
+    tools = sorted(subject.tools.values_list("key", "option"))
+    return mark([subject.name, subject.description, sorted(scopes_of(subject).items()), tools])
+
+
+def _require_as_opened(stored: User | Team | PermissionSet, as_opened: str | None) -> None:
+    """Raise where a form is out of date. Whoever read nothing before leaves the mark out."""
+    if as_opened is not None and as_opened != as_it_stands(stored):
+        raise InvalidChange(
+            f"Somebody changed this {stored._meta.verbose_name} while you had it open. Nothing was "
+            "saved; open it again to see what it says now."
+        )
+
+
+def _one_at_a_time(what: str) -> None:
+    """Let changes of one sort wait for each other, until this transaction ends.
+
+    Asked before anything is read. SQLite's transactions already do; on PostgreSQL it is no row
+    that is locked, so that it holds for what is not there yet, and nobody else waits.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"accounts.{what}"])
 
 
 # --- People ---------------------------------------------------------------------------------------
@@ -135,9 +177,16 @@ def change_person(
     email: str,
     first_name: str,
     last_name: str,
+    as_opened: str | None = None,
 ) -> None:
-    """Change a person's name or log-in."""
+    """Change a person's name or log-in.
+
+    `as_opened` is what `as_it_stands` said when the person's form was read: one that is out of
+    date changes nothing. It holds for the set and the teams too, if they follow in one transaction.
+    """
     require(actor, "change", person)
+    _one_at_a_time("people")
+    _require_as_opened(User.objects.get(pk=person.pk), as_opened)
     wanted = {
         "email": _free_email(email, besides=person),
         "first_name": first_name.strip(),
@@ -181,6 +230,7 @@ def set_teams(
 ) -> None:
     """Put a person into exactly these teams (E19, E23)."""
     require(actor, "change", person)
+    _one_at_a_time("people")
     before = _team_data(person)
     _write_teams(person, main_team, extra_teams)
     after = _team_data(person)
@@ -192,6 +242,7 @@ def set_teams(
 def assign_set(person: User, *, actor: Actor, permission_set: PermissionSet | None) -> None:
     """Give a person this permission set; it replaces what they had (E12)."""
     require(actor, "change", person)
+    _one_at_a_time("people")
     before = User.objects.values_list("permission_set", flat=True).get(pk=person.pk)
     after = permission_set.pk if permission_set else None
     if before == after:
@@ -222,6 +273,7 @@ def _tools_of(set_id: int | None) -> set[str]:
 def make_super_admin(person: User, *, actor: Actor) -> None:
     """Make a person a super admin (R91)."""
     require_super_admin(actor)
+    _one_at_a_time("people")
     others = User.objects.filter(pk=person.pk, is_active=True, is_superuser=False)
     with _permissions_changing(actor):
         if others.update(is_superuser=True):
@@ -234,6 +286,7 @@ def remove_super_admin(person: User, *, actor: Actor, permission_set: Permission
     require_super_admin(actor)
     if actor == person:
         raise NotAllowed("Nobody demotes themselves. Ask another super admin to do it.")
+    _one_at_a_time("people")
     with _permissions_changing(actor):
         _lock_super_admins()
         if User.objects.filter(pk=person.pk, is_superuser=True).update(
@@ -257,6 +310,7 @@ def deactivate(person: User, *, actor: Actor) -> None:
     require(actor, "change", person)
     if actor == person:
         raise NotAllowed("Nobody deactivates themselves. Ask another super admin to do it.")
+    _one_at_a_time("people")
     with _permissions_changing(actor):
         _lock_super_admins()
         if User.objects.filter(pk=person.pk, is_active=True).update(
@@ -328,11 +382,15 @@ def _keep_a_super_admin(what: str) -> None:
 
 # --- Teams ----------------------------------------------------------------------------------------
 
+Tree = Mapping[int, int | None]
+"""Team → the team above it, by key."""
+
 
 @operation
 def create_team(*, actor: Actor, name: str, parent: Team | None = None) -> Team:
     """Add a team, below another one or at the top."""
     require(actor, "add", Team)
+    _locked_tree(parent)
     team = Team(name=_free_team_name(name), parent=parent)
     team.save(force_insert=True)
     rewrite_reach()
@@ -341,14 +399,22 @@ def create_team(*, actor: Actor, name: str, parent: Team | None = None) -> Team:
 
 
 @operation
-def change_team(team: Team, *, actor: Actor, name: str, parent: Team | None) -> None:
-    """Rename a team or hang it elsewhere in the tree."""
+def change_team(
+    team: Team, *, actor: Actor, name: str, parent: Team | None, as_opened: str | None = None
+) -> None:
+    """Rename a team or hang it elsewhere in the tree.
+
+    `as_opened` is what `as_it_stands` said when it was read: a form that is out of date changes
+    nothing.
+    """
     require(actor, "change", team)
-    if parent is not None and TeamReach.objects.filter(above=team, below=parent).exists():
+    tree = _locked_tree(team, parent)
+    stored = Team.objects.get(pk=team.pk)
+    _require_as_opened(stored, as_opened)
+    if parent is not None and team.pk in _upwards(parent.pk, tree):
         raise InvalidChange(
             f"{parent} is {team} itself or below it. Choose a team outside its own branch."
         )
-    stored = Team.objects.get(pk=team.pk)
     free_name = _free_team_name(name, besides=team)
     after = {"name": free_name, "parent": parent and parent.pk}
     before = {"name": stored.name, "parent": stored.parent_id}
@@ -362,17 +428,17 @@ def change_team(team: Team, *, actor: Actor, name: str, parent: Team | None) -> 
 
 @operation
 def delete_team(team: Team, *, actor: Actor) -> None:
-    """Remove an empty team."""
+    """Remove an empty team that nothing names any more: no rule, no field, no share."""
     require(actor, "delete", team)
+    _locked_tree(team)
     if Membership.objects.filter(team=team).exists() or Team.objects.filter(parent=team).exists():
         raise InvalidChange("This team still has members or teams below it. Move them first.")
-    audit.record("team.delete", actor=actor, on=team, data={"name": team.name})
-    try:
-        team.delete()
-    except models.ProtectedError:
+    if places := [place for named in where_named for place in named(team)]:
         raise InvalidChange(
-            "This team is still used by a stage rule. Change the rule first."
-        ) from None
+            f"This team is still named in {'; in '.join(places)}. Take it out there first."
+        )
+    audit.record("team.delete", actor=actor, on=team, data={"name": team.name})
+    team.delete()
     rewrite_reach()
 
 
@@ -386,15 +452,38 @@ def _free_team_name(name: str, besides: Team | None = None) -> str:
     return name
 
 
+def _locked_tree(*named: Team | None) -> Tree:
+    """Return the tree, which nobody else changes until this transaction ends.
+
+    Read after the lock: whoever waited for it would otherwise decide by the tree of before.
+    Raises where a team that the change names is gone.
+    """
+    _one_at_a_time("teams")
+    tree = dict(Team.objects.order_by().values_list("pk", "parent"))
+    if any(team is not None and team.pk not in tree for team in named):
+        raise InvalidChange("This team does not exist any more. Open the list of teams again.")
+    return tree
+
+
+def _upwards(team: int, tree: Tree) -> list[int]:
+    """Return a team and those above it, nearest first; raise where that leads round in a circle."""
+    passed = [team]
+    while (above := tree[passed[-1]]) is not None:
+        if above in passed:
+            circle = passed[passed.index(above) :]
+            names = Team.objects.filter(pk__in=circle).values_list("name", flat=True)
+            raise InvalidChange(
+                f"These teams hang below each other in a circle: {', '.join(names)}. Hang one of "
+                "them elsewhere, or at the top, first."
+            )
+        passed.append(above)
+    return passed
+
+
 def rewrite_reach() -> None:
     """Work the closure out anew from the tree; a few hundred teams take milliseconds."""
-    parents = dict(Team.objects.values_list("pk", "parent"))
-    wanted = set()
-    for team in parents:
-        above: int | None = team
-        while above is not None:
-            wanted.add((above, team))
-            above = parents[above]
+    tree = _locked_tree()
+    wanted = {(above, team) for team in tree for above in _upwards(team, tree)}
     present = set(TeamReach.objects.values_list("above", "below"))
     gone = present - wanted
     for above_id, below_id in gone:
@@ -436,14 +525,6 @@ def scopes_of(permission_set: PermissionSet) -> dict[str, dict[str, int | bool]]
     return {row.pop("object"): row for row in permission_set.scopes.values("object", *columns)}
 
 
-def as_it_stands(permission_set: PermissionSet) -> str:
-    """Return a mark of all that a stored set says; another one as soon as anything is changed."""
-    rows = PermissionSet.objects.filter(pk=permission_set.pk).values_list("name", "description")
-    tools = sorted(permission_set.tools.values_list("key", "option"))
-    said = [rows.first(), sorted(scopes_of(permission_set).items()), tools]
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
-
-
 @operation
 def change_set(
     permission_set: PermissionSet,
@@ -463,11 +544,7 @@ def change_set(
     require(actor, "change", permission_set)
     # Locked, so that of two who change it at once the second is held against the first.
     stored = PermissionSet.objects.select_for_update().get(pk=permission_set.pk)
-    if as_opened is not None and as_opened != as_it_stands(stored):
-        raise InvalidChange(
-            "Somebody changed this permission set while you had it open. Nothing was saved; open "
-            "it again to see what it says now."
-        )
+    _require_as_opened(stored, as_opened)
     stored.name = _free_set_name(name, besides=stored)
     stored.description = description.strip()
     stored.save()

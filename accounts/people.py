@@ -1,11 +1,21 @@
-"""Finding people by name, as pickers and lists do (R7)."""
+"""Finding people, as pickers and lists do (R7)."""
 
 from __future__ import annotations
 
-from django.db.models import QuerySet, Value
+from collections.abc import Iterable
+
+from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Concat
 
 from accounts.models import User
+
+
+def selectable(chosen: Iterable[int] = ()) -> QuerySet[User]:
+    """Return whom a list of boxes offers: active people, and those who are chosen already.
+
+    Else saving would take a deactivated person out, who may come back one day.
+    """
+    return User.objects.filter(Q(is_active=True) | Q(pk__in=list(chosen)))
 
 
 def named(people: QuerySet[User], words: str) -> QuerySet[User]:

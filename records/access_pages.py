@@ -25,6 +25,12 @@ LONGEST_NAME = 80
 PEOPLE_PER_PAGE = 50
 
 
+class AnybodySelect(AutocompleteSelect):
+    """Picks any person, deactivated ones too: of them there is a question as well."""
+
+    url_name = "%s:anybody"
+
+
 class PersonForm(forms.Form):
     """Whom to ask about, and which action."""
 
@@ -107,7 +113,7 @@ class AccessPages(AccessModelAdmin):
     def access_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Answer for one person and one action: the verdict, every finding, what would help."""
         obj = self._asked(request, object_id, {"user", "action"})
-        picker = AutocompleteSelect(
+        picker = AnybodySelect(
             self.model._meta.get_field("owner"),
             self.admin_site,
             attrs={"class": "unfold-filter-autocomplete", "data-ajax--cache": "false"},

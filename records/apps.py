@@ -16,11 +16,12 @@ class RecordsConfig(AppConfig):
         from accounts.audit import shown_data, things
         from accounts.catalogue import ObjectKind, register
         from accounts.modeladmin import AccessModelAdmin
-        from accounts.operations import on_leaving
+        from accounts.operations import on_leaving, where_named
         from records.history import without_hidden_fields
         from records.models import Company, Contact, Deal, Ticket
         from records.share_screens import shares_panel
         from records.sharing import end_with_receiver
+        from records.teams import places
 
         register(ObjectKind("contact", Contact, "Contact", "Contacts"))
         register(ObjectKind("company", Company, "Company", "Companies"))
@@ -30,5 +31,6 @@ class RecordsConfig(AppConfig):
             {"pipeline": "Pipeline", "stage": "Stage", "property": "Field", "import": "Import"}
         )
         on_leaving.append(end_with_receiver)
+        where_named.append(places)
         AccessModelAdmin.record_panels.append(shares_panel)
         shown_data.append(without_hidden_fields)

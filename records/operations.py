@@ -16,7 +16,7 @@ from django.utils import timezone
 from accounts import access, audit, catalogue
 from accounts.audit import Actor, System, operation
 from accounts.models import Rank, Team, User
-from accounts.operations import require
+from accounts.operations import mark, require
 from records.models import Pipeline, Property, PropertyGrant, Record, Stage, StageRule
 from records.models.properties import fixed_fields, hidden_fields, veiled_fields
 from records.rules import SHARED
@@ -37,7 +37,7 @@ class NotFound(RecordError):
 
 
 class Stale(RecordError):
-    """Somebody else saved the record since it was read."""
+    """Somebody else saved the record, or the settings, since they were read."""
 
 
 class Invalid(RecordError):
@@ -51,6 +51,11 @@ class HandOver(RecordError):
 OWNERS_STAY = (
     "You may edit this record only because it is shared with you, and a share does not change "
     "owners. Ask one of its owners to do it."
+)
+
+SAVED_MEANWHILE = (
+    "Somebody else saved this record since you opened it. Open it again, and repeat your change if "
+    "it is still wanted."
 )
 
 # --- Records --------------------------------------------------------------------------------------
@@ -104,9 +109,11 @@ def change(
     after = model._base_manager.get(pk=before.pk)
     for name, value in values.items():
         setattr(after, name, value)
-    changed = sorted(name for name in values if _raw(after, name) != _raw(before, name))
+    # What stays dots for the actor is always written: that nothing was would tell them the value.
+    dots = veiled_fields(actor, model) if isinstance(actor, User) else frozenset()
+    changed = sorted(n for n in values if n in dots or _raw(after, n) != _raw(before, n))
     if not changed and (isinstance(actor, System) or access.allows(actor, "change", before)):
-        return before  # nothing to write, and nothing to log
+        return before  # nothing to write or to log, whatever version was read: a second click
     _check_relations(after, changed, actor)
     _check_fields(after, changed)
     owners = [name for name in changed if name in model.owner_fields]
@@ -302,10 +309,7 @@ def _write(
         raise NotAllowed(" ".join(refusal(actor, action, before)))
     if isinstance(actor, User) and not access.allows(actor, action, before, without=without):
         raise NotAllowed(OWNERS_STAY)
-    raise Stale(
-        "Somebody else saved this record since you opened it. Open it again, and repeat your "
-        "change if it is still wanted."
-    )
+    raise Stale(SAVED_MEANWHILE)
 
 
 def _check_reach(record: Record, actor: Actor, confirmed: bool) -> None:
@@ -370,10 +374,46 @@ def create_pipeline(*, actor: Actor, object: str, name: str) -> Pipeline:
     return pipeline
 
 
+def pipeline_as_it_stands(pipeline: Pipeline) -> str:
+    """Return a mark of a pipeline's name and stages; its columns as this instance has them."""
+    return mark([pipeline.name, list(pipeline.stages.order_by("pk").values())])
+
+
+def rule_as_it_stands(pipeline: Pipeline) -> str:
+    """Return a mark of who may edit in which stages of a pipeline."""
+    rule = StageRule.objects.filter(pipeline=pipeline).first()
+    return mark(rule and _rule_data(rule))
+
+
+def _require_as_opened(as_opened: str | None, now: str, what: str) -> None:
+    """Raise where a form is out of date. Whoever read nothing before leaves the mark out."""
+    if as_opened is not None and as_opened != now:
+        raise Stale(
+            f"Somebody changed this {what} while you had it open. Nothing was saved; open it again "
+            "to see what it says now."
+        )
+
+
+def _locked_pipeline(pipeline: Pipeline) -> Pipeline:
+    """Return the stored pipeline; two who change it, its stages or its rule wait for each other."""
+    stored = Pipeline.objects.select_for_update(no_key=True).filter(pk=pipeline.pk).first()
+    if stored is None:
+        raise NotFound("This pipeline does not exist any more. Open the list of pipelines again.")
+    return stored
+
+
 @operation
-def change_pipeline(pipeline: Pipeline, *, actor: Actor, name: str) -> None:
-    """Rename a pipeline; its object never changes, since records stand in its stages."""
+def change_pipeline(
+    pipeline: Pipeline, *, actor: Actor, name: str, as_opened: str | None = None
+) -> None:
+    """Rename a pipeline; its object never changes, since records stand in its stages.
+
+    `as_opened` is what `pipeline_as_it_stands` said when it was read: a form that is out of date
+    changes nothing. It holds for the stages too, if they follow in one transaction.
+    """
     require(actor, "change", pipeline)
+    stored = _locked_pipeline(pipeline)
+    _require_as_opened(as_opened, pipeline_as_it_stands(stored), "pipeline")
     if Pipeline.objects.filter(pk=pipeline.pk).exclude(name=name).update(name=name):
         audit.record("pipeline.change", actor=actor, on=pipeline, data={"fields": ["name"]})
 
@@ -390,9 +430,22 @@ def delete_pipeline(pipeline: Pipeline, *, actor: Actor) -> None:
 
 @operation
 def save_stage(stage: Stage, *, actor: Actor) -> None:
-    """Add a stage to its pipeline, or write its name, position and outcome."""
+    """Add a stage to its pipeline, or write its name, position and outcome.
+
+    It stays in its pipeline: the rule there would go on to bind it, and nobody would read why.
+    """
     require(actor, "change" if stage.pk else "add", stage if stage.pk else Stage)
     action = "stage.change" if stage.pk else "stage.create"
+    _locked_pipeline(stage.pipeline)
+    if stage.pk:
+        stored = Stage.objects.filter(pk=stage.pk).first()
+        if stored is None:
+            raise NotFound("This stage does not exist any more. Open its pipeline again.")
+        if stored.pipeline_id != stage.pipeline_id:
+            raise Invalid(
+                f"The stage “{stored.name}” stays in its pipeline {stored.pipeline}. Add a stage "
+                f"to {stage.pipeline} instead, and move the records there."
+            )
     stage.save()
     audit.record(action, actor=actor, on=stage, data={"pipeline": stage.pipeline_id})
 
@@ -401,6 +454,7 @@ def save_stage(stage: Stage, *, actor: Actor) -> None:
 def delete_stage(stage: Stage, *, actor: Actor) -> None:
     """Remove a stage in which no record stands."""
     require(actor, "delete", stage)
+    _locked_pipeline(stage.pipeline)
     audit.record("stage.delete", actor=actor, on=stage, data={"pipeline": stage.pipeline_id})
     try:
         stage.delete()
@@ -421,9 +475,16 @@ def set_stage_rule(
     editors: str = StageRule.Editors.SUPER_ADMINS,
     users: Iterable[User] = (),
     teams: Iterable[Team] = (),
+    as_opened: str | None = None,
 ) -> StageRule:
-    """Lay down who may edit records in some stages of a pipeline; holds at once (R105, R110)."""
+    """Lay down who may edit records in some stages of a pipeline; holds at once (R105, R110).
+
+    `as_opened` is what `rule_as_it_stands` said when it was read: a form that is out of date
+    changes nothing.
+    """
     require(actor, "change", pipeline)
+    _locked_pipeline(pipeline)
+    _require_as_opened(as_opened, rule_as_it_stands(pipeline), "rule")
     stages, users, teams = list(stages), list(users), list(teams)
     if foreign := [stage for stage in stages if stage.pipeline_id != pipeline.pk]:
         raise Invalid(f"“{foreign[0].name}” is a stage of another pipeline.")
@@ -477,6 +538,15 @@ def flag_property(*, actor: Actor, object: str, name: str, sensitive: bool) -> P
     return flagged
 
 
+def field_as_it_stands(row: Property) -> str:
+    """Return a mark of all that is said about a field; its columns as this instance has them."""
+    return mark(_property_data(row))
+
+
+NOTHING_SAID = ""
+"""What a form was opened on about whose field nothing is said yet: no mark of a row is this."""
+
+
 @operation
 def restrict_property(
     *,
@@ -488,8 +558,12 @@ def restrict_property(
     editors: Iterable[User | Team] = (),
     sensitive: bool = False,
     highly_sensitive: bool = False,
+    as_opened: str | None = None,
 ) -> Property:
     """Lay down everything that is said about one field; it holds on the next request (E24, E29).
+
+    `as_opened` is what `field_as_it_stands` said when it was read, or `NOTHING_SAID`: a form that
+    is out of date changes nothing.
 
     `viewers` and `editors` count where `access` is `chosen`; whoever is both is an editor. They are
     written exactly, and the event tells what was before (E28). Highly sensitive is sensitive too.
@@ -506,6 +580,9 @@ def restrict_property(
                 "Choose at least one person or team, or make the field private to super admins."
             )
     row, created = Property.objects.get_or_create(object=object, name=name)
+    # Locked, so that of two who change it at once the second is held against the first.
+    row = Property.objects.select_for_update(no_key=True).get(pk=row.pk)
+    _require_as_opened(as_opened, NOTHING_SAID if created else field_as_it_stands(row), "field")
     before = _property_data(row)
     Property.objects.filter(pk=row.pk).update(
         access=access,

@@ -7,15 +7,16 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from unfold.decorators import display
 from unfold.widgets import UnfoldBooleanSwitchWidget
 
-from accounts.modeladmin import AccessInline, AccessModelAdmin, person
+from accounts.modeladmin import AccessInline, AccessModelAdmin, opened, person
 from accounts.models import Team, User
+from accounts.people import selectable
 from records import operations
 from records.models import Pipeline, Stage, StageRule
 from records.operations import RecordError
@@ -58,14 +59,18 @@ class RuleForm(forms.Form):
         help_text="Members count, main and extra; teams above are not implied.",
     )
     users = forms.ModelMultipleChoiceField(
-        queryset=User.objects.filter(is_active=True),
+        queryset=User.objects.none(),
         required=False,
         label="People",
         widget=forms.CheckboxSelectMultiple(attrs={"class": "plain-boxes is-long"}),
     )
 
-    def __init__(self, *args: Any, pipeline: Pipeline, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, pipeline: Pipeline, rule: StageRule | None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
+        users = selectable(rule.users.values_list("pk", flat=True) if rule else ())
+        self.fields["users"].queryset = users  # type: ignore[attr-defined]  # a model choice field
         stages = pipeline.stages.all()
         self.fields["stages"].queryset = stages  # type: ignore[attr-defined]  # a model choice field
         self.fields["stages"].label_from_instance = lambda stage: stage.name  # type: ignore[attr-defined]  # a model choice field
@@ -88,7 +93,12 @@ class PipelineAdmin(AccessModelAdmin):
     sortable_by = ("name", "object")
     fields = ("object", "name")
     inlines = (StageInline,)
+    change_form_before_template = "accounts/as_opened.html"
     change_form_outer_before_template = "records/pipeline_rule_link.html"
+
+    def as_it_stands(self, obj: Model) -> str:
+        assert isinstance(obj, Pipeline)
+        return operations.pipeline_as_it_stands(obj)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).prefetch_related("stages", "rule__stages")
@@ -116,7 +126,12 @@ class PipelineAdmin(AccessModelAdmin):
         obj.pk = made.pk
 
     def change(self, request: HttpRequest, obj: Any, form: Any) -> None:
-        operations.change_pipeline(obj, actor=person(request), name=form.cleaned_data["name"])
+        operations.change_pipeline(
+            obj,
+            actor=person(request),
+            name=form.cleaned_data["name"],
+            as_opened=opened(request),
+        )
 
     def remove(self, request: HttpRequest, obj: Any) -> None:
         operations.delete_pipeline(obj, actor=person(request))
@@ -143,6 +158,8 @@ class PipelineAdmin(AccessModelAdmin):
         pipeline: Pipeline = self.found(request, object_id)
         if not self.has_change_permission(request, pipeline):
             raise PermissionDenied
+        # Before the rule is read: a page must not be newer than its mark.
+        as_opened = opened(request) or operations.rule_as_it_stands(pipeline)
         rule = StageRule.objects.filter(pipeline=pipeline).first()
         initial = rule and {
             "enabled": rule.enabled,
@@ -152,18 +169,28 @@ class PipelineAdmin(AccessModelAdmin):
             "teams": rule.teams.all(),
         }
         posted = request.POST if request.method == "POST" else None
-        form = RuleForm(posted, initial=initial, pipeline=pipeline)
+        form = RuleForm(posted, initial=initial, pipeline=pipeline, rule=rule)
         back = reverse("admin:records_pipeline_change", args=[pipeline.pk])
         if request.method == "POST" and form.is_valid():
-            operations.set_stage_rule(pipeline, actor=person(request), **form.cleaned_data)
-            messages.success(request, f"The rule of {pipeline} holds from now on.")
-            return HttpResponseRedirect(back)
+            try:
+                operations.set_stage_rule(
+                    pipeline,
+                    actor=person(request),
+                    as_opened=opened(request),
+                    **form.cleaned_data,
+                )
+            except RecordError as refusal:
+                form.add_error(None, str(refusal))
+            else:
+                messages.success(request, f"The rule of {pipeline} holds from now on.")
+                return HttpResponseRedirect(back)
         context = {
             **self.admin_site.each_context(request),
             "title": "Editing access by stage",
             "opts": self.opts,
             "original": pipeline,
             "form": form,
+            "as_opened": as_opened,
             "back": back,
         }
         return TemplateResponse(request, "records/stage_rule.html", context)

@@ -12,8 +12,9 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts import access, catalogue
-from accounts.modeladmin import AccessForm, AccessModelAdmin, person
-from accounts.models import Team, User
+from accounts.modeladmin import AccessForm, AccessModelAdmin, opened, person
+from accounts.models import Team
+from accounts.people import selectable
 from records import operations
 from records.models import Property, PropertyGrant, Record
 from records.operations import RecordError
@@ -23,7 +24,7 @@ LEVELS = PropertyGrant.Level
 
 def _people() -> dict[str, Any]:
     return {
-        "queryset": User.objects.filter(is_active=True),
+        "queryset": selectable(),
         "required": False,
         "widget": forms.CheckboxSelectMultiple(attrs={"class": "plain-boxes is-long"}),
     }
@@ -56,10 +57,14 @@ class PropertyForm(AccessForm):
         super().__init__(*args, **kwargs)
         if self.instance.pk is None:
             return
+        grants = list(self.instance.grants.values_list("level", "user", "team"))
+        people = selectable(user for _, user, _ in grants if user)
         for level, kind in ((LEVELS.VIEW, "viewer"), (LEVELS.EDIT, "editor")):
-            rows = list(self.instance.grants.filter(level=level).values_list("user", "team"))
+            rows = [(user, team) for stored, user, team in grants if stored == level]
             self.initial[f"{kind}_people"] = [user for user, _ in rows if user]
             self.initial[f"{kind}_teams"] = [team for _, team in rows if team]
+            if f"{kind}_people" in self.fields:
+                self.fields[f"{kind}_people"].queryset = people  # type: ignore[attr-defined]  # a model choice field
 
     def clean(self) -> dict[str, Any]:
         """Highly sensitive is sensitive too, whether or not both were switched on."""
@@ -107,6 +112,7 @@ class PropertyAdmin(AccessModelAdmin):
     list_filter = ("sensitive", "highly_sensitive")
     sortable_by = ()
     form = PropertyForm
+    change_form_before_template = "accounts/as_opened.html"
     readonly_fields = ("label",)
     compressed_fields = True
     fieldsets = (
@@ -131,6 +137,10 @@ class PropertyAdmin(AccessModelAdmin):
     # only super admins have: laying a restriction down.
     def may(self, request: HttpRequest, action: str, obj: Model | str | None = None) -> bool:
         return access.allows_any(person(request), "add", Property)
+
+    def as_it_stands(self, obj: Model) -> str:
+        assert isinstance(obj, Property)
+        return operations.field_as_it_stands(obj)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request)
@@ -161,12 +171,14 @@ class PropertyAdmin(AccessModelAdmin):
 
     def create(self, request: HttpRequest, obj: Any, form: Any) -> None:
         object_key, _, name = form.cleaned_data["field"].partition(".")
-        obj.pk = self._restrict(request, object_key, name, form).pk
+        obj.pk = self._restrict(request, object_key, name, form, operations.NOTHING_SAID).pk
 
     def change(self, request: HttpRequest, obj: Any, form: Any) -> None:
-        self._restrict(request, obj.object, obj.name, form)
+        self._restrict(request, obj.object, obj.name, form, opened(request))
 
-    def _restrict(self, request: HttpRequest, object_key: str, name: str, form: Any) -> Property:
+    def _restrict(
+        self, request: HttpRequest, object_key: str, name: str, form: Any, as_opened: str
+    ) -> Property:
         values = form.cleaned_data
         return operations.restrict_property(
             actor=person(request),
@@ -177,4 +189,5 @@ class PropertyAdmin(AccessModelAdmin):
             editors=[*values["editor_people"], *values["editor_teams"]],
             sensitive=values["sensitive"],
             highly_sensitive=values["highly_sensitive"],
+            as_opened=as_opened,
         )

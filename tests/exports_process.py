@@ -1,10 +1,11 @@
-"""Real processes that race in tests of exports; what they do is said by their arguments.
+"""Real processes that race in tests; what they do is said by their arguments.
 
 A process prints `ready` when it could start and begins when it reads a line, so that a test lets
 several go at the same moment and nobody has to sleep. Run as `python -m tests.exports_process`.
 """
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -32,6 +33,10 @@ class Racer:
         """Return its next line; empty when it ended."""
         assert self.process.stdout is not None
         return self.process.stdout.readline().strip()
+
+    def has_said(self) -> bool:
+        """Tell whether it has said something that nobody has read yet, or has ended."""
+        return bool(select.select([self.process.stdout], [], [], 0)[0])
 
     def go(self) -> None:
         assert self.process.stdin is not None
@@ -222,6 +227,35 @@ def leave(email: str, by: str) -> None:
         say("done")
 
 
+def move(team_id: str, parent_id: str, email: str, hold: str) -> None:
+    """Hang a team below another one, or at the top for “none”, and say how it went.
+
+    With `hold`, stop in the transaction, when everything is written, until it is let go once more.
+    """
+    from accounts import operations
+    from accounts.models import Team, User
+
+    team, actor = Team.objects.get(pk=team_id), User.objects.get(email=email)
+    parent = None if parent_id == "none" else Team.objects.get(pk=parent_id)
+    rewrite = operations.rewrite_reach
+
+    def held() -> None:
+        rewrite()
+        say("moved")
+        wait_for_go()
+
+    if hold == "hold":
+        operations.rewrite_reach = held
+    say("ready")
+    wait_for_go()
+    try:
+        operations.change_team(team, actor=actor, name=team.name, parent=parent)
+    except operations.AccountsError as refusal:
+        say(f"{type(refusal).__name__}: {refusal}")
+    else:
+        say("done")
+
+
 if __name__ == "__main__":
     import django
 
@@ -234,5 +268,6 @@ if __name__ == "__main__":
         "download": download,
         "click": click,
         "leave": leave,
+        "move": move,
     }
     steps[sys.argv[1]](*sys.argv[2:])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from io import StringIO
 from typing import Any
@@ -532,6 +533,28 @@ def test_deleted_and_absent_records_answer_the_same(
     absent = client.get(page(Deal(pk=10**9), name))
     assert deleted.status_code == absent.status_code == 404
     assert deleted.content == absent.content
+
+
+def test_access_can_be_asked_about_a_deactivated_person_too(c: TinyCompany, client: Client) -> None:
+    client.force_login(c.sam)
+    text = client.get(page(c.deals["freds"], "access")).text
+    offers = re.search(r'data-ajax--url="([^"]+)"', text)
+    assert offers is not None
+    assert offers[1] == "/admin/autocomplete/anybody/"
+    asked = f"{offers[1]}?app_label=records&model_name=deal&field_name=owner&term="
+    found = client.get(f"{asked}Fred").json()["results"]
+    assert found == [{"id": str(c.fred.pk), "text": "Fred (deactivated)"}]
+    assert [each["text"] for each in client.get(f"{asked}Rob").json()["results"]] == ["Rob"]
+    answer = client.get(page(c.deals["freds"], f"access/?user={c.fred.pk}").removesuffix("/")).text
+    assert "Fred (deactivated)" in answer
+    assert re.search(r'scope="row">inactive</th>\s*<td>takes away</td>\s*<td><span', answer)
+    # Whoever does not govern people is offered nobody there; elsewhere active people are offered.
+    for name in ("rita", "mona", "eve"):
+        client.force_login(c.people[name])
+        assert client.get(f"{asked}Fred").status_code == 403
+        assert client.get(f"{asked}Rob").status_code == 403
+    client.force_login(c.sam)
+    assert client.get(f"{asked.replace('anybody/', '')}Fred").json()["results"] == []
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from records import filters, operations
 from records.admin import DealAdmin
 from records.models import Company, Contact, Deal, Property, PropertyGrant, Record, Ticket
 from records.models.properties import fixed_fields, hidden_fields
-from records.operations import Invalid, NotFound, restrict_property, restrictable
+from records.operations import Invalid, NotFound, Stale, restrict_property, restrictable
 from tests.company import EVERYTHING, TinyCompany
 from tests.exports_kit import ask, completed, path_of, pending, set_policy, table_of
 from tests.factories import (
@@ -599,7 +599,9 @@ def test_settings_screen_is_for_super_admins_and_lays_down_what_was_chosen(
     row = Property.objects.get(object="deal", name="amount")
     text = client.get(f"{base}{row.pk}/change/").text
     assert re.search(rf'name="viewer_people" value="{c.rita.pk}"[^>]* checked', text)
-    secret = {"access": "everyone_view", "highly_sensitive": "on"}
+    mark = re.search(r'name="as_opened" value="(\w{64})"', text)
+    assert mark is not None
+    secret = {"access": "everyone_view", "highly_sensitive": "on", "as_opened": mark[1]}
     assert client.post(f"{base}{row.pk}/change/", secret).status_code == 302
     row.refresh_from_db()
     assert (row.sensitive, row.highly_sensitive) == (True, True)
@@ -732,6 +734,45 @@ def test_highly_sensitive_value_is_kept_unless_a_new_one_is_typed(
     deal.refresh_from_db()
     assert deal.amount == 7
     assert operations.reveal(deal, actor=c.fresh("rita"), name="amount") == 7
+
+
+@pytest.mark.parametrize("version", [1, 999], ids=["of now", "stale"])
+@pytest.mark.parametrize("name", ["rita", "sam"])
+def test_right_guess_at_a_highly_sensitive_value_is_answered_like_a_wrong_one(
+    veiled: TinyCompany, client: Client, name: str, version: int
+) -> None:
+    c, deal = veiled, veiled.deals["ritas"]
+    page = f"{address(Deal)}{deal.pk}/change/"
+    client.force_login(c.people[name])
+    stored, wrong = Decimal("48151.62"), Decimal("61626.84")
+    answers = []
+    for guess in (stored, wrong):
+        Deal.objects.filter(pk=deal.pk).update(amount=stored, version=1)
+        logged = AuditEvent.objects.count()
+        answer = client.post(page, posted(deal, amount=guess, record_version=version))
+        shown = plain(answer.text).replace(str(guess), "")
+        deal.refresh_from_db()
+        answers.append(
+            (answer.status_code, shown, deal.version, AuditEvent.objects.count() - logged)
+        )
+        if version == 1:
+            event = AuditEvent.objects.filter(action="deal.change").latest("id")
+            assert (event.actor, event.data) == (c.people[name], {"fields": ["amount"]})
+    right, other = answers
+    assert right == other
+    assert (right[0], *right[2:]) == ((302, 2, 1) if version == 1 else (200, 1, 0))
+    # Neither by the operation, where nothing else is on the form, nor on the way of emptying it.
+    if version == 999:
+        for guess in (stored, wrong):
+            with pytest.raises(Stale):
+                operations.change(
+                    deal, actor=c.people[name], values={"amount": guess}, version=version
+                )
+        for value in (stored, None):
+            Deal.objects.filter(pk=deal.pk).update(amount=value)
+            empty = {"field": "amount", "record_version": version}
+            done = client.post(page.replace("change/", "empty/"), empty, follow=True)
+            assert "Somebody else saved this record" in done.text
 
 
 def test_highly_sensitive_value_is_emptied_where_it_was_just_shown(

@@ -57,7 +57,8 @@ OF_A_MODEL: dict[str, tuple[str, ...]] = {
 OF_THE_SITE = {
     *("", "admin/", "admin/login/", "admin/logout/", "admin/password_change/"),
     *("admin/password_change/done/", "admin/search/", "admin/shared/", "admin/jsi18n/"),
-    *("admin/autocomplete/", "admin/inbox/", "admin/inbox/read/", "admin/inbox/<int:pk>/read/"),
+    *("admin/autocomplete/", "admin/autocomplete/anybody/"),
+    *("admin/inbox/", "admin/inbox/read/", "admin/inbox/<int:pk>/read/"),
     *("admin/inbox/<int:pk>/open/", "admin/<app_label>/", "admin/<url>"),
 }
 REVIEWED = OF_THE_SITE | {
@@ -93,6 +94,7 @@ PICKER = "app_label=records&model_name=deal&field_name=company&term=a"
 HTML = frozenset({"text/html"})
 OTHERWISE = {
     "/admin/autocomplete/": frozenset({"text/html", "application/json"}),
+    "/admin/autocomplete/anybody/": frozenset({"text/html", "application/json"}),
     "/admin/jsi18n/": frozenset({"text/html", "text/javascript"}),
 }
 

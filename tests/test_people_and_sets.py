@@ -181,7 +181,7 @@ def grid(**cells: int) -> dict[str, Any]:
 
 
 def opened(client: Client, address: str) -> dict[str, str]:
-    """Return what a page of a permission set sends back unseen."""
+    """Return what a page of settings sends back unseen."""
     mark = re.search(r'name="as_opened" value="(\w{64})"', client.get(address).text)
     assert mark is not None
     return {"as_opened": mark[1]}
@@ -309,7 +309,7 @@ def test_stage_rule_is_set_by_clicking(c: TinyCompany, client: Client) -> None:
         "editors": "chosen",
         "users": [c.nora.pk],
     }
-    assert client.post(address, posted).status_code == 302
+    assert client.post(address, {**posted, **opened(client, address)}).status_code == 302
     assert not allows(c.fresh("rita"), "change", c.deals["ritas"])
     assert allows(c.fresh("nora"), "change", c.deals["noras"])
     nothing = client.post(address, {"enabled": "on", "editors": "super_admins"})
@@ -356,6 +356,7 @@ def test_pipeline_with_stages_is_made_and_changed_by_clicking(
         "stages-1-position": "2",
         "stages-1-outcome": "won",
     }
+    posted |= opened(client, f"/admin/records/pipeline/{pipeline.pk}/change/")
     refused = client.post(f"/admin/records/pipeline/{pipeline.pk}/change/", posted)
     assert refused.status_code == 200
     assert "Renamed" in refused.text

@@ -7,7 +7,7 @@ import pytest
 from accounts.audit import System
 from accounts.models import AuditEvent
 from records import operations
-from records.models import Company, Deal, StageRule
+from records.models import Company, Deal, Stage, StageRule
 from records.operations import HandOver, Invalid, NotAllowed, NotFound, Stale
 from tests.company import TinyCompany
 
@@ -20,6 +20,9 @@ def test_saving_without_a_change_writes_and_logs_nothing(c: TinyCompany) -> None
     operations.change(deal, actor=c.rita, values={"name": deal.name}, version=1)
     deal.refresh_from_db()
     assert (deal.version, AuditEvent.objects.count()) == (1, before)
+    # A second click on Save sends what the first one wrote, with the version from before it.
+    operations.change(deal, actor=c.rita, values={"name": deal.name}, version=0)
+    assert AuditEvent.objects.count() == before
     with pytest.raises(NotAllowed):
         operations.change(
             c.deals["noras"], actor=c.rita, values={"name": c.deals["noras"].name}, version=1
@@ -72,6 +75,27 @@ def test_switching_the_rule_off_restores_editing_at_once(c: TinyCompany) -> None
     operations.set_stage_rule(vault.stage.pipeline, actor=c.sam, **rule_on)
     with pytest.raises(NotAllowed):
         operations.change(vault, actor=c.rita, values={"name": "locked again"}, version=2)
+
+
+def test_stage_stays_in_its_pipeline(c: TinyCompany) -> None:
+    stage, elsewhere = Stage.objects.get(pk=c.stages["chosen"].pk), c.stages["vault"].pipeline
+    before = stage.pipeline
+    assert elsewhere != before
+    logged = AuditEvent.objects.count()
+    stage.name, stage.pipeline = "Moved", elsewhere
+    for actor in (c.sam, IMPORTER):
+        with pytest.raises(Invalid, match="stays in its pipeline"):
+            operations.save_stage(stage, actor=actor)
+    assert Stage.objects.filter(pk=stage.pk, pipeline=before).exclude(name="Moved").exists()
+    assert AuditEvent.objects.count() == logged
+    stage.pipeline = before
+    operations.save_stage(stage, actor=c.sam)
+    assert Stage.objects.get(pk=stage.pk).name == "Moved"
+    empty = Stage(pipeline=before, name="Empty")
+    operations.save_stage(empty, actor=c.sam)
+    Stage.objects.filter(pk=empty.pk).delete()
+    with pytest.raises(NotFound):  # it does not come back
+        operations.save_stage(empty, actor=IMPORTER)
 
 
 def test_giving_away_needs_confirmation_and_a_stale_version_is_refused(c: TinyCompany) -> None:

@@ -113,7 +113,7 @@ class PropertyGrant(models.Model):
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, related_name="+"
     )
-    # Only a team without members is ever deleted, and then its grants reach nobody.
+    # A team with grants is not deleted: see records.teams.
     team = models.ForeignKey(Team, models.CASCADE, null=True, blank=True, related_name="+")
     level = models.CharField(max_length=10, choices=Level.choices)
 
