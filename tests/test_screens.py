@@ -270,6 +270,42 @@ def test_filters_narrow_within_reach(
     assert shown == {c.deals[name].pk for name in expected}
 
 
+def test_filter_by_team_offers_teams_in_reach_and_no_other(
+    c: TinyCompany, client: Client
+) -> None:
+    """Which records a team owns tells who is in it: names of teams are public, members are not."""
+    every = {"north", "north_a", "south"}
+    expected = {
+        **{"rita": {"north_a"}, "mona": {"north", "north_a"}, "ella": {"south", "north_a"}},
+        **{"lena": set(), "ruth": every, "eve": every, "sam": every},
+    }
+    dialog = "/admin/exports/exportrequest/new/deal/"
+    for name, teams in expected.items():
+        user = c.fresh(name)
+        client.force_login(user)
+        form = filters.bound(Deal, QueryDict(), Deal.objects.none(), user=user).form
+        offered = {team for team in c.teams if c.teams[team] in form.fields["team"].queryset}
+        assert offered == teams, name
+        absent = client.get(f"{LIST}?team=999999")
+        asked = client.get(f"{dialog}?team=999999")
+        for team in every:
+            answer = client.get(f"{LIST}?team={c.teams[team].pk}")
+            same = client.get(f"{dialog}?team={c.teams[team].pk}")
+            if team in teams:
+                assert answer.status_code == 200
+                continue
+            assert (answer.status_code, answer.content) == (400, absent.content)
+            assert (same.status_code, same.content) == (asked.status_code, asked.content)
+    # For one kind of record only: she views every contact, and deals of her team.
+    for model, teams in ((Contact, every), (Deal, {"north_a"})):
+        query = f"team={c.teams['south'].pk}"
+        if teams == every:
+            assert filters.canonical(model, query, user=c.fresh("rita")) == query
+        else:
+            with pytest.raises(filters.BadQuery):
+                filters.canonical(model, query, user=c.fresh("rita"))
+
+
 def test_search_and_palette_and_picker_find_only_what_is_in_reach(
     c: TinyCompany, client: Client
 ) -> None:
