@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.contrib import admin
+from django.http import QueryDict
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
@@ -14,7 +15,8 @@ from accounts.access import allows, allows_any, permitted
 from accounts.modeladmin import AccessInline, AccessModelAdmin
 from accounts.models import AuditEvent, ObjectScope, User
 from accounts.operations import deactivate, reactivate
-from records.models import Company, Deal
+from records import filters
+from records.models import Company, Contact, Deal
 from records.operations import set_stage_rule
 from tests.company import TEAM, TinyCompany
 from tests.factories import PASSWORD, DealFactory
@@ -270,14 +272,17 @@ def test_filters_narrow_within_reach(
     assert shown == {c.deals[name].pk for name in expected}
 
 
-def test_filter_by_team_offers_teams_in_reach_and_no_other(
-    c: TinyCompany, client: Client
-) -> None:
+def test_filter_by_team_offers_teams_in_reach_and_no_other(c: TinyCompany, client: Client) -> None:
     """Which records a team owns tells who is in it: names of teams are public, members are not."""
     every = {"north", "north_a", "south"}
     expected = {
-        **{"rita": {"north_a"}, "mona": {"north", "north_a"}, "ella": {"south", "north_a"}},
-        **{"lena": set(), "ruth": every, "eve": every, "sam": every},
+        "rita": {"north_a"},
+        "mona": {"north", "north_a"},
+        "ella": {"south", "north_a"},
+        "lena": set(),
+        "ruth": every,
+        "eve": every,
+        "sam": every,
     }
     dialog = "/admin/exports/exportrequest/new/deal/"
     for name, teams in expected.items():
