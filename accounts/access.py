@@ -36,7 +36,7 @@ from django.db.models import (
 from django.db.models.query import ModelIterable
 
 from accounts import catalogue
-from accounts.models.people import Membership, TeamReach, User
+from accounts.models.people import Membership, Team, TeamReach, User
 from accounts.models.permissions import ObjectScope, Rank, ToolGrant
 
 M = TypeVar("M", bound=Model)
@@ -681,6 +681,19 @@ def explain_each(user: User, actions: Sequence[str], obj: Model) -> dict[str, Ex
     }
 
 
+def explain_any(user: User, action: str, model: type[Model]) -> Explanation:
+    """Return what `allows_any` says, with every finding that needs no row; no query of its own."""
+    settled_rules = [(r, settled(r.when)) for r in rules_for(Loaded(user), action, model)]
+    return Explanation(
+        allows_any(user, action, model),
+        tuple(
+            Finding(rule.code, rule.allows, when is ALWAYS, rule.because)
+            for rule, when in settled_rules
+            if when is ALWAYS or when is NEVER
+        ),
+    )
+
+
 def answered(obj: Model, questions: Iterable[Q]) -> tuple[bool, ...] | None:
     """Return what the stored row answers to each question, None for an absent one; one query."""
     rows = type(obj)._base_manager.filter(pk=obj.pk)
@@ -758,6 +771,21 @@ def nameable(queryset: QuerySet[M], user: User) -> QuerySet[M]:
     if getattr(queryset.model, "names_are_public", False):
         return queryset if user.is_active else queryset.filter(NEVER)
     return permitted(queryset, user, "view")
+
+
+def teams_told(user: User, model: type[Model]) -> QuerySet[Team]:
+    """Return the teams of which this person may be told whose records of this kind they own.
+
+    Names of teams are public, who is in them is not (R7): one's own teams and those below, and all
+    of them for whoever may view every record of this kind.
+    """
+    person = Loaded(user)
+    key = getattr(model, "object_key", "")
+    everything = person.is_superuser() | person.at_least(key, "view", Rank.EVERYTHING)
+    if settled(person.is_active() & everything) is ALWAYS:
+        return Team.objects.all()
+    below = TeamReach.objects.filter(above__in=person.teams()).values("below")
+    return Team.objects.filter(pk__in=below)
 
 
 def holds_tool(user: User, key: str) -> bool:

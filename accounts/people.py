@@ -1,13 +1,13 @@
-"""Finding people, as pickers and lists do (R7)."""
+"""Finding people by name, as pickers and lists do (R7), and by team, for super admins."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from django.db.models import Q, QuerySet, Value
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Concat
 
-from accounts.models import User
+from accounts.models import Membership, Team, User
 
 
 def selectable(chosen: Iterable[int] = ()) -> QuerySet[User]:
@@ -25,3 +25,14 @@ def named(people: QuerySet[User], words: str) -> QuerySet[User]:
             full_name__icontains=word
         )
     return people.order_by(*(User._meta.ordering or ()))
+
+
+def members(people: QuerySet[User], team: Team) -> QuerySet[User]:
+    """Return those who are in this team, main or extra."""
+    return people.filter(Exists(Membership.objects.filter(team=team, user=OuterRef("pk"))))
+
+
+def with_main_team(people: QuerySet[User]) -> QuerySet[User]:
+    """Add `main_team`, its name or None; inside the caller's query."""
+    main = Membership.objects.filter(user=OuterRef("pk"), is_main=True)
+    return people.annotate(main_team=Subquery(main.values("team__name")))  # type: ignore[no-redef]  # declared on the model for whoever reads it

@@ -10,14 +10,12 @@ import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from django.db.models import Model, Q
+from django.db.models import Count, Model, Q
 
 from accounts import access, catalogue
 from accounts.access import ALWAYS, EXPORT, Loaded
 from accounts.models import Membership, ObjectScope, Rank, Team, TeamReach, User
 from accounts.operations import clamped
-
-MOST_TEAMS = 10
 
 
 class Supposed(Loaded):
@@ -30,6 +28,7 @@ class Supposed(Loaded):
         scope: ObjectScope | None = None,
         tool: str = "",
         team: Team | None = None,
+        as_main: bool = False,
         owner: bool = False,
         share: bool = False,
     ) -> None:
@@ -40,6 +39,7 @@ class Supposed(Loaded):
             scopes={**grants.scopes, scope.object: scope} if scope else grants.scopes,
             tools=grants.tools | {tool} if tool else grants.tools,
             teams=(*grants.teams, team.pk) if team else grants.teams,
+            main_teams=(team.pk,) if team and as_main else grants.main_teams,
             known={},
         )
         super().__init__(twin)
@@ -64,9 +64,10 @@ class Supposed(Loaded):
 class Suggestion:
     """One step that would be enough, as data and in words.
 
-    `kind` is a stable string: box, scope, create, tool, team, stage, share, owner. Of the others
-    only those that the kind needs are set. The words name people, teams and pipelines, whose names
-    are public, and nothing else.
+    `kind` is a stable string: share, owner, stage, team, main_team, tool, create, scope, box. Of
+    the others only those that the kind needs are set. The words name people, teams and pipelines,
+    whose names are public. That a certain team would be enough tells where an owner is, though:
+    such a step is for super admins only (leaks.md L92).
     """
 
     kind: str
@@ -77,15 +78,17 @@ class Suggestion:
     rank: Rank | None = None
     team: Team | None = None
     name: str = ""
+    holders: int = 0
+    """Of a step in the person's permission set: how many active people have that set."""
 
     def sentence(self, other: str = "") -> str:
         """Return the step in words, to the person themselves or about this other one."""
+        whose = f"{other}’s" if other else "your"
         words = self.words.format(
-            who=other or "you",
-            whom=other or "you",
-            whose=f"{other}’s" if other else "your",
-            name=self.name,
+            who=other or "you", whom=other or "you", whose=whose, name=self.name
         )
+        if self.holders > 1:
+            words += f", in {whose} permission set, which {self.holders:,} people have"
         return f"It would be enough if {words}."
 
 
@@ -99,19 +102,50 @@ class Candidate:
 
 
 def first_enough(
-    obj: Model, candidates: Mapping[str, Iterable[Candidate]]
+    user: User, obj: Model, candidates: Mapping[str, Iterable[Candidate]]
 ) -> dict[str, Suggestion | None]:
     """Return, by action, the first step after which the rules would allow it on the stored row.
 
-    One query for all of them.
+    One query for all of them; one more where several teams would do, to take the one that opens the
+    fewest rows; one more where a permission set would change, to tell how many people have it.
     """
     tried = [(action, step) for action, steps in candidates.items() for step in steps]
     verdicts = access.answered(obj, [_after(step, action, type(obj)) for action, step in tried])
     enough: dict[str, Suggestion | None] = dict.fromkeys(candidates)
-    for (action, step), holds in zip(tried, verdicts or (), strict=False):
-        if holds and enough[action] is None:
-            enough[action] = step.suggestion
+    for wanted in candidates:
+        holding = [
+            step
+            for (action, step), holds in zip(tried, verdicts or (), strict=False)
+            if holds and action == wanted
+        ]
+        if holding:
+            enough[wanted] = _opening_least(holding, wanted, type(obj)).suggestion
+    if any(step and step.kind in IN_THE_SET for step in enough.values()):
+        holders = User.objects.filter(permission_set=user.permission_set_id, is_active=True).count()
+        for action, step in enough.items():
+            if step and step.kind in IN_THE_SET:
+                enough[action] = replace(step, holders=holders)
     return enough
+
+
+IN_THE_SET = frozenset({"tool", "create", "scope", "box"})
+
+
+def _opening_least(steps: list[Candidate], action: str, model: type[Model]) -> Candidate:
+    """Return the first step; where it is a team, the team that lets the person reach fewest rows.
+
+    Every other kind stands in the order of what it opens, whatever the rows.
+    """
+    first, teams = steps[0], [step for step in steps if step.suggestion.team]
+    if first not in teams or len(teams) == 1:
+        return first
+    opened = model._base_manager.aggregate(
+        **{
+            str(place): Count("pk", filter=_after(step, action, model))
+            for place, step in enumerate(teams)
+        }
+    )
+    return teams[min(range(len(teams)), key=lambda place: opened[str(place)])]
 
 
 def _after(candidate: Candidate, action: str, model: type[Model]) -> Q:
@@ -122,10 +156,42 @@ def _after(candidate: Candidate, action: str, model: type[Model]) -> Q:
 # --- Steps, from small to large -------------------------------------------------------------------
 
 
-def scope_steps(user: User, action: str, model: type[Model]) -> Iterator[Candidate]:
-    """Yield the box, then each wider scope: what the person's permission set could say instead.
+def share_step(user: User, action: str) -> Candidate:
+    """Return a share of the record, by whoever may change it (E55); it opens this record alone."""
+    words = "somebody who may change it shared it with {whom}"
+    if action == "change":
+        words += " for editing"
+    return Candidate(Suggestion("share", words, action=action), Supposed(user, share=True))
 
-    Only what a set may say by itself: no action reaches further than the one that caps it (R20).
+
+def owner_step(user: User) -> Candidate:
+    """Return becoming an owner of the record, by whoever may change its owners."""
+    step = Suggestion("owner", "{who} became an owner of it")
+    return Candidate(step, Supposed(user, owner=True))
+
+
+def team_steps(user: User, teams: Iterable[Team]) -> Iterator[Candidate]:
+    """Yield joining each of these teams, then having it as main team, which shares with it reach.
+
+    None where the person holds both already.
+    """
+    for team in teams:
+        if team.pk not in user.grants.teams:
+            words = "a super admin put {whom} into the team {name}"
+            step = Suggestion("team", words, team=team, name=str(team))
+            yield Candidate(step, Supposed(user, team=team))
+        if team.pk not in user.grants.main_teams:
+            words = "a super admin made {name} {whose} main team"
+            step = Suggestion("main_team", words, team=team, name=str(team))
+            yield Candidate(step, Supposed(user, team=team, as_main=True))
+
+
+def set_steps(user: User, action: str, model: type[Model]) -> Iterator[Candidate]:
+    """Yield what the person's permission set could say instead: a tool, then each wider scope.
+
+    Only what a set may say by itself: no action reaches further than the one that caps it (R20). A
+    scope is worth raising only from None: with any other, a share or becoming an owner opens less
+    and is enough wherever a wider one would be.
     """
     kind = catalogue.kind_of(model)
     if kind is None or user.permission_set_id is None:
@@ -142,21 +208,18 @@ def scope_steps(user: User, action: str, model: type[Model]) -> Iterator[Candida
             step = Suggestion("create", words, kind.key, action)
             yield Candidate(step, Supposed(user, scope=scope))
         return
-    label = catalogue.ACTION_LABELS[action]
-    if (scope := _allowed(user, kind.key, {f"{action}_unassigned": True})) is not None:
-        words = f"a super admin ticked Unassigned beside {{whose}} {label} scope for {plural}"
-        step = Suggestion("box", words, kind.key, action)
-        yield Candidate(step, Supposed(user, scope=scope))
     held = user.grants.scopes.get(kind.key)
-    for rank in Rank:
-        if rank <= (getattr(held, action) if held else Rank.NONE):
-            continue
-        wanted = {action: int(rank)}
-        if rank == Rank.EVERYTHING:  # the box means nothing beside it
-            wanted[f"{action}_unassigned"] = False
+    if held is not None and getattr(held, action) > Rank.NONE:
+        return
+    label = catalogue.ACTION_LABELS[action]
+    boxed = (Rank.OWNED, True)
+    for rank, box in ((Rank.OWNED, False), boxed, (Rank.TEAM, False), (Rank.EVERYTHING, False)):
+        wanted = {action: int(rank), f"{action}_unassigned": box}
         if (scope := _allowed(user, kind.key, wanted)) is not None:
             words = f"a super admin set {{whose}} {label} scope for {plural} to {rank.label}"
-            step = Suggestion("scope", words, kind.key, action, rank)
+            if box:
+                words += " and ticked Unassigned beside it"
+            step = Suggestion("box" if box else "scope", words, kind.key, action, rank)
             yield Candidate(step, Supposed(user, scope=scope))
 
 
@@ -171,33 +234,3 @@ def _allowed(user: User, object_key: str, wanted: dict[str, int | bool]) -> Obje
     if clamped(changed) != changed or changed == row:
         return None
     return ObjectScope(object=object_key, **changed)  # never saved
-
-
-def teams_of_owners(user: User, obj: Model, owner_fields: Sequence[str]) -> list[Team]:
-    """Return teams of the stored record's owners in which the person is not; one query."""
-    stored = type(obj)._base_manager.filter(pk=obj.pk)
-    owners = access.NEVER
-    for name in owner_fields:
-        owners |= Q(user__in=stored.values(name))
-    theirs = Membership.objects.filter(owners).values("team")
-    return list(Team.objects.filter(pk__in=theirs).exclude(pk__in=user.grants.teams)[:MOST_TEAMS])
-
-
-def team_steps(user: User, teams: Iterable[Team]) -> Iterator[Candidate]:
-    """Yield joining each of these teams."""
-    for team in teams:
-        words = "a super admin put {whom} into the team {name}"
-        step = Suggestion("team", words, team=team, name=str(team))
-        yield Candidate(step, Supposed(user, team=team))
-
-
-def share_step(user: User, action: str) -> Candidate:
-    """Return a share of the record, by whoever may change it (E55)."""
-    step = Suggestion("share", "somebody who may change it shared it with {whom}", action=action)
-    return Candidate(step, Supposed(user, share=True))
-
-
-def owner_step(user: User) -> Candidate:
-    """Return becoming an owner of the record, by whoever may change its owners."""
-    step = Suggestion("owner", "{who} became an owner of it")
-    return Candidate(step, Supposed(user, owner=True))

@@ -16,8 +16,9 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 from accounts import access, catalogue
 from accounts.access import EXPORT
 from accounts.modeladmin import AccessModelAdmin, person
-from accounts.models import User
-from accounts.people import named
+from accounts.models import Team, User
+from accounts.people import members, named, with_main_team
+from records import operations
 from records.models import Record
 from records.why import field_answers, way_out
 
@@ -44,18 +45,31 @@ class PersonForm(forms.Form):
         self.fields["user"].widget = picker
 
 
+HIGHEST = {"view": "View only", "change": "Edit, not delete", "delete": "Delete"}
+"""What a person may do at most, by action; actions in the order of `access.LEVELS`."""
+
+
 class PeopleForm(forms.Form):
-    """Which action, and whose name."""
+    """Which action, and who: in which team, up to which level, of which name (E54)."""
 
     action = forms.ChoiceField(label="Who can", widget=UnfoldAdminSelectWidget)
+    team = forms.ModelChoiceField(Team.objects.all(), required=False)
+    level = forms.ChoiceField(
+        label="At most",
+        required=False,
+        choices=[("", "Any"), *HIGHEST.items()],
+        widget=UnfoldAdminSelectWidget,
+    )
     q = forms.CharField(
         label="Name", required=False, max_length=LONGEST_NAME, widget=UnfoldAdminTextInputWidget
     )
     page = forms.IntegerField(required=False, min_value=1, widget=forms.HiddenInput)
 
-    def __init__(self, *args: Any, actions: list[tuple[str, str]], **kwargs: Any):
+    def __init__(self, *args: Any, actions: list[tuple[str, str]], picker: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.fields["action"].choices = actions  # type: ignore[attr-defined]  # a choice field
+        picker.choices = self.fields["team"].choices  # type: ignore[attr-defined]  # a choice field
+        self.fields["team"].widget = picker
 
 
 class AccessPages(AccessModelAdmin):
@@ -110,16 +124,20 @@ class AccessPages(AccessModelAdmin):
         asked = [action for action in kind.actions if action != "add"]
         return [*((a, catalogue.ACTION_LABELS[a]) for a in asked), (EXPORT, "Export")]
 
+    def _picker(
+        self, field: Any, widget: type[AutocompleteSelect] = AutocompleteSelect
+    ) -> AutocompleteSelect:
+        """Return a picker of what this field points at."""
+        attrs = {"class": "unfold-filter-autocomplete", "data-ajax--cache": "false"}
+        return widget(field, self.admin_site, attrs=attrs)
+
     def access_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Answer for one person and one action: the verdict, every finding, what would help."""
         obj = self._asked(request, object_id, {"user", "action"})
-        picker = AnybodySelect(
-            self.model._meta.get_field("owner"),
-            self.admin_site,
-            attrs={"class": "unfold-filter-autocomplete", "data-ajax--cache": "false"},
-        )
         form = PersonForm(
-            {"action": "view", **request.GET.dict()}, actions=self._actions(), picker=picker
+            {"action": "view", **request.GET.dict()},
+            actions=self._actions(),
+            picker=self._picker(self.model._meta.get_field("owner"), AnybodySelect),
         )
         context: dict[str, Any] = {"title": "Access", "form": form}
         if not form.is_valid():
@@ -130,21 +148,35 @@ class AccessPages(AccessModelAdmin):
             asked, action = form.cleaned_data["user"], form.cleaned_data["action"]
             context["asked"] = asked
             context["action"] = dict(self._actions())[action].lower()
-            context["explanation"] = explanation = access.explain(asked, action, obj)
-            context["fields"] = field_answers(asked, self.model) if explanation.allowed else []
-            if not explanation.allowed:
-                context["way_out"] = way_out(asked, action, obj, str(asked))
+            answers = access.explain_each(asked, (action, "change"), obj)
+            context["explanation"] = explanation = answers[action]
+            if explanation.allowed:
+                may_change = answers["change"].allowed
+                context["fields"] = field_answers(asked, self.model, may_change=may_change)
+            else:
+                context["reasons"] = operations.sentences_of(
+                    explanation, asked, action, obj, str(asked)
+                )
+                context["way_out"] = way_out(asked, action, obj, explanation)
         return self._page(request, obj, "records/access.html", context)
 
     def who_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """List everybody who may do this to the record, with level and reasons."""
-        obj = self._asked(request, object_id, {"action", "q", "page"})
-        form = PeopleForm({"action": "view", **request.GET.dict()}, actions=self._actions())
+        """List everybody who may do this to the record, with main team, level and reasons."""
+        obj = self._asked(request, object_id, {"action", "team", "level", "q", "page"})
+        form = PeopleForm(
+            {"action": "view", **request.GET.dict()},
+            actions=self._actions(),
+            # Any field that points at a team will do.
+            picker=self._picker(Team._meta.get_field("parent")),
+        )
         if not form.is_valid():
             raise BadRequest("This page has no such question.")
         values = form.cleaned_data
         # Read whole: one query answers for everybody, and tells how many they are.
-        people = list(named(access.who_can(values["action"], obj), values["q"]))
+        found = with_main_team(named(access.who_can(values["action"], obj), values["q"]))
+        if values["team"]:
+            found = members(found, values["team"])
+        people = [each for each in found if values["level"] in ("", each.level[-1])]
         pages = Paginator(people, PEOPLE_PER_PAGE)
         labels = dict(self._actions())
         page = pages.get_page(values["page"] or 1)
@@ -153,13 +185,15 @@ class AccessPages(AccessModelAdmin):
             "form": form,
             "page": page,
             "action": labels[values["action"]].lower(),
+            "level": HIGHEST.get(values["level"], "").lower(),
             "rows": [
                 {
-                    "person": found,
-                    "level": [labels[action] for action in found.level],
-                    "reasons": [REASONS.get(code, code) for code in found.reasons],
+                    "person": each,
+                    "team": each.main_team,
+                    "level": [labels[action] for action in each.level],
+                    "reasons": [REASONS.get(code, code) for code in each.reasons],
                 }
-                for found in page
+                for each in page
             ],
         }
         return self._page(request, obj, "records/who.html", context)

@@ -16,7 +16,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model, Q, QuerySet
 from django.http import QueryDict
 
-from accounts.access import nameable
+from accounts.access import nameable, teams_told
 from accounts.models import Membership, Team, User
 from records.models import Company, Contact, Deal, Pipeline, Record, Stage, Ticket
 from records.models.properties import hidden_fields, unasked_fields
@@ -50,15 +50,20 @@ def _names(model: type[Model]) -> Any:
     return choices
 
 
+class TeamFilter(django_filters.ModelChoiceFilter):
+    """Teams in the person's reach: what a team owns tells who is in it (leaks.md L92)."""
+
+    def get_queryset(self, request: Any) -> QuerySet[Team]:
+        return teams_told(request.user, self.model)  # type: ignore[attr-defined]  # set by its filter set
+
+
 class RecordFilterSet(django_filters.FilterSet):
     """Filters that every kind of record has."""
 
     owner = django_filters.ModelChoiceFilter(
         label="Owner or co-owner", queryset=_names(User), method="owned_by"
     )
-    team = django_filters.ModelChoiceFilter(
-        label="Team of an owner", queryset=_names(Team), method="owned_in"
-    )
+    team = TeamFilter(label="Team of an owner", method="owned_in")
     unassigned = django_filters.ChoiceFilter(
         label="Unassigned", choices=[("yes", "Yes"), ("no", "No")], method="without_owner"
     )

@@ -152,41 +152,62 @@ def refusal(user: User, action: str, record: Record) -> list[str]:
 
 
 def sentences_of(
-    explanation: access.Explanation, user: User, action: str, record: Record
+    explanation: access.Explanation, user: User, action: str, record: Record, other: str = ""
 ) -> list[str]:
-    """Return what an explanation that refuses says, as sentences for the person it is about."""
+    """Return what an explanation that refuses says, to the person or about this other one.
+
+    Where no rule grants, how far their scope reaches is said beside what takes away.
+    """
     sentences = []
+    granted = any(finding.holds and finding.allows for finding in explanation.findings)
     for finding in explanation.decisive:
         if finding.code == "stage":
             sentences.append(stage_sentence(record))
         elif finding.code == "no_scope":
-            plural = record._meta.verbose_name_plural
-            sentences.append(f"Your permission set does not let you {_VERBS[action]} {plural}.")
+            granted = True  # a scope of None is all there is to say of its reach
+            sentences.append(_no_scope_sentence(user, action, type(record), other))
         elif finding.code != "unseen":
             sentences.append(f"Refused: {finding.because}.")
-    if not sentences:
-        sentences.append(_reach_sentence(user, action, record))
-    return sentences
+    if not granted or not sentences:
+        sentences.append(_reach_sentence(user, action, record, other))
+    return list(dict.fromkeys(sentences))
 
 
-def _reach_sentence(user: User, action: str, record: Record) -> str:
-    """Return how far the scope reaches, where no rule takes away and none grants."""
+def _no_scope_sentence(user: User, action: str, model: type[Record], other: str) -> str:
+    plural = model._meta.verbose_name_plural
+    if user.permission_set_id is None:
+        return f"No permission set lets {other or 'you'} {_VERBS[action]} {plural}."
+    whose, them = (f"{other}’s", "them") if other else ("Your", "you")
+    return f"{whose} permission set does not let {them} {_VERBS[action]} {plural}."
+
+
+def _reach_sentence(user: User, action: str, record: Record, other: str) -> str:
+    """Return how far the scope reaches, where none grants."""
+    asked = "view" if action == access.EXPORT else action
     scope = user.grants.scopes.get(record.object_key)
-    whose = _REACHES.get(getattr(scope, action, Rank.NONE), "of certain owners")
+    reach = _REACHES.get(getattr(scope, asked, Rank.NONE), "of certain owners")
+    if getattr(scope, f"{asked}_unassigned", False):
+        reach += ", and unassigned ones"
+    whose, they, their = (f"{other}’s", "they", "their") if other else ("Your", "you", "your")
     plural = record._meta.verbose_name_plural
-    return f"Your permission set lets you {_VERBS[action]} only {plural} {whose}."
+    return (
+        f"{whose} permission set lets {'them' if other else 'you'} {_VERBS[action]} only {plural} "
+        f"{reach.format(they=they, their=their)}."
+    )
 
 
 _REACHES = {
-    Rank.OWNED: "that you own",
-    Rank.TEAM: "that you own, or somebody in your teams or in teams below",
+    Rank.OWNED: "that {they} own",
+    Rank.TEAM: "that {they} own, or somebody in {their} teams or in teams below",
 }
 _VERBS = {
     "view": "see",
+    "add": "create",
     "change": "change",
     "delete": "delete",
     "merge": "merge",
     "communicate": "log activities on",
+    access.EXPORT: "export",
 }
 
 
@@ -218,17 +239,24 @@ def owner_sentence(record: Record, user: User | None = None) -> str:
 def stage_sentence(record: Record) -> str:
     """Return that a record's stage is locked, naming it and who may edit there (R106)."""
     stage: Stage = record.stage  # type: ignore[attr-defined]  # only records with a stage have a stage finding
-    # Kept on the record, for the panel that says the same of editing and deleting.
-    models.prefetch_related_objects([stage], "pipeline__rule__teams", "pipeline__rule__users")
-    rule: StageRule | None = getattr(stage.pipeline, "rule", None)
-    who = ["super admins"]
-    if rule is not None and rule.editors == StageRule.Editors.CHOSEN:
-        who += [str(team) for team in rule.teams.all()] + [str(user) for user in rule.users.all()]
+    teams, users = chosen_editors(record)
+    who = ["super admins", *map(str, teams), *(str(user) for user in users if user.is_active)]
     names = f"{', '.join(who[:-1])} and {who[-1]}" if len(who) > 1 else f"only {who[0]}"
     return (
         f"It stands in the locked stage “{stage.name}” of {stage.pipeline.name}: there, {names} "
         "may edit it or move it on."
     )
+
+
+def chosen_editors(record: Record) -> tuple[list[Team], list[User]]:
+    """Return the teams and people that the rule of a record's pipeline lets edit, if it chooses."""
+    stage: Stage = record.stage  # type: ignore[attr-defined]  # asked of records with a stage
+    # Kept on the record, for the panel that says the same of editing and deleting.
+    models.prefetch_related_objects([stage], "pipeline__rule__teams", "pipeline__rule__users")
+    rule: StageRule | None = getattr(stage.pipeline, "rule", None)
+    if rule is None or rule.editors != StageRule.Editors.CHOSEN:
+        return [], []
+    return list(rule.teams.all()), list(rule.users.all())
 
 
 def _editable(model: type[Record]) -> list[models.Field[Any, Any]]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from accounts import access, suppose
-from accounts.access import Loaded
+from accounts.access import EXPORT, Explanation, Loaded
 from accounts.models import Team, User
 from accounts.suppose import Candidate, Suggestion
 from records import operations
@@ -21,23 +21,44 @@ ASKED = ("change", "delete")
 def suggest(user: User, action: str, record: Record) -> Suggestion | None:
     """Return the smallest single step after which this person may do this to the stored record.
 
-    None where they may already, where nothing could help (a deactivated account, the recycle bin),
-    and where more than one thing stands in the way. A few queries, whatever the number of rows.
+    The smallest is the one that lets them do this to the fewest records. None where they may
+    already, where nothing could help (a deactivated account, the recycle bin), and where more than
+    one thing stands in the way. A few queries, whatever the number of rows. It may name a team, and
+    so tell where an owner is: for super admins.
     """
-    if not user.is_active or access.allows(user, action, record):
+    explanation = access.explain(user, action, record)
+    if explanation.allowed or not user.is_active:
         return None
-    teams = suppose.teams_of_owners(user, record, record.owner_fields)
-    return suppose.first_enough(record, {action: steps(user, action, record, teams)})[action]
+    return _smallest(user, action, record, explanation)
 
 
-def steps(user: User, action: str, record: Record, teams: list[Team]) -> Iterator[Candidate]:
-    """Yield every step that is tried, from small to large; each by itself."""
-    yield from suppose.scope_steps(user, action, type(record))
-    yield from suppose.team_steps(user, teams)
-    yield from stage_steps(user, action, record)
-    if action in GIVEN_BY_SHARE:
-        yield suppose.share_step(user, action)
+def _smallest(user: User, action: str, record: Record, refused: Explanation) -> Suggestion | None:
+    teams = operations.chosen_editors(record)[0] if "stage" in _denying(refused) else []
+    tried = {action: steps(user, action, record, teams)}
+    return suppose.first_enough(user, record, tried)[action]
+
+
+def _denying(explanation: Explanation) -> set[str]:
+    return {
+        finding.code for finding in explanation.findings if finding.holds and not finding.allows
+    }
+
+
+def steps(
+    user: User, action: str, record: Record, teams: Iterable[Team] = ()
+) -> Iterator[Candidate]:
+    """Yield every step that is tried, in the order of how many records it opens; each by itself.
+
+    The first two open this record alone. What a team opens, one of these does too, except where a
+    locked stage takes away: then the team must be one that may edit there.
+    """
+    asked = "view" if action == EXPORT else action
+    if asked in GIVEN_BY_SHARE:
+        yield suppose.share_step(user, asked)
     yield suppose.owner_step(user)
+    yield from stage_steps(user, action, record)
+    yield from suppose.team_steps(user, teams)
+    yield from suppose.set_steps(user, action, type(record))
 
 
 def stage_steps(user: User, action: str, record: Record) -> Iterator[Candidate]:
@@ -51,17 +72,42 @@ def stage_steps(user: User, action: str, record: Record) -> Iterator[Candidate]:
 
 
 MORE_THAN_ONE = "No single step would be enough: more than one thing stands in the way."
+ONLY_A_TEAM = (
+    "One step would be enough only if a team that may edit there reaches it too, such as one of "
+    "its owners’ teams: a super admin could put you into that team."
+)
+"""Said whether there is such a team or not: nobody learns who is in which team (leaks.md L92)."""
 
 
-def way_out(user: User, action: str, record: Record, other: str = "") -> str:
-    """Return what would be enough as a sentence, to the person or about this other one."""
+def way_out(user: User, action: str, record: Record, refused: Explanation) -> str:
+    """Return what would be enough as a sentence about this person, for a super admin."""
+    denying = _denying(refused)
+    if "inactive" in denying:
+        return "Nothing helps while the account is deactivated."
+    if "deleted" in denying:
+        return "Nothing helps while it is in the recycle bin."
+    if _has_no_set(user):
+        return _give_a_set(user)
+    found = _smallest(user, action, record, refused)
+    return found.sentence(str(user)) if found else MORE_THAN_ONE
+
+
+def way_to_create(user: User, model: type[Record]) -> str:
+    """Return what would be enough for this person to create records of this kind."""
     if not user.is_active:
         return "Nothing helps while the account is deactivated."
-    return _sentence(suggest(user, action, record), other)
+    if _has_no_set(user):
+        return _give_a_set(user)
+    found = next(suppose.set_steps(user, "add", model), None)
+    return found.suggestion.sentence(str(user)) if found else MORE_THAN_ONE
 
 
-def _sentence(found: Suggestion | None, other: str = "") -> str:
-    return found.sentence(other) if found else MORE_THAN_ONE
+def _has_no_set(user: User) -> bool:
+    return user.permission_set_id is None and not user.is_superuser
+
+
+def _give_a_set(user: User) -> str:
+    return f"{user} has no permission set. A super admin can give them one."
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +120,17 @@ class FieldAnswer:
     rule: str
 
 
-def field_answers(user: User, model: type[Record]) -> list[FieldAnswer]:
+def field_answers(user: User, model: type[Record], *, may_change: bool) -> list[FieldAnswer]:
     """Return what this person may do with each field that has a rule; two queries.
 
-    Of the records they reach: a field opens no record.
+    Of a record that they may view, and perhaps change: a field opens no record.
     """
     found = restrictions(user, model)
     answers = []
     for row in Property.objects.filter(object=model.object_key):
         if row.name in found.hidden:
             answer = "hidden, name included"
-        elif row.name in found.fixed:
+        elif row.name in found.fixed or not may_change:
             answer = "read"
         else:
             answer = "read and edit"
@@ -104,15 +150,16 @@ def why(user: User, record: Record) -> dict[str, Any]:
     answers = access.explain_each(user, ("view", *ASKED), record)
     allowed = [action for action in ASKED if answers[action].allowed]
     refused = [action for action in ASKED if not answers[action].allowed]
-    teams = suppose.teams_of_owners(user, record, record.owner_fields) if refused else []
-    tried = {action: steps(user, action, record, teams) for action in refused}
-    enough = suppose.first_enough(record, tried) if refused else {}
+    # Without teams: that joining a certain one would be enough tells where an owner is.
+    tried = {action: steps(user, action, record) for action in refused}
+    enough = suppose.first_enough(user, record, tried) if refused else {}
     reasons: dict[str, list[str]] = {}
     ways: dict[str, list[str]] = {}
     for action in refused:
-        for text in operations.sentences_of(answers[action], user, action, record):
-            reasons.setdefault(text, []).append(action)
-        ways.setdefault(_sentence(enough[action]), []).append(action)
+        texts = operations.sentences_of(answers[action], user, action, record)
+        reasons.setdefault(" ".join(texts), []).append(action)
+        way = _way_to(enough[action], answers[action], record)
+        ways.setdefault(way, []).append(action)
     return {
         "may_change": "change" in allowed,
         "sentences": [
@@ -126,3 +173,13 @@ def why(user: User, record: Record) -> dict[str, Any]:
             for text, verbs in ways.items()
         ],
     }
+
+
+def _way_to(found: Suggestion | None, refused: Explanation, record: Record) -> str:
+    """Return what would be enough for the reader; where a team might be, without saying which."""
+    if found is not None:
+        return found.sentence()
+    denying = _denying(refused)
+    if "stage" in denying <= {"stage", "unseen"} and operations.chosen_editors(record)[0]:
+        return ONLY_A_TEAM
+    return MORE_THAN_ONE

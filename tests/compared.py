@@ -20,7 +20,8 @@ from accounts.models import User
 from exports import operations as exports
 from exports import tables, worker
 from exports.models import ExportPolicy, ExportRequest
-from tests import oracle
+from records.why import suggest
+from tests import oracle, steps
 from tests.worlds import World, field_levels, lay_down, model_of
 
 ACTIONS = oracle.FULL.split()
@@ -118,6 +119,8 @@ class Comparison:
             self.reverse(kind, action, record_id)
         if self.world.salt % EXPORTED_EVERY == 0:
             self.export()
+        for person_id, kind, action, record_id in self.refused(people - 1):
+            self.suggestion(person_id, kind, action, record_id)
 
     def user(self, key: int) -> User:
         """A person as a request has them: loaded once, whatever is asked afterwards."""
@@ -131,6 +134,16 @@ class Comparison:
         for key, codes in self.codes.items():
             groups.setdefault(tuple(sorted(oracle.decisive(codes))), []).append(key)
         chosen = self.random.choices(sorted(groups), k=number)
+        return [self.random.choice(groups[reason]) for reason in chosen]
+
+    def refused(self, number: int) -> list[Any]:
+        """Pick refusals about which something can be done, evenly by what decides them."""
+        hopeless = {"inactive", "deleted"}
+        groups: dict[tuple[str, ...], list[Any]] = {}
+        for key, codes in self.codes.items():
+            if not self.verdict[key] and not codes & hopeless:
+                groups.setdefault(tuple(sorted(codes)), []).append(key)
+        chosen = self.random.choices(sorted(groups), k=number) if groups else []
         return [self.random.choice(groups[reason]) for reason in chosen]
 
     def some(self, questions: Iterable[Any], number: int) -> list[Any]:
@@ -242,6 +255,23 @@ class Comparison:
             if self.verdict[person, kind, action, record_id]
         ]
         self.same("who_can", found, expected, (kind, action, record_id), len(self.people))
+
+    def suggestion(self, person_id: int, kind: str, action: str, record_id: int) -> None:
+        """What would be enough is enough, and smallest; where nothing would be, nothing is.
+
+        The oracle takes every single step in turn; the one suggested is taken in the database too.
+        """
+        user = self.user(person_id)
+        record = model_of(kind)._base_manager.get(pk=record_id)
+        step = suggest(user, action, record)
+        reader = f"suggestion: {step.kind}" if step else "suggestion: none"
+        about = (person_id, kind, action, record_id)
+        opened = steps.opened_by_each(self.world, *about)
+        least = min(opened.values(), default=None)
+        said = opened.get(steps.plain(step), "not enough") if step else None
+        self.same(reader, said, least, (*about, step, opened))
+        if step:
+            self.same(reader, steps.flips(step, user, action, record), True, (*about, step))
 
     # --- The worker -------------------------------------------------------------------------------
 

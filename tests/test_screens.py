@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from django.contrib import admin
 from django.db import transaction
+from django.http import QueryDict
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
@@ -20,7 +21,8 @@ from accounts.access import allows, allows_any, permitted
 from accounts.modeladmin import AccessInline, AccessModelAdmin
 from accounts.models import AuditEvent, ObjectScope, User
 from accounts.operations import create_team, deactivate, reactivate
-from records.models import Company, Deal, Ticket
+from records import filters
+from records.models import Company, Contact, Deal, Ticket
 from records.operations import set_stage_rule
 from tests.company import TEAM, TinyCompany
 from tests.factories import PASSWORD, DealFactory
@@ -274,6 +276,45 @@ def test_filters_narrow_within_reach(
     text = client.get(f"{LIST}?{query.format(**keys)}").text
     shown = set(map(int, re.findall(r"/admin/records/deal/(\d+)/change/", text)))
     assert shown == {c.deals[name].pk for name in expected}
+
+
+def test_filter_by_team_offers_teams_in_reach_and_no_other(c: TinyCompany, client: Client) -> None:
+    """Which records a team owns tells who is in it: names of teams are public, members are not."""
+    every = {"north", "north_a", "south"}
+    expected = {
+        "rita": {"north_a"},
+        "mona": {"north", "north_a"},
+        "ella": {"south", "north_a"},
+        "lena": set(),
+        "ruth": every,
+        "eve": every,
+        "sam": every,
+    }
+    dialog = "/admin/exports/exportrequest/new/deal/"
+    for name, teams in expected.items():
+        user = c.fresh(name)
+        client.force_login(user)
+        form = filters.bound(Deal, QueryDict(), Deal.objects.none(), user=user).form
+        offered = {team for team in c.teams if c.teams[team] in form.fields["team"].queryset}
+        assert offered == teams, name
+        absent = client.get(f"{LIST}?team=999999")
+        asked = client.get(f"{dialog}?team=999999")
+        for team in every:
+            answer = client.get(f"{LIST}?team={c.teams[team].pk}")
+            same = client.get(f"{dialog}?team={c.teams[team].pk}")
+            if team in teams:
+                assert answer.status_code == 200
+                continue
+            assert (answer.status_code, answer.content) == (400, absent.content)
+            assert (same.status_code, same.content) == (asked.status_code, asked.content)
+    # For one kind of record only: she views every contact, and deals of her team.
+    for model, teams in ((Contact, every), (Deal, {"north_a"})):
+        query = f"team={c.teams['south'].pk}"
+        if teams == every:
+            assert filters.canonical(model, query, user=c.fresh("rita")) == query
+        else:
+            with pytest.raises(filters.BadQuery):
+                filters.canonical(model, query, user=c.fresh("rita"))
 
 
 def test_search_and_palette_and_picker_find_only_what_is_in_reach(

@@ -81,6 +81,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     """Codes of the rules that grant; only on people from `access.who_can`."""
     level: tuple[str, ...]
     """What of `access.LEVELS` they may do; only on people from `access.who_can`."""
+    main_team: str | None
+    """The name of their main team; only on people from `people.with_main_team`."""
 
     always_visible = ("email", "first_name", "last_name", "is_active")
     names_are_public = True

@@ -11,10 +11,10 @@ from records.models import Record
 
 
 def add_question(parser: ArgumentParser) -> None:
-    """Add ACTION OBJECT ID and `--json`."""
+    """Add ACTION OBJECT [ID] and `--json`."""
     parser.add_argument("action", metavar="ACTION", help="view, change, delete, export, …")
     parser.add_argument("object", metavar="OBJECT", help="a kind of record: deal, contact, …")
-    parser.add_argument("id", metavar="ID", help="the record's number")
+    parser.add_argument("id", metavar="ID", nargs="?", help="the record's number")
     parser.add_argument("--json", action="store_true", help="write JSON and nothing else")
 
 
@@ -26,15 +26,20 @@ def known_action(action: str) -> str:
     return action
 
 
-def record_of(key: str, pk: str) -> Record:
-    """Return a record to ask about, which need not exist; raise for an unknown kind or no number.
-
-    Only kinds of the catalogue can be asked about.
-    """
+def kind_of(key: str) -> catalogue.ObjectKind:
+    """Return a kind of record of the catalogue: only they can be asked about."""
     kind = catalogue.object_kind(key.lower())
     if kind is None:
         known = ", ".join(kind.key for kind in catalogue.objects())
         raise CommandError(f"There is no kind of record “{key}”. Choose one of {known}.")
+    return kind
+
+
+def record_of(key: str, pk: str | None) -> Record:
+    """Return a record to ask about, which need not exist; raise for an unknown kind or number."""
+    kind = kind_of(key)
+    if pk is None:
+        raise CommandError("The record's number is required: give ID, like 42.")
     try:
         record = kind.model(pk=int(pk))
     except ValueError:

@@ -1,4 +1,4 @@
-"""`manage.py explain_access USER ACTION OBJECT ID`: may they, why, and what would help (B2)."""
+"""`manage.py explain_access USER ACTION OBJECT [ID]`: may they, why, and what would help (B2)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from django.core.management.base import BaseCommand, CommandError
 
 from accounts import access
 from accounts.models import User
-from records.management.asking import add_question, known_action, record_of
-from records.why import field_answers, way_out
+from records import operations
+from records.management.asking import add_question, kind_of, known_action, record_of
+from records.models import Record
+from records.why import field_answers, way_out, way_to_create
 
 
 class Command(BaseCommand):
@@ -21,28 +23,49 @@ class Command(BaseCommand):
     help = (
         "Tell whether a person may do something to a record, with every rule's finding, what would "
         "be enough, and which fields have rules. A record that does not exist is refused like one "
-        "out of reach."
+        "out of reach. “add” is about no record yet: leave ID out."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("user", metavar="USER", help="the person's e-mail")
         add_question(parser)
 
-    def handle(self, *, user: str, action: str, id: str, json: bool, **options: Any) -> None:
+    def handle(self, *, user: str, action: str, id: str | None, json: bool, **options: Any) -> None:
         person = User.objects.filter(email=user.strip().lower()).first()
         if person is None:
             raise CommandError(f"Nobody logs in as “{user}”. Give the e-mail of a person.")
-        record, action = record_of(options["object"], id), known_action(action)
-        explanation = access.explain(person, action, record)
-        # Of a new or an absent record nothing more can be said.
-        exists = action != "add" and type(record)._base_manager.filter(pk=record.pk).exists()
-        told: dict[str, Any] = {**asdict(explanation), "way_out": None, "fields": []}
-        if explanation.allowed and exists:
-            told["fields"] = [asdict(answer) for answer in field_answers(person, type(record))]
-        elif exists:
-            stored = type(record)._base_manager.get(pk=record.pk)
-            told["way_out"] = way_out(person, action, stored, str(person))
+        action = known_action(action)
+        if action == "add":
+            told = _about_creating(person, kind_of(options["object"]).model, id)
+        else:
+            told = _about_record(person, action, record_of(options["object"], id))
         self.stdout.write(_json(told) if json else _lines(person, action, told))
+
+
+def _about_creating(person: User, model: Any, id: str | None) -> dict[str, Any]:
+    """Return what is told of creating records; `model` is a kind of record of the catalogue."""
+    if id is not None:
+        raise CommandError("“add” is about no record that exists yet. Leave ID out.")
+    explanation = access.explain_any(person, "add", model)
+    told: dict[str, Any] = {"way_out": None, "reasons": [], "fields": []}
+    if not explanation.allowed:
+        told["way_out"] = way_to_create(person, model)
+        told["reasons"] = operations.sentences_of(explanation, person, "add", model(), str(person))
+    return {**asdict(explanation), **told}
+
+
+def _about_record(person: User, action: str, record: Record) -> dict[str, Any]:
+    answers = access.explain_each(person, (action, "change"), record)
+    told: dict[str, Any] = {"way_out": None, "reasons": [], "fields": []}
+    stored = type(record)._base_manager.filter(pk=record.pk).first()
+    if stored is not None and answers[action].allowed:
+        fields = field_answers(person, type(record), may_change=answers["change"].allowed)
+        told["fields"] = [asdict(answer) for answer in fields]
+    elif stored is not None:  # of an absent record nothing more can be said
+        told["way_out"] = way_out(person, action, stored, answers[action])
+        about = (person, action, stored, str(person))
+        told["reasons"] = operations.sentences_of(answers[action], *about)
+    return {**asdict(answers[action]), **told}
 
 
 def _json(told: dict[str, Any]) -> str:
@@ -57,7 +80,7 @@ def _lines(person: User, action: str, told: dict[str, Any]) -> str:
         for found in told["findings"]
     ]
     if told["way_out"]:
-        lines += ["", told["way_out"]]
+        lines += ["", *told["reasons"], told["way_out"]]
     if told["fields"]:
         lines += ["", "Fields with a rule:"]
         lines += [f"  {f['name']:20}{f['answer']:20}{f['rule']}" for f in told["fields"]]
