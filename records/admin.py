@@ -24,6 +24,7 @@ from accounts import access
 from accounts.modeladmin import person
 from records import filters, operations
 from records.access_pages import AccessPages
+from records.association_screens import AssociatingAdmin
 from records.listing import list_filter
 from records.models import Company, Contact, Deal, Record, Ticket
 from records.models.properties import fixed_fields, hidden_fields, veiled_fields
@@ -32,7 +33,7 @@ from records.share_screens import SharingAdmin
 from records.why import why
 
 
-class RecordAdmin(AccessPages, SharingAdmin):  # type: ignore[misc]  # Unfold's formfield_overrides
+class RecordAdmin(AccessPages, AssociatingAdmin, SharingAdmin):  # type: ignore[misc]  # Unfold's formfield_overrides
     """What every kind of record's screens have."""
 
     model: type[Record]
@@ -280,6 +281,7 @@ class ContactAdmin(RecordAdmin):
     search_help_text = "Search name or e-mail"
     picker_fields = ("first_name", "last_name")
     autocomplete_fields = ("company", *RecordAdmin.autocomplete_fields)
+    associated = ("deals", "tickets")
     sortable_by = ("full_name", "email", "lifecycle", "updated_at")
     fieldsets = (
         (
@@ -311,6 +313,7 @@ class CompanyAdmin(RecordAdmin):
     search_help_text = "Search name or domain"
     picker_fields = ("name",)
     autocomplete_fields = ("parent", *RecordAdmin.autocomplete_fields)
+    associated = ("contacts", "deals", "tickets")
     sortable_by = ("name", "sector", "country", "employees", "revenue")
     fieldsets = (
         (
