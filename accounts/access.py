@@ -60,8 +60,15 @@ CODES = frozenset(
         "no_scope",
     }
 )
-EXPORT = "export"
-ACTIONS = frozenset((*catalogue.ACTIONS, EXPORT))
+EXPORT, ASSOCIATE, RESTORE = "export", "associate", "restore"
+SCOPE_OF = {EXPORT: "view", ASSOCIATE: "change", RESTORE: "delete"}
+"""Actions without a scope of their own, and the action by whose scope they go.
+
+*Associate* is linking a record from the other record's side (R109 b): all that editing needs, but
+for the rule on its stage; the other record must be editable as well, which is asked of that one.
+*Restore* is taking a record out of the recycle bin, for whoever could delete it.
+"""
+ACTIONS = frozenset((*catalogue.ACTIONS, *SCOPE_OF))
 LEVELS = ("view", "change", "delete")
 """What `who_can` tells of everybody it finds, whatever it was asked."""
 
@@ -547,6 +554,10 @@ def _rules(
         )
     elif action not in {"view", "add"}:
         seen = condition_for(person, "view", model, without=without)
+        if action == RESTORE:
+            # Nobody sees what lies in the bin: it is restored by who would see it outside.
+            view = rules_for(person, "view", model, without=without)
+            seen = condition(rule for rule in view if rule.code != "deleted")
         rules.append(Rule("unseen", False, ~seen, "nobody may change what they may not view"))
     # Only what grants may be left out.
     return tuple(rule for rule in rules if not (rule.allows and rule.code in without))
@@ -692,6 +703,29 @@ def explain_any(user: User, action: str, model: type[Model]) -> Explanation:
             if when is ALWAYS or when is NEVER
         ),
     )
+
+
+def refused(queryset: QuerySet[M], user: User, action: str) -> list[tuple[M, Explanation]]:
+    """Return the rows on which this person may not do this, each with every finding; one query.
+
+    In the order of `queryset`. Rows out of sight are among them, with the finding `unseen`.
+    """
+    rules = rules_for(Loaded(user), action, queryset.model)
+    answers = {f"answer_{number}": _holds(rule.when) for number, rule in enumerate(rules)}
+    rows = marked(queryset, user, action).annotate(**answers)
+    return [
+        (
+            row,
+            Explanation(
+                False,
+                tuple(
+                    Finding(rule.code, rule.allows, getattr(row, answer), rule.because)
+                    for rule, answer in zip(rules, answers, strict=True)
+                ),
+            ),
+        )
+        for row in rows.filter(**{f"may_{action}": False})
+    ]
 
 
 def answered(obj: Model, questions: Iterable[Q]) -> tuple[bool, ...] | None:

@@ -10,7 +10,7 @@ from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.contrib.auth.views import PasswordChangeView
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.db.models import Model, Q, QuerySet
+from django.db.models import ForeignObjectRel, Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -27,7 +27,10 @@ MOST_FOUND = 8
 
 
 class Picker(AutocompleteJsonView):
-    """Offers what may be named, searched by names only (L27, R7)."""
+    """Offers what may be named, searched by names only (L27, R7).
+
+    By a relation seen from its other side, it offers what is not linked yet and may be (R109 b).
+    """
 
     # Set by Django while it reads the request; its stubs leave them out.
     source_field: Any  # a foreign key or a many-to-many field
@@ -45,15 +48,34 @@ class Picker(AutocompleteJsonView):
         screen = self.admin_site._registry.get(model)
         if not isinstance(screen, AccessModelAdmin):
             return False
+        if isinstance(self.source_field, ForeignObjectRel):
+            return self._may_link(screen)
         return self.source_field.name not in screen.hidden_fields(request) and any(
             access.allows_any(person(request), action, model)
             for action in ("view", "add", "change")
         )
 
+    def _may_link(self, screen: AccessModelAdmin) -> bool:
+        """Let in who may link others with a record of this screen, by a field they may write."""
+        link = self.source_field.field
+        closed = {
+            *self.model_admin.hidden_fields(self.request),
+            *self.model_admin.fixed_fields(self.request),
+        }
+        return (
+            self.source_field.name in screen.associated
+            and link.name not in closed
+            and screen.has_change_permission(self.request)
+        )
+
     def get_queryset(self) -> QuerySet[Any]:
         target: type[Model] = self.source_field.remote_field.model
         rows = access.nameable(target._default_manager.all(), person(self.request))
-        rows = rows.complex_filter(self.source_field.get_limit_choices_to())
+        if isinstance(self.source_field, ForeignObjectRel):
+            rows = access.permitted(rows, person(self.request), access.ASSOCIATE)
+            rows = rows.filter(**{f"{self.source_field.field.name}__isnull": True})
+        else:
+            rows = rows.complex_filter(self.source_field.get_limit_choices_to())
         if issubclass(target, User) and not self.deactivated_too:
             rows = rows.filter(is_active=True)
         for word in self.term[:LONGEST_TERM].replace("\x00", "").split():

@@ -368,6 +368,8 @@ class AccessModelAdmin(FieldAccess, ModelAdmin):  # type: ignore[misc]  # Unfold
     """Whether the command palette finds rows of this model."""
     picker_fields: ClassVar[tuple[str, ...]] = ()
     """What a picker elsewhere may search by: names and nothing else (R7)."""
+    associated: ClassVar[tuple[str, ...]] = ()
+    """Relations of other records to this one (`deals`), which may be linked from here (R109 b)."""
     read_with: ClassVar[tuple[str, ...]] = ()
     """Relations whose names are public, read in one query with the record of a page."""
 

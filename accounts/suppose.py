@@ -200,7 +200,7 @@ def set_steps(user: User, action: str, model: type[Model]) -> Iterator[Candidate
         words = "a super admin gave {whom} the permission Export"
         step = Suggestion("tool", words, kind.key, action)
         yield Candidate(step, Supposed(user, tool="crm.export"))
-        action = "view"
+    action = access.SCOPE_OF.get(action, action)
     plural = kind.plural.lower()
     if action == "add":
         if (scope := _allowed(user, kind.key, {"add": True})) is not None:

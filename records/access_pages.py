@@ -1,4 +1,7 @@
-"""Two pages about one record, for super admins: what one person may do, and who may (B2, B3)."""
+"""Who reaches one record: two pages for super admins, what one person may do and who may (B2, B3).
+
+And for everybody who views it, the panel of who owned it so far (E54).
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
@@ -19,6 +23,7 @@ from accounts.modeladmin import AccessModelAdmin, person
 from accounts.models import Team, User
 from accounts.people import members, named, with_main_team
 from records import operations
+from records.history import owners_so_far
 from records.models import Record
 from records.why import field_answers, way_out
 
@@ -211,6 +216,17 @@ class AccessPages(AccessModelAdmin):
             **context,
         }
         return TemplateResponse(request, template, context)
+
+
+def owners_panel(request: HttpRequest, record: Any) -> str:
+    """Return who owned a record and since when; nothing where that never changed (E54)."""
+    if not isinstance(record, Record):
+        return ""
+    events, earlier = owners_so_far(record, person(request))
+    if not events:
+        return ""
+    context = {"events": events, "earlier": earlier}
+    return render_to_string("records/owners_panel.html", context)
 
 
 REASONS = {

@@ -24,6 +24,7 @@ from accounts import access
 from accounts.modeladmin import person
 from records import filters, operations
 from records.access_pages import AccessPages
+from records.association_screens import AssociatingAdmin
 from records.listing import list_filter
 from records.models import Company, Contact, Deal, Record, Ticket
 from records.models.properties import fixed_fields, hidden_fields, veiled_fields
@@ -32,7 +33,7 @@ from records.share_screens import SharingAdmin
 from records.why import why
 
 
-class RecordAdmin(AccessPages, SharingAdmin):  # type: ignore[misc]  # Unfold's formfield_overrides
+class RecordAdmin(AccessPages, AssociatingAdmin, SharingAdmin):  # type: ignore[misc]  # Unfold's formfield_overrides
     """What every kind of record's screens have."""
 
     model: type[Record]
@@ -237,15 +238,29 @@ class RecordAdmin(AccessPages, SharingAdmin):  # type: ignore[misc]  # Unfold's 
     def response_add(
         self, request: HttpRequest, obj: Any, post_url_continue: str | None = None
     ) -> HttpResponse:
-        return self._gone(request, obj) or super().response_add(request, obj, post_url_continue)
+        if gone := self._gone(request, obj):
+            return gone
+        locked = self._locked_now(request, obj)
+        return locked or super().response_add(request, obj, post_url_continue)
 
     def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
         if gone := self._gone(request, obj):
             return gone
-        if not access.allows(person(request), "change", obj):
-            sentences = " ".join(operations.refusal(person(request), "change", obj))
-            messages.warning(request, f"Saved. You cannot edit it any more. {sentences}")
-        return super().response_change(request, obj)
+        return self._locked_now(request, obj) or super().response_change(request, obj)
+
+    def _locked_now(self, request: HttpRequest, obj: Any) -> HttpResponse | None:
+        """Say so where the person cannot edit what they have just saved (Q39, Q40).
+
+        Whoever wanted to continue reads the record, and not that they may edit it again.
+        """
+        if access.allows(person(request), "change", obj):
+            return None
+        sentences = " ".join(operations.refusal(person(request), "change", obj))
+        messages.warning(request, f"Saved. You cannot edit it any more. {sentences}")
+        if "_continue" not in request.POST:
+            return None
+        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
+        return HttpResponseRedirect(reverse(name, args=[obj.pk]))
 
     def _gone(self, request: HttpRequest, obj: Any) -> HttpResponse | None:
         """Back to the list with a message where the record left the person's sight (Q30)."""
@@ -270,6 +285,7 @@ class ContactAdmin(RecordAdmin):
     search_help_text = "Search name or e-mail"
     picker_fields = ("first_name", "last_name")
     autocomplete_fields = ("company", *RecordAdmin.autocomplete_fields)
+    associated = ("deals", "tickets")
     sortable_by = ("full_name", "email", "lifecycle", "updated_at")
     fieldsets = (
         (
@@ -301,6 +317,7 @@ class CompanyAdmin(RecordAdmin):
     search_help_text = "Search name or domain"
     picker_fields = ("name",)
     autocomplete_fields = ("parent", *RecordAdmin.autocomplete_fields)
+    associated = ("contacts", "deals", "tickets")
     sortable_by = ("name", "sector", "country", "employees", "revenue")
     fieldsets = (
         (

@@ -17,6 +17,7 @@ class RecordsConfig(AppConfig):
         from accounts.catalogue import ObjectKind, register
         from accounts.modeladmin import AccessModelAdmin
         from accounts.operations import on_leaving, where_named
+        from records.access_pages import owners_panel
         from records.history import without_hidden_fields
         from records.models import Company, Contact, Deal, Ticket
         from records.share_screens import shares_panel
@@ -32,5 +33,5 @@ class RecordsConfig(AppConfig):
         )
         on_leaving.append(end_with_receiver)
         where_named.append(places)
-        AccessModelAdmin.record_panels.append(shares_panel)
+        AccessModelAdmin.record_panels.extend((shares_panel, owners_panel))
         shown_data.append(without_hidden_fields)

@@ -128,6 +128,7 @@ class DealFilters(RecordFilterSet):
     closed = django_filters.DateFromToRangeFilter(label="Closed")
     amount = django_filters.RangeFilter(label="Amount")
     company = django_filters.ModelChoiceFilter(label="Company", queryset=_names(Company))
+    contact = django_filters.ModelChoiceFilter(label="Contact", queryset=_names(Contact))
 
     class Meta:
         model = Deal
@@ -148,6 +149,7 @@ class TicketFilters(RecordFilterSet):
     )
     priority = django_filters.ChoiceFilter(label="Priority", choices=Ticket.Priority.choices)
     company = django_filters.ModelChoiceFilter(label="Company", queryset=_names(Company))
+    contact = django_filters.ModelChoiceFilter(label="Contact", queryset=_names(Contact))
 
     class Meta:
         model = Ticket

@@ -73,7 +73,7 @@ class RecordListFilter(admin.ListFilter):
 
     def _dress(self, name: str, field: Any) -> None:
         """Give a field the widget the rest of the admin has."""
-        if isinstance(field, forms.ModelChoiceField) and name in ("owner", "company"):
+        if isinstance(field, forms.ModelChoiceField) and name in ("owner", "company", "contact"):
             field.widget = AutocompleteSelect(
                 self.model._meta.get_field(name),
                 self.model_admin.admin_site,

@@ -45,7 +45,10 @@ class Invalid(RecordError):
 
 
 class HandOver(RecordError):
-    """The change gives the record away: confirm it, since the actor will lose it (Q30)."""
+    """The change takes the record from its actor: confirm it (Q30, Q39).
+
+    They give it away, or move it into a stage in which they cannot edit it any more.
+    """
 
 
 OWNERS_STAY = (
@@ -63,7 +66,11 @@ SAVED_MEANWHILE = (
 
 @operation
 def create(record: R, *, actor: Actor, confirm_hand_over: bool = False) -> R:
-    """Save a new record; in a locked stage too (Q40)."""
+    """Save a new record; in a locked stage too, once that is confirmed (Q40).
+
+    Raises `NotAllowed`, `Invalid`, or `HandOver` where the creator would not see the record, or
+    would be kept from editing it by its stage, and has not confirmed it.
+    """
     model = type(record)
     if isinstance(actor, User) and not access.allows_any(actor, "add", model):
         raise NotAllowed(f"You may not create {model._meta.verbose_name_plural}.")
@@ -76,11 +83,8 @@ def create(record: R, *, actor: Actor, confirm_hand_over: bool = False) -> R:
     _check_fields(record, [field.name for field in _editable(model)])
     _check_owners(record, record.owner_fields)
     record.save(force_insert=True)
-    if person is not None and not access.allows(person, "view", record) and not confirm_hand_over:
-        raise HandOver(
-            "With these owners you will not see this record afterwards. Confirm that you hand it "
-            "over, or choose an owner in your reach."
-        )
+    if person is not None and not confirm_hand_over:
+        _check_sight(record, person)
     audit.record(f"{record.object_key}.create", actor=actor, on=record, data=_owners(record))
     return record
 
@@ -98,14 +102,15 @@ def change(
     """Write these fields of the stored record, if it still has this version; return it afresh.
 
     Raises `NotFound`, `NotAllowed` with the reasons, `Stale`, `Invalid`, or `HandOver` where the
-    actor would lose the record and has not confirmed it. Edit that comes only from a share never
-    changes an owner (L52). A system actor passes a locked stage and says why (`reason`, R109 a).
+    actor could not edit the record any more and has not confirmed it. Edit that comes only from a
+    share never changes an owner (L52). A system actor passes a locked stage and says why (`reason`,
+    R109 a).
     """
     model = type(record)
-    editable = {field.name for field in _editable(model)} - _closed(model, actor)
+    editable = {field.name for field in _editable(model)} - closed_fields(model, actor)
     if unknown := set(values) - editable:
-        raise Invalid(_cannot_be_changed(unknown))
-    before = _stored(record, actor)
+        raise Invalid(cannot_be_changed(unknown))
+    before = find_stored(record, actor)
     after = model._base_manager.get(pk=before.pk)
     for name, value in values.items():
         setattr(after, name, value)
@@ -119,7 +124,7 @@ def change(
     owners = [name for name in changed if name in model.owner_fields]
     _check_owners(after, owners)
     written = {name: getattr(after, name) for name in changed}
-    _write(before, actor, "change", version, written, without=(SHARED,) if owners else ())
+    write_stored(before, actor, "change", version, written, without=(SHARED,) if owners else ())
     _check_reach(after, actor, confirm_hand_over)
     data: dict[str, Any] = {"fields": changed}
     for name in (*model.owner_fields, "stage"):
@@ -132,15 +137,21 @@ def change(
 
 
 @operation
-def delete(record: Record, *, actor: Actor, version: int | None = None) -> None:
-    """Put a record into the recycle bin: absent for everybody from now on."""
-    before = _stored(record, actor)
+def delete(record: Record, *, actor: Actor, version: int | None = None, reason: str = "") -> None:
+    """Put a record into the recycle bin: absent for everybody from now on.
+
+    A system actor passes a locked stage and says why (`reason`, R109 a).
+    """
+    before = find_stored(record, actor)
     values = {
         "deleted_at": timezone.now(),
         "deleted_by": actor if isinstance(actor, User) else None,
     }
-    _write(before, actor, "delete", before.version if version is None else version, values)
-    audit.record(f"{record.object_key}.delete", actor=actor, on=record, data=_owners(before))
+    write_stored(before, actor, "delete", before.version if version is None else version, values)
+    data = _owners(before)
+    if isinstance(actor, System):
+        data["reason"] = reason or actor.name
+    audit.record(f"{record.object_key}.delete", actor=actor, on=record, data=data)
 
 
 def refusal(user: User, action: str, record: Record) -> list[str]:
@@ -183,7 +194,7 @@ def _no_scope_sentence(user: User, action: str, model: type[Record], other: str)
 
 def _reach_sentence(user: User, action: str, record: Record, other: str) -> str:
     """Return how far the scope reaches, where none grants."""
-    asked = "view" if action == access.EXPORT else action
+    asked = access.SCOPE_OF.get(action, action)
     scope = user.grants.scopes.get(record.object_key)
     reach = _REACHES.get(getattr(scope, asked, Rank.NONE), "of certain owners")
     if getattr(scope, f"{asked}_unassigned", False):
@@ -208,6 +219,8 @@ _VERBS = {
     "merge": "merge",
     "communicate": "log activities on",
     access.EXPORT: "export",
+    "associate": "change",
+    "restore": "restore",
 }
 
 
@@ -238,14 +251,17 @@ def owner_sentence(record: Record, user: User | None = None) -> str:
 
 def stage_sentence(record: Record) -> str:
     """Return that a record's stage is locked, naming it and who may edit there (R106)."""
+    stage, who = _stage_and_editors(record)
+    return f"It stands in the locked stage {stage}: there, {who} may edit it or move it on."
+
+
+def _stage_and_editors(record: Record) -> tuple[str, str]:
+    """Return a locked stage with its pipeline, and who may edit there, in words."""
     stage: Stage = record.stage  # type: ignore[attr-defined]  # only records with a stage have a stage finding
     teams, users = chosen_editors(record)
     who = ["super admins", *map(str, teams), *(str(user) for user in users if user.is_active)]
     names = f"{', '.join(who[:-1])} and {who[-1]}" if len(who) > 1 else f"only {who[0]}"
-    return (
-        f"It stands in the locked stage “{stage.name}” of {stage.pipeline.name}: there, {names} "
-        "may edit it or move it on."
-    )
+    return f"“{stage.name}” of {stage.pipeline.name}", names
 
 
 def chosen_editors(record: Record) -> tuple[list[Team], list[User]]:
@@ -264,14 +280,14 @@ def _editable(model: type[Record]) -> list[models.Field[Any, Any]]:
     return [field for field in model._meta.concrete_fields if field.name not in stamped]
 
 
-def _closed(model: type[Record], actor: Actor) -> frozenset[str]:
+def closed_fields(model: type[Record], actor: Actor) -> frozenset[str]:
     """Return the fields this actor does not write: hidden from them, or only read (R8, E24)."""
     if not isinstance(actor, User):
         return frozenset()
     return hidden_fields(actor, model) | fixed_fields(actor, model)
 
 
-def _cannot_be_changed(names: Iterable[str]) -> str:
+def cannot_be_changed(names: Iterable[str]) -> str:
     """Return one sentence for fields that do not exist, are hidden, or are only read."""
     return f"These fields cannot be changed: {', '.join(sorted(names))}."
 
@@ -282,14 +298,14 @@ def _check_unset(record: Record, actor: Actor) -> None:
     They may own what they make, even where owners are not theirs to choose (E7).
     """
     given = set()
-    for name in _closed(type(record), actor):
+    for name in closed_fields(type(record), actor):
         field: models.Field[Any, Any] = record._meta.get_field(name)  # type: ignore[assignment]  # concrete fields only
         value = _raw(record, name)
         own = isinstance(actor, User) and name in record.owner_fields and value == actor.pk
         if value != field.get_default() and not own:
             given.add(name)
     if given:
-        raise Invalid(_cannot_be_changed(given))
+        raise Invalid(cannot_be_changed(given))
 
 
 def _raw(record: Record, name: str) -> Any:
@@ -300,7 +316,7 @@ def _owners(record: Record) -> dict[str, Any]:
     return {name: _raw(record, name) for name in record.owner_fields}
 
 
-def _stored(record: R, actor: Actor) -> R:
+def find_stored(record: R, actor: Actor) -> R:
     """Return the stored row, for whom it exists."""
     rows: QuerySet[R] = type(record)._base_manager.filter(pk=record.pk, deleted_at=None)
     if isinstance(actor, User):
@@ -311,7 +327,7 @@ def _stored(record: R, actor: Actor) -> R:
     return stored
 
 
-def _write(
+def write_stored(
     before: Record,
     actor: Actor,
     action: str,
@@ -340,18 +356,47 @@ def _write(
     raise Stale(SAVED_MEANWHILE)
 
 
+def _check_sight(record: Record, creator: User) -> None:
+    """Ask of a new record: its creator sees it, and its stage does not keep them from editing it.
+
+    Whoever may edit no such record, whatever its stage, is not asked.
+    """
+    if not access.allows(creator, "view", record):
+        raise HandOver(
+            "With these owners you will not see this record afterwards. Confirm that you hand it "
+            "over, or choose an owner in your reach."
+        )
+    explanation = access.explain(creator, "change", record)
+    if {finding.code for finding in explanation.decisive} == {"stage"}:
+        raise HandOver(_locked_sentence(record))
+
+
 def _check_reach(record: Record, actor: Actor, confirmed: bool) -> None:
-    """Ask again of the result: it lies in the actor's reach, or they knowingly gave it away."""
+    """Ask again of the result: it can be edited still, or the actor knows that they cannot."""
     if not isinstance(actor, User) or confirmed:
         return
     explanation = access.explain(actor, "change", record)
+    if explanation.allowed:
+        return
     denying = {f.code for f in explanation.findings if f.holds and not f.allows}
     granting = any(f.holds and f.allows for f in explanation.findings)
-    if explanation.allowed or (granting and denying == {"stage"}):
-        return  # in reach, or moved into a locked stage, which anybody may who could edit (Q39)
-    raise HandOver(
-        "With these owners you will not be able to edit this record afterwards, and may not see "
-        "it any more. Confirm that you hand it over, or choose an owner in your reach."
+    sentences = []
+    if not granting or denying != {"stage"}:
+        sentences.append(
+            "With these owners you will not be able to edit this record afterwards, and may not "
+            "see it any more. Confirm that you hand it over, or choose an owner in your reach."
+        )
+    if "stage" in denying:
+        # Allowed to anybody who could edit (Q39); its next edit is not.
+        sentences.append(_locked_sentence(record))
+    raise HandOver(" ".join(sentences))
+
+
+def _locked_sentence(record: Record) -> str:
+    stage, who = _stage_and_editors(record)
+    return (
+        f"After this you cannot edit it any more: in the locked stage {stage}, {who} may edit it "
+        "or move it on. Confirm that this is what you want, or choose another stage."
     )
 
 
@@ -641,7 +686,7 @@ def reveal(record: Record, *, actor: User, name: str) -> Any:
 
     Raises `NotFound` for a record or a field out of their reach, absent ones included.
     """
-    stored = _stored(record, actor)
+    stored = find_stored(record, actor)
     if name not in veiled_fields(actor, type(record)):
         raise NotFound("There is no such field in your reach.")
     audit.record(f"{record.object_key}.reveal", actor=actor, on=stored, data={"field": name})

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db.models import Q, QuerySet
 
-from accounts.access import Rule
+from accounts.access import RESTORE, Rule
 from accounts.models import Rank
 from records.models.pipelines import StageRule
 from records.models.shares import SHARES, live
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 SHARED = "shared"
 
 # Everything that changes the record itself; viewing, logging activities and associating from the
-# other side stay possible (R108, R109, Q41).
-BOUND_BY_STAGE = frozenset({"change", "delete", "merge"})
+# other side stay possible (R108, R109, Q41). A record comes back into the stage it was deleted in.
+BOUND_BY_STAGE = frozenset({"change", "delete", "merge", RESTORE})
 
 # A share gives these and nothing else: an edit share lets one view and edit (E55).
 GIVEN_BY_SHARE = {"view": ("view", "change"), "change": ("change",)}

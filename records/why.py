@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from accounts import access, suppose
-from accounts.access import EXPORT, Explanation, Loaded
+from accounts.access import SCOPE_OF, Explanation, Loaded
 from accounts.models import Team, User
 from accounts.suppose import Candidate, Suggestion
 from records import operations
@@ -52,7 +52,7 @@ def steps(
     The first two open this record alone. What a team opens, one of these does too, except where a
     locked stage takes away: then the team must be one that may edit there.
     """
-    asked = "view" if action == EXPORT else action
+    asked = SCOPE_OF.get(action, action)
     if asked in GIVEN_BY_SHARE:
         yield suppose.share_step(user, asked)
     yield suppose.owner_step(user)

@@ -112,6 +112,7 @@ class Comparison:
             self.tools(user)
         for user in map(self.user, self.random.sample(asked, 1)):
             self.marks(user)
+            self.refusals(user)
             self.in_djangos_words(user)
         for person_id, kind, action, record_id in self.telling(3):
             self.about_one(person_id, kind, action, record_id)
@@ -179,6 +180,19 @@ class Comparison:
                 for r in records
             ]
             self.same("marked", marks, expected, (user.pk, kind), len(records) * len(ACTIONS))
+
+    def refusals(self, user: User) -> None:
+        """One action on every row of each kind: who acts on many at once is told the same."""
+        for kind, records in self.world.records.items():
+            action = self.random.choice(ACTIONS)
+            rows = model_of(kind)._base_manager.order_by("pk")
+            said = [
+                (row.pk, {finding.code for finding in told.findings if finding.holds})
+                for row, told in access.refused(rows, user, action)
+            ]
+            keys = [(r.id, (user.pk, kind, action, r.id)) for r in records]
+            expected = [(pk, self.codes[key]) for pk, key in keys if not self.verdict[key]]
+            self.same("refused", said, expected, (user.pk, kind, action), len(records))
 
     def tools(self, user: User) -> None:
         person = self.people[user.pk]

@@ -5,12 +5,13 @@ answer below is slow, obvious, and cites the line of the requirements that it is
 kind of record is a row of OBJECTS, a new action a word in it.
 """
 
+from dataclasses import replace
 from typing import Any
 
 NONE, OWNED, TEAM, EVERYTHING = range(4)
 
 # §0: the objects, their actions, and whether they go through a pipeline.
-FULL = "view add change delete communicate merge export"
+FULL = "view add change delete communicate merge export associate restore"
 OBJECTS = {
     "contact": (FULL, False),
     "company": (FULL, False),
@@ -19,8 +20,11 @@ OBJECTS = {
 }
 # §0, R20: what each scope may never exceed.
 CAPPED_BY = {"change": "view", "delete": "view", "communicate": "view", "merge": "change"}
-# R107, Q41: deleting and merging are editing; communicating is not (R109 c).
-EDITING = {"change", "delete", "merge"}
+# R107, Q41: deleting and merging are editing, and so is taking back what was deleted; communicating
+# (R109 c) and associating from the other record's side (R109 b) are not.
+EDITING = {"change", "delete", "merge", "restore"}
+# By whose scope an action goes that has none of its own: rows of an export by View (C-5).
+BY_SCOPE_OF = {"export": "view", "associate": "change", "restore": "delete"}
 # E55, Q29: what a share of each level gives.
 SHARED = {"view": {"view"}, "edit": {"view", "change"}}
 GRANTING = {"superuser", "everything", "team", "owned", "unassigned", "shared"}
@@ -84,12 +88,12 @@ def shared(world: Any, person: Any, action: str, object: str, record: Any) -> bo
 
 def codes(world: Any, person: Any, action: str, object: str, record: Any) -> set[str]:
     """The codes of all reasons that hold: all of them, not the first one hit."""
-    asked = "view" if action == "export" else action  # rows of an export are limited by View (C-5)
+    asked = BY_SCOPE_OF.get(action, action)
     rank, box = scope(world, person, object, asked)
     owners = {record.owner, record.co_owner} - {None}  # R23: each of them is a full owner
     reasons = {
         "inactive": not person.active,
-        "deleted": record.deleted,
+        "deleted": record.deleted != (action == "restore"),  # absent; the bin is what one restores
         "superuser": person.superuser,
         "everything": rank == EVERYTHING,
         "team": asked != "add" and rank >= TEAM and bool(owners & mates(world, person)),
@@ -102,7 +106,8 @@ def codes(world: Any, person: Any, action: str, object: str, record: Any) -> set
     if action == "export":
         reasons["no_scope"] |= not has_tool(world, person, "crm.export")
     if action not in ("view", "add", "export"):
-        reasons["unseen"] = not can(world, person, "view", object, record)
+        seen = replace(record, deleted=False) if action == "restore" else record
+        reasons["unseen"] = not can(world, person, "view", object, seen)
     return {code for code, holding in reasons.items() if holding}
 
 
@@ -121,7 +126,7 @@ def can_any(world: Any, person: Any, action: str, object: str) -> bool:
     """Whether the object exists for this person at all, with this action (Q18, Q32)."""
     if action == "export" and not has_tool(world, person, "crm.export"):
         return False
-    asked = "view" if action == "export" else action
+    asked = BY_SCOPE_OF.get(action, action)
     return person.active and (person.superuser or scope(world, person, object, asked)[0] > NONE)
 
 

@@ -9,11 +9,18 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.access import permitted
-from records.models import Contact, Deal
+from records import operations
+from records.models import Contact, Deal, Record
 from records.why import why
 from tests.company import TinyCompany
 from tests.exports_kit import pending
-from tests.factories import CompanyFactory, DealFactory, UserFactory
+from tests.factories import (
+    CompanyFactory,
+    ContactFactory,
+    DealFactory,
+    TicketFactory,
+    UserFactory,
+)
 
 # Asked for are a list ≤ 15, a record ≤ 30 and a panel ≤ 8. Five statements are every page's: the
 # session, the person, their rights, and the last two once more at the end (B5). The badges of the
@@ -21,6 +28,8 @@ from tests.factories import CompanyFactory, DealFactory, UserFactory
 BUDGETS = {
     "list": 15,
     "record": 24,
+    "contact": 23,
+    "company": 24,
     "add form": 11,
     "picker of records": 10,
     "picker of people": 10,
@@ -32,6 +41,8 @@ BUDGETS = {
 ADDRESSES = {
     "list": "/admin/records/deal/",
     "record": "/admin/records/deal/{deal}/change/",
+    "contact": "/admin/records/contact/{contact}/change/",
+    "company": "/admin/records/company/{company}/change/",
     "add form": "/admin/records/deal/add/",
     "picker of records": "/admin/autocomplete/?app_label=records&model_name=deal"
     "&field_name=company&term=",
@@ -41,6 +52,12 @@ ADDRESSES = {
     "who": "/admin/records/deal/{deal}/who/",
 }
 GOVERNING = {"access", "who"}
+
+
+def give_back_and_forth(c: TinyCompany, record: Record) -> None:
+    """Let a record have had owners, to be told of."""
+    for version, owner in enumerate((c.lena, c.rita), 1):
+        operations.change(record, actor=c.sam, values={"owner": owner}, version=version)
 
 
 def statements(client: Client, address: str) -> int:
@@ -63,12 +80,23 @@ def test_a_page_costs_as_many_statements_for_3_rows_as_for_30(
 ) -> None:
     client.force_login(c.people[name])
     # Denied, so that "Access" also looks for what would be enough.
-    address = ADDRESSES[page].format(deal=c.deals["ritas"].pk, rita=c.rita.pk)
-    DealFactory(owner=c.rita, stage=c.stages["open"], company=c.companies["acme"])
+    linked = {"contact": c.contacts["cora"], "company": c.companies["acme"]}
+    keys = {name: row.pk for name, row in {"deal": c.deals["ritas"], **linked}.items()}
+    address = ADDRESSES[page].format(**keys, rita=c.rita.pk)
+    for record in (c.deals["ritas"], *linked.values()):
+        give_back_and_forth(c, record)
+
+    def link() -> None:
+        DealFactory(owner=c.rita, stage=c.stages["open"], **linked)
+        TicketFactory(owner=c.rita, **linked)
+        ContactFactory(owner=c.rita, company=linked["company"])
+
+    link()
     pending(c.lena, c.axel, model=Contact)  # for the badge
     assert client.get(address).status_code == 200  # Django remembers content types
     few = statements(client, address)
     for number in range(27):
+        link()
         DealFactory(
             owner=c.rita, stage=c.stages["open"], company=list(c.companies.values())[number % 3]
         )

@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from accounts import access
 from accounts.models import AuditEvent, Membership, PermissionSet, Rank, Team, User
+from records.history import owners_so_far
 from records.importing import tables
 from records.importing.tables import email_of
 from records.models import Company, Deal, Pipeline, Stage, StageRule
@@ -321,6 +322,8 @@ def test_table_wins_in_its_columns_but_a_name_that_people_gave_stays(folder: Pat
     assert after.name == "Big one"
     assert after.amount == Decimal(won["close_value"])
     assert after.owner == person(won["sales_agent"])
+    (given,), earlier = owners_so_far(after, other)  # told on the record (E54)
+    assert (given.changes, earlier) == ((("owner", str(other), str(after.owner)),), 0)
 
 
 def test_name_follows_the_account_while_nobody_gave_another_one(folder: Path) -> None:

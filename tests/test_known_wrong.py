@@ -78,7 +78,7 @@ def put_rule(patch: Patch, code: str, when: Callable[[Any, Person, str], Q], *on
             cls: Any, person: Person, action: str, right: Callable[..., list[Rule]] = right
         ) -> list[Rule]:
             return [
-                replace(rule, when=when(cls, person, action))
+                replace(rule, when=when(cls, person, access.SCOPE_OF.get(action, action)))
                 if rule.code == code and (not only or action in only)
                 else rule
                 for rule in right(person, action)
@@ -376,6 +376,33 @@ def deleting_in_a_locked_stage(patch: Patch) -> None:
 def no_talking_in_a_locked_stage(patch: Patch) -> None:
     bound = records.rules.BOUND_BY_STAGE | {"communicate"}
     patch.setattr(records.rules, "BOUND_BY_STAGE", bound)
+
+
+@wrong
+def no_associating_in_a_locked_stage(patch: Patch) -> None:
+    bound = records.rules.BOUND_BY_STAGE | {access.ASSOCIATE}
+    patch.setattr(records.rules, "BOUND_BY_STAGE", bound)
+
+
+@wrong
+def whoever_sees_a_record_associates_it(patch: Patch) -> None:
+    patch.setitem(access.SCOPE_OF, access.ASSOCIATE, "view")
+
+
+@wrong
+def restoring_into_a_locked_stage(patch: Patch) -> None:
+    leave_out(patch, "stage", access.RESTORE)
+
+
+@wrong
+def restoring_what_is_not_in_the_bin(patch: Patch) -> None:
+    leave_out(patch, "deleted", access.RESTORE)
+
+
+@wrong
+def nobody_restores(patch: Patch) -> None:
+    """What lies in the bin is seen by nobody, and taken for out of sight."""
+    put_rule(patch, "deleted", lambda cls, person, action: Q(deleted_at__isnull=False))
 
 
 # --- The readers ----------------------------------------------------------------------------------

@@ -34,6 +34,10 @@ OF_EVERY_MODEL = (
 OF_A_RECORD = tuple(
     f"<path:object_id>/{step}/" for step in ("access", "empty", "reveal", "share", "unshare", "who")
 )
+OF_A_LINKED_RECORD = (
+    *OF_A_RECORD,
+    *("<path:object_id>/associate/", "<path:object_id>/dissociate/"),
+)
 OF_A_MODEL: dict[str, tuple[str, ...]] = {
     "accounts/auditevent": (),
     "accounts/permissionset": (),
@@ -47,8 +51,8 @@ OF_A_MODEL: dict[str, tuple[str, ...]] = {
         *("<int:pk>/approve/", "<int:pk>/cancel/", "<int:pk>/download/", "<int:pk>/recall/"),
         *("<int:pk>/reject/", "new/<slug:key>/", "away/", "away/<int:pk>/end/"),
     ),
-    "records/company": OF_A_RECORD,
-    "records/contact": OF_A_RECORD,
+    "records/company": OF_A_LINKED_RECORD,
+    "records/contact": OF_A_LINKED_RECORD,
     "records/deal": OF_A_RECORD,
     "records/ticket": OF_A_RECORD,
     "records/pipeline": ("<path:object_id>/rule/",),

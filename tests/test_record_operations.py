@@ -113,7 +113,11 @@ def test_creating_needs_create_and_stays_in_sight(c: TinyCompany) -> None:
     def draft() -> Deal:
         return Deal(name="New", stage=c.stages["vault"], owner=c.rita)
 
-    made = operations.create(draft(), actor=c.rita)  # directly in a locked stage (Q40)
+    with pytest.raises(HandOver, match="After this you cannot edit it any more"):
+        operations.create(draft(), actor=c.rita)  # directly in a locked stage (Q40)
+    assert not Deal.objects.filter(name="New").exists()
+    assert operations.create(draft(), actor=c.sam).stage == c.stages["vault"]
+    made = operations.create(draft(), actor=c.rita, confirm_hand_over=True)
     assert made.created_by == c.rita
     with pytest.raises(NotAllowed):
         operations.create(draft(), actor=c.ruth)
@@ -121,3 +125,33 @@ def test_creating_needs_create_and_stays_in_sight(c: TinyCompany) -> None:
     with pytest.raises(HandOver):
         operations.create(away, actor=c.rita)
     assert not Deal.objects.filter(name="Away").exists()
+
+
+def test_moving_into_a_locked_stage_needs_confirmation_of_whom_it_locks_out(
+    c: TinyCompany,
+) -> None:
+    deal = c.deals["ritas"]
+    locks = {"values": {"stage": c.stages["vault"]}, "version": 1}
+    with pytest.raises(HandOver, match="“Vault” of Renewals, only super admins may edit it"):
+        operations.change(deal, actor=c.rita, **locks)
+    assert Deal.objects.get(pk=deal.pk).stage == c.stages["open"]
+    operations.change(deal, actor=c.rita, **locks, confirm_hand_over=True)
+    with pytest.raises(NotAllowed):
+        operations.change(
+            deal,
+            actor=c.rita,
+            values={"stage": c.stages["open"]},
+            version=2,
+            confirm_hand_over=True,
+        )
+    # Whom the rule does not bind is not asked: a super admin, and somebody it names.
+    operations.change(deal, actor=c.sam, values={"stage": c.stages["open"]}, version=2)
+    operations.change(deal, actor=c.rita, values={"stage": c.stages["chosen"]}, version=3)
+
+
+def test_system_actor_deletes_in_a_locked_stage_and_says_why(c: TinyCompany) -> None:
+    operations.delete(c.deals["vault"], actor=IMPORTER, reason="gone in the source")
+    event = AuditEvent.objects.get(action="deal.delete")
+    assert (event.system, event.data["reason"]) == ("import_crm", "gone in the source")
+    with pytest.raises(NotAllowed, match="locked stage"):
+        operations.delete(c.deals["chosen_n"], actor=c.eve)

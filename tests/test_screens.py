@@ -142,10 +142,68 @@ def test_stage_is_taken_from_the_stored_row_not_from_the_form(
 def test_moving_into_a_locked_stage_is_allowed_and_says_so(c: TinyCompany, client: Client) -> None:
     client.force_login(c.rita)
     deal = c.deals["ritas"]
-    answer = client.post(page(deal), form_of(deal, stage=c.stages["vault"].pk), follow=True)
+    moved = form_of(deal, stage=c.stages["vault"].pk, name="Typed")
+    answer = client.post(page(deal), moved)
+    assert answer.status_code == 200
+    assert "After this you cannot edit it any more" in answer.text
+    assert "in the locked stage “Vault” of Renewals, only super admins may edit it" in answer.text
+    assert "_confirm_hand_over" in answer.text
+    assert 'value="Typed"' in answer.text
     deal.refresh_from_db()
-    assert deal.stage == c.stages["vault"]
+    assert deal.stage == c.stages["open"]
+    answer = client.post(page(deal), {**moved, "_confirm_hand_over": "yes"}, follow=True)
+    deal.refresh_from_db()
+    assert (deal.stage, deal.name) == (c.stages["vault"], "Typed")
     assert "You cannot edit it any more" in answer.text
+
+
+def test_continuing_after_a_move_into_a_locked_stage_shows_the_record_to_read(
+    c: TinyCompany, client: Client
+) -> None:
+    client.force_login(c.rita)
+    deal = c.deals["ritas"]
+    confirmed = {"_confirm_hand_over": "yes", "_continue": "1"}
+    moved = form_of(deal, stage=c.stages["vault"].pk, **confirmed)
+    answer = client.post(page(deal), moved, follow=True)
+    assert answer.redirect_chain == [(page(deal), 302)]
+    assert "Saved. You cannot edit it any more." in answer.text
+    assert "You may edit it again" not in answer.text
+    edited = form_of(c.deals["chosen"], name="Renamed", _continue="1")
+    answer = client.post(page(c.deals["chosen"]), edited, follow=True)
+    assert "You may edit it again" in answer.text
+
+
+def test_creating_in_a_locked_stage_asks_first_and_says_so_afterwards(
+    c: TinyCompany, client: Client
+) -> None:
+    client.force_login(c.rita)
+    new = Deal(name="Born locked", stage=c.stages["vault"], owner=c.rita)
+    answer = client.post(f"{LIST}add/", form_of(new))
+    assert answer.status_code == 200
+    assert "After this you cannot edit it any more" in answer.text
+    assert 'value="Born locked"' in answer.text
+    assert not Deal.objects.filter(name="Born locked").exists()
+    answer = client.post(f"{LIST}add/", form_of(new, _confirm_hand_over="yes"), follow=True)
+    assert Deal.objects.get(name="Born locked").stage == c.stages["vault"]
+    assert "You cannot edit it any more" in answer.text
+    # Whom the rule names is neither asked nor warned.
+    chosen = form_of(new, name="Born chosen", stage=c.stages["chosen"].pk)
+    answer = client.post(f"{LIST}add/", chosen, follow=True)
+    assert Deal.objects.get(name="Born chosen").stage == c.stages["chosen"]
+    assert "any more" not in answer.text
+
+
+def test_giving_away_into_a_locked_stage_is_one_question_about_both(
+    c: TinyCompany, client: Client
+) -> None:
+    client.force_login(c.rita)
+    deal = c.deals["ritas"]
+    both = form_of(deal, owner=c.nora.pk, stage=c.stages["vault"].pk)
+    answer = client.post(page(deal), both)
+    assert "With these owners you will not be able to edit this record" in answer.text
+    assert "in the locked stage “Vault”" in answer.text
+    assert answer.text.count("_confirm_hand_over") == 1
+    assert client.post(page(deal), {**both, "_confirm_hand_over": "yes"}).status_code == 302
 
 
 def test_stale_form_is_refused_and_keeps_what_was_typed(c: TinyCompany, client: Client) -> None:

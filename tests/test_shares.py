@@ -105,7 +105,7 @@ def test_all_readers_agree_on_shares(c: TinyCompany, action: str) -> None:
                 }
                 assert len(set(answers.values())) == 1, (person, action, row, answers)
                 by_share += {f.code for f in explanation.decisive} == {"shared"}
-    assert bool(by_share) == (action in {"view", "change", "export"})
+    assert bool(by_share) == (action in {"view", "change", "export", "associate"})
 
 
 @pytest.mark.parametrize(

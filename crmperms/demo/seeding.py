@@ -204,14 +204,21 @@ def _days_work(people: People) -> None:
     signed = Stage.objects.get(name=SUPER_ADMINS_ONLY)
     raised, moved = own.filter(stage__name__in=("Qualified", "Proposal", "Negotiation"))[:2]
     _change(raised, rep, amount=raised.amount and raised.amount + 500)
-    # Everybody may move a deal into a locked stage; from then on only super admins edit it (Q39).
-    _change(moved, rep, stage=signed, closed=timezone.localdate())
+    # Everybody may move a deal into a locked stage, once they confirm that from then on only super
+    # admins edit it (Q39).
+    _change(moved, rep, confirmed=True, stage=signed, closed=timezone.localdate())
     free = Deal.objects.permitted(manager, "change").filter(owner=None, co_owner=None)
     _change(free.earliest("pk"), manager, owner=people["north"])
 
 
-def _change(record: Record, actor: User, **values: Any) -> None:
-    records.change(record, actor=actor, values=values, version=record.version)
+def _change(record: Record, actor: User, *, confirmed: bool = False, **values: Any) -> None:
+    records.change(
+        record,
+        actor=actor,
+        values=values,
+        version=record.version,
+        confirm_hand_over=confirmed,
+    )
 
 
 # --- What leaves the house ------------------------------------------------------------------------

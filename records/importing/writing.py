@@ -239,13 +239,14 @@ class _Deals:
         if "owner_id" in names:
             self._check_owner(wanted["owner_id"], row)
         fields = sorted(name.removesuffix("_id") for name in names)
-        if names and deal.stage_id in self.locked:
-            audit.record(
-                "deal.change",
-                actor=self.actor,
-                on=deal,
-                data={"fields": fields, "reason": self.actor.name, "stage": deal.stage_id},
-            )
+        data: dict[str, Any] = {"fields": fields, "reason": self.actor.name}
+        if deal.stage_id in self.locked:
+            data["stage"] = deal.stage_id
+        if "owner_id" in names:
+            data["owner"] = {"from": deal.owner_id, "to": wanted["owner_id"]}
+        # What else an import changes is told by its one event; these are asked for by record.
+        if names and data.keys() & {"stage", "owner"}:
+            audit.record("deal.change", actor=self.actor, on=deal, data=data)
         for name in names:
             setattr(deal, name, wanted[name])
         return fields

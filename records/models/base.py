@@ -84,11 +84,20 @@ class Record(models.Model):
 
     @classmethod
     def access_rules(cls, person: Person, action: str) -> list[Rule]:
-        """Return scope rules, shares, and the bin: a deleted record is absent for everybody."""
+        """Return scope rules, shares, and the bin: a deleted record is absent for everybody.
+
+        But for restoring it, which is for what lies in the bin alone.
+        """
+        asked = access.SCOPE_OF.get(action, action)
+        bin_rule = (
+            Rule("deleted", False, Q(deleted_at__isnull=True), "it is not in the recycle bin")
+            if action == access.RESTORE
+            else Rule("deleted", False, Q(deleted_at__isnull=False), "it is in the recycle bin")
+        )
         return [
-            Rule("deleted", False, Q(deleted_at__isnull=False), "it is in the recycle bin"),
-            *scope_rules(person, action, cls.object_key, cls.owner_fields),
-            *share_rules(person, action, cls),
+            bin_rule,
+            *scope_rules(person, asked, cls.object_key, cls.owner_fields),
+            *share_rules(person, asked, cls),
         ]
 
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from crmperms.demo.cast import PASSWORD
 from exports.models import ExportRequest
-from records.models import Deal
+from records.models import Company, Deal
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -26,8 +26,10 @@ def demo(db: None) -> dict[str, object]:
     waiting = ExportRequest.objects.awaiting_decision().first()
     done = ExportRequest.objects.filter(status="completed").first()
     deal = Deal.objects.filter(stage__name="Signed", owner__email="rep@demo.example").first()
-    assert waiting and done and deal
-    return {"waiting": waiting.pk, "done": done.pk, "deal": deal.pk}
+    company = Company.objects.filter(owner__email="rep@demo.example").first()
+    assert waiting and done and deal and deal.contact and company
+    keys = {"deal": deal.pk, "contact": deal.contact.pk, "company": company.pk}
+    return {"waiting": waiting.pk, "done": done.pk, **keys}
 
 
 PAGES = {
@@ -37,6 +39,8 @@ PAGES = {
         "/admin/shared/",
         "/admin/records/contact/",
         "/admin/records/deal/{deal}/change/",
+        "/admin/records/contact/{contact}/change/",
+        "/admin/records/company/{company}/change/",
         "/admin/records/deal/add/",
         "/admin/exports/exportrequest/",
         "/admin/exports/exportrequest/?review={waiting}",

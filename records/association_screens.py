@@ -1,0 +1,192 @@
+"""Screens of links from the other record's side: what a record is linked with, add and remove."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin.widgets import AutocompleteSelect
+from django.db.models import ForeignKey, ManyToOneRel, Model
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+)
+from django.template.loader import render_to_string
+from django.urls import URLPattern, path, reverse
+from django.utils.text import capfirst
+
+from accounts import access
+from accounts.access import ASSOCIATE
+from accounts.modeladmin import AccessModelAdmin, person
+from records import associations
+from records.models import Record
+from records.operations import NotAllowed, RecordError
+
+MOST_LISTED = 10
+
+
+class PickForm(forms.Form):
+    """Which record to link; the operation decides the rest."""
+
+    def __init__(self, model: type[Record], picker: forms.Widget) -> None:
+        super().__init__()
+        self.fields["record"] = forms.ModelChoiceField(
+            model._default_manager.none(), label=f"Add a {model._meta.verbose_name}", widget=picker
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A relation of other records to this screen's, as one person has it."""
+
+    name: str
+    model: type[Record]
+    field: ForeignKey[Any, Any]
+    relation: ManyToOneRel
+    screen: AccessModelAdmin
+    writable: bool
+
+
+class AssociatingAdmin(AccessModelAdmin):
+    """Adds panels of linked records to the screens of one kind of record."""
+
+    model: type[Record]
+
+    def get_urls(self) -> list[URLPattern]:
+        if not self.associated:
+            return super().get_urls()
+        view = self.admin_site.admin_view
+        name = f"{self.opts.app_label}_{self.opts.model_name}"
+        return [
+            path(
+                "<path:object_id>/associate/", view(self.associate_view), name=f"{name}_associate"
+            ),
+            path(
+                "<path:object_id>/dissociate/",
+                view(self.dissociate_view),
+                name=f"{name}_dissociate",
+            ),
+            *super().get_urls(),
+        ]
+
+    def associate_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Link another record with this one."""
+        done = "“{}” is linked with “{}” now."
+        return self._relate(request, object_id, associations.associate, done)
+
+    def dissociate_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """End a link; both records stay."""
+        done = "“{}” is not linked with “{}” any more."
+        return self._relate(request, object_id, associations.dissociate, done)
+
+    def _relate(
+        self, request: HttpRequest, object_id: str, operation: Callable[..., Record], done: str
+    ) -> HttpResponse:
+        record: Record = self.found(request, object_id)
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        links = {link.name: link for link in self._links(request)}
+        link = links.get(request.POST.get("relation", ""))
+        if link is None:
+            raise Http404
+        if not self.has_change_permission(request, record):
+            return self.refuse(request, record, "change")
+        key = request.POST.get("record", "")
+        other = link.model()
+        other.pk = int(key) if key.isdecimal() else 0
+        try:
+            saved = operation(other, field=link.field.name, related=record, actor=person(request))
+        except NotAllowed as refusal:
+            # Said of the other one, which they see.
+            stored = link.screen.found(request, str(other.pk))
+            return link.screen.refuse(request, stored, ASSOCIATE, str(refusal), verb=ASSOCIATE)
+        except RecordError as refusal:
+            messages.error(request, str(refusal) if key else "Choose a record first.")
+        else:
+            messages.success(request, done.format(saved, record))
+        return HttpResponseRedirect(self._page_of(record))
+
+    def record_context(self, request: HttpRequest, obj: Model | None) -> dict[str, Any]:
+        context = super().record_context(request, obj)
+        if isinstance(obj, Record):
+            panels = [self._panel(request, obj, link) for link in self._links(request)]
+            context["record_panels"] = [*panels, *context["record_panels"]]
+        return context
+
+    def _links(self, request: HttpRequest) -> Iterator[Link]:
+        """Yield the relations this person has: they see the other kind of record, and the field."""
+        for name in self.associated:
+            relation = self.opts.get_field(name)
+            assert isinstance(relation, ManyToOneRel)
+            field: ForeignKey[Any, Any] = relation.field
+            model: type[Record] = relation.related_model  # type: ignore[assignment]  # a kind of record
+            screen = self.admin_site.get_model_admin(model)
+            assert isinstance(screen, AccessModelAdmin)
+            hidden = field.name in screen.hidden_fields(request)
+            if not hidden and screen.has_view_permission(request):
+                writable = field.name not in screen.fixed_fields(request)
+                yield Link(name, model, field, relation, screen, writable)
+
+    def _panel(self, request: HttpRequest, record: Record, link: Link) -> str:
+        """Return the linked records in this person's reach, and how to add and remove some."""
+        user = person(request)
+        editable = link.writable and self.has_change_permission(request, record)
+        rows = access.permitted(link.model._default_manager.all(), user, "view")
+        rows = rows.filter(**{link.field.name: record}).select_related(*link.screen.read_with)
+        found = list(access.marked(rows, user, ASSOCIATE)[: MOST_LISTED + 1])
+        name = f"admin:{link.model._meta.app_label}_{link.model._meta.model_name}"
+        own = f"admin:{self.opts.app_label}_{self.opts.model_name}"
+        context = {
+            "link": link,
+            "title": capfirst(str(link.model._meta.verbose_name_plural)),
+            "plural": link.model._meta.verbose_name_plural,
+            "record": record,
+            "rows": [
+                {
+                    "record": row,
+                    "url": reverse(f"{name}_change", args=[row.pk]),
+                    "below": _below(row),
+                    "may_remove": editable and getattr(row, f"may_{ASSOCIATE}"),
+                }
+                for row in found[:MOST_LISTED]
+            ],
+            "all_url": f"{reverse(f'{name}_changelist')}?{link.field.name}={record.pk}"
+            if len(found) > MOST_LISTED
+            else "",
+            "most": MOST_LISTED,
+            "add_url": reverse(f"{own}_associate", args=[record.pk]),
+            "remove_url": reverse(f"{own}_dissociate", args=[record.pk]),
+        }
+        if editable and access.allows_any(user, ASSOCIATE, link.model):
+            context["form"] = PickForm(link.model, self._picker(link))
+        return render_to_string("records/associated.html", context, request=request)
+
+    def _picker(self, link: Link) -> AutocompleteSelect:
+        return AutocompleteSelect(
+            link.relation,
+            self.admin_site,
+            attrs={
+                "id": f"add_{link.name}",
+                "class": "unfold-filter-autocomplete",
+                "data-ajax--cache": "false",
+                "aria-describedby": f"add_{link.name}_help",
+            },
+        )
+
+    def _page_of(self, record: Record) -> str:
+        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
+        return reverse(name, args=[record.pk])
+
+
+def _below(record: Record) -> str:
+    """Return what stands below a linked record's name: its stage, and who owns it."""
+    owners = [str(owner) for f in record.owner_fields if (owner := getattr(record, f)) is not None]
+    stage = getattr(record, "stage", None)
+    said = [str(stage.name)] if stage is not None else []
+    return " · ".join([*said, ", ".join(dict.fromkeys(owners)) or "unassigned"])
