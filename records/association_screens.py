@@ -164,10 +164,10 @@ class AssociatingAdmin(AccessModelAdmin):
             "remove_url": reverse(f"{own}_dissociate", args=[record.pk]),
         }
         if editable and access.allows_any(user, ASSOCIATE, link.model):
-            context["form"] = PickForm(link.model, self._picker(link))
+            context["form"] = PickForm(link.model, self._link_picker(link))
         return render_to_string("records/associated.html", context, request=request)
 
-    def _picker(self, link: Link) -> AutocompleteSelect:
+    def _link_picker(self, link: Link) -> AutocompleteSelect:
         return AutocompleteSelect(
             link.relation,
             self.admin_site,
