@@ -15,7 +15,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import BadRequest
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Subquery
 from django.http import HttpRequest, QueryDict
 from django.urls import reverse
 from django.utils import timezone
@@ -70,6 +70,10 @@ class LogForm(forms.Form):
     )
     requested_after = _day_field("Requested from")
     requested_before = _day_field("Requested to")
+    earlier_than = forms.IntegerField(
+        required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput
+    )
+    """The number of an export: what was asked for before it. The risk card links with it."""
 
     def __init__(self, data: QueryDict, *, user: User, site: admin.AdminSite) -> None:
         super().__init__(data)
@@ -134,6 +138,13 @@ class LogFilter(admin.ListFilter):
         for name, narrow in self.narrowing.items():
             if wanted[name]:
                 queryset = queryset.filter(**{narrow[0]: narrow[1](wanted[name])})
+        if wanted["earlier_than"]:
+            # Of one out of reach as of an absent one: nothing, and so nothing of its time.
+            this = access.permitted(ExportRequest.objects.all(), self.user, "view").filter(
+                pk=wanted["earlier_than"]
+            )
+            moment = Subquery(this.values("requested_at")[:1])
+            queryset = queryset.filter(requested_at__lte=moment).exclude(pk=wanted["earlier_than"])
         if wanted["waiting"]:
             queryset = queryset.filter(pk__in=policy.awaiting(self.user).values("pk"))
         return queryset
