@@ -2,6 +2,7 @@
 
 A row is claimed before the first byte is sent. What the server certainly did not take is tried
 again, later and later; where nobody can know, the row ends as `uncertain` and is never sent again.
+A server that is not to be reached costs no attempt: its e-mails wait for it, for three days.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ S = Outbox.Status
 MOST_AT_ONCE = 50
 PATIENCE = 10.0  # seconds after which a pass begins no further e-mail, however well it goes
 ATTEMPTS = 5
+WAITS_FOR_SERVER = timedelta(days=3)
 FIRST_DELAY = timedelta(minutes=1)
 # Longer than any conversation with a server whose every answer takes EMAIL_TIMEOUT.
 LEASE = timedelta(minutes=10)
@@ -51,7 +53,6 @@ def send_waiting(limit: int = MOST_AT_ONCE, *, asked_to_end: Callable[[], bool] 
         if asked_to_end() or (mail := _claim()) is None:
             break
         if not _deliver(mail):
-            _rest()
             break
         sent += mail.status == S.SENT
         if time.monotonic() - began > PATIENCE:
@@ -80,7 +81,8 @@ def _claim() -> Outbox | None:
 def _deliver(mail: Outbox) -> bool:
     """Send one claimed e-mail and keep what became of it.
 
-    False where the server is not to be reached, or broke off: the next one would fare no better.
+    False where the server is not to be reached, or broke off: the next one would fare no better,
+    and all of them rest.
     """
     if not _may_be_told(mail.notice):
         _end(mail, S.DROPPED)
@@ -95,7 +97,8 @@ def _deliver(mail: Outbox) -> bool:
         server = get_connection()
         server.open()
     except Exception as error:
-        _try_later(mail, error)
+        _put_back(mail, error)
+        _rest(error)
         return False
     try:
         server.send_messages([message])
@@ -104,6 +107,7 @@ def _deliver(mail: Outbox) -> bool:
         return True
     except Exception as error:
         _end(mail, S.UNCERTAIN, error)
+        _rest(error)
         return False
     else:
         _end(mail, S.SENT)
@@ -150,6 +154,20 @@ def _try_later(mail: Outbox, error: Exception) -> None:
     )
 
 
+def _put_back(mail: Outbox, error: Exception) -> None:
+    """Put an e-mail that no server was asked to take back as it was, its attempt with it.
+
+    The number that fences attempts may be used anew: this one has nothing left to write.
+    """
+    Outbox.objects.filter(pk=mail.pk, attempt=mail.attempt, status=S.SENDING).update(
+        status=S.WAITING,
+        attempt=F("attempt") - 1,
+        next_try_at=timezone.now(),
+        lease_until=None,
+        ended_because=type(error).__name__,
+    )
+
+
 def _end(mail: Outbox, status: Outbox.Status, error: Exception | None = None) -> None:
     """Keep what became of an e-mail, for good; of an error its kind, since its words may quote."""
     # A slow one may have been given up as uncertain meanwhile; this attempt knows better.
@@ -165,9 +183,15 @@ def _end(mail: Outbox, status: Outbox.Status, error: Exception | None = None) ->
     mail.status = status
 
 
-def _rest() -> None:
-    """Let a server that is not to be reached be for a while; it costs no e-mail an attempt."""
+def _rest(error: Exception) -> None:
+    """Let a server that is not to be reached be for a while; it costs no e-mail an attempt.
+
+    What has waited for days is given up, so that its news does not come as if it were fresh.
+    """
     now = timezone.now()
+    Outbox.objects.filter(status=S.WAITING, notice__created_at__lte=now - WAITS_FOR_SERVER).update(
+        status=S.FAILED, ended_at=now, ended_because=type(error).__name__
+    )
     Outbox.objects.filter(status=S.WAITING, next_try_at__lte=now + FIRST_DELAY).update(
         next_try_at=now + FIRST_DELAY
     )

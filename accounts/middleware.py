@@ -8,6 +8,8 @@ from ipaddress import ip_address
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.middleware.gzip import GZipMiddleware
 
 from accounts import access
 from accounts.audit import agent, origin
@@ -55,6 +57,19 @@ def _address(request: HttpRequest) -> str | None:
 def _named(text: str) -> str:
     """Return how a browser names itself, without what would disturb a log that shows it."""
     return "".join(letter for letter in text if letter.isprintable())[:LONGEST_AGENT]
+
+
+class PageGZipMiddleware(GZipMiddleware):
+    """Compress pages, and leave files as they are: whole, and with the length they announce.
+
+    A file that is compressed on its way loses its length, and with it the sign of having been
+    broken off half-way.
+    """
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        return response if response.streaming else super().process_response(request, response)
 
 
 class NoStoreMiddleware:

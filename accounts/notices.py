@@ -30,18 +30,19 @@ def notify(
     subject: str = NEWS,
     mail: str = "Something in crmperms concerns you.",
     place: str = "Inbox",
+    by_mail: bool = True,
 ) -> None:
     """Tell active people a sentence, with a link to where they can act (R129, R130).
 
     `subject` and `mail` go to mailboxes that nobody governs: no data of a record may stand in
     them, no value of a filter and no words that a person wrote (L88). `place` says where to look
-    where no address can be given.
+    where no address can be given. Not `by_mail` is what only settles an earlier notice.
     """
     told = [person for person in people if person.is_active]
     notices = Notice.objects.bulk_create(
         Notice(user=person, text=shortened(text), link=link) for person in told
     )
-    if settings.MAIL_ENABLED:
+    if settings.MAIL_ENABLED and by_mail:
         body = f"{mail}\n\n{_way_in(link, place)}\n\n-- \n{MARK}\n"
         Outbox.objects.bulk_create(
             Outbox(notice=notice, subject=one_line(subject)[:LONGEST_SUBJECT], text=body)

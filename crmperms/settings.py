@@ -1,13 +1,15 @@
 """Settings of crmperms; what differs between installations comes from the environment.
 
 Read: DATABASE_URL, SECRET_KEY, DEBUG, ALLOWED_HOSTS, EXPORT_ROOT, EMAIL_URL, EMAIL_FROM,
-EMAIL_TIMEOUT, SITE_URL, CSRF_TRUSTED_ORIGINS, PROXIES and SECURE (1 behind https). Everything has a
-default that is safe on one's own machine.
+EMAIL_TIMEOUT, SITE_URL, CSRF_TRUSTED_ORIGINS, PROXIES, SECURE (1 behind https) and TIME_ZONE.
+Everything has a default that is safe on one's own machine.
 """
 
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import environ  # type: ignore[import-untyped]  # ships neither annotations nor a marker
+from django.core.exceptions import ImproperlyConfigured
 
 from crmperms.secret import secret_key
 
@@ -44,7 +46,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.middleware.gzip.GZipMiddleware",
+    "accounts.middleware.PageGZipMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -161,7 +163,14 @@ EMAIL_TIMEOUT = env.int("EMAIL_TIMEOUT", default=5)
 SITE_URL = env.str("SITE_URL", default="").rstrip("/")
 FILTERS_EMPTY_CHOICE_LABEL = "Any"
 LANGUAGE_CODE = "en-gb"
-TIME_ZONE = "UTC"
+# What all times are shown in, and what a day, a weekend and office hours are.
+TIME_ZONE = env.str("TIME_ZONE", default="") or "UTC"
+try:
+    ZoneInfo(TIME_ZONE)
+except (LookupError, ValueError, OSError):  # unknown, or no name at all
+    raise ImproperlyConfigured(
+        f"TIME_ZONE is {TIME_ZONE!r}, which is no time zone. Name one as Europe/Berlin or UTC."
+    ) from None
 USE_I18N = True
 USE_TZ = True
 FORMAT_MODULE_PATH: list[str] = ["crmperms.formats"]

@@ -120,7 +120,7 @@ class ExportRequestAdmin(AccessModelAdmin):
 
     @display(description="Date", ordering="requested_at")
     def date(self, obj: ExportRequest) -> str:
-        return date_format(timezone.localtime(obj.requested_at), "j M Y, H:i")
+        return date_format(timezone.localtime(obj.requested_at), "DATETIME_FORMAT")
 
     # The panel ---------------------------------------------------------------------------------
 

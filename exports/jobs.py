@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from array import array
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from django.db import DatabaseError, transaction
@@ -21,7 +22,12 @@ from accounts import access, audit
 from accounts.models import User
 from exports import policy, tables
 from exports.models import ExportRequest
-from exports.operations import cancel_by_system, still_valid, with_delegates
+from exports.operations import (
+    cancel_by_system,
+    still_valid,
+    tell_it_is_over,
+    with_delegates,
+)
 from exports.steps import SYSTEM, S, WrongState, in_words, tell, transition
 from exports.writers import files, manifest
 from records.models import Record
@@ -227,8 +233,8 @@ def _back_to_pending(export: ExportRequest, requester: User, reason: str, becaus
         file_name="",
     )
     approvers = list(policy.approvers_for(requester))
-    told = set(export.notified.values_list("pk", flat=True))
-    chosen = [person for person in approvers if person.pk in told] or approvers
+    named = set(export.chosen.values_list("pk", flat=True))
+    chosen = [person for person in approvers if person.pk in named] or approvers
     chosen = with_delegates(chosen, requester)
     export.notified.add(*chosen)
     text = f"The export “{export.name}” has to be decided on again. {because}"
@@ -338,8 +344,19 @@ def finish(export: ExportRequest, part: files.Part, dropped: array[int]) -> None
             lease_until=None,
         )
         manifest.tick_off(export, dropped)
-        text = f"Your export “{export.name}” is ready: {in_words(delivered)}."
+        ready = f"Your export “{export.name}” is ready: {in_words(delivered)}."
+        text = " ".join([ready, *_left_out(export, len(dropped))])
         tell([export.requester], text, export, subject="Your export is ready")
+
+
+def _left_out(export: ExportRequest, records: int) -> Iterator[str]:
+    """Say to the requester how much less it is than was asked for; no name of what is hidden."""
+    if records:
+        are = "was" if records == 1 else "were"
+        yield f"{in_words(records)} {are} left out: out of your reach by now."
+    if columns := len(manifest.columns_lost(export)):
+        are = "was" if columns == 1 else "were"
+        yield f"{in_words(columns, 'column')} {are} left out: you may not see all of them any more."
 
 
 # --- What time does -------------------------------------------------------------------------------
@@ -369,10 +386,11 @@ def _lapse(export: ExportRequest, days: int) -> None:
     )
     text = f"Nobody decided on your export “{export.name}” in time. Ask for it again."
     tell([export.requester], text, export, subject="Your export was not decided on in time")
+    tell_it_is_over(export, "Nobody decided in time:")
 
 
 def remind() -> None:
-    """Remind the approvers who were told of what still waits, each time once."""
+    """Remind the approvers who were chosen, and who stands in for them, each time once."""
     lapses_after = timedelta(days=policy.current().lapse_days)
     moments = reminder_moments(lapses_after)
     # The last one first: whoever comes late reminds once, and not twice in a row.
@@ -403,14 +421,14 @@ def _remind(export: ExportRequest, number: int, lapses_at: datetime) -> None:
     if not waiting.update(reminders=number):
         return
     approvers = list(policy.approvers_for(export.requester))
-    told = set(export.notified.values_list("pk", flat=True))
-    chosen = [person for person in approvers if person.pk in told] or approvers
+    named = set(export.chosen.values_list("pk", flat=True))
+    chosen = [person for person in approvers if person.pk in named] or approvers
     chosen = with_delegates(chosen, export.requester)
     export.notified.add(*chosen)
     data = {"reminder": number, "approvers": [person.pk for person in chosen]}
     audit.record("export.remind", actor=SYSTEM, on=export, data=data)
     asks = f"{export.requester.get_full_name()} still waits for a decision on “{export.name}”"
-    until = date_format(timezone.localtime(lapses_at), "j F, H:i")
+    until = date_format(timezone.localtime(lapses_at), "j F, H:i T")
     text = f"{asks}, {in_words(export.record_count)}. The request lapses on {until}."
     tell(chosen, text, export, subject="An export still waits for your decision")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -104,17 +105,25 @@ def transition(
 def standing(export: ExportRequest, more: str = "") -> str:
     """Say what became of an export, and `more`, for somebody who comes too late (Q12)."""
     export.refresh_from_db()
-    decided = ""
-    if export.decided_by is not None and export.decided_at is not None:
+    happened = ""
+    if export.status == S.RECALLED:
+        happened = f" {export.requester.get_full_name()} recalled it{_on(export.ended_at)}."
+    elif export.status in (S.CANCELLED, S.LAPSED, S.FAILED):
+        happened = f" It ended{_on(export.ended_at)}: {export.ended_because}"
+    elif export.decided_by is not None:
         verb = "rejected" if export.status == S.REJECTED else "approved"
-        when = date_format(timezone.localtime(export.decided_at), "j F Y, H:i")
-        decided = f" {export.decided_by.get_full_name()} {verb} it on {when}."
+        happened = f" {export.decided_by.get_full_name()} {verb} it{_on(export.decided_at)}."
     elif export.status == S.PENDING and export.waits_again_because:
-        decided = f" An earlier decision was undone: {export.waits_again_because}"
+        happened = f" An earlier decision was undone: {export.waits_again_because}"
+    again = " Look at it as it is now before you decide." if export.status == S.PENDING else ""
     return (
         "Nothing was changed: this export is not as you saw it any more. Its state is now "
-        f"“{export.get_status_display()}”.{decided}{more} Reload the page to go on from there."
+        f"“{export.get_status_display()}”.{happened}{more}{again}"
     )
+
+
+def _on(moment: datetime | None) -> str:
+    return f" on {date_format(timezone.localtime(moment), 'j F Y, H:i T')}" if moment else ""
 
 
 def tell(

@@ -26,6 +26,7 @@ from accounts import access, mail
 from accounts.models import User
 from exports import jobs, tables
 from exports.models import ExportRequest
+from exports.operations import begin_delegations
 from exports.steps import WrongState
 from exports.writers import files, manifest
 from exports.writers.csv import CsvWriter
@@ -114,6 +115,7 @@ def do_upkeep(stop: Stop | None = None) -> None:
     for duty in (
         jobs.lapse_overdue,
         jobs.remind,
+        begin_delegations,
         jobs.expire_files,
         jobs.cancel_waiting_of_revoked,
         jobs.remove_files,

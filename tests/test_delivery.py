@@ -82,6 +82,19 @@ def test_file_is_offered_safely_and_kept_by_nobody(c: TinyCompany) -> None:
     assert answer.getvalue() == path_of(export).read_bytes()
 
 
+def test_file_leaves_as_it_is_and_with_its_length_where_pages_are_compressed(
+    c: TinyCompany,
+) -> None:
+    export = completed(c.rita)
+    takes = {"Accept-Encoding": "gzip, br"}
+    rita = logged_in(c, "rita")
+    assert rita.get(LOG, headers=takes)["Content-Encoding"] == "gzip"
+    answer = rita.post(f"{LOG}{export.pk}/download/", headers=takes)
+    assert not answer.has_header("Content-Encoding")
+    assert answer["Content-Length"] == str(export.file_size)
+    assert answer.getvalue() == path_of(export).read_bytes()
+
+
 def test_names_of_files_hold_nothing_that_a_person_wrote() -> None:
     wild = ExportRequest(pk=7, object='custom:a"\r\n../ü', name="Evil\r\n", format="xlsx")
     assert file_name(wild) == "custom-a--7.xlsx"
@@ -211,11 +224,11 @@ def test_of_two_who_fetch_the_last_copy_exactly_one_gets_it(c: TinyCompany) -> N
 
 @contextmanager
 def web_server() -> Iterator[int]:
-    """Run the web server of the product on the test's database; yield its port."""
+    """Run the web server as README says, in one process, on the test's data; yield its port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         number = listener.fileno()
         command = [sys.executable, "-m", "gunicorn", "crmperms.wsgi", "--bind", f"fd://{number}"]
-        command += ["--worker-class", "gthread", "--log-level", "critical", "--no-control-socket"]
+        command += ["--workers", "1", "--log-level", "critical"]  # the rest: gunicorn.conf.py
         server = subprocess.Popen(
             command,
             env=environment() | {"SECRET_KEY": settings.SECRET_KEY, "ALLOWED_HOSTS": "127.0.0.1"},
@@ -254,6 +267,40 @@ def test_running_download_breaks_off_and_the_log_says_so(c: TinyCompany) -> None
     assert got + len(cut.value.partial) < size // 2
     assert refusals("export.download") == [("rita@example.com", "broken_off")]
     assert AuditEvent.objects.get(result="refused").ip == "127.0.0.1"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_slow_reader_gets_everything_and_others_are_answered_meanwhile(c: TinyCompany) -> None:
+    export = completed(c.rita)
+    whole = bytes(range(256)) * (16 * 1024 * 1024 // 256)
+    path_of(export).write_bytes(whole)
+    ExportRequest.objects.filter(pk=export.pk).update(file_size=len(whole))
+    rita = logged_in(c, "rita")
+    assert rita.get(f"{LOG}?review={export.pk}").status_code == 200
+    key, token = rita.cookies["sessionid"].value, rita.cookies["csrftoken"].value
+    headers = {
+        "Cookie": f"sessionid={key}; csrftoken={token}",
+        "X-CSRFToken": token,
+        "Accept-Encoding": "gzip",
+    }
+    with web_server() as port, closing(http.client.HTTPConnection("127.0.0.1", port)) as line:
+        line.sock = socket.create_connection(("127.0.0.1", port), timeout=60)
+        line.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+        line.request("POST", f"{LOG}{export.pk}/download/", headers=headers)
+        answer = line.getresponse()
+        assert (answer.status, answer.length) == (200, len(whole))
+        assert answer.getheader("Content-Encoding") is None
+        pieces = [answer.read(64 * 1024)]
+        for _ in range(3):
+            with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as other:
+                other.request("GET", "/admin/login/", headers={"Accept-Encoding": "gzip"})
+                page = other.getresponse()
+                # Pages are compressed as ever.
+                assert (page.status, page.getheader("Content-Encoding")) == (200, "gzip")
+            pieces.append(answer.read(1024 * 1024))
+        while piece := answer.read(1024 * 1024):
+            pieces.append(piece)
+    assert b"".join(pieces) == whole
 
 
 # --- Nothing is left lying ------------------------------------------------------------------------

@@ -12,7 +12,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from accounts.models import AuditEvent, Notice, User
+from accounts import operations as people
+from accounts.models import AuditEvent, Notice, Outbox, User
 from exports import jobs, operations, worker
 from exports.models import Delegation, ExportPolicy, ExportRequest
 from exports.operations import Conditions, InvalidRequest, NotAllowed, WrongState
@@ -340,6 +341,10 @@ def earlier(
 ) -> None:
     """Lay down an export of the past."""
     decided = {"decided_by": c.sue, "decided_at": WORKDAY, "decision_note": "x"}
+    if status in risk.DELIVERED:
+        decided["delivered_count"] = records
+    elif status in ("rejected", "recalled"):
+        decided["approval_needed"] = True
     ExportRequest.objects.create(
         requester=c.people[who],
         status=status,
@@ -382,6 +387,43 @@ def test_card_compares_with_the_median_of_their_own_finished_exports(c: TinyComp
     earlier(c, "rita", "completed", 3, 6 * DAY)
     assert card(export, c.axel)["usual"] == ("3 times", False)  # 9 against 3: not more than 3 times
     assert card(export, c.axel)["earlier"] == ("7", False)
+
+
+def test_usual_is_what_was_delivered(c: TinyCompany) -> None:
+    earlier(c, "rita", "completed", 900, 3 * DAY, delivered_count=3)
+    export = write(pending(c.rita, c.axel), requested_at=WORKDAY)
+    assert card(export, c.axel)["usual"] == ("3 times", False)
+    ExportRequest.objects.filter(status="completed").update(delivered_count=0)
+    assert card(export, c.axel)["usual"] == ("Above nothing", True)
+
+
+@pytest.mark.parametrize("name", ["axel", "sam"])
+def test_number_on_the_card_is_the_number_in_its_list(c: TinyCompany, name: str) -> None:
+    for days, needed in [(0, True), (3, True), (40, False)]:
+        earlier(c, "rita", "completed", 3, days * DAY, approval_needed=needed)
+    # None of these counts: this one, one of later the same day, and one of long ago.
+    export = write(pending(c.rita, c.axel), requested_at=WORKDAY)
+    earlier(c, "rita", "completed", 3, -timedelta(hours=1), approval_needed=True)
+    earlier(c, "rita", "completed", 3, 92 * DAY, approval_needed=True)
+    reader = c.fresh(name)
+    fresh = ExportRequest.objects.get(pk=export.pk)
+    found = {figure.code: figure for figure in risk.figures(fresh, reader)}
+    hidden = {"axel": 1, "sam": 0}[name]
+    note = "1 of them needed no approval, so your log does not show them."
+    assert found["earlier"].value == "3"
+    for code in ("earlier", "usual"):
+        assert len(listed(logged_in(c, name), found[code].url.removeprefix(LOG))) == 3 - hidden
+        assert (note in found[code].detail) == bool(hidden)
+
+
+def test_earlier_than_one_out_of_reach_is_as_earlier_than_none(c: TinyCompany) -> None:
+    own, other = pending(c.rita, c.axel), pending(c.nora, c.axel)
+    rita = logged_in(c, "rita")
+    assert listed(logged_in(c, "sam"), f"?earlier_than={other.pk}") == {own.pk}
+    assert listed(rita, f"?earlier_than={other.pk}") == set()
+    assert listed(rita, "?earlier_than=999999") == set()
+    for wrong in ("0", "-1", "x", "9" * 30):
+        assert rita.get(f"{LOG}?earlier_than={wrong}").status_code == 400, wrong
 
 
 def test_card_counts_what_was_turned_down(c: TinyCompany) -> None:
@@ -433,6 +475,23 @@ def test_hours_are_those_of_the_account(c: TinyCompany, settings: Any) -> None:
         assert card(export, c.axel)["time"] == ("Wednesday 23:15", True)
 
 
+def test_times_are_shown_with_their_zone(c: TinyCompany, settings: Any) -> None:
+    export = write(pending(c.rita, c.axel), requested_at=WORKDAY)
+    client = logged_in(c, "axel")
+    for zone, clock in [
+        ("UTC", "4 Mar 2026, 14:15 UTC"),
+        ("Europe/Berlin", "4 Mar 2026, 15:15 CET"),
+        ("Asia/Tokyo", "4 Mar 2026, 23:15 JST"),
+    ]:
+        settings.TIME_ZONE = zone
+        panel_and_log = client.get(f"{LOG}?review={export.pk}").text
+        assert panel_and_log.count(clock) == 2
+        assert f"({zone})." in panel_and_log
+    write(export, requested_at=datetime(2026, 7, 4, 14, 15, tzinfo=UTC))
+    settings.TIME_ZONE = "Europe/Berlin"
+    assert "4 Jul 2026, 16:15 CEST" in client.get(LOG).text
+
+
 def test_card_names_sensitive_fields_in_columns_filters_and_order(c: TinyCompany) -> None:
     export = pending(c.rita, c.axel, model=Contact, columns=["id", "last_name"], query="o=phone")
     assert card(export, c.axel)["sensitive"] == ("Phone", True)
@@ -461,7 +520,10 @@ def test_figures_lead_to_lists_that_the_reader_may_open(c: TinyCompany) -> None:
             str(pk)
             for pk in ExportRequest.objects.filter(status="completed").values_list("pk", flat=True)
         ]
-    assert f"?owner={c.rita.pk}" in links(export, c.mona)["book"]
+    # No list shows what they may export, nor what is frozen here and not theirs: no link.
+    for name in ("mona", "sam"):
+        found = links(export, c.people[name])
+        assert (found["reach"], found["book"]) == ("", "")
 
 
 def test_only_who_may_decide_reads_the_card(c: TinyCompany) -> None:
@@ -518,7 +580,7 @@ def test_second_approver_reads_who_decided_and_sees_the_panel_as_it_is(c: TinyCo
     )
     page = post(sam, export, "reject", note="No.")
     assert "Nothing was changed" in page
-    assert re.search(r"Axel approved it on \d+ \w+ \d{4}, \d\d:\d\d\.", page)
+    assert re.search(r"Axel approved it on \d+ \w+ \d{4}, \d\d:\d\d UTC\.", page)
     assert "confirm-approve" not in page
     assert "Approved by Axel" in page
     export.refresh_from_db()
@@ -575,6 +637,79 @@ def test_stale_decision_says_that_columns_were_taken_out_without_naming_them(
     said = str(refused.value)
     assert "A column was restricted since it was approved. It has 2 columns now" in said
     assert "amount" not in said.lower()
+
+
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [
+        (lambda c, e: operations.recall(e, actor=c.rita), "Rita recalled it on "),
+        (lambda c, e: operations.cancel(e, actor=c.sam), "Sam cancelled it."),
+        (
+            lambda c, e: people.deactivate(c.rita, actor=c.sam),
+            "The requester was deactivated.",
+        ),
+    ],
+)
+def test_who_comes_second_reads_who_ended_it_and_not_who_approved(
+    c: TinyCompany, end: Any, said: str
+) -> None:
+    for make in (pending, approved):
+        export = make(c.rita, c.axel)
+        version = export.version
+        end(c, export)
+        with pytest.raises(WrongState) as refused:
+            operations.approve(export, actor=c.sue, version=version)
+        assert said in str(refused.value)
+        assert "approved it" not in str(refused.value)
+        assert "Reload" not in str(refused.value)
+        User.objects.filter(pk=c.rita.pk).update(is_active=True)
+
+
+@pytest.mark.parametrize(
+    ("end", "said", "actor"),
+    [
+        (
+            lambda c, e: operations.approve(e, actor=c.axel, version=e.version),
+            "Axel approved it",
+            "axel",
+        ),
+        (
+            lambda c, e: operations.reject(e, actor=c.sue, version=e.version, note="No."),
+            "Sue rejected it",
+            "sue",
+        ),
+        (lambda c, e: operations.recall(e, actor=c.rita), "Rita recalled it", ""),
+        (lambda c, e: operations.cancel(e, actor=c.sam), "Sam cancelled it", ""),
+        (lambda c, e: people.deactivate(c.rita, actor=c.sue), "was deactivated", "sue"),
+        (
+            lambda c, e: (aged(e, 15 * DAY), jobs.lapse_overdue()),
+            "Nobody decided in time",
+            "",
+        ),
+    ],
+)
+def test_who_was_asked_reads_that_it_is_over_and_gets_no_mail(
+    c: TinyCompany, settings: Any, end: Any, said: str, actor: str
+) -> None:
+    set_policy()
+    export = ask(c.rita, approvers=[c.axel, c.sue, c.mona])
+    take_tool(c.sets["manager"], "crm.export_approver")  # Mona does not decide any more
+    settings.MAIL_ENABLED = True
+    end(c, export)
+    for name in ("axel", "sue"):
+        over = [text for text in notices(c.people[name]) if "needs no decision" in text]
+        assert len(over) == (name != actor), name
+        assert all(text.startswith(said) or said in text for text in over)
+    assert not [text for text in notices(c.mona) if "needs no decision" in text]
+    assert not [text for text in notices(c.sam) if "needs no decision" in text]
+    assert not Outbox.objects.exclude(notice__user=c.rita).exists()
+
+
+def test_end_of_what_did_not_wait_is_told_to_no_approver(c: TinyCompany) -> None:
+    export = approved(c.rita, c.axel)
+    before = Notice.objects.exclude(user=c.rita).count()
+    operations.recall(export, actor=c.rita)
+    assert Notice.objects.exclude(user=c.rita).count() == before
 
 
 # --- Standing in ----------------------------------------------------------------------------------
@@ -663,6 +798,63 @@ def test_ended_arrangement_has_no_effect_and_frees_its_days(c: TinyCompany) -> N
         "delegation.end",
         "delegation.arrange",
     ]
+
+
+def test_delegate_is_told_of_what_waits_already(c: TinyCompany) -> None:
+    waiting = pending(c.rita, c.axel)
+    pending(c.rita, c.sue)  # not Axel's
+    pending(c.mona, c.axel)  # her own
+    approved(c.rita, c.axel)
+    away(c, "axel", "mona")
+    assert notices(c.mona)[-1].endswith(
+        "you are told of requests meanwhile, as well. 1 request of before waits for a decision."
+    )
+    assert told(waiting) == ["Axel (away; Mona stands in)", "Mona"]
+    link = Notice.objects.filter(user=c.mona).latest("id").link
+    assert waiting.pk in listed(logged_in(c, "mona"), link.removeprefix(LOG))
+    event = AuditEvent.objects.get(action="delegation.arrange")
+    assert event.data["told_of"] == [waiting.pk]
+    count = Notice.objects.count()
+    worker.do_upkeep()
+    assert Notice.objects.count() == count
+
+
+def test_delegate_of_later_is_told_on_the_first_day_once(c: TinyCompany) -> None:
+    waiting = pending(c.rita, c.axel)
+    made = away(c, "axel", "mona", 1, 3)
+    worker.do_upkeep()
+    assert len(notices(c.mona)) == 1
+    assert "of before" not in notices(c.mona)[0]
+    pending(c.rob, c.axel)  # meanwhile
+    Delegation.objects.filter(pk=made.pk).update(first_day=today())
+    for _ in range(2):
+        worker.do_upkeep()
+    assert notices(c.mona)[1:] == [
+        "You stand in for Axel from today. 2 requests of before wait for a decision."
+    ]
+    assert c.mona in waiting.notified.all()
+    assert c.mona not in waiting.chosen.all()
+    assert AuditEvent.objects.filter(action="delegation.begin").count() == 1
+
+
+def test_arrangement_that_ended_before_its_first_day_tells_nothing(c: TinyCompany) -> None:
+    pending(c.rita, c.axel)
+    made = away(c, "axel", "mona", 1, 3)
+    operations.end_delegate(made, actor=c.axel)
+    Delegation.objects.filter(pk=made.pk).update(first_day=today())
+    worker.do_upkeep()
+    assert notices(c.mona)[1:] == ["You no longer stand in for Axel."]
+
+
+def test_who_stood_in_once_is_not_reminded_after_it(c: TinyCompany) -> None:
+    made = away(c, "axel", "mona")
+    export = pending(c.rita, c.axel)
+    operations.end_delegate(made, actor=c.axel)
+    aged(export, 2 * DAY)
+    jobs.remind()
+    assert "still waits" in notices(c.axel)[-1]
+    assert notices(c.mona)[-1] == "You no longer stand in for Axel."
+    assert set(export.chosen.all()) == {c.axel}
 
 
 def test_arrangement_that_makes_no_sense_is_refused(c: TinyCompany) -> None:

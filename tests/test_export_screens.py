@@ -9,12 +9,13 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from accounts.access import permitted
 from accounts.models import AuditEvent, Notice, ToolGrant
 from exports import operations, worker
 from exports.models import Download, ExportPolicy, ExportRequest
-from records.models import Deal
+from records.models import Deal, Property
 from tests.company import TinyCompany
 from tests.factories import DealFactory
 from tests.test_budgets import BUDGETS
@@ -264,6 +265,72 @@ def test_number_of_queries_of_log_and_panel_stays(c: TinyCompany) -> None:
         costs.append(len(captured))
     assert costs[0] <= BUDGETS["list"]
     assert costs[1] - costs[0] <= BUDGETS["panel"]
+
+
+def test_all_columns_stand_by_label_with_the_id_first_and_related_ones_last(
+    c: TinyCompany,
+) -> None:
+    rita = logged_in(c, "rita")
+    posted = {"which": "all", "columns": ["name", "company.domain"]}
+    export = requested(rita, "?q=Rita", **posted)
+    labels = [column["label"] for column in export.columns]
+    assert labels[0] == "ID"
+    assert labels[-1] == "Company: Domain"
+    assert labels[1:-1] == sorted(labels[1:-1], key=str.casefold)
+    assert len(labels) > 10
+
+
+def test_page_follows_what_is_under_way_and_nothing_else(c: TinyCompany) -> None:
+    rita = logged_in(c, "rita")
+    export = requested(rita, "?q=Rita")
+    name, body = f'id="log-name-{export.pk}" data-live', 'id="review-body" data-live'
+    for status, follows in [
+        ("approved", True),
+        ("processing", True),
+        ("pending", False),
+        ("failed", False),
+    ]:
+        ExportRequest.objects.filter(pk=export.pk).update(status=status)
+        text = rita.get(f"{LOG}?review={export.pk}").text
+        assert (f"{name} data-follow" in text) == follows
+        assert (f"{body} data-follow" in text) == follows
+        assert name in text
+        assert body in text
+
+
+@pytest.mark.parametrize("records", [1, 2])
+def test_requester_and_log_say_how_much_less_it_is_than_asked(c: TinyCompany, records: int) -> None:
+    ExportPolicy.objects.update(require_approval=False)
+    rita = logged_in(c, "rita")
+    export = requested(rita, columns=["id", "name", "amount", "product"])
+    for name in ("amount", "product")[:records]:
+        Property.objects.create(object="deal", name=name, access="super_admins")
+    gone = [c.deals[name].pk for name in ("ritas", "chosen")[:records]]
+    Deal.objects.filter(pk__in=gone).update(deleted_at=timezone.now())
+    worker.run_once()
+    export.refresh_from_db()
+    assert export.delivered_count == export.record_count - records
+    said = Notice.objects.filter(user=c.rita).latest("id").text
+    were = {1: "1 record was", 2: "2 records were"}[records]
+    columns = {1: "1 column was", 2: "2 columns were"}[records]
+    assert f"{were} left out: out of your reach by now." in said
+    assert f"{columns} left out: you may not see all of them any more." in said
+    page = rita.get(f"{LOG}?review={export.pk}").text
+    assert f"{were} out of the requester’s reach by then." in page
+    restricted = {1: "1 restricted column", 2: "2 restricted columns"}[records]
+    assert f"Without {restricted}, which the requester could not see any more." in page
+    assert "Amount" not in page + said  # a hidden field has no name (B6)
+    # Who sees the fields reads their names.
+    names = {1: "Amount", 2: "Amount, Product"}[records]
+    assert f"Without {names}, which" in logged_in(c, "sam").get(f"{LOG}?review={export.pk}").text
+
+
+def test_whole_file_says_nothing_of_less(c: TinyCompany) -> None:
+    rita = logged_in(c, "rita")
+    export = requested(rita, "?q=Rita")
+    worker.run_once()
+    assert "Less than was asked for" not in rita.get(f"{LOG}?review={export.pk}").text
+    assert Notice.objects.get(user=c.rita).text.endswith("is ready: 1 record.")
 
 
 def test_notices_stay_new_until_they_are_marked_as_read(c: TinyCompany) -> None:

@@ -321,7 +321,8 @@ def test_what_the_server_refused_is_tried_again_and_what_it_may_have_taken_is_no
     box.answers = {moment: answer}
     mail.send_waiting()
     row = Outbox.objects.get()
-    assert (row.status, row.ended_because, row.attempt) == (state, because, 1)
+    # A greeting that is none costs no attempt: nothing was asked.
+    assert (row.status, row.ended_because, row.attempt) == (state, because, moment != GREETING)
     box.answers = {}
     make_due()
     mail.send_waiting()
@@ -356,11 +357,43 @@ def test_server_that_is_away_is_asked_once_a_pass_and_holds_up_no_export(
     assert worker.run_once() == 1
     export.refresh_from_db()
     assert (export.status, box.visits) == ("completed", 1)
-    # The others rest as well, and it costs them no attempt.
+    # All of them rest, and it costs none of them an attempt.
     first = Outbox.objects.order_by("id").values_list("status", "attempt")[:3]
-    assert list(first) == [("waiting", 1), ("waiting", 0), ("waiting", 0)]
+    assert list(first) == [("waiting", 0)] * 3
     assert mail.send_waiting() == 0
     assert box.visits == 2  # the e-mail of the finished export was not due at the first pass
+
+
+def test_outage_of_hours_costs_nothing_and_days_are_given_up(c: TinyCompany, box: Postbox) -> None:
+    notify([c.sue], "x")
+    box.answers = {GREETING: HANG_UP}
+    knocks = 3 * mail.ATTEMPTS
+    for _ in range(knocks):
+        make_due()
+        assert mail.send_waiting() == 0
+    assert box.visits == knocks
+    row = Outbox.objects.get()
+    assert (row.status, row.attempt) == ("waiting", 0)
+    # A minute short of three days it is still sent, and a refusal then counts as the first.
+    written = timezone.now() - mail.WAITS_FOR_SERVER + timedelta(minutes=1)
+    Notice.objects.update(created_at=written)
+    make_due()
+    mail.send_waiting()
+    box.answers = {RECIPIENT: "450 later"}
+    make_due()
+    mail.send_waiting()
+    row.refresh_from_db()
+    assert (row.status, row.attempt) == ("waiting", 1)
+    box.answers = {GREETING: HANG_UP}
+    notify([c.axel], "fresh")
+    Notice.objects.filter(user=c.sue).update(created_at=timezone.now() - mail.WAITS_FOR_SERVER)
+    make_due()
+    mail.send_waiting()
+    assert states() == ["failed", "waiting"]
+    box.answers = {}
+    make_due()
+    assert mail.send_waiting() == 1
+    assert (states(), len(box.taken)) == (["failed", "sent"], 1)
 
 
 def test_pass_is_limited_and_ends_when_asked(

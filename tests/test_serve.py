@@ -86,7 +86,7 @@ def serve(tmp_path: Path, database_url: str) -> Iterator[Callable[..., Run]]:
     """Start supervisors; whatever of them is left at the end of the test is killed."""
     runs: list[Run] = []
 
-    def start(port: int = 0, command: tuple[str, ...] = ()) -> Run:
+    def start(port: int = 0, command: tuple[str, ...] = (), **more: str) -> Run:
         given = {
             "DATABASE_URL": database_url,
             "EXPORT_ROOT": str(tmp_path / "exports"),
@@ -95,7 +95,7 @@ def serve(tmp_path: Path, database_url: str) -> Iterator[Callable[..., Run]]:
         }
         process = subprocess.Popen(
             [*command, sys.executable, "-m", "crmperms.serve"],
-            env=os.environ | given,
+            env=os.environ | given | more,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -157,3 +157,13 @@ def test_taken_port_is_one_sentence(serve: Callable[..., Run]) -> None:
     assert run.process.returncode == 1
     assert screen.decode().startswith(f"Port {port} is taken by another program;")
     assert len(screen.decode().splitlines()) == 1
+
+
+@pytest.mark.parametrize("zone", ["Nowhere", "../etc/passwd"])
+def test_time_zone_that_is_none_is_said_at_the_start(serve: Callable[..., Run], zone: str) -> None:
+    run = serve(TIME_ZONE=zone)
+    screen, _ = run.process.communicate(timeout=COMES_UP_WITHIN)
+    assert run.process.returncode == 1
+    said = f"TIME_ZONE is {zone!r}, which is no time zone. Name one as Europe/Berlin or UTC."
+    assert said in screen.decode()
+    assert "Traceback" not in screen.decode()

@@ -123,6 +123,9 @@ class Delegation(models.Model):
     first_day = models.DateField()
     last_day = models.DateField()
     created_at = models.DateTimeField(default=timezone.now)
+    begun_at = models.DateTimeField(
+        null=True, help_text="When the delegate was told of what waited already."
+    )
     ended_at = models.DateTimeField(null=True)
 
     class Meta:

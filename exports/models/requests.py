@@ -99,8 +99,17 @@ class ExportRequest(Lease):
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.PENDING)
     requested_at = models.DateTimeField(default=timezone.now)
     message = models.TextField(blank=True)
+    chosen = models.ManyToManyField(
+        settings.AUTH_USER_MODEL,
+        related_name="+",
+        verbose_name="approvers chosen",
+        help_text="Whom the requester chose; reminders go to them, and who stands in by then.",
+    )
     notified = models.ManyToManyField(
-        settings.AUTH_USER_MODEL, related_name="+", verbose_name="approvers told"
+        settings.AUTH_USER_MODEL,
+        related_name="+",
+        verbose_name="approvers told",
+        help_text="Everybody who was told, who stood in for somebody among them.",
     )
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="decided_exports"

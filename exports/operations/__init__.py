@@ -21,8 +21,19 @@ from exports.operations.deciding import (
     still_valid,
     why_not_decide,
 )
-from exports.operations.delegating import arrange_delegate, end_delegate, with_delegates
-from exports.operations.ending import cancel, cancel_by_system, end_with_requester, recall
+from exports.operations.delegating import (
+    arrange_delegate,
+    begin_delegations,
+    end_delegate,
+    with_delegates,
+)
+from exports.operations.ending import (
+    cancel,
+    cancel_by_system,
+    end_with_requester,
+    recall,
+    tell_it_is_over,
+)
 from exports.operations.fetching import most_downloads, open_download, why_not_download
 from exports.operations.profiles import delete_profile, profiles_of, save_profile
 from exports.operations.setting import (
@@ -60,6 +71,7 @@ __all__ = [
     "approve",
     "approvers_for",
     "arrange_delegate",
+    "begin_delegations",
     "cancel",
     "cancel_by_system",
     "change_policy",
@@ -77,6 +89,7 @@ __all__ = [
     "save_profile",
     "set_alert",
     "still_valid",
+    "tell_it_is_over",
     "why_not_decide",
     "why_not_download",
     "with_delegates",

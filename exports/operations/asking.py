@@ -226,7 +226,9 @@ def _freeze(
         raise NothingToExport("There is no record to export. Change the filter or the choice.")
     one_at_a_time(person)
     needed, because = approval(person, count, wish.sensitive_fields)
-    chosen = with_delegates(_approvers(person, approvers), person) if needed else []
+    wanted = _approvers(person, approvers) if needed else []
+    chosen = with_delegates(wanted, person) if needed else []
+    export.chosen.set(wanted)
     export.notified.set(chosen)
     # Not a transition: until the commit nobody else sees the request.
     export.record_count, export.approval_needed, export.because = count, needed, because

@@ -16,6 +16,7 @@ from accounts import access
 from accounts.models import User
 from exports import policy, tables
 from exports.models import ExportRequest
+from exports.operations.ending import tell_it_is_over
 from exports.policy import DECIDE, changed_the_gate
 from exports.steps import (
     OUT_OF_REACH,
@@ -90,6 +91,7 @@ def approve(
         limits = f" with less than you asked for: {in_short(export)}" if less else ""
         text = f"{name} approved your export “{export.name}”{limits}. It runs now."
         tell([export.requester], text, export, subject="Your export was approved")
+        tell_it_is_over(export, f"{name} approved it:", actor=person)
 
 
 def reject(
@@ -119,6 +121,7 @@ def reject(
         name = person.get_full_name()
         text = f"{name} rejected your export “{export.name}”. Open it to read the reason."
         tell([export.requester], text, export, subject="Your export was rejected")
+        tell_it_is_over(export, f"{name} rejected it:", actor=person)
 
 
 def why_not_decide(export: ExportRequest, *, actor: User) -> str:

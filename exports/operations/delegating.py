@@ -1,4 +1,4 @@
-"""Standing in for an approver who is away: arranged by them, with dates, told alike (issue 4).
+"""Standing in for an approver who is away: arranged by them, with dates, told as well (issue 4).
 
 A delegate gets no right from it: whether they may decide is asked of their own permissions.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
@@ -16,9 +17,9 @@ from django.utils.formats import date_format
 from accounts import access, audit
 from accounts.models import User
 from accounts.notices import notify, one_line
-from exports.models import Delegation
-from exports.policy import DECIDE, approvers_for
-from exports.steps import InvalidRequest, NotAllowed, WrongState, one_step
+from exports.models import Delegation, ExportRequest
+from exports.policy import DECIDE, approvers_for, awaiting
+from exports.steps import SYSTEM, InvalidRequest, NotAllowed, WrongState, in_words, one_step
 
 
 def with_delegates(approvers: Iterable[User], requester: User) -> list[User]:
@@ -34,12 +35,17 @@ def with_delegates(approvers: Iterable[User], requester: User) -> list[User]:
 
 
 def arrange_delegate(*, actor: User, delegate: User, first_day: date, last_day: date) -> Delegation:
-    """Name who is told of requests in the actor's place, from one day to another, both included."""
+    """Name who is told as well of requests that name the actor, for these days, both included.
+
+    Of what waits already they are told too: now, or on the first day (`begin_delegations`).
+    """
     with one_step("delegation.arrange", actor) as person:
         if not access.holds_tool(person, DECIDE):
             raise NotAllowed("Only who decides on exports names somebody to stand in.")
-        # Two forms sent at once would pass the look for overlaps together.
-        User.objects.select_for_update().get(pk=person.pk)
+        # Two forms sent at once would pass the look for overlaps together. Both people, so that who
+        # is being deactivated is not named; in one order, so that two do not wait for each other.
+        both = User.objects.select_for_update(no_key=True).filter(pk__in=[person.pk, delegate.pk])
+        list(both.order_by("pk").values("pk"))
         if not approvers_for(person).filter(pk=delegate.pk).exists():
             raise InvalidRequest(
                 "Choose somebody else who is active and holds Export approver to stand in for you."
@@ -53,11 +59,53 @@ def arrange_delegate(*, actor: User, delegate: User, first_day: date, last_day: 
         delegation = Delegation.objects.create(
             approver=person, delegate=delegate, first_day=first_day, last_day=last_day
         )
-        data = {"delegate": delegate.pk, "first_day": first_day, "last_day": last_day}
+        exports = _begin(delegation) if first_day <= timezone.localdate() else []
+        data = {
+            "delegate": delegate.pk,
+            "first_day": first_day,
+            "last_day": last_day,
+            "told_of": [export.pk for export in exports],
+        }
         audit.record("delegation.arrange", actor=person, on=delegation, data=data)
         away = f"{person.get_full_name()} is away from {_day(first_day)} to {_day(last_day)}"
-        _tell(delegate, f"{away}: you are told of requests meanwhile.")
+        told = f"{away}: you are told of requests meanwhile, as well."
+        _tell(delegate, f"{told} {_waiting(exports)}".strip())
     return delegation
+
+
+def begin_delegations() -> None:
+    """Tell whose days of standing in have come of what waits already, once (for the worker)."""
+    today = timezone.localdate()
+    for delegation in holding(today, today).filter(begun_at=None).select_related("approver"):
+        with transaction.atomic():
+            if exports := _begin(delegation):
+                data = {"told_of": [export.pk for export in exports]}
+                audit.record("delegation.begin", actor=SYSTEM, on=delegation, data=data)
+                begins = f"You stand in for {delegation.approver.get_full_name()} from today."
+                _tell(delegation.delegate, f"{begins} {_waiting(exports)}")
+
+
+def _begin(delegation: Delegation) -> list[ExportRequest]:
+    """Let an arrangement begin, once; return what its delegate is to be told of.
+
+    Only what they may decide on and were not told of before.
+    """
+    rows = Delegation.objects.filter(pk=delegation.pk, begun_at=None, ended_at=None)
+    if not rows.update(begun_at=timezone.now()):
+        return []
+    waiting = awaiting(User.objects.get(pk=delegation.delegate_id))
+    named = waiting.filter(chosen=delegation.approver_id)
+    exports = list(named.exclude(notified=delegation.delegate_id))
+    for export in exports:
+        export.notified.add(delegation.delegate_id)
+    return exports
+
+
+def _waiting(exports: list[ExportRequest]) -> str:
+    if not exports:
+        return ""
+    wait = "waits" if len(exports) == 1 else "wait"
+    return f"{in_words(len(exports), 'request')} of before {wait} for a decision."
 
 
 def end_delegate(delegation: Delegation, *, actor: User) -> None:
@@ -82,6 +130,6 @@ def _day(day: date) -> str:
 
 
 def _tell(person: User, text: str) -> None:
-    link = reverse("admin:exports_exportrequest_changelist")
+    link = f"{reverse('admin:exports_exportrequest_changelist')}?waiting=yes"
     subject = "Standing in for an approver"
     notify([person], text, link, subject=subject, mail=one_line(text), place="Export log")

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from django.db import transaction
 from django.db.models import Q
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts import access
 from accounts.audit import Actor
 from accounts.models import User
+from accounts.notices import notify
 from exports.models import ExportRequest
+from exports.policy import DECIDE
 from exports.steps import (
     OUT_OF_REACH,
+    PAGE,
     RUNNING,
     SYSTEM,
     NotAllowed,
@@ -23,6 +27,19 @@ from exports.steps import (
 )
 
 
+def tell_it_is_over(export: ExportRequest, what: str, *, actor: User | None = None) -> None:
+    """Tell approvers who were asked for a decision that none is needed any more, and why.
+
+    In their inbox alone, and not who acted, nor who may not decide by now.
+    """
+    people = access.holders(DECIDE).filter(pk__in=export.notified.values("pk"))
+    if actor is not None:
+        people = people.exclude(pk=actor.pk)
+    link = reverse(PAGE, args=[export.pk])
+    text = f"{what} “{export.name}” needs no decision of yours any more."
+    notify(list(people), text, link, subject="A request is settled", by_mail=False)
+
+
 def recall(export: ExportRequest, *, actor: User) -> None:
     """Take one's own request back, waiting or running (R121)."""
     with one_step("export.recall", actor, export) as person:
@@ -31,6 +48,7 @@ def recall(export: ExportRequest, *, actor: User) -> None:
             raise NotAllowed(OUT_OF_REACH)
         if person.pk != export.requester_id:
             raise NotAllowed("Only who asked for an export can recall it.")
+        waited = export.status == S.PENDING
         transition(
             export,
             actor=person,
@@ -40,6 +58,8 @@ def recall(export: ExportRequest, *, actor: User) -> None:
             data={"from": export.status},
             ended_at=timezone.now(),
         )
+        if waited:
+            tell_it_is_over(export, f"{person.get_full_name()} recalled it:", actor=person)
 
 
 def cancel(export: ExportRequest, *, actor: User) -> None:
@@ -50,6 +70,7 @@ def cancel(export: ExportRequest, *, actor: User) -> None:
             raise NotAllowed(OUT_OF_REACH)
         if not person.is_superuser:
             raise NotAllowed("Only a super admin cancels somebody's export.")
+        waited = export.status == S.PENDING
         transition(
             export,
             actor=person,
@@ -63,6 +84,8 @@ def cancel(export: ExportRequest, *, actor: User) -> None:
         if person.pk != export.requester_id:
             text = f"{person.get_full_name()} cancelled your export “{export.name}”."
             tell([export.requester], text, export, subject="Your export was cancelled")
+        if waited:
+            tell_it_is_over(export, f"{person.get_full_name()} cancelled it:", actor=person)
 
 
 @transaction.atomic
@@ -75,6 +98,7 @@ def cancel_by_system(
     by: Actor | None = None,
 ) -> None:
     """End an export whose requester may not have it any more (Q9); `reason` is a code."""
+    waited = export.status == S.PENDING
     transition(
         export,
         actor=SYSTEM,
@@ -92,6 +116,8 @@ def cancel_by_system(
     )
     text = f"Your export “{export.name}” was cancelled: {because}"
     tell([export.requester], text, export, subject="Your export was cancelled")
+    if waited:
+        tell_it_is_over(export, because, actor=by if isinstance(by, User) else None)
 
 
 def end_with_requester(person: User, actor: Actor) -> None:

@@ -49,7 +49,8 @@ class AwayForm(forms.Form):
         label="Who stands in for you",
         empty_label="Choose an approver",
         widget=UnfoldAdminSelectWidget,
-        help_text="Told of new requests in your place. Only people who hold Export approver.",
+        help_text="Told, as well as you, of requests that name you: new ones, and those that wait "
+        "already. Only people who hold Export approver.",
     )
     first_day = forms.DateField(
         label="First day", validators=[MaxValueValidator(date(2999, 12, 31))]
@@ -77,7 +78,8 @@ def away_view(request: HttpRequest) -> HttpResponse:
         except ExportError as refusal:
             form.add_error(None, str(refusal))
         else:
-            messages.success(request, f"{made.delegate} is told of requests in your place.")
+            said = f"{made.delegate} is told of requests that name you, as well as you."
+            messages.success(request, said)
             return HttpResponseRedirect(request.path)
     context = {
         **admin.site.each_context(request),
@@ -101,7 +103,7 @@ def end_view(request: HttpRequest, pk: int) -> HttpResponse:
         raise Http404
     try:
         operations.end_delegate(found, actor=user)
-        messages.success(request, f"Ended. {found.delegate} is not told in your place any more.")
+        messages.success(request, f"Ended. {found.delegate} is not told of your requests any more.")
     except ExportError as refusal:
         messages.error(request, str(refusal))
     if access.holds_tool(user, DECIDE):

@@ -303,7 +303,7 @@ class Dialog:
         if export.status == S.PENDING:
             messages.success(self.request, "Requested. You are told when somebody has decided.")
         elif not export.is_final:
-            messages.success(self.request, "The file is being written; you find it here.")
+            messages.success(self.request, "You find the file here as soon as it is written.")
         else:  # sent again, from a page of before
             messages.info(self.request, "You asked for this before; here is what became of it.")
         return HttpResponseRedirect(panel_address(export))

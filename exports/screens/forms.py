@@ -74,11 +74,13 @@ class ColumnsForm(forms.Form):
         """Add `names`: the columns that were asked for, in the order of the file."""
         cleaned = super().clean() or self.cleaned_data
         ticked = cleaned.get("columns", [])
-        own = {each.name for each in self.offered if not each.relation}
-        beside = [name for name in ticked if name not in own]
+        own = [each for each in self.offered if not each.relation]
+        beside = [name for name in ticked if name not in {each.name for each in own}]
+        # All of them stand in the order of their labels, the record's id first (E39).
+        own.sort(key=lambda each: (each.name != "id", each.label.casefold()))
         names = {
             "list": [*self.listed, *beside],
-            "all": [*(each.name for each in self.offered if not each.relation), *beside],
+            "all": [*(each.name for each in own), *beside],
         }.get(cleaned.get("which", ""), ticked)
         if not names and "columns" not in self.errors:
             self.add_error("columns", "Tick at least one column.")

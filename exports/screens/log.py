@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Subquery
 from django.http import HttpRequest, QueryDict
 from django.urls import reverse
 from unfold.widgets import UnfoldAdminSelectWidget
@@ -56,6 +56,10 @@ class LogForm(ListForm):
     )
     requested_after = day_field("Requested from")
     requested_before = day_field("Requested to")
+    earlier_than = forms.IntegerField(
+        required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput
+    )
+    """The number of an export: what was asked for before it. The risk card links with it."""
 
     def __init__(self, data: QueryDict, *, user: User, site: admin.AdminSite) -> None:
         super().__init__(data, user=user, site=site)
@@ -78,6 +82,16 @@ class LogFilter(FormFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         queryset = super().queryset(request, queryset)
-        if self.form.is_valid() and self.form.cleaned_data["waiting"]:
+        if not self.form.is_valid():
+            return queryset
+        wanted = self.form.cleaned_data
+        if wanted["earlier_than"]:
+            # Of one out of reach as of an absent one: nothing, and so nothing of its time.
+            this = access.permitted(ExportRequest.objects.all(), self.user, "view").filter(
+                pk=wanted["earlier_than"]
+            )
+            moment = Subquery(this.values("requested_at")[:1])
+            queryset = queryset.filter(requested_at__lte=moment).exclude(pk=wanted["earlier_than"])
+        if wanted["waiting"]:
             queryset = queryset.filter(pk__in=policy.awaiting(self.user).values("pk"))
         return queryset

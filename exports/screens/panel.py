@@ -17,7 +17,8 @@ from exports.models import ExportRecord, ExportRelated, ExportRequest
 from exports.operations.delegating import holding
 from exports.screens import risk
 from exports.screens.log import log_address
-from exports.steps import in_words
+from exports.steps import S, in_words
+from exports.writers import manifest
 from records import filters
 from records.models import Record
 from records.models.properties import sensitive_fields
@@ -54,10 +55,12 @@ def panel(export: ExportRequest, user: User) -> dict[str, Any]:
     return {
         "export": export,
         "kind": kind,
+        "is_under_way": export.status in (S.APPROVED, S.PROCESSING),
         "filters": described_query(export, user),
         "columns": described_columns(export, user),
         "consent": BECAUSE.get(export.because, ""),
         "less": conditions_in_words(export, user),
+        "left_out": left_out_in_words(export, user) if export.delivered_count is not None else (),
         "downloads": list(export.downloads.select_related("user")) if export.sha256 else [],
         "told": told(export) if export.approval_needed else (),
         "may_decide": may_decide,
@@ -99,6 +102,21 @@ def conditions_in_words(export: ExportRequest, user: User) -> list[str]:
         said.append(f"The file stays for at most {in_words(less['file_days'], 'day')}.")
     if "most_downloads" in less:
         said.append(f"At most {in_words(less['most_downloads'], 'download')}.")
+    return said
+
+
+def left_out_in_words(export: ExportRequest, user: User) -> list[str]:
+    """Return what the file has less of than was consented to, as this person may read it."""
+    said = []
+    if records := export.most_leaving - (export.delivered_count or 0):
+        were = "was" if records == 1 else "were"
+        said.append(f"{in_words(records)} {were} out of the requester’s reach by then.")
+    if lost := set(manifest.columns_lost(export)):
+        model = tables.model_of(export.object)
+        names = [c.label for c in tables.permitted_columns(model, user) if c.name in lost]
+        if hidden := len(lost) - len(names):
+            names.append(in_words(hidden, "restricted column"))
+        said.append(f"Without {', '.join(names)}, which the requester could not see any more.")
     return said
 
 

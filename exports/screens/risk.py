@@ -9,20 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import (
     Exists,
     F,
     Func,
     IntegerField,
-    Model,
     OuterRef,
     QuerySet,
     Subquery,
     Value,
 )
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
 
@@ -31,7 +29,7 @@ from accounts.models import User
 from exports import tables
 from exports.models import ExportRecord, ExportRequest
 from exports.screens.log import log_address
-from exports.steps import S
+from exports.steps import S, in_words
 from records import filters
 from records.models import Record
 from records.models.properties import hidden_fields
@@ -43,7 +41,6 @@ TIMES_USUAL = 3
 SHARE_OF_REACH = 50
 SHARE_OUTSIDE = 50
 DELIVERED = (S.COMPLETED, S.EXPIRED)
-TURNED_DOWN = (S.REJECTED, S.RECALLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,32 +60,40 @@ class Figure:
 def figures(export: ExportRequest, reader: User) -> list[Figure]:
     """Return the card of a request as this reader may have it, most telling first."""
     model = tables.model_of(export.object)
-    past = _past(export, model)
-    sees = access.allows_any(reader, "view", model)
-    records = _list_of(model) if sees else ""
+    past = _past(export, model, reader)
     return [
         _against_usual(export, past, model),
-        _share_of_reach(export, past.reach, model, records),
+        _share_of_reach(export, past.reach, model),
         _sensitive(export, model, reader),
-        _outside_book(export, past.own, records),
+        _outside_book(export, past.own),
         _earlier(export, past),
         _time_of_day(export),
     ]
+
+
+class _Asked(NamedTuple):
+    """An earlier request."""
+
+    object: str
+    status: str
+    delivered: int
+    is_seen: bool
+    """Whether it is in the log as the card's reader has it."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Past:
     """What the card is worked out from."""
 
-    asked: list[tuple[str, str, int]]
-    """(object, status, records) of what the requester asked for in the 90 days before."""
+    asked: list[_Asked]
+    """What the requester asked for in the 90 days before."""
     reach: int
     """How many records they may export now."""
     own: int
     """How many of the frozen records they own."""
 
 
-def _past(export: ExportRequest, model: type[Record]) -> _Past:
+def _past(export: ExportRequest, model: type[Record], reader: User) -> _Past:
     """Read what the card needs in one statement, since it is part of every review."""
     requests = ExportRequest.objects.order_by()
     asked = requests.filter(
@@ -102,15 +107,18 @@ def _past(export: ExportRequest, model: type[Record]) -> _Past:
     frozen = ExportRecord.objects.filter(export=export.pk, record_id=OuterRef("pk"))
     own = rows.filter(access.Loaded(requester).owns(model.owner_fields)).filter(Exists(frozen))
     this = requests.filter(pk=export.pk)
-    found = asked.values_list(Value("asked"), "object", "status", "record_count").union(
-        this.values_list(Value("reach"), Value(""), Value(""), _count(reach)),
-        this.values_list(Value("own"), Value(""), Value(""), _count(own)),
+    seen = access.marked(asked, reader, "view")
+    found = seen.values_list(
+        Value("asked"), "object", "status", "delivered_count", "may_view"
+    ).union(
+        this.values_list(Value("reach"), Value(""), Value(""), _count(reach), Value(True)),
+        this.values_list(Value("own"), Value(""), Value(""), _count(own), Value(True)),
         all=True,
     )
-    kinds: dict[str, list[tuple[str, str, int]]] = {"asked": [], "reach": [], "own": []}
-    for kind, *row in found:
-        kinds[kind].append((row[0], row[1], row[2] or 0))
-    return _Past(kinds["asked"], kinds["reach"][0][2], kinds["own"][0][2])
+    kinds: dict[str, list[_Asked]] = {"asked": [], "reach": [], "own": []}
+    for kind, key, status, number, is_seen in found:
+        kinds[kind].append(_Asked(key, status, number or 0, bool(is_seen)))
+    return _Past(kinds["asked"], kinds["reach"][0].delivered, kinds["own"][0].delivered)
 
 
 def _since(export: ExportRequest) -> datetime:
@@ -124,49 +132,54 @@ def _count(rows: QuerySet[Any]) -> Subquery:
     return Subquery(rows.order_by().values(number=counted).values("number"))
 
 
-def _list_of(model: type[Model]) -> str:
-    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
-
-
 def _in_log(export: ExportRequest, **more: Any) -> str:
-    """Return the log of what this person asked for in the days that the card is about."""
-    until = timezone.localtime(export.requested_at).date()
+    """Return the log of what this person asked for in the time that the card is about."""
     return log_address(
         requester=export.requester_id,
         requested_after=_since(export).date(),
-        requested_before=until,
+        earlier_than=export.pk,
         **more,
     )
 
 
+def _not_seen(counted: list[_Asked]) -> str:
+    """Say how many of what was counted the list behind the number does not show its reader."""
+    hidden = sum(not each.is_seen for each in counted)
+    if not hidden:
+        return ""
+    return f" {_number(hidden)} of them needed no approval, so your log does not show them."
+
+
 def _against_usual(export: ExportRequest, past: _Past, model: type[Record]) -> Figure:
-    counts = [n for key, status, n in past.asked if key == export.object and status in DELIVERED]
+    counted = [a for a in past.asked if a.object == export.object and a.status in DELIVERED]
     label, plural = "Against their usual", model._meta.verbose_name_plural
-    if not counts:
+    if not counted:
         detail = f"No finished export of {plural} in the 90 days before."
         return Figure("usual", label, "No history", detail, known=False)
-    usual = median(counts)
-    times = export.record_count / usual
-    exports = "the one before" if len(counts) == 1 else f"the median of {len(counts)} before"
+    usual = median(each.delivered for each in counted)
+    exports = "the one before" if len(counted) == 1 else f"the median of {len(counted)} before"
+    detail = f"{in_words(export.record_count)}; {exports} is {_number(usual)}."
     return Figure(
         "usual",
         label,
-        f"{_number(times)} times",
-        f"{_number(export.record_count)} records; {exports} is {_number(usual)}.",
-        times > TIMES_USUAL,
+        # Of what was delivered nothing may have been left.
+        f"{_number(export.record_count / usual)} times" if usual else "Above nothing",
+        detail + _not_seen(counted),
+        export.record_count > TIMES_USUAL * usual,
         _in_log(export, source=export.object, status=list(DELIVERED)),
     )
 
 
-def _share_of_reach(export: ExportRequest, reach: int, model: type[Record], url: str) -> Figure:
+def _share_of_reach(export: ExportRequest, reach: int, model: type[Record]) -> Figure:
+    """Without a link: no list of the reader's shows what somebody else may export."""
     label, plural = "Share of their reach", model._meta.verbose_name_plural
     of = f"of the {_number(reach)} {plural} they may export now."
     if export.record_count > reach:
-        return Figure("reach", label, "More than all", f"More {of}", True, url)
+        return Figure("reach", label, "More than all", f"More {of}", True)
     share = 100 * export.record_count / reach
     value = "under 1 %" if share < 1 else f"{_number(round(share))} %"
     detail = f"{_number(export.record_count)} {of}"
-    return Figure("reach", label, value, detail, share > SHARE_OF_REACH, url)
+    return Figure("reach", label, value, detail, share > SHARE_OF_REACH)
 
 
 def _sensitive(export: ExportRequest, model: type[Record], reader: User) -> Figure:
@@ -184,7 +197,8 @@ def _sensitive(export: ExportRequest, model: type[Record], reader: User) -> Figu
     return Figure("sensitive", label, ", ".join(shown), detail, True, "#review-columns")
 
 
-def _outside_book(export: ExportRequest, own: int, url: str) -> Figure:
+def _outside_book(export: ExportRequest, own: int) -> Figure:
+    """Without a link: no filter says “frozen in this request, and not theirs”."""
     outside = export.record_count - own
     return Figure(
         "book",
@@ -192,17 +206,17 @@ def _outside_book(export: ExportRequest, own: int, url: str) -> Figure:
         f"{_number(outside)} of {_number(export.record_count)}",
         f"Records that {export.requester.get_full_name()} neither owns nor co-owns.",
         100 * outside > SHARE_OUTSIDE * export.record_count,
-        f"{url}?owner={export.requester_id}" if url else "",
     )
 
 
 def _earlier(export: ExportRequest, past: _Past) -> Figure:
-    states = [status for _, status, _ in past.asked]
+    states = [each.status for each in past.asked]
     label = "Earlier requests"
     if not states:
         return Figure("earlier", label, "None", "Nothing asked for in the 90 days before.")
     rejected, recalled = states.count(S.REJECTED), states.count(S.RECALLED)
     detail = f"In the 90 days before: {rejected} rejected, {recalled} recalled."
+    detail += _not_seen(past.asked)
     return Figure("earlier", label, _number(len(states)), detail, bool(rejected), _in_log(export))
 
 
@@ -210,12 +224,13 @@ def _time_of_day(export: ExportRequest) -> Figure:
     at = timezone.localtime(export.requested_at)
     value = date_format(at, "l H:i")
     if at.weekday() >= SATURDAY:
-        detail, unusual = "At a weekend.", True
+        detail, unusual = "At a weekend", True
     elif not FIRST_HOUR <= at.hour < LAST_HOUR:
-        detail, unusual = "Outside 07–19.", True
+        detail, unusual = "Outside 07–19", True
     else:
-        detail, unusual = "On a working day, between 07 and 19.", False
-    return Figure("time", "Time of day", value, detail, unusual, "#review-facts")
+        detail, unusual = "On a working day, between 07 and 19", False
+    clock = timezone.get_current_timezone_name()
+    return Figure("time", "Time of day", value, f"{detail} ({clock}).", unusual, "#review-facts")
 
 
 def _number(value: float) -> str:

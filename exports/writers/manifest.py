@@ -156,6 +156,18 @@ def with_columns(export: ExportRequest, columns: list[dict[str, Any]]) -> dict[s
     return {"columns": columns, "manifest_sha256": digest(export, columns)}
 
 
+def columns_lost(export: ExportRequest) -> list[str]:
+    """Return the names of columns that were asked for and are not frozen any more (S08).
+
+    From the log, which keeps what the request was; a condition of a decision takes no column here.
+    """
+    asked = AuditEvent.objects.filter(
+        object=export._meta.model_name, object_id=str(export.pk), action="export.request"
+    ).first()
+    left = {column["name"] for column in export.columns}
+    return [name for name in asked.data.get("columns", ()) if name not in left] if asked else []
+
+
 def has_out_of_reach(export: ExportRequest, user: User) -> bool:
     """Tell whether the file holds a record, or something of one, that this person may not have now.
 

@@ -96,3 +96,64 @@ document.addEventListener("DOMContentLoaded", () => {
     if (dialog.open) enter(at);
   }
 });
+
+// What is under way ([data-follow]) is followed: its page is asked for again, with the rights of its
+// reader, and of the answer only what the page shows already ([data-live]) is put in its place. It
+// rests while nobody looks, and ends with the last thing under way, or with the log-in.
+document.addEventListener("DOMContentLoaded", () => {
+  const soon = 1500;
+  const rarely = 15000;
+  let pause = soon;
+  let looksMore = 0; // after a click whose answer is a file, and no page
+  let isLooking = false;
+  let timer;
+
+  const plan = () => {
+    clearTimeout(timer);
+    const wanted = looksMore > 0 || document.querySelector("[data-follow]");
+    if (wanted && !document.hidden && !isLooking) timer = setTimeout(look, pause);
+  };
+  const swap = (shown, now) => {
+    const focused = shown.contains(document.activeElement) && document.activeElement;
+    shown.innerHTML = now.innerHTML;
+    if (!focused) return;
+    const likes = [...shown.querySelectorAll("a, button")];
+    const same = likes.find((each) => each.textContent === focused.textContent);
+    (same ?? shown.closest("dialog")?.querySelector("[data-closes]"))?.focus();
+  };
+  const draw = (page) => {
+    let changed = false;
+    for (const shown of document.querySelectorAll("[data-live]")) {
+      const now = page.getElementById(shown.id);
+      shown.toggleAttribute("data-follow", now?.hasAttribute("data-follow") ?? false);
+      if (!now || shown.textContent === now.textContent) continue;
+      swap(shown, now);
+      changed = true;
+    }
+    return changed;
+  };
+  const look = async () => {
+    isLooking = true;
+    looksMore = Math.max(0, looksMore - 1);
+    pause = Math.min(pause * 1.5, rarely);
+    try {
+      const answer = await fetch(location.href, { cache: "no-store" });
+      if (!answer.ok || answer.redirected) return;
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      if (draw(page)) [pause, looksMore] = [soon, 0];
+    } catch {
+      // Away for a moment; the pauses become longer.
+    } finally {
+      isLooking = false;
+    }
+    plan();
+  };
+
+  document.addEventListener("visibilitychange", plan);
+  document.addEventListener("submit", (event) => {
+    if (!event.target.matches("[data-then-follow]")) return;
+    [pause, looksMore] = [soon, 5];
+    plan();
+  });
+  plan();
+});

@@ -140,3 +140,26 @@ def test_less_than_asked_by_the_first_of_two_and_nothing_for_who_looks_on(
     for name in ("Approve", "Reject", "Recall request", "Cancel export", "Download"):
         expect(panel.get_by_role("button", name=name)).to_have_count(0)
     assert Download.objects.count() == 2
+
+
+def test_page_follows_its_export_to_the_file_and_counts_the_download(
+    people: dict[str, User], log_in: LogIn, tmp_path: Path
+) -> None:
+    page = log_in("exempt")
+    page.goto(f"/admin/records/deal/?owner={people['agent'].pk}")
+    page.get_by_role("link", name="Export", exact=True).click()
+    page.get_by_role("button", name="Next").click()
+    panel = page.get_by_role("dialog")
+    expect(panel.get_by_text("Approved", exact=True)).to_be_visible()
+    expect(panel.get_by_text("You find the file here")).to_be_visible()
+    page.evaluate("window.sameAsBefore = true")
+    run_worker_once()
+    # Without a click: the state, the file and the row behind the panel.
+    expect(panel.get_by_text("Completed", exact=True)).to_be_visible(timeout=20_000)
+    expect(panel.get_by_text("0 of 10 used")).to_be_visible()
+    expect(panel.get_by_text("You find the file here")).to_be_visible()  # words stay
+    expect(page.locator(".log-name .is-completed")).to_have_count(1)
+    expect(page.locator("[data-follow]")).to_have_count(0)
+    save_download(page, tmp_path / "deals.csv")
+    expect(panel.get_by_text("1 of 10 used")).to_be_visible(timeout=20_000)
+    assert page.evaluate("window.sameAsBefore"), "the page was not loaded anew"

@@ -1,0 +1,18 @@
+"""How the product is served: gunicorn reads this by itself where it is started in this folder.
+
+A download lasts as long as its reader takes, so it holds a thread and not a process: the default,
+one process that serves one request at a time, would be ended after 30 seconds of it, and would
+answer nobody meanwhile. WEB_CONCURRENCY sets the number of processes, GUNICORN_CMD_ARGS the rest.
+"""
+
+import os
+
+worker_class = "gthread"
+workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+threads = 16
+# Of a process that does not answer for itself any more; a thread may take as long as it needs.
+timeout = 60
+# How long downloads may go on when the server is told to end or to begin anew.
+graceful_timeout = 60
+# A socket to steer it by, which nobody asked for.
+control_socket_disable = True
