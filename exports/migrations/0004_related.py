@@ -48,4 +48,48 @@ class Migration(migrations.Migration):
                 "indexes": [models.Index(fields=["export", "object"], name="related_of_export")],
             },
         ),
+        migrations.AddField(
+            model_name="exportrequest",
+            name="claimed_at",
+            field=models.DateTimeField(
+                editable=False,
+                help_text="When a worker took it last: people take turns.",
+                null=True,
+            ),
+        ),
+        migrations.AddField(
+            model_name="exportrequest",
+            name="file_days",
+            field=models.PositiveSmallIntegerField(
+                default=7, help_text="How many days the file stays; a decision may say fewer."
+            ),
+        ),
+        migrations.AddField(
+            model_name="exportrequest",
+            name="lapse_days",
+            field=models.PositiveSmallIntegerField(
+                default=14, help_text="After so many days without a decision it lapses."
+            ),
+        ),
+        migrations.AddField(
+            model_name="exportrequest",
+            name="tries",
+            field=models.PositiveSmallIntegerField(
+                default=0,
+                editable=False,
+                help_text="Attempts that failed, the running one included; one given back does not count.",
+            ),
+        ),
+        migrations.AlterField(
+            model_name="exportrequest",
+            name="most_downloads",
+            field=models.PositiveSmallIntegerField(
+                default=10,
+                help_text="How many times the file may be fetched; a decision may say fewer, which is written here with the file.",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="exportrequest",
+            index=models.Index(fields=["requester", "claimed_at"], name="export_turns"),
+        ),
     ]

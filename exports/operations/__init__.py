@@ -23,7 +23,7 @@ from exports.operations.deciding import (
 )
 from exports.operations.delegating import arrange_delegate, end_delegate, with_delegates
 from exports.operations.ending import cancel, cancel_by_system, end_with_requester, recall
-from exports.operations.fetching import most_downloads, open_download, why_not_download
+from exports.operations.fetching import open_download, why_not_download
 from exports.operations.profiles import delete_profile, profiles_of, save_profile
 from exports.operations.setting import (
     InvalidSetting,
@@ -67,7 +67,6 @@ __all__ = [
     "end_delegate",
     "end_with_requester",
     "first_rows",
-    "most_downloads",
     "open_download",
     "preview",
     "profiles_of",
