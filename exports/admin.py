@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet, Subquery
+from django.db.models import QuerySet
 from django.http import (
     FileResponse,
     HttpRequest,
@@ -26,7 +26,7 @@ from unfold.decorators import display
 from accounts import catalogue
 from accounts.modeladmin import AccessModelAdmin, person
 from exports import operations
-from exports.models import ExportPolicy, ExportRequest
+from exports.models import ExportRequest
 from exports.operations import ExportError, InvalidRequest
 from exports.screens.away import away_tools, away_view, end_view
 from exports.screens.decision_form import keep_typed, posted_conditions, typed_before
@@ -84,18 +84,8 @@ class ExportRequestAdmin(AccessModelAdmin):
         """The filter sheet picks people as lists of records do."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        # What conditions start from; here, so that a review need not ask for the policy as well.
-        policy = ExportPolicy.objects.filter(pk=1)
-        rows: QuerySet[Any] = (
-            super()
-            .get_queryset(request)
-            .select_related("requester", "decided_by")
-            .annotate(
-                policy_days=Subquery(policy.values("file_days")),
-                policy_downloads=Subquery(policy.values("most_downloads")),
-            )
-        )
-        return rows
+        rows: QuerySet[Any] = super().get_queryset(request)
+        return rows.select_related("requester", "decided_by")
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         return [*super().get_list_display(request), panel_opener(request)]

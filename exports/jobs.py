@@ -3,6 +3,8 @@
 The row is the job. `attempt` rises with every claim, and every write of a worker says `WHERE
 attempt = mine`: a worker that was killed costs one lease, one that was frozen and wakes up late
 changes nothing (design.md, "Export = manifest + lease"). Leases run by the database's clock.
+`tries` counts what failed, beforehand, since who is killed cannot: a job given back takes its own
+off again.
 """
 
 from __future__ import annotations
@@ -10,10 +12,11 @@ from __future__ import annotations
 import logging
 from array import array
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from contextlib import contextmanager
+from datetime import timedelta
 
 from django.db import DatabaseError, transaction
-from django.db.models import F, Q
+from django.db.models import F, Max, OuterRef, Q, Subquery
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -49,15 +52,20 @@ def mine(export: ExportRequest) -> Q:
 
 
 def claim(worker: str, lease: timedelta) -> ExportRequest | None:
-    """Take the oldest export that waits for a worker; None where there is none.
+    """Take the next export that waits for a worker; None where there is none.
+
+    People take turns: first comes whose exports were taken longest ago, with their oldest one, so
+    that nobody waits behind all that somebody else asked for.
 
     In the same transaction the consent is looked at again: what is not valid any more goes back or
     ends, and nobody ever sees it in processing.
     """
-    waiting = ExportRequest.objects.filter(ready()).order_by("pk")
+    theirs = ExportRequest.objects.filter(requester=OuterRef("requester")).order_by()
+    turn = Subquery(theirs.values("requester").annotate(last=Max("claimed_at")).values("last"))
+    waiting = ExportRequest.objects.filter(ready()).order_by(turn.asc(nulls_first=True), "pk")
     while (export := waiting.first()) is not None:
         try:
-            if export.attempt >= ATTEMPTS:
+            if export.tries >= ATTEMPTS:
                 _fail(export)
                 continue
             left_behind = export.file_name
@@ -102,6 +110,8 @@ def take(export: ExportRequest, worker: str, lease: timedelta) -> None:
         data={"attempt": export.attempt + 1, "worker": worker},
         worker=worker,
         attempt=F("attempt") + 1,
+        tries=F("tries") + 1,
+        claimed_at=Now(),
         lease_until=Now() + lease,
         rows_written=0,
         file_name=files.new_name(export.format),
@@ -121,24 +131,41 @@ def _may_proceed(export: ExportRequest) -> bool:
     if export.approval_needed and not (decider and access.holds_tool(decider, policy.DECIDE)):
         who = decider.get_full_name() if decider else "nobody"
         why = f"The approver, {who}, may not approve any more."
-        _back_to_pending(export, requester, "approver_lost_right", why)
+        _back_to_pending(export, requester, "approver_lost_right", why, export.because)
         return False
-    visible = {c.name for c in tables.permitted_columns(_model(export), requester)}
-    hidden = {column["name"] for column in export.leaving_columns} - visible
-    newly_sensitive = _sensitive_now(export) - set(export.sensitive_fields)
-    consent = export.approval_needed or policy.approval(requester, 0, newly_sensitive)[0]
-    if newly_sensitive and consent:
-        since = "approved" if export.decided_by_id else "asked for"
-        why = f"A column became sensitive since it was {since}."
-        _back_to_pending(export, requester, "became_sensitive", why)
+    if needs := consent_needed_since(export, requester):
+        _back_to_pending(export, requester, *needs)
         return False
+    hidden = _hidden(export, requester)
     if hidden and export.approval_needed:
         why = "A column was restricted since it was approved."
-        _back_to_pending(export, requester, "became_restricted", why)
+        _back_to_pending(export, requester, "became_restricted", why, "decided_again")
         return False
     if hidden:
         return _narrow(export, hidden)
     return True
+
+
+def consent_needed_since(export: ExportRequest, requester: User) -> tuple[str, str, str] | None:
+    """Return why an export that may run needs a decision by now, as things stand; None: it runs on.
+
+    A code, a sentence, and the code of why approval is needed (Q3). A policy that was changed is no
+    reason: it holds for new requests (Q10). An exemption that was taken away is one.
+    """
+    sensitive = _sensitive_now(export)
+    if export.because == "exempt" and not access.holds_tool(requester, policy.EXEMPT):
+        needed, because = policy.approval(requester, export.record_count, sensitive, besides=export)
+        if needed:
+            why = "The requester may not export without approval any more."
+            return "exemption_lost", why, because
+    newly_sensitive = sensitive - set(export.sensitive_fields)
+    if newly_sensitive and (
+        export.approval_needed or policy.approval(requester, 0, newly_sensitive)[0]
+    ):
+        since = "approved" if export.decided_by_id else "asked for"
+        why = f"A column became sensitive since it was {since}."
+        return "became_sensitive", why, "sensitive"
+    return None
 
 
 def _narrow(export: ExportRequest, hidden: set[str]) -> bool:
@@ -165,9 +192,14 @@ def _narrow(export: ExportRequest, hidden: set[str]) -> bool:
 
 
 def still_whole(export: ExportRequest, requester: User) -> bool:
-    """Tell whether the requester may still see every column that this file has."""
+    """Tell whether a file that is being written may still be what it was when it was begun."""
+    return not _hidden(export, requester) and consent_needed_since(export, requester) is None
+
+
+def _hidden(export: ExportRequest, requester: User) -> set[str]:
+    """Return which of the columns that leave the requester may not see any more."""
     visible = {column.name for column in tables.permitted_columns(_model(export), requester)}
-    return visible >= {column["name"] for column in export.leaving_columns}
+    return {column["name"] for column in export.leaving_columns} - visible
 
 
 def _model(export: ExportRequest) -> type[Record]:
@@ -195,10 +227,14 @@ def cancel_revoked(export: ExportRequest) -> None:
 
 
 @transaction.atomic
-def _back_to_pending(export: ExportRequest, requester: User, reason: str, because: str) -> None:
+def _back_to_pending(
+    export: ExportRequest, requester: User, reason: str, why: str, because: str
+) -> None:
     """Put an export before the approvers again, described as it is now (R-§1.11, Q3).
 
-    Conditions go with the decision they were part of: whoever decides anew sets their own.
+    `reason` is the code of what happened, `why` says it, and `because` is the code of why approval
+    is needed now. Conditions go with the decision they were part of: whoever decides anew sets
+    their own.
     """
     names = {column["name"] for column in export.columns}
     visible = tables.permitted_columns(_model(export), requester)
@@ -218,6 +254,7 @@ def _back_to_pending(export: ExportRequest, requester: User, reason: str, becaus
             "manifest_sha256": frozen["manifest_sha256"],
         },
         approval_needed=True,
+        because=because,
         **frozen,
         sensitive_fields=sorted(flagged),
         has_sensitive=bool(flagged),
@@ -225,9 +262,10 @@ def _back_to_pending(export: ExportRequest, requester: User, reason: str, becaus
         decided_at=None,
         decision_note="",
         conditions={},
-        waits_again_because=because,
+        waits_again_because=why,
         waits_again_since=timezone.now(),
         reminders=0,
+        tries=0,
         worker="",
         lease_until=None,
         file_name="",
@@ -237,9 +275,9 @@ def _back_to_pending(export: ExportRequest, requester: User, reason: str, becaus
     chosen = [person for person in approvers if person.pk in named] or approvers
     chosen = with_delegates(chosen, requester)
     export.notified.add(*chosen)
-    text = f"The export “{export.name}” has to be decided on again. {because}"
+    text = f"The export “{export.name}” has to be decided on again. {why}"
     tell(chosen, text, export, subject="An export waits for your decision again")
-    text = f"Your export “{export.name}” needs approval again. {because}"
+    text = f"Your export “{export.name}” needs approval again. {why}"
     tell([requester], text, export, subject="Your export needs approval again")
 
 
@@ -253,7 +291,7 @@ def _fail(export: ExportRequest) -> None:
         to=S.FAILED,
         from_=[S.APPROVED, S.PROCESSING],
         where=ready() & Q(attempt=export.attempt),
-        data={"attempts": export.attempt},
+        data={"attempts": export.tries},
         ended_at=timezone.now(),
         ended_because=f"{ATTEMPTS} attempts to write the file failed; the last one because {why}.",
     )
@@ -299,8 +337,10 @@ def keep(export: ExportRequest, lease: timedelta, rows: int) -> None:
 
 
 def give_back(export: ExportRequest) -> None:
-    """End the lease at once, so that another worker need not wait for it."""
-    ExportRequest.objects.filter(mine(export), pk=export.pk).update(lease_until=Now())
+    """End the lease at once, so that another worker need not wait for it; nothing failed."""
+    ExportRequest.objects.filter(mine(export), pk=export.pk).update(
+        lease_until=Now(), tries=F("tries") - 1
+    )
 
 
 def note_error(export: ExportRequest, error: Exception) -> None:
@@ -317,12 +357,7 @@ def finish(export: ExportRequest, part: files.Part, dropped: array[int]) -> None
     """Commit the pointer to a published file, what was in it, and the event; all or nothing."""
     delivered = export.most_leaving - len(dropped)
     now = timezone.now()
-    rules = policy.current()
-
-    def least(allowed: int, condition: str) -> int:
-        wanted: int = export.conditions.get(condition, allowed)
-        return min(allowed, wanted)
-
+    less = export.conditions
     with transaction.atomic():
         transition(
             export,
@@ -336,8 +371,8 @@ def finish(export: ExportRequest, part: files.Part, dropped: array[int]) -> None
             delivered_count=delivered,
             file_size=part.size,
             sha256=part.sha256,
-            expires_at=now + timedelta(days=least(rules.file_days, "file_days")),
-            most_downloads=least(rules.most_downloads, "most_downloads"),
+            expires_at=now + timedelta(days=less.get("file_days", export.file_days)),
+            most_downloads=less.get("most_downloads", export.most_downloads),
             ended_at=now,
             ended_because="",
             worker="",
@@ -362,19 +397,29 @@ def _left_out(export: ExportRequest, records: int) -> Iterator[str]:
 # --- What time does -------------------------------------------------------------------------------
 
 
+@contextmanager
+def _one_of_many(export: ExportRequest) -> Iterator[None]:
+    """Let what goes wrong with one export hold up none of the others; it is tried again."""
+    try:
+        yield
+    except WrongState:
+        pass  # somebody else moved it on meanwhile
+    except DatabaseError:
+        raise
+    except Exception:
+        logger.exception("What time demands of export %s failed; it is tried again.", export.pk)
+
+
 def lapse_overdue() -> None:
     """End requests that nobody decided on in time (Q14)."""
-    days = policy.current().lapse_days
-    overdue = timezone.now() - timedelta(days=days)
-    for export in ExportRequest.objects.waiting_since_before(overdue):
-        try:
-            _lapse(export, days)
-        except WrongState:
-            continue
+    for export in ExportRequest.objects.awaiting_decision():
+        with _one_of_many(export):
+            if export.lapses_at <= timezone.now():
+                _lapse(export)
 
 
 @transaction.atomic
-def _lapse(export: ExportRequest, days: int) -> None:
+def _lapse(export: ExportRequest) -> None:
     transition(
         export,
         actor=SYSTEM,
@@ -382,7 +427,7 @@ def _lapse(export: ExportRequest, days: int) -> None:
         to=S.LAPSED,
         from_=[S.PENDING],
         ended_at=timezone.now(),
-        ended_because=f"Nobody decided on it within {days} days.",
+        ended_because=f"Nobody decided on it within {in_words(export.lapse_days, 'day')}.",
     )
     text = f"Nobody decided on your export “{export.name}” in time. Ask for it again."
     tell([export.requester], text, export, subject="Your export was not decided on in time")
@@ -390,14 +435,15 @@ def _lapse(export: ExportRequest, days: int) -> None:
 
 
 def remind() -> None:
-    """Remind the approvers who were chosen, and who stands in for them, each time once."""
-    lapses_after = timedelta(days=policy.current().lapse_days)
-    moments = reminder_moments(lapses_after)
-    # The last one first: whoever comes late reminds once, and not twice in a row.
-    for number, after in reversed(list(enumerate(moments, 1))):
-        waiting = ExportRequest.objects.waiting_since_before(timezone.now() - after)
-        for export in waiting.filter(reminders__lt=number):
-            _remind(export, number, export.waiting_since + lapses_after)
+    """Remind the approvers who were told of what still waits, each time once."""
+    for export in ExportRequest.objects.awaiting_decision():
+        waited = timezone.now() - export.waiting_since
+        moments = reminder_moments(timedelta(days=export.lapse_days))
+        # The last one that is due: whoever comes late reminds once, and not twice in a row.
+        number = sum(after <= waited for after in moments)
+        if number > export.reminders:
+            with _one_of_many(export):
+                _remind(export, number)
 
 
 def reminder_moments(lapses_after: timedelta) -> tuple[timedelta, ...]:
@@ -412,7 +458,7 @@ def reminder_moments(lapses_after: timedelta) -> tuple[timedelta, ...]:
 
 
 @transaction.atomic
-def _remind(export: ExportRequest, number: int, lapses_at: datetime) -> None:
+def _remind(export: ExportRequest, number: int) -> None:
     """Send one reminder, unless another worker did or somebody decided meanwhile.
 
     No transition: the state stays, and so does the version that an approver may be looking at.
@@ -428,7 +474,7 @@ def _remind(export: ExportRequest, number: int, lapses_at: datetime) -> None:
     data = {"reminder": number, "approvers": [person.pk for person in chosen]}
     audit.record("export.remind", actor=SYSTEM, on=export, data=data)
     asks = f"{export.requester.get_full_name()} still waits for a decision on “{export.name}”"
-    until = date_format(timezone.localtime(lapses_at), "j F, H:i T")
+    until = date_format(timezone.localtime(export.lapses_at), "j F, H:i T")
     text = f"{asks}, {in_words(export.record_count)}. The request lapses on {until}."
     tell(chosen, text, export, subject="An export still waits for your decision")
 
@@ -436,22 +482,18 @@ def _remind(export: ExportRequest, number: int, lapses_at: datetime) -> None:
 def expire_files() -> None:
     """Close files whose days are over; their hash and their log stay (Q14, Q16)."""
     for export in ExportRequest.objects.filter(status=S.COMPLETED, expires_at__lte=timezone.now()):
-        try:
+        with _one_of_many(export):
             transition(
                 export, actor=SYSTEM, action="export.expire", to=S.EXPIRED, from_=[S.COMPLETED]
             )
-        except WrongState:
-            continue
 
 
 def cancel_waiting_of_revoked() -> None:
     """Cancel requests whose requester may not export any more, before anybody decides (Q9)."""
     for export in ExportRequest.objects.awaiting_decision():
-        if not still_valid(export):
-            try:
+        with _one_of_many(export):
+            if not still_valid(export):
                 cancel_revoked(export)
-            except WrongState:
-                continue
 
 
 def remove_files() -> None:
@@ -462,10 +504,11 @@ def remove_files() -> None:
     over = Q(lease_until=None) | Q(lease_until__lt=Now())
     holders = ExportRequest.objects.filter(over, status__in=_WITHOUT_FILE).exclude(file_name="")
     for export in holders:
-        files.remove(export.file_name)
-        ExportRequest.objects.filter(pk=export.pk, file_name=export.file_name).exclude(
-            status__in=[S.PROCESSING, S.COMPLETED]
-        ).update(file_name="")
+        with _one_of_many(export):
+            files.remove(export.file_name)
+            ExportRequest.objects.filter(pk=export.pk, file_name=export.file_name).exclude(
+                status__in=[S.PROCESSING, S.COMPLETED]
+            ).update(file_name="")
 
 
 def report_strays() -> None:

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db.models import Count, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
@@ -26,6 +26,7 @@ from exports.steps import S
 
 DECIDE = "crm.export_approver"
 EXEMPT = "crm.export_without_approval"
+TAKE_OUT = "crm.export"
 # What lets an export through without consent, or with more records; changing how long requests and
 # files live does not.
 GATE = frozenset(
@@ -35,6 +36,7 @@ GATE = frozenset(
     }
 )
 DAY, WEEK = timedelta(hours=24), timedelta(days=7)
+MOST_A_DAY = 30
 # Exports whose records left, or are about to without anybody having ended them.
 LEFT = (S.APPROVED, S.PROCESSING, S.COMPLETED, S.EXPIRED)
 
@@ -47,8 +49,12 @@ def current() -> ExportPolicy:
 # --- Does an export need consent? -----------------------------------------------------------------
 
 
-def approval(person: User, count: int, sensitive: Iterable[str]) -> tuple[bool, str]:
+def approval(
+    person: User, count: int, sensitive: Iterable[str], besides: ExportRequest | None = None
+) -> tuple[bool, str]:
     """Return whether an export needs consent, and the code of the reason: the table of R-§1.11.
+
+    `besides` is the request that is asked about, where it is counted already.
 
     Where the answer decides about a request, ask `one_at_a_time` first, in the transaction that
     writes it: otherwise two requests are each told that they alone are within the limits (B8).
@@ -63,7 +69,7 @@ def approval(person: User, count: int, sensitive: Iterable[str]) -> tuple[bool, 
         return True, "sensitive"
     if count > policy.threshold:
         return True, "above_threshold"
-    used = _usage(person, policy)
+    used = _usage(person, policy, besides)
     if used.daily_limit is not None and used.daily_used + count > used.daily_limit:
         return True, "above_daily"
     if used.weekly_limit is not None and used.weekly_used + count > used.weekly_limit:
@@ -86,8 +92,9 @@ def usage(person: User) -> Usage:
 
     Every export counts whose records left or are about to, with consent or without: the limit is
     about how much one person carries out, and an export that somebody consented to is carried out
-    too. What was recalled, cancelled, rejected or failed left nothing behind and does not count.
-    Where no limit is set nothing is counted, and the numbers are 0.
+    too, from the moment of the consent. What was recalled, cancelled, rejected or failed left
+    nothing behind and does not count. Where no limit is set nothing is counted, and the numbers
+    are 0.
     """
     return _usage(person, current())
 
@@ -102,16 +109,21 @@ def usage_shown(person: User) -> Usage | None:
     return _usage(person, policy)
 
 
-def _usage(person: User, policy: ExportPolicy) -> Usage:
+def _usage(person: User, policy: ExportPolicy, besides: ExportRequest | None = None) -> Usage:
     daily, weekly = policy.daily_records, policy.weekly_records
     if daily is None and weekly is None:
         return Usage(0, None, 0, None)
     now = timezone.now()
     records = Coalesce("delivered_count", "record_count")
-    used = ExportRequest.objects.filter(
-        requester=person, status__in=LEFT, requested_at__gt=now - WEEK
-    ).aggregate(
-        day=Sum(records, filter=Q(requested_at__gt=now - DAY), default=0),
+    # Released by a decision, or by the request itself. A decision takes no lock: it asks for no
+    # limit, and a request at the same moment is one that came before it.
+    released = ExportRequest.objects.filter(requester=person, status__in=LEFT).alias(
+        released_at=Coalesce("decided_at", "requested_at")
+    )
+    if besides is not None:
+        released = released.exclude(pk=besides.pk)
+    used = released.filter(released_at__gt=now - WEEK).aggregate(
+        day=Sum(records, filter=Q(released_at__gt=now - DAY), default=0),
         week=Sum(records, default=0),
     )
     return Usage(used["day"], daily, used["week"], weekly)
@@ -125,6 +137,17 @@ def one_at_a_time(person: User) -> None:
     """
     rows = User.objects.select_for_update(no_key=True).filter(pk=person.pk)
     list(rows.order_by().values("pk"))
+
+
+def next_possible(person: User, besides: ExportRequest) -> datetime | None:
+    """Return when this person may ask again, None where it is now; after `one_at_a_time` (E37).
+
+    Every request of the last 24 hours counts, whatever became of it.
+    """
+    asked = ExportRequest.objects.filter(requester=person, requested_at__gt=timezone.now() - DAY)
+    times = asked.exclude(pk=besides.pk).order_by("-requested_at")
+    oldest = times.values_list("requested_at", flat=True)[MOST_A_DAY - 1 : MOST_A_DAY].first()
+    return oldest and oldest + DAY
 
 
 # --- Who decides? ---------------------------------------------------------------------------------
@@ -237,16 +260,38 @@ def stranded() -> list[ExportRequest]:
     ]
 
 
+def without_approver() -> User | None:
+    """Return somebody who may export and needs consent that nobody could give; None as a rule.
+
+    Nobody approves their own exports, so whoever is the only approver needs a second one, unless
+    they export without approval at any size.
+    """
+    rules = current()
+    if not rules.require_approval:
+        return None
+    deciders = list(access.holders(DECIDE).order_by()[:2])
+    if len(deciders) > 1:
+        return None
+    exporters = access.holders(TAKE_OUT)
+    if rules.second_person_above is None:
+        exporters = exporters.exclude(pk__in=access.holders(EXEMPT).values("pk"))
+    if deciders:
+        exporters = exporters.filter(pk=deciders[0].pk)
+    return exporters.order_by("pk").first()
+
+
 @contextmanager
 def leaving_somebody_to_decide(error: type[Exception]) -> Iterator[None]:
-    """Raise where what is done meanwhile takes a waiting request its last decider (B7, Q11).
+    """Raise where what is done meanwhile leaves a request, or a person, nobody to decide (B7, Q11).
 
-    In the transaction of the change. Two changes at once are asked one after the other, so that
-    neither counts on the approver whom the other takes away. A request that had nobody before is
-    no reason to refuse anything: a person whose account is in wrong hands has to go at once.
+    Waiting requests, and what people may ask for from now on. In the transaction of the change. Two
+    changes at once are asked one after the other, so that neither counts on the approver whom the
+    other takes away. What had nobody before is no reason to refuse anything: a person whose account
+    is in wrong hands has to go at once.
     """
     list(ExportPolicy.objects.select_for_update(no_key=True).filter(pk=1).values("pk"))
     before = {export.pk for export in stranded()}
+    had_none = without_approver()
     yield
     for export in stranded():
         if export.pk not in before:
@@ -256,6 +301,13 @@ def leaving_somebody_to_decide(error: type[Exception]) -> Iterator[None]:
                 "Decide on it first, or end it (a super admin can cancel it), or make somebody "
                 "else an approver."
             )
+    if had_none is None and (person := without_approver()) is not None:
+        raise error(
+            f"After this change nobody could approve exports of {person}: nobody approves their "
+            "own, and there is no other approver. Give somebody else the permission Export "
+            "approver first, or let those who export without approval need no second person "
+            "(Settings → Approvals)."
+        )
 
 
 def on_permissions_changing(actor: Actor) -> AbstractContextManager[None]:

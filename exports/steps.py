@@ -64,6 +64,10 @@ class ApproversNeeded(InvalidRequest):
     """The export needs consent, and nobody who could give it was chosen (Q11)."""
 
 
+class TooManyExports(InvalidRequest):
+    """The person asked for as many exports as 24 hours may have (E37)."""
+
+
 @contextmanager
 def one_step(action: str, actor: User, export: ExportRequest | None = None) -> Iterator[User]:
     """Open a step's transaction and give the actor as of now; log a refusal after the rollback.
@@ -166,8 +170,8 @@ def may_be_read(notice: Notice) -> bool | None:
 
 
 def in_words(count: int, noun: str = "record") -> str:
-    """Return `1 record`, `2 records`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    """Return `1 record`, `2 records`, `1,234 records`."""
+    return f"{count} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def words(text: str) -> str:

@@ -11,6 +11,7 @@ import secrets
 import socket
 import time
 from array import array
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 
@@ -75,7 +76,7 @@ class Revoked(Exception):
 
 
 class Narrowed(Exception):
-    """A column was restricted in the middle: begin again, as the consent is looked at (Q3, B6)."""
+    """Less may leave, or not without consent, than when it was begun: begin again (Q3, B6)."""
 
 
 def new_worker_name() -> str:
@@ -94,16 +95,37 @@ def refresh_statistics() -> None:
             cursor.execute("PRAGMA optimize = 0x10002")
 
 
+class Upkeep:
+    """What time demands, at once and then every half a minute, between two exports too."""
+
+    def __init__(self) -> None:
+        self.next = 0.0
+
+    def __call__(self, stop: Stop) -> None:
+        """Do it where it is due; what broke off is due again."""
+        if time.monotonic() >= self.next:
+            do_upkeep(stop)
+            self.next = time.monotonic() + UPKEEP_EVERY
+
+
 def run_once(
-    *, worker: str = "", lease: timedelta = LEASE, stop: Stop | None = None, upkeep: bool = True
+    *,
+    worker: str = "",
+    lease: timedelta = LEASE,
+    stop: Stop | None = None,
+    upkeep: Callable[[Stop], None] | None = None,
 ) -> int:
-    """Do everything there is to do now: upkeep, then every export that waits; return how many."""
-    stop = stop or Stop()
-    if upkeep:
-        do_upkeep(stop)
+    """Do everything there is to do now: every export that waits, upkeep first and when it is due.
+
+    Return how many exports were taken.
+    """
+    stop, upkeep = stop or Stop(), upkeep or Upkeep()
     worker = worker or new_worker_name()
     taken = 0
-    while not stop.asked and (export := jobs.claim(worker, lease)) is not None:
+    while not stop.asked:
+        upkeep(stop)
+        if (export := jobs.claim(worker, lease)) is None:
+            break
         process(export, lease, stop)
         taken += 1
     return taken
@@ -133,14 +155,11 @@ def do_upkeep(stop: Stop | None = None) -> None:
 def run_forever(stop: Stop, *, lease: timedelta = LEASE) -> None:
     """Look for work every second until asked to stop; survives a database that went away."""
     worker = new_worker_name()
-    next_upkeep = 0.0
+    upkeep = Upkeep()
     while not stop.asked:
-        upkeep = time.monotonic() >= next_upkeep
         try:
             close_old_connections()
             run_once(worker=worker, lease=lease, stop=stop, upkeep=upkeep)
-            if upkeep:
-                next_upkeep = time.monotonic() + UPKEEP_EVERY
         except (DatabaseError, InterfaceError) as error:
             logger.warning("The database did not answer (%s); trying again.", type(error).__name__)
             connection.close()
@@ -160,6 +179,7 @@ def process(export: ExportRequest, lease: timedelta, stop: Stop) -> None:
         part = files.Part(export.file_name)
         dropped = _write(export, part, lease, stop)
         part.publish()
+        _requester_of(export)  # once more: publishing may take its time
     except Exception as error:
         if part is not None:
             part.discard()
@@ -180,7 +200,6 @@ def _write(export: ExportRequest, part: files.Part, lease: timedelta, stop: Stop
 
     The requester is loaded for every chunk, so a right taken away holds for the next one (B5).
     """
-    model = tables.model_of(export.object)
     dropped = array("q")
     written = 0
     last_beat = time.monotonic()
@@ -192,12 +211,7 @@ def _write(export: ExportRequest, part: files.Part, lease: timedelta, stop: Stop
             if time.monotonic() - last_beat >= BEAT:
                 jobs.keep(export, lease, written)
                 last_beat = time.monotonic()
-            requester = User.objects.get(pk=export.requester_id)
-            if not access.allows_any(requester, access.EXPORT, model):
-                raise Revoked
-            if not jobs.still_whole(export, requester):
-                raise Narrowed
-            rows, lost, related = rows_of(export, requester, ids)
+            rows, lost, related = rows_of(export, _requester_of(export), ids)
             beside.add(related)
             writer.add(rows)
             written += len(rows)
@@ -206,6 +220,16 @@ def _write(export: ExportRequest, part: files.Part, lease: timedelta, stop: Stop
     # Once more before the disk is made to write, which may take its time.
     jobs.keep(export, lease, written)
     return dropped
+
+
+def _requester_of(export: ExportRequest) -> User:
+    """Return the requester as of now; raise where the file may not go on as it was begun."""
+    requester = User.objects.get(pk=export.requester_id)
+    if not access.allows_any(requester, access.EXPORT, tables.model_of(export.object)):
+        raise Revoked
+    if not jobs.still_whole(export, requester):
+        raise Narrowed
+    return requester
 
 
 def heads(export: ExportRequest) -> list[Head]:

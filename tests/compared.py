@@ -307,7 +307,7 @@ class Comparison:
         except exports.NothingToExport:
             self.same("export", [], expected, about)
             return
-        worker.run_once(upkeep=False)
+        worker.run_once(upkeep=lambda stop: None)
         request = ExportRequest.objects.get(pk=request.pk)
         text = (Path(settings.EXPORT_ROOT) / request.file_name).read_text("utf-8-sig")
         head, *body = list(csv.reader(io.StringIO(text, newline="")))

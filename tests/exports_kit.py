@@ -124,7 +124,9 @@ def end_lease(export: ExportRequest) -> None:
 
 
 def raise_attempts(export: ExportRequest, to: int) -> None:
-    ExportRequest.objects.filter(pk=export.pk).update(attempt=to, version=F("version") + 1)
+    ExportRequest.objects.filter(pk=export.pk).update(
+        attempt=to, tries=to, version=F("version") + 1
+    )
 
 
 def lease_runs(export: ExportRequest) -> bool:

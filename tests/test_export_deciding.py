@@ -186,14 +186,33 @@ def test_conditions_are_never_more_than_was_asked(c: TinyCompany) -> None:
     assert export.conditions == {"columns_dropped": ["id"], "file_days": 7, "most_downloads": 10}
 
 
-def test_shorter_of_policy_and_condition_holds_when_the_file_is_there(c: TinyCompany) -> None:
+@pytest.mark.parametrize("later", [{"file_days": 1, "most_downloads": 4}, {"file_days": 30}])
+def test_what_was_on_the_screen_holds_when_the_file_is_there(
+    c: TinyCompany, later: dict[str, int]
+) -> None:
     export = less(pending(c.rita, c.axel), c.axel, file_days=6, most_downloads=9)
-    ExportPolicy.objects.update(file_days=1, most_downloads=4)
+    as_asked = approved(c.rita, c.axel)
+    ExportPolicy.objects.update(**later)
     worker.run_once()
-    export.refresh_from_db()
-    assert export.most_downloads == 4
-    assert export.expires_at is not None
-    assert export.expires_at - timezone.now() <= DAY
+    for file, days, downloads in ((export, 6, 9), (as_asked, 7, 10)):
+        file.refresh_from_db()
+        assert file.most_downloads == downloads
+        assert file.expires_at is not None
+        assert days * DAY - timedelta(minutes=5) < file.expires_at - timezone.now() <= days * DAY
+
+
+def test_dialog_and_conditions_go_by_what_held_at_the_request(c: TinyCompany) -> None:
+    ExportPolicy.objects.update(file_days=3, most_downloads=2)
+    export = pending(c.rita, c.axel)
+    ExportPolicy.objects.update(file_days=30, most_downloads=100)
+    page = logged_in(c, "axel").get(f"{LOG}?review={export.pk}").text
+    assert 'name="file_days" min="1" max="3" placeholder="3"' in page
+    assert 'name="most_downloads" min="1" max="2" placeholder="2"' in page
+    for more in ({"file_days": 4}, {"most_downloads": 3}):
+        with pytest.raises(InvalidRequest, match="from 1 to"):
+            operations.approve(export, actor=c.axel, version=export.version, conditions=more)
+    event = AuditEvent.objects.get(action="export.request", object_id=str(export.pk))
+    assert [event.data[n] for n in ("lapse_days", "file_days", "most_downloads")] == [14, 3, 2]
 
 
 def test_dropped_column_does_not_close_the_file_and_a_kept_one_does(c: TinyCompany) -> None:
@@ -991,10 +1010,9 @@ def test_short_life_has_one_reminder(c: TinyCompany, days: int, hours: int) -> N
 
 def test_two_workers_remind_once(c: TinyCompany) -> None:
     export = aged(pending(c.rita, c.axel), 2 * DAY)
-    lapses_at = export.requested_at + 14 * DAY
     # Both read the row before either wrote: the UPDATE decides, not what was read.
-    jobs._remind(export, 1, lapses_at)
-    jobs._remind(ExportRequest(pk=export.pk, requester=c.rita), 1, lapses_at)
+    jobs._remind(export, 1)
+    jobs._remind(ExportRequest(pk=export.pk, requester=c.rita), 1)
     assert reminded(export) == [1]
 
 
@@ -1002,7 +1020,7 @@ def test_what_is_decided_is_not_reminded(c: TinyCompany) -> None:
     exports = [aged(pending(c.rita, c.axel), 2 * DAY) for _ in range(2)]
     operations.reject(exports[0], actor=c.axel, version=exports[0].version, note="No.")
     # Decided between the worker's look and its write.
-    jobs._remind(exports[0], 1, timezone.now())
+    jobs._remind(exports[0], 1)
     jobs.remind()
     assert (reminded(exports[0]), reminded(exports[1])) == ([], [1])
 

@@ -622,14 +622,14 @@ def test_asking_costs_a_handful_however_many_wait(c: TinyCompany) -> None:
             pass
         return len(captured)
 
-    lock, look = 1, 3
-    assert cost() == lock + 1 + 1  # nothing waits, neither before nor after
+    lock, look, rules, approvers = 1, 3, 1, 1
+    assert cost() == lock + 2 * (1 + rules)  # nothing waits, neither before nor after
     costs = []
     for requests in (3, 30):
-        for _ in range(requests):
-            pending(c.rita, c.sue, ids=[c.deals["ritas"].pk])
+        for number in range(requests):
+            pending((c.rita, c.nora)[number % 2], c.sue)
         costs.append(cost())
-    assert costs == [lock + 2 * look] * 2
+    assert costs == [lock + 2 * (look + rules + approvers)] * 2
 
 
 # --- Alerts about large exports (E47) -------------------------------------------------------------

@@ -227,7 +227,7 @@ def claim_after_lease(export: ExportRequest) -> None:
 
 
 def claim_at_the_sixth(export: ExportRequest) -> None:
-    ExportRequest.objects.filter(pk=export.pk).update(lease_until=LONG_AGO, attempt=5)
+    ExportRequest.objects.filter(pk=export.pk).update(lease_until=LONG_AGO, tries=5)
     jobs.claim("a worker", MINUTE)
 
 

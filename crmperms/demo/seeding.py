@@ -100,7 +100,7 @@ def seed() -> Standing:
         _exports(people)
         audit.record(DONE, actor=ACTOR, data=counts)
     # Outside: a file is not undone with a transaction. If this is cut short, any worker does it.
-    worker.run_once(upkeep=False)
+    worker.run_once(upkeep=lambda stop: None)
     return found
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from accounts.access import ALWAYS, Rule
@@ -24,14 +23,6 @@ class ExportQuerySet(models.QuerySet["ExportRequest"]):
     def awaiting_decision(self) -> ExportQuerySet:
         """Return requests that wait for an approver."""
         return self.filter(status=ExportRequest.Status.PENDING)
-
-    def waiting_since_before(self, moment: datetime) -> ExportQuerySet:
-        """Return requests that have waited for an approver from before this moment on.
-
-        A decision that was undone starts the time anew.
-        """
-        since = Coalesce("waits_again_since", "requested_at")
-        return self.awaiting_decision().alias(since=since).filter(since__lte=moment)
 
 
 class ExportRequest(Lease):
@@ -125,10 +116,30 @@ class ExportRequest(Lease):
         max_length=300, blank=True, help_text="Why a decision was undone, in a sentence."
     )
     waits_again_since = models.DateTimeField(null=True)
+    # What the policy said when it was asked for: a change of it holds for new requests (Q10).
+    lapse_days = models.PositiveSmallIntegerField(
+        default=14, help_text="After so many days without a decision it lapses."
+    )
+    file_days = models.PositiveSmallIntegerField(
+        default=7, help_text="How many days the file stays; a decision may say fewer."
+    )
+    most_downloads = models.PositiveSmallIntegerField(
+        default=10,
+        help_text="How many times the file may be fetched; a decision may say fewer, which is "
+        "written here with the file.",
+    )
     reminders = models.PositiveSmallIntegerField(
         default=0, help_text="How many times the approvers were reminded."
     )
     version = models.PositiveIntegerField(default=1)
+    tries = models.PositiveSmallIntegerField(
+        default=0,
+        editable=False,
+        help_text="Attempts that failed, the running one included; one given back does not count.",
+    )
+    claimed_at = models.DateTimeField(
+        null=True, editable=False, help_text="When a worker took it last: people take turns."
+    )
     ended_at = models.DateTimeField(null=True, help_text="When it reached its last state.")
     ended_because = models.CharField(max_length=300, blank=True)
     rows_written = models.PositiveIntegerField(default=0)
@@ -141,9 +152,6 @@ class ExportRequest(Lease):
     file_size = models.BigIntegerField(null=True)
     sha256 = models.CharField("SHA-256", max_length=64, blank=True)
     expires_at = models.DateTimeField(null=True)
-    most_downloads = models.PositiveSmallIntegerField(
-        null=True, help_text="How many times the file may be fetched; set with the file."
-    )
 
     objects: ClassVar[ExportQuerySet] = ExportQuerySet.as_manager()  # type: ignore[assignment]  # a manager made of the queryset
 
@@ -178,6 +186,7 @@ class ExportRequest(Lease):
         indexes = (
             models.Index(fields=["status", "lease_until", "id"], name="export_queue"),
             models.Index(fields=["requester", "-id"], name="export_of_requester"),
+            models.Index(fields=["requester", "claimed_at"], name="export_turns"),
             models.Index(fields=["status"], name="export_has_file", condition=~Q(file_name="")),
         )
 
@@ -193,6 +202,11 @@ class ExportRequest(Lease):
     def waiting_since(self) -> datetime:
         """Since when it waits for a decision, or waited for its last one."""
         return self.waits_again_since or self.requested_at
+
+    @property
+    def lapses_at(self) -> datetime:
+        """When it lapses if nobody decides; a decision that was undone starts the time anew."""
+        return self.waiting_since + timedelta(days=self.lapse_days)
 
     @property
     def leaving_columns(self) -> list[dict[str, Any]]:

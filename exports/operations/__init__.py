@@ -34,7 +34,7 @@ from exports.operations.ending import (
     recall,
     tell_it_is_over,
 )
-from exports.operations.fetching import most_downloads, open_download, why_not_download
+from exports.operations.fetching import open_download, why_not_download
 from exports.operations.profiles import delete_profile, profiles_of, save_profile
 from exports.operations.setting import (
     InvalidSetting,
@@ -79,7 +79,6 @@ __all__ = [
     "end_delegate",
     "end_with_requester",
     "first_rows",
-    "most_downloads",
     "open_download",
     "preview",
     "profiles_of",

@@ -11,6 +11,8 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.http import QueryDict
+from django.utils import timezone
+from django.utils.formats import date_format
 
 from accounts import access, audit
 from accounts.models import User
@@ -18,13 +20,21 @@ from exports import tables
 from exports.models import ExportRequest
 from exports.operations.delegating import with_delegates
 from exports.operations.setting import alert_about
-from exports.policy import approval, approvers_for, one_at_a_time
+from exports.policy import (
+    MOST_A_DAY,
+    approval,
+    approvers_for,
+    current,
+    next_possible,
+    one_at_a_time,
+)
 from exports.steps import (
     ApproversNeeded,
     InvalidRequest,
     NotAllowed,
     NothingToExport,
     S,
+    TooManyExports,
     in_words,
     one_step,
     tell,
@@ -172,6 +182,7 @@ def request_export(
     `ids` are ticked rows; they are narrowed by the query and by permission, never widened.
     `columns` may name associated ones (`company.domain`). A `token` asks for one export however
     often it is sent: whoever comes second, on whatever machine, gets the export of the first.
+    `TooManyExports` where the person asked for as many as a day may have (E37).
     """
     try:
         with one_step("export.request", actor) as person:
@@ -205,6 +216,7 @@ def _freeze(
     message: str,
 ) -> ExportRequest:
     """Write a request down with its records, its hash and its event, and tell the approvers."""
+    rules = current()
     export = ExportRequest.objects.create(
         requester=person,
         object=wish.model.object_key,
@@ -219,12 +231,21 @@ def _freeze(
         wish_sha256=mark,
         record_count=0,
         approval_needed=True,
+        lapse_days=rules.lapse_days,
+        file_days=rules.file_days,
+        most_downloads=rules.most_downloads,
         message=words(message),
     )
     count = manifest.freeze(wish.rows, export)
     if not count:
         raise NothingToExport("There is no record to export. Change the filter or the choice.")
     one_at_a_time(person)
+    if again := next_possible(person, besides=export):
+        when = date_format(timezone.localtime(again), "j F, H:i")
+        raise TooManyExports(
+            f"You asked for {MOST_A_DAY} exports in the last 24 hours, which is as many as one "
+            f"person may. The next one is possible on {when}."
+        )
     needed, because = approval(person, count, wish.sensitive_fields)
     wanted = _approvers(person, approvers) if needed else []
     chosen = with_delegates(wanted, person) if needed else []
@@ -282,6 +303,9 @@ def _record_request(export: ExportRequest, chosen: Iterable[User]) -> None:
             "manifest_sha256": export.manifest_sha256,
             "approval_needed": export.approval_needed,
             "because": export.because,
+            "lapse_days": export.lapse_days,
+            "file_days": export.file_days,
+            "most_downloads": export.most_downloads,
             "approvers": [approver.pk for approver in chosen],
         },
     )

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from accounts import access
 from accounts.models import User
-from exports import policy, tables
+from exports import tables
 from exports.models import ExportRequest
 from exports.operations.ending import tell_it_is_over
 from exports.policy import DECIDE, changed_the_gate
@@ -161,15 +161,14 @@ def _less(
     less: dict[str, Any] = {}
     if dropped := given.get("columns_dropped"):
         less["columns_dropped"] = _dropped(export, dropped)
-    rules = policy.current()
     for name, what, most in (
         ("most_records", "The number of records", export.record_count),
-        ("file_days", "The days that the file stays", rules.file_days),
-        ("most_downloads", "The number of downloads", rules.most_downloads),
+        ("file_days", "The days that the file stays", export.file_days),
+        ("most_downloads", "The number of downloads", export.most_downloads),
     ):
         if (number := given.get(name)) is not None:
             if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= most:
-                raise InvalidRequest(f"{what} must be a whole number from 1 to {most}.")
+                raise InvalidRequest(f"{what} must be a whole number from 1 to {most:,}.")
             less[name] = number
     if less.get("most_records") == export.record_count:
         del less["most_records"]  # what was asked

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts import access, audit
 from accounts.models import User
-from exports import policy, tables
+from exports import tables
 from exports.models import Download, ExportRequest
 from exports.steps import (
     OUT_OF_REACH,
@@ -46,11 +46,6 @@ def open_download(export: ExportRequest, *, actor: User) -> Handout:
                 "The file is gone from the server. Ask for the export again, and tell a super "
                 "admin that it was missing."
             ) from None
-
-
-def most_downloads(export: ExportRequest) -> int:
-    """Return how many times an export's file may be fetched."""
-    return export.most_downloads or policy.current().most_downloads
 
 
 def why_not_download(export: ExportRequest, *, actor: User) -> str:
@@ -91,7 +86,7 @@ def _check_download(export: ExportRequest, person: User) -> None:
 
 
 def _check_count(export: ExportRequest) -> None:
-    most = most_downloads(export)
+    most = export.most_downloads
     if export.downloads.count() >= most:
         times = "once" if most == 1 else f"{most} times"
         raise WrongState(

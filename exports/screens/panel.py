@@ -30,6 +30,7 @@ BECAUSE = {
     "above_daily": "Needed: more records in 24 hours than one person may take out without it",
     "above_weekly": "Needed: more records in 7 days than one person may take out without it",
     "second_person": "Needed: so many records want a second person",
+    "decided_again": "Needed: what was decided on is not the same any more",
     "within_threshold": "Not needed: few records, none of them sensitive",
     "exempt": "Not needed: exports without approval",
     "policy_off": "Not needed: approvals were off",
@@ -70,7 +71,7 @@ def panel(export: ExportRequest, user: User) -> dict[str, Any]:
         "may_cancel": user.is_superuser and not mine and not export.is_final,
         "may_download": mine and completed and not why_no_file,
         "why_no_file": why_no_file,
-        "most_downloads": operations.most_downloads(export) if completed else None,
+        "most_downloads": export.most_downloads if completed else None,
     }
 
 
