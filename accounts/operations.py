@@ -30,6 +30,7 @@ from accounts.models import (
 )
 from accounts.notices import notify as notify  # noqa: PLC0414 - offered here too
 from accounts.notices import read_notices as read_notices  # noqa: PLC0414 - offered here too
+from accounts.text import trouble
 
 
 class AccountsError(Exception):
@@ -84,6 +85,14 @@ def require_super_admin(actor: Actor) -> None:
         raise NotAllowed("Only a super admin may do this.")
 
 
+def line(label: str, text: str) -> str:
+    """Return a single line of text, trimmed; raise where it holds what nobody sees."""
+    text = text.strip()
+    if found := trouble(text):
+        raise InvalidChange(f"{label}: {found}")
+    return text
+
+
 # --- People ---------------------------------------------------------------------------------------
 
 
@@ -108,8 +117,8 @@ def create_person(
     person = User.objects.create_user(
         email,
         password,
-        first_name=first_name.strip(),
-        last_name=last_name.strip(),
+        first_name=line("First name", first_name),
+        last_name=line("Last name", last_name),
         permission_set=permission_set,
         is_superuser=is_superuser,
     )
@@ -140,8 +149,8 @@ def change_person(
     require(actor, "change", person)
     wanted = {
         "email": _free_email(email, besides=person),
-        "first_name": first_name.strip(),
-        "last_name": last_name.strip(),
+        "first_name": line("First name", first_name),
+        "last_name": line("Last name", last_name),
     }
     stored = User.objects.values(*wanted).get(pk=person.pk)
     changed = sorted(name for name in wanted if wanted[name] != stored[name])
@@ -279,7 +288,7 @@ def reactivate(person: User, *, actor: Actor) -> None:
 
 
 def _free_email(email: str, besides: User | None = None) -> str:
-    email = email.strip().lower()
+    email = line("E-mail", email).lower()
     try:
         validate_email(email)
     except ValidationError:
@@ -377,7 +386,7 @@ def delete_team(team: Team, *, actor: Actor) -> None:
 
 
 def _free_team_name(name: str, besides: Team | None = None) -> str:
-    name = name.strip()
+    name = line("Name", name)
     others = Team.objects.filter(name=name)
     if besides is not None:
         others = others.exclude(pk=besides.pk)
@@ -421,7 +430,9 @@ def create_set(
 ) -> PermissionSet:
     """Add a permission set (R98)."""
     require(actor, "add", PermissionSet)
-    permission_set = PermissionSet(name=_free_set_name(name), description=description.strip())
+    permission_set = PermissionSet(
+        name=_free_set_name(name), description=line("Description", description)
+    )
     permission_set.save(force_insert=True)
     data = _write_permissions(permission_set, scopes or {}, set(tools))
     audit.record("set.create", actor=actor, on=permission_set, data=data)
@@ -469,7 +480,7 @@ def change_set(
             "it again to see what it says now."
         )
     stored.name = _free_set_name(name, besides=stored)
-    stored.description = description.strip()
+    stored.description = line("Description", description)
     stored.save()
     with _permissions_changing(actor):
         data = _write_permissions(stored, scopes, set(tools))
@@ -503,7 +514,7 @@ def clamped(scope: Mapping[str, int | bool]) -> dict[str, int | bool]:
 
 
 def _free_set_name(name: str, besides: PermissionSet | None = None) -> str:
-    name = name.strip()
+    name = line("Name", name)
     others = PermissionSet.objects.filter(name=name)
     if besides is not None:
         others = others.exclude(pk=besides.pk)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
@@ -15,6 +14,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts import access, catalogue
 from accounts.access import EXPORT
+from accounts.keys import KeyField, KeySelect
 from accounts.modeladmin import AccessModelAdmin, person
 from accounts.models import User
 from accounts.people import named
@@ -28,7 +28,7 @@ PEOPLE_PER_PAGE = 50
 class PersonForm(forms.Form):
     """Whom to ask about, and which action."""
 
-    user = forms.ModelChoiceField(User.objects.all(), label="Person")
+    user = KeyField(User.objects.all(), label="Person")
     action = forms.ChoiceField(label="Action", widget=UnfoldAdminSelectWidget)
 
     def __init__(self, *args: Any, actions: list[tuple[str, str]], picker: Any, **kwargs: Any):
@@ -107,7 +107,7 @@ class AccessPages(AccessModelAdmin):
     def access_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Answer for one person and one action: the verdict, every finding, what would help."""
         obj = self._asked(request, object_id, {"user", "action"})
-        picker = AutocompleteSelect(
+        picker = KeySelect(
             self.model._meta.get_field("owner"),
             self.admin_site,
             attrs={"class": "unfold-filter-autocomplete", "data-ajax--cache": "false"},

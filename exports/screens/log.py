@@ -12,7 +12,6 @@ from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import BadRequest
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import QuerySet
@@ -22,6 +21,7 @@ from django.utils import timezone
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts import access, catalogue
+from accounts.keys import KeyField, KeySelect
 from accounts.modeladmin import AccessModelAdmin, person
 from accounts.models import User
 from exports import policy
@@ -65,7 +65,7 @@ class LogForm(forms.Form):
         choices=lambda: [("", "All")] + [(kind.key, kind.plural) for kind in catalogue.objects()],
         widget=UnfoldAdminSelectWidget,
     )
-    requester = forms.ModelChoiceField(
+    requester = KeyField(
         label="User", required=False, queryset=User.objects.none(), empty_label="Everybody"
     )
     requested_after = _day_field("Requested from")
@@ -74,7 +74,7 @@ class LogForm(forms.Form):
     def __init__(self, data: QueryDict, *, user: User, site: admin.AdminSite) -> None:
         super().__init__(data)
         people = access.nameable(User.objects.all(), user)
-        picker = AutocompleteSelect(
+        picker = KeySelect(
             ExportRequest._meta.get_field("requester"),
             site,
             attrs={"class": "unfold-filter-autocomplete", "data-ajax--cache": "false"},
