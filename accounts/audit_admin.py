@@ -16,6 +16,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts import audit, catalogue
+from accounts.keys import KeyField
 from accounts.list_forms import FormFilter, ListForm, day_field, first_moment, last_moment
 from accounts.modeladmin import AccessModelAdmin, person
 from accounts.models import AuditEvent, User
@@ -93,7 +94,7 @@ class AuditForm(ListForm):
         choices=[("", "All"), ("done", "Done"), ("refused", "Refused")],
         widget=UnfoldAdminSelectWidget,
     )
-    actor = forms.ModelChoiceField(
+    actor = KeyField(
         label="Who", required=False, queryset=User.objects.none(), empty_label="Everybody"
     )
     at_after = day_field("From")

@@ -13,6 +13,7 @@ from unfold.widgets import (
 )
 
 from accounts import catalogue
+from accounts.keys import KeyField, KeysField, whole_number
 from accounts.modeladmin import AccessForm
 from accounts.models import PermissionSet, Rank, Team, User
 from accounts.operations import scopes_of
@@ -51,7 +52,7 @@ class ScopeGrid(forms.Widget):
             "is_box": action == "add",
             "name": f"{name}-{kind.key}-{action}",
             "label": f"{catalogue.ACTION_LABELS[action]} {kind.plural.lower()}",
-            "value": int(asked) if isinstance(asked, int) or asked.isdecimal() else 0,
+            "value": whole_number(str(int(asked) if isinstance(asked, int) else asked)),
             "unassigned": bool(scope.get(f"{action}_unassigned", False)),
         }
 
@@ -149,10 +150,8 @@ def _teams() -> dict[str, Any]:
 class PersonForm(AccessForm):
     """A person: name, log-in, permission set and teams."""
 
-    main_team = forms.ModelChoiceField(
-        **_teams(), widget=UnfoldAdminSelectWidget, empty_label="No team"
-    )
-    extra_teams = forms.ModelMultipleChoiceField(
+    main_team = KeyField(**_teams(), widget=UnfoldAdminSelectWidget, empty_label="No team")
+    extra_teams = KeysField(
         **_teams(),
         widget=forms.CheckboxSelectMultiple(attrs={"class": "plain-boxes"}),
         help_text="Gives sight of that team's records too.",
@@ -195,7 +194,7 @@ class ConfirmForm(forms.Form):
 class DemoteForm(forms.Form):
     """Which rights a former super admin has from now on (R92, Q27)."""
 
-    permission_set = forms.ModelChoiceField(
+    permission_set = KeyField(
         queryset=PermissionSet.objects.all(),
         widget=UnfoldAdminSelectWidget,
         help_text="From now on this person may do exactly what this set says.",

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import BadRequest
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import Field, QuerySet
@@ -17,6 +16,7 @@ from django.utils import timezone
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts import access
+from accounts.keys import KeySelect
 from accounts.modeladmin import AccessModelAdmin, person
 from accounts.models import User
 
@@ -52,7 +52,7 @@ class ListForm(forms.Form):
         """Make a field a picker of people, by names that this person may read."""
         field: Any = self.fields[name]
         field.queryset = access.nameable(User.objects.all(), self.user)
-        field.widget = AutocompleteSelect(
+        field.widget = KeySelect(
             db_field,
             self.site,
             attrs={"class": "unfold-filter-autocomplete", "data-ajax--cache": "false"},

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ipaddress import ip_address
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
 
@@ -19,6 +19,19 @@ Answer = Callable[[HttpRequest], HttpResponse]
 
 
 LONGEST_AGENT = 300
+METHODS = ("GET", "HEAD", "POST")
+
+
+class MethodMiddleware:
+    """No page is run by a method that browsers do not use: most would answer any like a GET."""
+
+    def __init__(self, get_response: Answer) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.method not in METHODS:
+            return HttpResponseNotAllowed(METHODS)
+        return self.get_response(request)
 
 
 class OriginMiddleware:

@@ -6,15 +6,17 @@ leak list). Screens derive from `AccessModelAdmin` and contain no rule and no `Q
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib.admin import ShowFacets
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters, InlineModelAdmin
 from django.contrib.admin.utils import flatten_fieldsets, quote, unquote
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
-from django.core.exceptions import BadRequest, FieldDoesNotExist, PermissionDenied, ValidationError
+from django.core.exceptions import BadRequest, FieldDoesNotExist, PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import Field, ForeignKey, Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -27,11 +29,14 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.views import ChangeList
 
 from accounts import access, audit
+from accounts.keys import KeyField, KeySelect, KeysField, is_key, whole_number
 from accounts.models import User
 from accounts.operations import AccountsError
 
 RESTRICTED = "restricted record"
 MOST_COUNTED = 10_000
+SORTED_COLUMN = re.compile(r"-?[0-9]{1,2}")
+"""A part of a list's order: the number of a column, as the admin writes it."""
 
 Displayed = str | Callable[[Any], Any]
 
@@ -195,10 +200,12 @@ class AccessChangeList(ChangeList):
         return super().get_ordering(request, queryset)
 
     def _sortable(self, part: str) -> bool:
-        try:
-            column = self.list_display[int(part.removeprefix("-"))]
-        except (ValueError, IndexError):
+        if not SORTED_COLUMN.fullmatch(part):
+            return False  # “--3” would be another column here than where it is read again
+        number = int(part.removeprefix("-"))
+        if number >= len(self.list_display):
             return False
+        column = self.list_display[number]
         return self.sortable_by is None or column in self.sortable_by
 
     def get_results(self, request: HttpRequest) -> None:
@@ -271,11 +278,15 @@ class FieldAccess:
         rows = kwargs.get("queryset")
         rows = related._default_manager.all() if rows is None else rows
         kwargs["queryset"] = access.nameable(rows, person(request))
+        kwargs.setdefault("form_class", KeyField)
+        if db_field.name in self.get_autocomplete_fields(request):  # type: ignore[attr-defined]  # a mixin
+            kwargs.setdefault("widget", KeySelect(db_field, self.admin_site))  # type: ignore[attr-defined]  # a mixin
         return super().formfield_for_foreignkey(db_field, request, **kwargs)  # type: ignore[misc]  # a mixin
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         related: type[Model] = db_field.related_model
         kwargs["queryset"] = access.nameable(related._default_manager.all(), person(request))
+        kwargs.setdefault("form_class", KeysField)
         return super().formfield_for_manytomany(db_field, request, **kwargs)  # type: ignore[misc]  # a mixin
 
     def formfield_for_dbfield(
@@ -490,9 +501,29 @@ class AccessModelAdmin(FieldAccess, ModelAdmin):  # type: ignore[misc]  # Unfold
         for entry in self.get_list_filter(request):
             if isinstance(entry, str):
                 known |= {f"{entry}__exact"}
-            elif isinstance(entry, type) and hasattr(entry, "known_parameters"):
+        return known | self._sheet_parameters(request)
+
+    def _sheet_parameters(self, request: HttpRequest) -> set[str]:
+        """Return the parameters that filter sheets of ours read: their forms check each value."""
+        known: set[str] = set()
+        for entry in self.get_list_filter(request):
+            if isinstance(entry, type) and hasattr(entry, "known_parameters"):
                 known |= set(entry.known_parameters(request))
         return known
+
+    def check_address(self, request: HttpRequest, *also: str) -> None:
+        """Raise `BadRequest` for what no page of this list ever wrote into its address.
+
+        `also` names parameters of a page that takes the list's address further.
+        """
+        unknown = set(request.GET) - self.list_parameters(request) - set(also)
+        # PostgreSQL raises at a NUL, wherever Django itself reads one.
+        plain = set(request.GET) - self._sheet_parameters(request)
+        if unknown or any("\x00" in each for name in plain for each in request.GET.getlist(name)):
+            raise BadRequest("This list has no such filter.")
+        order = request.GET.get("o", "").split(".")
+        if any(part and not SORTED_COLUMN.fullmatch(part) for part in order):
+            raise BadRequest("This list has no such order.")
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         return request is not None and lookup in self.list_parameters(request)
@@ -514,8 +545,9 @@ class AccessModelAdmin(FieldAccess, ModelAdmin):  # type: ignore[misc]  # Unfold
     ) -> Any:  # Unfold promises a TemplateResponse; an action or a wrong address redirects
         if not self.has_view_permission(request):
             raise PermissionDenied
-        if set(request.GET) - self.list_parameters(request) or "\x00" in request.GET.get("q", ""):
-            raise BadRequest("This list has no such filter.")
+        self.check_address(request)
+        if not all(is_key(key) for key in request.POST.getlist(ACTION_CHECKBOX_NAME)):
+            raise BadRequest("These are not ticked rows of a list.")
         tools = [tool(request, self) for tool in self.list_tools]
         context = {"list_tools": [t for t in tools if t], **(extra_context or {})}
         context.setdefault("title", str(self.opts.verbose_name_plural).capitalize())
@@ -529,9 +561,7 @@ class AccessModelAdmin(FieldAccess, ModelAdmin):  # type: ignore[misc]  # Unfold
         if from_field is not None and from_field != self.opts.pk.name:
             return None
         rows = self.get_queryset(request).select_related(*self.read_with)
-        try:
-            key = self.opts.pk.to_python(object_id)
-        except ValidationError:
+        if not (key := whole_number(str(object_id))):
             return None
         if request.method not in ("GET", "HEAD"):
             return rows.filter(pk=key).first()

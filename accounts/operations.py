@@ -30,6 +30,7 @@ from accounts.models import (
 )
 from accounts.notices import notify as notify  # noqa: PLC0414 - offered here too
 from accounts.notices import read_notices as read_notices  # noqa: PLC0414 - offered here too
+from accounts.text import trouble
 
 
 class AccountsError(Exception):
@@ -126,6 +127,14 @@ def _one_at_a_time(what: str) -> None:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"accounts.{what}"])
 
 
+def line(label: str, text: str) -> str:
+    """Return a single line of text, trimmed; raise where it holds what nobody sees."""
+    text = text.strip()
+    if found := trouble(text):
+        raise InvalidChange(f"{label}: {found}")
+    return text
+
+
 # --- People ---------------------------------------------------------------------------------------
 
 
@@ -150,8 +159,8 @@ def create_person(
     person = User.objects.create_user(
         email,
         password,
-        first_name=first_name.strip(),
-        last_name=last_name.strip(),
+        first_name=line("First name", first_name),
+        last_name=line("Last name", last_name),
         permission_set=permission_set,
         is_superuser=is_superuser,
     )
@@ -189,8 +198,8 @@ def change_person(
     _require_as_opened(User.objects.get(pk=person.pk), as_opened)
     wanted = {
         "email": _free_email(email, besides=person),
-        "first_name": first_name.strip(),
-        "last_name": last_name.strip(),
+        "first_name": line("First name", first_name),
+        "last_name": line("Last name", last_name),
     }
     stored = User.objects.values(*wanted).get(pk=person.pk)
     changed = sorted(name for name in wanted if wanted[name] != stored[name])
@@ -333,7 +342,7 @@ def reactivate(person: User, *, actor: Actor) -> None:
 
 
 def _free_email(email: str, besides: User | None = None) -> str:
-    email = email.strip().lower()
+    email = line("E-mail", email).lower()
     try:
         validate_email(email)
     except ValidationError:
@@ -443,7 +452,7 @@ def delete_team(team: Team, *, actor: Actor) -> None:
 
 
 def _free_team_name(name: str, besides: Team | None = None) -> str:
-    name = name.strip()
+    name = line("Name", name)
     others = Team.objects.filter(name=name)
     if besides is not None:
         others = others.exclude(pk=besides.pk)
@@ -510,7 +519,9 @@ def create_set(
 ) -> PermissionSet:
     """Add a permission set (R98)."""
     require(actor, "add", PermissionSet)
-    permission_set = PermissionSet(name=_free_set_name(name), description=description.strip())
+    permission_set = PermissionSet(
+        name=_free_set_name(name), description=line("Description", description)
+    )
     permission_set.save(force_insert=True)
     data = _write_permissions(permission_set, scopes or {}, set(tools))
     audit.record("set.create", actor=actor, on=permission_set, data=data)
@@ -546,7 +557,7 @@ def change_set(
     stored = PermissionSet.objects.select_for_update().get(pk=permission_set.pk)
     _require_as_opened(stored, as_opened)
     stored.name = _free_set_name(name, besides=stored)
-    stored.description = description.strip()
+    stored.description = line("Description", description)
     stored.save()
     with _permissions_changing(actor):
         data = _write_permissions(stored, scopes, set(tools))
@@ -580,7 +591,7 @@ def clamped(scope: Mapping[str, int | bool]) -> dict[str, int | bool]:
 
 
 def _free_set_name(name: str, besides: PermissionSet | None = None) -> str:
-    name = name.strip()
+    name = line("Name", name)
     others = PermissionSet.objects.filter(name=name)
     if besides is not None:
         others = others.exclude(pk=besides.pk)

@@ -24,6 +24,7 @@ from django.utils.html import format_html
 from unfold.decorators import display
 
 from accounts import catalogue
+from accounts.keys import whole_number
 from accounts.modeladmin import AccessModelAdmin, person
 from exports import operations
 from exports.models import ExportRequest
@@ -31,7 +32,6 @@ from exports.operations import ExportError, InvalidRequest
 from exports.screens.away import away_tools, away_view, end_view
 from exports.screens.decision_form import keep_typed, posted_conditions, typed_before
 from exports.screens.dialog import new_view
-from exports.screens.forms import whole_number
 from exports.screens.log import LogFilter
 from exports.screens.panel import panel, panel_address
 from records.admin import RecordAdmin

@@ -22,6 +22,7 @@ from accounts import access, audit
 from accounts.audit import Actor, System
 from accounts.models import Notice, User
 from accounts.notices import notify, one_line
+from accounts.text import BREAKS, hidden_character, named, shows
 from exports.models import ExportRequest
 
 SYSTEM = System("exports")
@@ -175,10 +176,15 @@ def in_words(count: int, noun: str = "record") -> str:
 
 
 def words(text: str) -> str:
-    """Return what a person wrote, without white space around it; raises where it is too long."""
+    """Return what a person wrote, without white space around it; empty where nothing is seen.
+
+    Raises where it is too long, or holds a character that nobody sees; lines and tabs may be.
+    """
     text = text.strip()
     if len(text) > LONGEST_TEXT:
         raise InvalidRequest(f"Write at most {LONGEST_TEXT} characters.")
-    if "\x00" in text:  # PostgreSQL cannot keep it, and would raise
-        raise InvalidRequest("This text has a character that cannot be kept. Write it anew.")
-    return text
+    if letter := hidden_character(text, allowed=BREAKS):
+        raise InvalidRequest(
+            f"This text has a character that nobody sees ({named(letter)}). Write it anew."
+        )
+    return text if shows(text) else ""

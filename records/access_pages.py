@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
@@ -19,6 +18,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts import access, catalogue
 from accounts.access import EXPORT
+from accounts.keys import KeyField, KeySelect
 from accounts.modeladmin import AccessModelAdmin, person
 from accounts.models import Team, User
 from accounts.people import members, named, with_main_team
@@ -31,7 +31,7 @@ LONGEST_NAME = 80
 PEOPLE_PER_PAGE = 50
 
 
-class AnybodySelect(AutocompleteSelect):
+class AnybodySelect(KeySelect):
     """Picks any person, deactivated ones too: of them there is a question as well."""
 
     url_name = "%s:anybody"
@@ -40,7 +40,7 @@ class AnybodySelect(AutocompleteSelect):
 class PersonForm(forms.Form):
     """Whom to ask about, and which action."""
 
-    user = forms.ModelChoiceField(User.objects.all(), label="Person")
+    user = KeyField(User.objects.all(), label="Person")
     action = forms.ChoiceField(label="Action", widget=UnfoldAdminSelectWidget)
 
     def __init__(self, *args: Any, actions: list[tuple[str, str]], picker: Any, **kwargs: Any):
@@ -58,7 +58,7 @@ class PeopleForm(forms.Form):
     """Which action, and who: in which team, up to which level, of which name (E54)."""
 
     action = forms.ChoiceField(label="Who can", widget=UnfoldAdminSelectWidget)
-    team = forms.ModelChoiceField(Team.objects.all(), required=False)
+    team = KeyField(Team.objects.all(), required=False)
     level = forms.ChoiceField(
         label="At most",
         required=False,
@@ -129,9 +129,7 @@ class AccessPages(AccessModelAdmin):
         asked = [action for action in kind.actions if action != "add"]
         return [*((a, catalogue.ACTION_LABELS[a]) for a in asked), (EXPORT, "Export")]
 
-    def _picker(
-        self, field: Any, widget: type[AutocompleteSelect] = AutocompleteSelect
-    ) -> AutocompleteSelect:
+    def _picker(self, field: Any, widget: type[KeySelect] = KeySelect) -> KeySelect:
         """Return a picker of what this field points at."""
         attrs = {"class": "unfold-filter-autocomplete", "data-ajax--cache": "false"}
         return widget(field, self.admin_site, attrs=attrs)

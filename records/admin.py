@@ -21,6 +21,7 @@ from django.utils.text import capfirst
 from unfold.decorators import display
 
 from accounts import access
+from accounts.keys import whole_number
 from accounts.modeladmin import person
 from records import filters, operations
 from records.access_pages import AccessPages
@@ -187,7 +188,7 @@ class RecordAdmin(AccessPages, AssociatingAdmin, SharingAdmin):  # type: ignore[
                 record,
                 actor=person(request),
                 values={name: nothing},
-                version=int(version) if version.isdecimal() else 0,
+                version=whole_number(version),
             )
         except RecordError as refusal:
             messages.error(request, str(refusal))
@@ -218,7 +219,7 @@ class RecordAdmin(AccessPages, AssociatingAdmin, SharingAdmin):  # type: ignore[
             obj,
             actor=person(request),
             values={name: form.cleaned_data[name] for name in form.changed_data},
-            version=int(version) if version.isdecimal() else 0,
+            version=whole_number(version),
             confirm_hand_over=_confirmed(request),
         )
 

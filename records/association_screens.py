@@ -8,7 +8,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.contrib.admin.widgets import AutocompleteSelect
 from django.db.models import ForeignKey, ManyToOneRel, Model
 from django.http import (
     Http404,
@@ -23,6 +22,7 @@ from django.utils.text import capfirst
 
 from accounts import access
 from accounts.access import ASSOCIATE
+from accounts.keys import KeyField, KeySelect
 from accounts.modeladmin import AccessModelAdmin, person
 from records import associations
 from records.models import Record
@@ -36,7 +36,7 @@ class PickForm(forms.Form):
 
     def __init__(self, model: type[Record], picker: forms.Widget) -> None:
         super().__init__()
-        self.fields["record"] = forms.ModelChoiceField(
+        self.fields["record"] = KeyField(
             model._default_manager.none(), label=f"Add a {model._meta.verbose_name}", widget=picker
         )
 
@@ -167,8 +167,8 @@ class AssociatingAdmin(AccessModelAdmin):
             context["form"] = PickForm(link.model, self._link_picker(link))
         return render_to_string("records/associated.html", context, request=request)
 
-    def _link_picker(self, link: Link) -> AutocompleteSelect:
-        return AutocompleteSelect(
+    def _link_picker(self, link: Link) -> KeySelect:
+        return KeySelect(
             link.relation,
             self.admin_site,
             attrs={

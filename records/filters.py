@@ -17,6 +17,7 @@ from django.db.models import Model, Q, QuerySet
 from django.http import QueryDict
 
 from accounts.access import nameable, teams_told
+from accounts.keys import KeyField
 from accounts.models import Membership, Team, User
 from records.models import Company, Contact, Deal, Pipeline, Record, Stage, Ticket
 from records.models.properties import hidden_fields, unasked_fields
@@ -50,19 +51,32 @@ def _names(model: type[Model]) -> Any:
     return choices
 
 
-class TeamFilter(django_filters.ModelChoiceFilter):
+class KeyChoiceField(KeyField, django_filters.fields.ModelChoiceField):
+    """One row by its key, as `KeyField`, for a filter."""
+
+
+class KeyFilter(django_filters.ModelChoiceFilter):
+    """A filter by one row; what is no key is refused as an absent row is."""
+
+    field_class = KeyChoiceField
+
+
+class TeamFilter(KeyFilter):
     """Teams in the person's reach: what a team owns tells who is in it (leaks.md L92)."""
 
     def get_queryset(self, request: Any) -> QuerySet[Team]:
         return teams_told(request.user, self.model)  # type: ignore[attr-defined]  # set by its filter set
 
 
+def _amount() -> forms.DecimalField:
+    """Return one end of a range of amounts: wide enough for all, and for every database."""
+    return forms.DecimalField(max_digits=20, decimal_places=6)
+
+
 class RecordFilterSet(django_filters.FilterSet):
     """Filters that every kind of record has."""
 
-    owner = django_filters.ModelChoiceFilter(
-        label="Owner or co-owner", queryset=_names(User), method="owned_by"
-    )
+    owner = KeyFilter(label="Owner or co-owner", queryset=_names(User), method="owned_by")
     team = TeamFilter(label="Team of an owner", method="owned_in")
     unassigned = django_filters.ChoiceFilter(
         label="Unassigned", choices=[("yes", "Yes"), ("no", "No")], method="without_owner"
@@ -94,7 +108,7 @@ def _any_owner(model: type[Record], value: int | list[int]) -> Q:
 class ContactFilters(RecordFilterSet):
     """Filters of contacts."""
 
-    company = django_filters.ModelChoiceFilter(label="Company", queryset=_names(Company))
+    company = KeyFilter(label="Company", queryset=_names(Company))
     lifecycle = django_filters.ChoiceFilter(label="Lifecycle", choices=Contact.Lifecycle.choices)
 
     class Meta:
@@ -116,19 +130,19 @@ class CompanyFilters(RecordFilterSet):
 class DealFilters(RecordFilterSet):
     """Filters of deals."""
 
-    pipeline = django_filters.ModelChoiceFilter(
+    pipeline = KeyFilter(
         label="Pipeline",
         field_name="stage__pipeline",
         queryset=Pipeline.objects.filter(object="deal"),
     )
-    stage = django_filters.ModelChoiceFilter(
+    stage = KeyFilter(
         label="Stage",
         queryset=Stage.objects.filter(pipeline__object="deal").select_related("pipeline"),
     )
     closed = django_filters.DateFromToRangeFilter(label="Closed")
-    amount = django_filters.RangeFilter(label="Amount")
-    company = django_filters.ModelChoiceFilter(label="Company", queryset=_names(Company))
-    contact = django_filters.ModelChoiceFilter(label="Contact", queryset=_names(Contact))
+    amount = django_filters.RangeFilter(label="Amount", fields=(_amount(), _amount()))
+    company = KeyFilter(label="Company", queryset=_names(Company))
+    contact = KeyFilter(label="Contact", queryset=_names(Contact))
 
     class Meta:
         model = Deal
@@ -138,18 +152,18 @@ class DealFilters(RecordFilterSet):
 class TicketFilters(RecordFilterSet):
     """Filters of tickets."""
 
-    pipeline = django_filters.ModelChoiceFilter(
+    pipeline = KeyFilter(
         label="Pipeline",
         field_name="stage__pipeline",
         queryset=Pipeline.objects.filter(object="ticket"),
     )
-    stage = django_filters.ModelChoiceFilter(
+    stage = KeyFilter(
         label="Stage",
         queryset=Stage.objects.filter(pipeline__object="ticket").select_related("pipeline"),
     )
     priority = django_filters.ChoiceFilter(label="Priority", choices=Ticket.Priority.choices)
-    company = django_filters.ModelChoiceFilter(label="Company", queryset=_names(Company))
-    contact = django_filters.ModelChoiceFilter(label="Contact", queryset=_names(Contact))
+    company = KeyFilter(label="Company", queryset=_names(Company))
+    contact = KeyFilter(label="Contact", queryset=_names(Contact))
 
     class Meta:
         model = Ticket
@@ -224,7 +238,7 @@ def canonical(model: type[Record], query: str | QueryDict, *, user: User) -> str
         raise BadQuery
     clean = QueryDict(mutable=True)
     for name in sorted([*names, SEARCH, ORDER]):
-        values = sorted({value.strip() for value in data.getlist(name)} - {""})
+        values = given(data.getlist(name))
         if len(values) > 1:
             raise InvalidValue(f"“{name}” was given more than once. Choose one value.")
         if values:
@@ -234,6 +248,11 @@ def canonical(model: type[Record], query: str | QueryDict, *, user: User) -> str
     if _filters_by(clean):
         _check_values(bound(model, clean, model._default_manager.none(), user=user))
     return clean.urlencode()
+
+
+def given(values: Iterable[str]) -> list[str]:
+    """Return the values of one parameter, each once, without the white space around and empties."""
+    return sorted({value.strip() for value in values} - {""})
 
 
 def _filters_by(data: QueryDict) -> bool:

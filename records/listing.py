@@ -7,7 +7,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import BadRequest
 from django.db.models import QuerySet
 from django.http import HttpRequest, QueryDict
@@ -17,7 +16,8 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from accounts.modeladmin import AccessModelAdmin, person
+from accounts.keys import KeySelect
+from accounts.modeladmin import SORTED_COLUMN, AccessModelAdmin, person
 from records import filters
 from records.models import Record
 
@@ -40,8 +40,9 @@ class RecordListFilter(admin.ListFilter):
         self.model, self.model_admin, self.user = model, model_admin, person(request)
         data = QueryDict(mutable=True)
         for name in filters.parameter_names(model, self.user):
-            if name in params:
-                data.setlist(name, params.pop(name))
+            # As the query reads them, so that the form shows what is filtered by and nothing else.
+            if values := filters.given(params.pop(name, [])):
+                data.setlist(name, values)
         self.data = data
         used: dict[str, Any] = dict(data.lists())  # Any, since it is read for emptiness only
         self.used_parameters = used
@@ -74,7 +75,7 @@ class RecordListFilter(admin.ListFilter):
     def _dress(self, name: str, field: Any) -> None:
         """Give a field the widget the rest of the admin has."""
         if isinstance(field, forms.ModelChoiceField) and name in ("owner", "company", "contact"):
-            field.widget = AutocompleteSelect(
+            field.widget = KeySelect(
                 self.model._meta.get_field(name),
                 self.model_admin.admin_site,
                 attrs={"class": "unfold-filter-autocomplete", "data-ajax--cache": "false"},
@@ -133,10 +134,12 @@ def _order_names(request: HttpRequest, model_admin: Any, model: type[Record]) ->
     allowed = filters.orderable(model, person(request))
     parts = []
     for part in request.GET.get("o", "").split("."):
-        try:
-            column = columns[int(part.removeprefix("-"))]
-        except (ValueError, IndexError):
+        if not SORTED_COLUMN.fullmatch(part):
             continue
+        number = int(part.removeprefix("-"))
+        if number >= len(columns):
+            continue
+        column = columns[number]
         name = getattr(getattr(model_admin, str(column), None), "admin_order_field", column)
         if name in allowed and column in model_admin.sortable_by:
             parts.append(f"-{name}" if part.startswith("-") else name)

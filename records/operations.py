@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypeVar
 
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import models
+from django.db import IntegrityError, connection, models, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
@@ -17,6 +17,7 @@ from accounts import access, audit, catalogue
 from accounts.audit import Actor, System, operation
 from accounts.models import Rank, Team, User
 from accounts.operations import mark, require
+from accounts.text import trouble
 from records.models import Pipeline, Property, PropertyGrant, Record, Stage, StageRule
 from records.models.properties import fixed_fields, hidden_fields, veiled_fields
 from records.rules import SHARED
@@ -125,6 +126,11 @@ def change(
     _check_owners(after, owners)
     written = {name: getattr(after, name) for name in changed}
     write_stored(before, actor, "change", version, written, without=(SHARED,) if owners else ())
+    if "parent" in changed and above_themselves(model, [before.pk]):
+        raise Invalid(
+            f"“{before}” would stand above itself, directly or through other companies. Choose "
+            "another parent, or none."
+        )
     _check_reach(after, actor, confirm_hand_over)
     data: dict[str, Any] = {"fields": changed}
     for name in (*model.owner_fields, "stage"):
@@ -408,6 +414,14 @@ def _check_fields(record: Record, names: Iterable[str]) -> None:
         raise Invalid(
             " ".join(f"{name}: {' '.join(texts)}" for name, texts in error.message_dict.items())
         ) from error
+    for name in sorted(keep):
+        _check_line(str(record._meta.get_field(name).verbose_name), getattr(record, name))  # type: ignore[union-attr]  # concrete fields
+
+
+def _check_line(label: str, value: object) -> None:
+    """Of a single line of text everything is seen: people trust it by its look."""
+    if isinstance(value, str) and (found := trouble(value)):
+        raise Invalid(f"{label.capitalize()}: {found}")
 
 
 def _check_relations(record: Record, names: Iterable[str], actor: Actor) -> None:
@@ -422,6 +436,30 @@ def _check_relations(record: Record, names: Iterable[str], actor: Actor) -> None
         related: type[models.Model] = field.related_model  # type: ignore[assignment]  # a foreign key
         if not access.nameable(related._default_manager.filter(pk=value), actor).exists():
             raise Invalid(f"{field.verbose_name}: choose one from the list.")  # type: ignore[union-attr]  # a concrete field
+
+
+def above_themselves(model: type[Record], keys: Collection[int]) -> set[int]:
+    """Return which of these rows would be reached by going up from them, parent by parent.
+
+    Asked of what was written, in its transaction, by one query however deep the tree is.
+    """
+    if not keys:
+        return set()
+    table = connection.ops.quote_name(model._meta.db_table)
+    marks = ", ".join(["%s"] * len(keys))
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            # Of two who hang companies under each other's the second waits, and sees the first.
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"{table}.parent"])
+        # UNION, not UNION ALL: where a circle is there already, it is gone round once.
+        cursor.execute(
+            "WITH RECURSIVE above (start, id) AS ("
+            f"SELECT id, parent_id FROM {table} WHERE id IN ({marks}) AND parent_id IS NOT NULL "
+            f"UNION SELECT above.start, t.parent_id FROM {table} t JOIN above ON t.id = above.id "
+            "WHERE t.parent_id IS NOT NULL) SELECT start FROM above WHERE start = id",
+            list(keys),
+        )
+        return {start for (start,) in cursor.fetchall()}
 
 
 def _check_owners(record: Record, names: Iterable[str]) -> None:
@@ -442,7 +480,9 @@ def _check_owners(record: Record, names: Iterable[str]) -> None:
 def create_pipeline(*, actor: Actor, object: str, name: str) -> Pipeline:
     """Add an empty pipeline."""
     require(actor, "add", Pipeline)
-    pipeline = Pipeline.objects.create(object=object, name=name)
+    pipeline = Pipeline(object=object, name=name)
+    _check_pipeline_name(pipeline)
+    pipeline.save(force_insert=True)
     audit.record("pipeline.create", actor=actor, on=pipeline, data={"object": object})
     return pipeline
 
@@ -487,8 +527,16 @@ def change_pipeline(
     require(actor, "change", pipeline)
     stored = _locked_pipeline(pipeline)
     _require_as_opened(as_opened, pipeline_as_it_stands(stored), "pipeline")
+    _check_pipeline_name(Pipeline(pk=pipeline.pk, object=pipeline.object, name=name))
     if Pipeline.objects.filter(pk=pipeline.pk).exclude(name=name).update(name=name):
         audit.record("pipeline.change", actor=actor, on=pipeline, data={"fields": ["name"]})
+
+
+def _check_pipeline_name(pipeline: Pipeline) -> None:
+    _check_line("Name", pipeline.name)
+    others = Pipeline.objects.exclude(pk=pipeline.pk)
+    if others.filter(object=pipeline.object, name=pipeline.name).exists():
+        raise Invalid(f"There is a pipeline “{pipeline.name}” already. Choose another name.")
 
 
 @operation
@@ -502,25 +550,49 @@ def delete_pipeline(pipeline: Pipeline, *, actor: Actor) -> None:
 
 
 @operation
-def save_stage(stage: Stage, *, actor: Actor) -> None:
-    """Add a stage to its pipeline, or write its name, position and outcome.
+def save_stages(stages: Iterable[Stage], *, actor: Actor) -> None:
+    """Add stages to their pipeline, or write their names, positions and outcomes.
 
-    It stays in its pipeline: the rule there would go on to bind it, and nobody would read why.
+    All at once, so that two of them may swap their names. Raises `Invalid` where two stages of one
+    pipeline would have the same name, or where one would go to another pipeline: the rule there
+    would go on to bind it, and nobody would read why.
     """
-    require(actor, "change" if stage.pk else "add", stage if stage.pk else Stage)
-    action = "stage.change" if stage.pk else "stage.create"
-    _locked_pipeline(stage.pipeline)
-    if stage.pk:
-        stored = Stage.objects.filter(pk=stage.pk).first()
-        if stored is None:
-            raise NotFound("This stage does not exist any more. Open its pipeline again.")
-        if stored.pipeline_id != stage.pipeline_id:
+    stages = list(stages)
+    for stage in stages:
+        require(actor, "change" if stage.pk else "add", stage if stage.pk else Stage)
+        _check_line("Name of a stage", stage.name)
+        _locked_pipeline(stage.pipeline)
+        _check_stays(stage)
+    # A name that is about to be somebody else's is given up first: both databases look at each row
+    # by itself, and SQLite knows no constraint that waits for the end.
+    for stage in stages:
+        if stage.pk:
+            Stage.objects.filter(pk=stage.pk).exclude(name=stage.name).update(name=f"\n{stage.pk}")
+    for stage in stages:
+        action = "stage.change" if stage.pk else "stage.create"
+        try:
+            with transaction.atomic():
+                stage.save()
+        except IntegrityError:
             raise Invalid(
-                f"The stage “{stored.name}” stays in its pipeline {stored.pipeline}. Add a stage "
-                f"to {stage.pipeline} instead, and move the records there."
-            )
-    stage.save()
-    audit.record(action, actor=actor, on=stage, data={"pipeline": stage.pipeline_id})
+                f"Two stages of this pipeline would be called “{stage.name}”. Give one of them "
+                "another name."
+            ) from None
+        audit.record(action, actor=actor, on=stage, data={"pipeline": stage.pipeline_id})
+
+
+def _check_stays(stage: Stage) -> None:
+    """Raise where a stage that is there already is gone, or would leave its pipeline."""
+    if not stage.pk:
+        return
+    stored = Stage.objects.filter(pk=stage.pk).first()
+    if stored is None:
+        raise NotFound("This stage does not exist any more. Open its pipeline again.")
+    if stored.pipeline_id != stage.pipeline_id:
+        raise Invalid(
+            f"The stage “{stored.name}” stays in its pipeline {stored.pipeline}. Add a stage to "
+            f"{stage.pipeline} instead, and move the records there."
+        )
 
 
 @operation

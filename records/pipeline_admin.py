@@ -14,6 +14,7 @@ from django.urls import URLPattern, path, reverse
 from unfold.decorators import display
 from unfold.widgets import UnfoldBooleanSwitchWidget
 
+from accounts.keys import KeysField
 from accounts.modeladmin import AccessInline, AccessModelAdmin, opened, person
 from accounts.models import Team, User
 from accounts.people import selectable
@@ -39,7 +40,7 @@ class RuleForm(forms.Form):
         widget=UnfoldBooleanSwitchWidget,
         help_text="Off: everybody edits as their permissions say, in every stage.",
     )
-    stages = forms.ModelMultipleChoiceField(
+    stages = KeysField(
         queryset=Stage.objects.none(),
         required=False,
         widget=forms.CheckboxSelectMultiple(attrs={"class": "plain-boxes"}),
@@ -52,13 +53,13 @@ class RuleForm(forms.Form):
         widget=forms.RadioSelect(attrs={"class": "plain-boxes"}),
         initial=StageRule.Editors.SUPER_ADMINS,
     )
-    teams = forms.ModelMultipleChoiceField(
+    teams = KeysField(
         queryset=Team.objects.all(),
         required=False,
         widget=forms.CheckboxSelectMultiple(attrs={"class": "plain-boxes"}),
         help_text="Members count, main and extra; teams above are not implied.",
     )
-    users = forms.ModelMultipleChoiceField(
+    users = KeysField(
         queryset=User.objects.none(),
         required=False,
         label="People",
@@ -140,9 +141,10 @@ class PipelineAdmin(AccessModelAdmin):
         formset.save(commit=False)
         for stage in formset.deleted_objects:
             operations.delete_stage(stage, actor=person(request))
-        for stage in [*formset.new_objects, *(stage for stage, _ in formset.changed_objects)]:
+        stages = [*formset.new_objects, *(stage for stage, _ in formset.changed_objects)]
+        for stage in stages:
             stage.pipeline_id = form.instance.pk
-            operations.save_stage(stage, actor=person(request))
+        operations.save_stages(stages, actor=person(request))
 
     # The rule ----------------------------------------------------------------------------------
 

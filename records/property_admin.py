@@ -12,6 +12,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts import access, catalogue
+from accounts.keys import KeysField
 from accounts.modeladmin import AccessForm, AccessModelAdmin, opened, person
 from accounts.models import Team
 from accounts.people import selectable
@@ -42,12 +43,10 @@ def _teams() -> dict[str, Any]:
 class PropertyForm(AccessForm):
     """What is said about one field."""
 
-    viewer_teams = forms.ModelMultipleChoiceField(**_teams(), label="Teams that may view")
-    viewer_people = forms.ModelMultipleChoiceField(**_people(), label="People who may view")
-    editor_teams = forms.ModelMultipleChoiceField(**_teams(), label="Teams that may view and edit")
-    editor_people = forms.ModelMultipleChoiceField(
-        **_people(), label="People who may view and edit"
-    )
+    viewer_teams = KeysField(**_teams(), label="Teams that may view")
+    viewer_people = KeysField(**_people(), label="People who may view")
+    editor_teams = KeysField(**_teams(), label="Teams that may view and edit")
+    editor_people = KeysField(**_people(), label="People who may view and edit")
 
     class Meta:
         model = Property

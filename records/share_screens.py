@@ -18,6 +18,7 @@ from django.utils import timezone
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminSingleDateWidget
 
 from accounts import access, catalogue
+from accounts.keys import KeyField, whole_number
 from accounts.modeladmin import AccessModelAdmin, person
 from accounts.models import Team, User
 from records import sharing
@@ -30,8 +31,8 @@ MOST_LISTED = 50
 class ShareForm(forms.Form):
     """With whom a record is shared, at which level, how long; the operation decides the rest."""
 
-    user = forms.ModelChoiceField(queryset=User.objects.none(), required=False, label="Person")
-    team = forms.ModelChoiceField(
+    user = KeyField(queryset=User.objects.none(), required=False, label="Person")
+    team = KeyField(
         queryset=Team.objects.all(),
         required=False,
         label="or team",
@@ -243,4 +244,4 @@ def _line(share: Any) -> dict[str, Any]:
 
 def _chosen(model: type[Any], key: str) -> Any:
     """Return the person or team with this key; None for anything else."""
-    return model._default_manager.filter(pk=int(key)).first() if key.isdecimal() else None
+    return model._default_manager.filter(pk=whole_number(key)).first()

@@ -85,17 +85,17 @@ def test_stage_stays_in_its_pipeline(c: TinyCompany) -> None:
     stage.name, stage.pipeline = "Moved", elsewhere
     for actor in (c.sam, IMPORTER):
         with pytest.raises(Invalid, match="stays in its pipeline"):
-            operations.save_stage(stage, actor=actor)
+            operations.save_stages([stage], actor=actor)
     assert Stage.objects.filter(pk=stage.pk, pipeline=before).exclude(name="Moved").exists()
     assert AuditEvent.objects.count() == logged
     stage.pipeline = before
-    operations.save_stage(stage, actor=c.sam)
+    operations.save_stages([stage], actor=c.sam)
     assert Stage.objects.get(pk=stage.pk).name == "Moved"
     empty = Stage(pipeline=before, name="Empty")
-    operations.save_stage(empty, actor=c.sam)
+    operations.save_stages([empty], actor=c.sam)
     Stage.objects.filter(pk=empty.pk).delete()
     with pytest.raises(NotFound):  # it does not come back
-        operations.save_stage(empty, actor=IMPORTER)
+        operations.save_stages([empty], actor=IMPORTER)
 
 
 def test_giving_away_needs_confirmation_and_a_stale_version_is_refused(c: TinyCompany) -> None:

@@ -72,7 +72,7 @@ def stages(c: TinyCompany) -> dict[str, Any]:
 def rename(c: TinyCompany) -> None:
     stage = Stage.objects.get(pk=c.stages["open"].pk)
     stage.name = "Renamed meanwhile"
-    operations.save_stage(stage, actor=c.sue)
+    operations.save_stages([stage], actor=c.sue)
 
 
 FORMS = {
@@ -186,7 +186,7 @@ def test_pipeline_that_is_gone_is_told(c: TinyCompany) -> None:
     for late in (
         lambda: set_stage_rule(pipeline, actor=SYSTEM, enabled=False),
         lambda: operations.change_pipeline(pipeline, actor=SYSTEM, name="New"),
-        lambda: operations.save_stage(Stage(pipeline=pipeline, name="New"), actor=SYSTEM),
+        lambda: operations.save_stages([Stage(pipeline=pipeline, name="New")], actor=SYSTEM),
     ):
         with pytest.raises(operations.NotFound, match="does not exist any more"):
             late()

@@ -157,7 +157,7 @@ def _pipelines(people: People) -> dict[str, list[Stage]]:
         pipelines[name] = records.create_pipeline(actor=ACTOR, object=kind, name=name)
         for position, (step, outcome) in enumerate(steps, 1):
             stage = Stage(pipeline=pipelines[name], name=step, position=position, outcome=outcome)
-            records.save_stage(stage, actor=ACTOR)
+            records.save_stages([stage], actor=ACTOR)
             stages[kind].append(stage)
             named[step] = stage
     records.set_stage_rule(

@@ -27,6 +27,15 @@ class Migration(migrations.Migration):
                         serialize=False,
                     ),
                 ),
+                (
+                    "export",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="related",
+                        to="exports.exportrequest",
+                    ),
+                ),
                 ("object", models.CharField(max_length=60)),
                 ("record_id", models.BigIntegerField()),
             ],
@@ -108,16 +117,6 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="exportrequest",
             index=models.Index(fields=["requester", "claimed_at"], name="export_turns"),
-        ),
-        migrations.AddField(
-            model_name="exportrelated",
-            name="export",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="related",
-                to="exports.exportrequest",
-            ),
         ),
         migrations.AddIndex(
             model_name="exportrelated",

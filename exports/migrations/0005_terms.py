@@ -1,4 +1,4 @@
-"""What runs or waits already keeps the terms that held for it: those of the policy as it is."""
+"""What runs or waits already keeps the terms that held for it, and whom its requester chose."""
 
 from django.db import migrations
 
@@ -14,6 +14,8 @@ def lay_down(apps, schema_editor):
             file_days=policy.file_days,
             most_downloads=policy.most_downloads,
         )
+        for export in running.filter(status="pending"):
+            export.chosen.set(export.notified.all())
 
 
 class Migration(migrations.Migration):

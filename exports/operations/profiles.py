@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 
 from accounts import access, audit
 from accounts.models import User
+from accounts.text import hidden_character
 from exports import tables
 from exports.models import ExportProfile, ExportRequest
 from exports.operations.asking import FORMATS
@@ -45,8 +46,10 @@ def save_profile(
                 "keep a profile for."
             )
         name = words(name)
-        if not name or len(name) > LONGEST_NAME or "\x00" in name:
-            raise InvalidRequest(f"Name the profile, in at most {LONGEST_NAME} characters.")
+        if not name or len(name) > LONGEST_NAME or hidden_character(name):
+            raise InvalidRequest(
+                f"Name the profile, in one line of at most {LONGEST_NAME} characters."
+            )
         offered = {column.name for column in tables.offered_columns(model, person)}
         if not columns or len(set(columns)) < len(columns) or set(columns) - offered:
             raise InvalidRequest("Choose at least one column, each once, of those offered.")

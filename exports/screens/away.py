@@ -22,6 +22,7 @@ from django.utils import timezone
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts import access
+from accounts.keys import KeyField
 from accounts.modeladmin import person
 from accounts.models import User
 from exports import operations
@@ -44,7 +45,7 @@ def away_tools(request: HttpRequest) -> list[dict[str, Any]]:
 class AwayForm(forms.Form):
     """Who stands in, and when; what may be is the operation's to say."""
 
-    delegate = forms.ModelChoiceField(
+    delegate = KeyField(
         queryset=User.objects.none(),
         label="Who stands in for you",
         empty_label="Choose an approver",

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest, QueryDict
 
+from accounts.keys import whole_number
 from exports.models import ExportRequest
 
 NUMBERS = ("most_records", "file_days", "most_downloads")
@@ -25,7 +26,7 @@ def posted_conditions(posted: QueryDict, export: ExportRequest) -> dict[str, Any
     for name in NUMBERS:
         if text := posted.get(name, "").strip():
             # What is no number is refused by the operation, which says what would be one.
-            given[name] = int(text) if text.isdecimal() and len(text) < 19 else text
+            given[name] = whole_number(text) or text
     return given or None
 
 

@@ -15,14 +15,10 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
+from accounts.keys import KeysField
 from accounts.models import User
 from exports.models import ExportRequest
 from exports.operations import FORMATS
-
-
-def whole_number(text: str | None) -> int:
-    """Return the number a hidden field holds; 0, which nothing has, for anything else."""
-    return int(text) if text and text.isdecimal() and len(text) < 19 else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,27 +107,18 @@ class ColumnsForm(forms.Form):
         return list(dict.fromkeys(self.cleaned_data["columns"]))
 
 
-class PeopleField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]  # cannot be subscripted at run time
-    """Several people by their keys; what is no key at all is refused before the database is asked.
-
-    SQLite raises where a number is beyond what it can count.
-    """
-
-    def clean(self, value: Any) -> Any:
-        if any(not whole_number(str(key)) for key in value or ()):
-            raise forms.ValidationError("Somebody you chose is not offered. Choose again.")
-        return super().clean(value)
-
-
 class ApproversForm(forms.Form):
     """The second step, where consent is needed: whom to tell, and why (R117)."""
 
-    approvers = PeopleField(
+    approvers = KeysField(
         queryset=User.objects.none(),
         label="Approvers to notify",
         widget=forms.CheckboxSelectMultiple(attrs={"class": "plain-boxes is-long"}),
         help_text="They are told; any approver may decide.",
-        error_messages={"required": "Choose at least one approver to notify."},
+        error_messages={
+            "required": "Choose at least one approver to notify.",
+            "invalid_choice": "Somebody you chose is not offered. Choose again.",
+        },
     )
     message = forms.CharField(
         label="Message (optional)",

@@ -16,6 +16,7 @@ from django.urls import reverse
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts import access, catalogue
+from accounts.keys import KeyField
 from accounts.list_forms import FormFilter, ListForm, day_field, first_moment, last_moment
 from accounts.models import User
 from exports import policy
@@ -51,7 +52,7 @@ class LogForm(ListForm):
         choices=lambda: [("", "All")] + [(kind.key, kind.plural) for kind in catalogue.objects()],
         widget=UnfoldAdminSelectWidget,
     )
-    requester = forms.ModelChoiceField(
+    requester = KeyField(
         label="User", required=False, queryset=User.objects.none(), empty_label="Everybody"
     )
     requested_after = day_field("Requested from")

@@ -13,12 +13,13 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
 from accounts import access
+from accounts.keys import whole_number
 from accounts.modeladmin import AccessModelAdmin, person
 from accounts.models import User
 from exports import operations, policy
 from exports.models import ExportPolicy, LargeExportAlert
 from exports.operations import ExportError, InvalidSetting, NotAllowed
-from exports.screens.forms import AlertForm, PolicyForm, whole_number
+from exports.screens.forms import AlertForm, PolicyForm
 from exports.steps import in_words
 
 PAGE = "admin:exports_exportpolicy_changelist"

@@ -194,6 +194,6 @@ def _stages(actor: System, report: Report) -> dict[str, Stage]:
             position=position,
             outcome=OUTCOMES.get(name, Stage.Outcome.OPEN),
         )
-        records.save_stage(stages[name], actor=actor)
+        records.save_stages([stages[name]], actor=actor)
         report.created["stages"] += 1
     return stages

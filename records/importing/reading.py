@@ -13,9 +13,11 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
-# Cells may hold line breaks and tabs, which are folded into spaces; no other control character
-# means anything in a table, and PostgreSQL refuses NUL.
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+from accounts.text import BREAKS, hidden_character, named, shows
+
+# Cells may hold line breaks and tabs, which are folded into spaces; what else nobody sees means
+# nothing in a table, and PostgreSQL refuses NUL.
+_FOLDED = f"{BREAKS}\u2028\u2029"
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]{1,2})?")
 _WHOLE = re.compile(r"[0-9]+")
 _DAY = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})")
@@ -61,7 +63,7 @@ class Row:
     def needed(self, column: str, longest: int | None) -> str:
         """Return a cell's text, which must not be empty."""
         value = self.text(column, longest)
-        if not value:
+        if not shows(value):
             raise self.broken(column, "the cell is empty; it needs a value.")
         return value
 
@@ -157,12 +159,10 @@ def _read_text(path: Path, columns: Sequence[str]) -> str:
         raise Broken(
             file, "this is not UTF-8 text; save the table as CSV in UTF-8.", line, column
         ) from None
-    if found := _CONTROL.search(text):
-        line, column = _place(text[: found.start()], columns)
-        code = ord(found.group())
-        raise Broken(
-            file, f"there is a control character (code {code}) that no table has.", line, column
-        )
+    if letter := hidden_character(text, allowed=_FOLDED):
+        line, column = _place(text[: text.index(letter)], columns)
+        words = f"there is a character that nobody sees ({named(letter)}); take it out."
+        raise Broken(file, words, line, column)
     # One way to write each letter: “é” of one table must find “é” of the other.
     return unicodedata.normalize("NFC", text)
 

@@ -14,8 +14,9 @@ from accounts.audit import System
 from accounts.models import User
 from records.importing.organisation import Organisation, Report, found_organisation
 from records.importing.reading import Broken, ImportRefused
-from records.importing.tables import KEY, NAME, PIPELINE, Account, Opportunity, Parsed
+from records.importing.tables import ACCOUNTS, KEY, NAME, PIPELINE, Account, Opportunity, Parsed
 from records.models import Company, Deal, Record, StageRule
+from records.operations import above_themselves
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Record)
@@ -158,6 +159,20 @@ class _Companies:
                 self.report.unchanged["companies"] += 1
         self.report.changed["companies"] += len(changed)
         _save_changed(Company, changed)
+        self._check_parents([company for company, names in changed if "parent" in names])
+
+    def _check_parents(self, changed: Sequence[Company]) -> None:
+        """A circle that the table has not: one that runs through a company in the recycle bin."""
+        for chunk in _chunks(changed):
+            for key in above_themselves(Company, [company.pk for company in chunk]):
+                account = next(self.accounts[c.name] for c in chunk if c.pk == key)
+                raise Broken(
+                    ACCOUNTS,
+                    f"with this parent, {account.name} would be above itself, since a company in "
+                    "the recycle bin keeps its own parent.",
+                    account.line,
+                    "subsidiary_of",
+                )
 
     def _wanted(self, account: Account) -> dict[str, Any]:
         return {

@@ -1,0 +1,57 @@
+"""Keys that a browser sends back, read in one place: what is none never reaches a database.
+
+A database raises where a number is beyond what it can count, and so does Python above 4300 digits;
+Django guards most lookups, and neither one through a one-to-one key (a team's) nor `pk__in`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django import forms
+from django.contrib.admin.widgets import AutocompleteSelect
+from django.core.exceptions import ValidationError
+
+_MOST_DIGITS = 18
+"""Of a number that every database can count."""
+
+
+def whole_number(text: str | None) -> int:
+    """Return the number a posted text holds; 0, which no row has for its key, for anything else."""
+    return int(text) if text and text.isdecimal() and len(text) <= _MOST_DIGITS else 0
+
+
+def is_key(value: object) -> bool:
+    """Tell whether a posted value could be a row's key."""
+    return whole_number(str(value)) > 0
+
+
+class KeyField(forms.ModelChoiceField):  # type: ignore[type-arg]  # cannot be subscripted at run time
+    """One row by its key; what is no key is refused as an absent row is."""
+
+    def to_python(self, value: Any) -> Any:
+        if isinstance(value, str) and value not in self.empty_values and not is_key(value):
+            raise ValidationError(self.error_messages["invalid_choice"], code="invalid_choice")
+        return super().to_python(value)
+
+
+class KeysField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]  # cannot be subscripted at run time
+    """Several rows by their keys; what is no key is refused as an absent row is."""
+
+    def clean(self, value: Any) -> Any:
+        for each in value or ():
+            if not is_key(each):
+                raise ValidationError(
+                    self.error_messages["invalid_choice"],
+                    code="invalid_choice",
+                    params={"value": each},
+                )
+        return super().clean(value)
+
+
+class KeySelect(AutocompleteSelect):
+    """Django's picker, which asks the database for whatever was posted once more to draw it."""
+
+    def optgroups(self, name: str, value: Sequence[str], attr: Any = None) -> Any:
+        return super().optgroups(name, [each for each in value if is_key(each)], attr)
