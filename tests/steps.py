@@ -118,7 +118,7 @@ def opens(step: Suggestion, user: User, action: str, record: Any, *, count: bool
 def every_step(user: User, action: str, record: Any) -> Iterator[Suggestion]:
     """Yield every single step that issue 3 lists, whether or not the product would try it."""
     key = record.object_key
-    asked = "view" if action == "export" else action
+    asked = oracle.BY_SCOPE_OF.get(action, action)
     viewed = user.is_active and scopes(user, key)["view"] > Rank.NONE
     if viewed or user.is_superuser:  # else no operation makes them an owner or a receiver
         yield Suggestion("owner", "")
@@ -186,7 +186,7 @@ def _worlds_after(
 ) -> Iterator[tuple[tuple[Any, ...], World]]:
     (person,) = (each for each in world.people if each.id == person_id)
     (record,) = (each for each in world.records[kind] if each.id == record_id)
-    asked = "view" if action == "export" else action
+    asked = oracle.BY_SCOPE_OF.get(action, action)
 
     def with_person(**changes: Any) -> World:
         after = replace(person, **changes)
