@@ -206,6 +206,8 @@ def _values(value: Any) -> Collection[Any]:
 
 def _readable(value: Any, names: dict[int, str]) -> str:
     """Return a value of an event's data as a person reads it."""
+    if isinstance(value, dict) and set(value) == {"from", "to"}:
+        return f"{_readable(value['from'], names)} → {_readable(value['to'], names)}"
     if isinstance(value, dict):
         pairs = (f"{key}: {_readable(inner, names)}" for key, inner in value.items())
         return "; ".join(pairs) or "–"

@@ -546,7 +546,7 @@ def test_event_reads_as_people_read_it(c: TinyCompany, client: Client) -> None:
         "true": "yes",
         "false": "no",
         "nothing": "–",
-        "owner": "from: Rita; to: –",
+        "owner": "Rita → –",
         "approvers": "Axel, 0, yes",
     }
     assert "Export: finished" in text
