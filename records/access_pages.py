@@ -44,7 +44,8 @@ class PersonForm(forms.Form):
     action = forms.ChoiceField(label="Action", widget=UnfoldAdminSelectWidget)
 
     def __init__(self, *args: Any, actions: list[tuple[str, str]], picker: Any, **kwargs: Any):
-        super().__init__(*args, label_suffix="", **kwargs)
+        super().__init__(*args, **kwargs)
+        self.label_suffix = ""
         self.fields["action"].choices = actions  # type: ignore[attr-defined]  # a choice field
         picker.choices = self.fields["user"].choices  # type: ignore[attr-defined]  # a choice field
         self.fields["user"].widget = picker
@@ -71,7 +72,8 @@ class PeopleForm(forms.Form):
     page = forms.IntegerField(required=False, min_value=1, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, actions: list[tuple[str, str]], picker: Any, **kwargs: Any):
-        super().__init__(*args, label_suffix="", **kwargs)
+        super().__init__(*args, **kwargs)
+        self.label_suffix = ""
         self.fields["action"].choices = actions  # type: ignore[attr-defined]  # a choice field
         picker.choices = self.fields["team"].choices  # type: ignore[attr-defined]  # a choice field
         self.fields["team"].widget = picker
