@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from accounts import access, suppose
-from accounts.access import SCOPE_OF, Explanation, Loaded
+from accounts.access import RESTORE, SCOPE_OF, Explanation, Loaded
 from accounts.models import Team, User
 from accounts.suppose import Candidate, Suggestion
 from records import operations
@@ -55,7 +55,8 @@ def steps(
     asked = SCOPE_OF.get(action, action)
     if asked in GIVEN_BY_SHARE:
         yield suppose.share_step(user, asked)
-    yield suppose.owner_step(user)
+    if action != RESTORE:  # what lies in the recycle bin changes no owner
+        yield suppose.owner_step(user)
     yield from stage_steps(user, action, record)
     yield from suppose.team_steps(user, teams)
     yield from suppose.set_steps(user, action, type(record))
