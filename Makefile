@@ -39,10 +39,11 @@ test: lint
 lint: $(VENV)/.ready-to-test
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
-	@$(LINTING) $(PY) -m mypy
-	@$(LINTING) $(VENV)/bin/lint-imports --no-cache
-	@$(LINTING) $(PY) manage.py makemigrations --check --dry-run
-	@$(LINTING) $(PY) manage.py check --fail-level WARNING
+	@$(LINTING) $(PY) -m mypy & types=$$!; \
+	  $(LINTING) $(VENV)/bin/lint-imports --no-cache && \
+	  $(LINTING) $(PY) manage.py makemigrations --check --dry-run && \
+	  $(LINTING) $(PY) manage.py check --fail-level WARNING; \
+	  rest=$$?; wait $$types && exit $$rest
 
 # The sizes CONTACTS, DEALS, USERS, TEAMS and SEED may be given; see bench/run.py.
 bench: $(VENV)/.ready-to-test

@@ -1,5 +1,6 @@
 """What every test stands on: which database, and a file or name for it that no other run has."""
 
+import gc
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -55,6 +56,16 @@ def _count_from(cursor: CursorWrapper, table: str, column: str, first: int) -> N
         cursor.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (%s, %s)", [table, first])
     else:
         cursor.execute("SELECT setval(pg_get_serial_sequence(%s, %s), %s)", [table, column, first])
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector look through what was imported no more, and less often at the rest.
+
+    A tenth of the time went into finding nothing there.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 LONGEST = (
