@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
 from accounts.access import ALWAYS, Rule
@@ -23,6 +23,18 @@ class ExportQuerySet(models.QuerySet["ExportRequest"]):
     def awaiting_decision(self) -> ExportQuerySet:
         """Return requests that wait for an approver."""
         return self.filter(status=ExportRequest.Status.PENDING)
+
+    def containing(self, object: str, record_id: int) -> ExportQuerySet:
+        """Return exports whose file held this record, or something of it beside others (B11)."""
+        own = ExportRecord.objects.filter(
+            export=OuterRef("pk"), record_id=record_id, delivered=True
+        )
+        beside = ExportRelated.objects.filter(
+            export=OuterRef("pk"), object=object, record_id=record_id
+        )
+        return self.filter(
+            Q(Exists(own), object=object) | Q(Exists(beside)), delivered_count__isnull=False
+        )
 
 
 class ExportRequest(Lease):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q, Subquery
+from django.db.models import OuterRef, Subquery
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils import timezone
@@ -13,7 +13,7 @@ from accounts import access, catalogue
 from accounts.modeladmin import person
 from accounts.models import User
 from exports import operations, policy, tables
-from exports.models import ExportRecord, ExportRelated, ExportRequest
+from exports.models import ExportRequest
 from exports.operations.delegating import holding
 from exports.screens import risk
 from exports.screens.log import log_address
@@ -143,14 +143,6 @@ def exports_panel(request: HttpRequest, record: Any) -> str:
     kind = catalogue.kind_of(type(record))
     if kind is None:
         return ""
-    delivered = ExportRecord.objects.filter(
-        export=OuterRef("pk"), record_id=record.pk, delivered=True
-    )
-    beside = ExportRelated.objects.filter(
-        export=OuterRef("pk"), object=kind.key, record_id=record.pk
-    )
-    exports = access.permitted(
-        ExportRequest.objects.filter(delivered_count__isnull=False), person(request), "view"
-    ).filter(Q(Exists(delivered), object=kind.key) | Q(Exists(beside)))
-    rows = list(exports.select_related("requester")[:MOST_LISTED])
+    exports = ExportRequest.objects.containing(kind.key, record.pk).select_related("requester")
+    rows = list(access.permitted(exports, person(request), "view")[:MOST_LISTED])
     return render_to_string("exports/record_panel.html", {"exports": rows}) if rows else ""
