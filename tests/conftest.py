@@ -18,8 +18,8 @@ from pytest_django.plugin import blocking_manager_key
 
 from accounts.models import AuditEvent
 from accounts.protection import protect, unprotect
-from tests import company
 from tests.company import TinyCompany
+from tests.laid_down import tiny_company
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -103,7 +103,7 @@ def django_db_modify_db_settings(
 @pytest.fixture
 def c(db: None) -> TinyCompany:
     """The tiny company; `c` because every test of access says it in every line."""
-    return company.found()
+    return tiny_company()
 
 
 @pytest.fixture(autouse=True)
