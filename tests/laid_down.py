@@ -7,7 +7,7 @@ import pickle
 from typing import Any, NamedTuple
 
 from django.apps import apps
-from django.db import connection
+from django.db import connection, transaction
 
 from tests import company
 from tests.company import TinyCompany
@@ -37,7 +37,8 @@ def tiny_company() -> TinyCompany:
         _kept.append(Snapshot(pickle.dumps(made), tuple(_inserts(before, _rows()))))
         return made
     snapshot = _kept[0]
-    with connection.cursor() as cursor:
+    # In a transaction: what they refer to is asked for at its end.
+    with transaction.atomic(), connection.cursor() as cursor:
         for statement, values in snapshot.inserts:
             cursor.execute(statement, values)
     found: TinyCompany = pickle.loads(snapshot.objects)
