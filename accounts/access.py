@@ -556,11 +556,15 @@ def _rules(
         seen = condition_for(person, "view", model, without=without)
         if action == RESTORE:
             # Nobody sees what lies in the bin: it is restored by who would see it outside.
-            view = rules_for(person, "view", model, without=without)
-            seen = condition(rule for rule in view if rule.code != "deleted")
+            seen = _seen_outside_the_bin(person, model, without)
         rules.append(Rule("unseen", False, ~seen, "nobody may change what they may not view"))
     # Only what grants may be left out.
     return tuple(rule for rule in rules if not (rule.allows and rule.code in without))
+
+
+def _seen_outside_the_bin(person: Person, model: type[Model], without: Collection[str] = ()) -> Q:
+    view = rules_for(person, "view", model, without=without)
+    return condition(rule for rule in view if rule.code != "deleted")
 
 
 def condition_for(
@@ -805,6 +809,18 @@ def nameable(queryset: QuerySet[M], user: User) -> QuerySet[M]:
     if getattr(queryset.model, "names_are_public", False):
         return queryset if user.is_active else queryset.filter(NEVER)
     return permitted(queryset, user, "view")
+
+
+def recycled(queryset: QuerySet[M], user: User) -> QuerySet[M]:
+    """Return the rows in the recycle bin that this person would see outside it.
+
+    Of a model whose rows go into no bin there are none.
+    """
+    person = Loaded(user)
+    for rule in rules_for(person, "view", queryset.model):
+        if rule.code == "deleted":
+            return queryset.filter(rule.when, _seen_outside_the_bin(person, queryset.model))
+    return queryset.none()
 
 
 def teams_told(user: User, model: type[Model]) -> QuerySet[Team]:

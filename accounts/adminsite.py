@@ -73,7 +73,7 @@ class Picker(AutocompleteJsonView):
         rows = access.nameable(target._default_manager.all(), person(self.request))
         if isinstance(self.source_field, ForeignObjectRel):
             rows = access.permitted(rows, person(self.request), access.ASSOCIATE)
-            rows = rows.filter(**{f"{self.source_field.field.name}__isnull": True})
+            rows = rows.filter(self._not_linked_yet())
         else:
             rows = rows.complex_filter(self.source_field.get_limit_choices_to())
         if issubclass(target, User) and not self.deactivated_too:
@@ -84,6 +84,13 @@ class Picker(AutocompleteJsonView):
                 found |= Q(**{f"{field}__icontains": word})
             rows = rows.filter(found)
         return rows.order_by(*(target._meta.ordering or ()))
+
+    def _not_linked_yet(self) -> Q:
+        """Hold for rows without this link, and for those whose link leads into the bin."""
+        link = self.source_field.field
+        in_bin = access.recycled(link.related_model._base_manager.all(), person(self.request))
+        unlinked = Q(**{f"{link.name}__isnull": True})
+        return unlinked | Q(**{f"{link.name}__in": in_bin.values("pk")})
 
 
 class AnybodyPicker(Picker):

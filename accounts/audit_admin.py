@@ -51,6 +51,7 @@ VERBS = {
     "remind": "approvers reminded",
     "remove_super_admin": "super admin taken away",
     "request": "requested",
+    "restore": "restored",
     "restrict": "access changed",
     "reveal": "value shown",
     "run": "run",

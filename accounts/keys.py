@@ -12,6 +12,7 @@ from typing import Any
 from django import forms
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import ValidationError
+from django.db.models import Model
 
 _MOST_DIGITS = 18
 """Of a number that every database can count."""
@@ -27,6 +28,11 @@ def is_key(value: object) -> bool:
     return whole_number(str(value)) > 0
 
 
+def label_of(row: Model) -> str:
+    """Return a related row's name, and that it was deleted where it was."""
+    return f"{row} (in the recycle bin)" if getattr(row, "deleted_at", None) else str(row)
+
+
 class KeyField(forms.ModelChoiceField):  # type: ignore[type-arg]  # cannot be subscripted at run time
     """One row by its key; what is no key is refused as an absent row is."""
 
@@ -34,6 +40,9 @@ class KeyField(forms.ModelChoiceField):  # type: ignore[type-arg]  # cannot be s
         if isinstance(value, str) and value not in self.empty_values and not is_key(value):
             raise ValidationError(self.error_messages["invalid_choice"], code="invalid_choice")
         return super().to_python(value)
+
+    def label_from_instance(self, obj: Model) -> str:
+        return label_of(obj)
 
 
 class KeysField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]  # cannot be subscripted at run time

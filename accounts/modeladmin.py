@@ -18,7 +18,7 @@ from django.contrib.admin.utils import flatten_fieldsets, quote, unquote
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import BadRequest, FieldDoesNotExist, PermissionDenied
 from django.core.paginator import Paginator
-from django.db.models import Field, ForeignKey, Model, QuerySet
+from django.db.models import Field, ForeignKey, Model, QuerySet, Value
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, reverse
@@ -29,7 +29,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.views import ChangeList
 
 from accounts import access, audit
-from accounts.keys import KeyField, KeySelect, KeysField, is_key, whole_number
+from accounts.keys import KeyField, KeySelect, KeysField, is_key, label_of, whole_number
 from accounts.models import User
 from accounts.operations import AccountsError
 
@@ -61,6 +61,7 @@ class Names:
     def __init__(self, user: User) -> None:
         self.user = user
         self._known: dict[type[Model], dict[int, bool]] = {}
+        self._in_bin: dict[type[Model], set[int]] = {}
 
     def learn(self, model: type[Model], keys: Iterable[int | None]) -> None:
         """Ask about all these keys at once; a column of a list calls this with its page."""
@@ -69,14 +70,22 @@ class Names:
         if unknown and getattr(model, "names_are_public", False):
             known.update(dict.fromkeys(unknown, True))  # the keys come from rows in reach
         elif unknown:
-            rows = access.nameable(model._default_manager.filter(pk__in=unknown), self.user)
-            seen = set(rows.values_list("pk", flat=True))
-            known.update({key: key in seen for key in unknown})
+            rows = model._default_manager.filter(pk__in=unknown).order_by()
+            seen = access.nameable(rows, self.user).values_list("pk", Value(False))
+            in_bin = access.recycled(rows, self.user).values_list("pk", Value(True))
+            found = dict(seen.union(in_bin, all=True))
+            known.update({key: found.get(key) is False for key in unknown})
+            self._in_bin.setdefault(model, set()).update(k for k, binned in found.items() if binned)
 
     def may_name(self, model: type[Model], key: int | None) -> bool:
         """Tell whether this related row may be named."""
         self.learn(model, [key])
         return key is not None and self._known[model][key]
+
+    def is_in_bin(self, model: type[Model], key: int | None) -> bool:
+        """Tell whether this related row is out of sight only because it was deleted."""
+        self.learn(model, [key])
+        return key in self._in_bin.get(model, ())
 
 
 def names(request: HttpRequest) -> Names:
@@ -111,7 +120,8 @@ def shown(request: HttpRequest, obj: Model, field: ForeignKey[Any, Any]) -> str 
         return "–"
     related = related_model(field)
     if not names(request).may_name(related, key):
-        return RESTRICTED
+        in_bin = names(request).is_in_bin(related, key)
+        return label_of(getattr(obj, field.name)) if in_bin else RESTRICTED
     if getattr(related, "names_are_public", False):
         return str(getattr(obj, field.name))
     try:
@@ -278,10 +288,20 @@ class FieldAccess:
         rows = kwargs.get("queryset")
         rows = related._default_manager.all() if rows is None else rows
         kwargs["queryset"] = access.nameable(rows, person(request))
+        if (kept := self._kept(request, db_field)) is not None:
+            # What it is linked with lies in the bin: it may stay so, or be linked elsewhere.
+            kwargs["queryset"] |= access.recycled(rows.filter(pk=kept), person(request))
         kwargs.setdefault("form_class", KeyField)
         if db_field.name in self.get_autocomplete_fields(request):  # type: ignore[attr-defined]  # a mixin
             kwargs.setdefault("widget", KeySelect(db_field, self.admin_site))  # type: ignore[attr-defined]  # a mixin
         return super().formfield_for_foreignkey(db_field, request, **kwargs)  # type: ignore[misc]  # a mixin
+
+    def _kept(self, request: HttpRequest, db_field: ForeignKey[Any, Any]) -> int | None:
+        """Return the key that this page's object has in this field, if it lies in the bin."""
+        obj = getattr(request, "_object_of_form", None)
+        key = getattr(obj, db_field.attname) if isinstance(obj, db_field.model) else None
+        in_bin = key is not None and names(request).is_in_bin(related_model(db_field), key)
+        return key if in_bin else None
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         related: type[Model] = db_field.related_model
@@ -670,6 +690,7 @@ class AccessModelAdmin(FieldAccess, ModelAdmin):  # type: ignore[misc]  # Unfold
     def get_form(
         self, request: HttpRequest, obj: Model | None = None, change: bool = False, **kwargs: Any
     ) -> Any:
+        request._object_of_form = obj  # type: ignore[attr-defined]  # for this request's fields
         form = super().get_form(request, obj, change, **kwargs)
         own = {"request": request, "veiled": self.veiled_fields(request)}
         return type(form.__name__, (form,), own)
@@ -741,8 +762,11 @@ class AccessModelAdmin(FieldAccess, ModelAdmin):  # type: ignore[misc]  # Unfold
         """A value that may not be named is kept and not offered for change (RC6)."""
         field = relation(self.model, name)
         assert field is not None
-        key = getattr(obj, field.attname)
-        return key is not None and not names(request).may_name(related_model(field), key)
+        key, related = getattr(obj, field.attname), related_model(field)
+        known = names(request)
+        return key is not None and not (
+            known.may_name(related, key) or known.is_in_bin(related, key)
+        )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         absent = self._absent(request, obj)

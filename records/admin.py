@@ -26,15 +26,17 @@ from accounts.modeladmin import person
 from records import filters, operations
 from records.access_pages import AccessPages
 from records.association_screens import AssociatingAdmin
+from records.bin_screens import RecyclingAdmin
 from records.listing import list_filter
 from records.models import Company, Contact, Deal, Record, Ticket
+from records.models.base import BIN_DAYS
 from records.models.properties import fixed_fields, hidden_fields, veiled_fields
 from records.operations import RecordError
 from records.share_screens import SharingAdmin
 from records.why import why
 
 
-class RecordAdmin(AccessPages, AssociatingAdmin, SharingAdmin):  # type: ignore[misc]  # Unfold's formfield_overrides
+class RecordAdmin(AccessPages, AssociatingAdmin, RecyclingAdmin, SharingAdmin):  # type: ignore[misc]  # Unfold's formfield_overrides
     """What every kind of record's screens have."""
 
     model: type[Record]
@@ -42,7 +44,8 @@ class RecordAdmin(AccessPages, AssociatingAdmin, SharingAdmin):  # type: ignore[
     in_palette = True
     what_becomes = (
         "It goes into the recycle bin: for everybody it is gone from lists, searches and exports, "
-        "and files that have it are closed."
+        "and files that have it are closed. Whoever may delete it can restore it from there for "
+        f"{BIN_DAYS} days."
     )
     change_list_template = "records/change_list.html"
     change_form_before_template = "records/form_top.html"

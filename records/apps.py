@@ -18,6 +18,7 @@ class RecordsConfig(AppConfig):
         from accounts.modeladmin import AccessModelAdmin
         from accounts.operations import on_leaving, where_named
         from records.access_pages import owners_panel
+        from records.bin_screens import bin_tool
         from records.history import without_hidden_fields
         from records.models import Company, Contact, Deal, Ticket
         from records.share_screens import shares_panel
@@ -34,4 +35,5 @@ class RecordsConfig(AppConfig):
         on_leaving.append(end_with_receiver)
         where_named.append(places)
         AccessModelAdmin.record_panels.extend((shares_panel, owners_panel))
+        AccessModelAdmin.list_tools.append(bin_tool)
         shown_data.append(without_hidden_fields)

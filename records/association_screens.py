@@ -100,6 +100,7 @@ class AssociatingAdmin(AccessModelAdmin):
         key = request.POST.get("record", "")
         other = link.model()
         other.pk = int(key) if key.isdecimal() else 0
+        before = link.model._base_manager.filter(pk=other.pk).first()
         try:
             saved = operation(other, field=link.field.name, related=record, actor=person(request))
         except NotAllowed as refusal:
@@ -109,8 +110,14 @@ class AssociatingAdmin(AccessModelAdmin):
         except RecordError as refusal:
             messages.error(request, str(refusal) if key else "Choose a record first.")
         else:
-            messages.success(request, done.format(saved, record))
+            messages.success(request, done.format(saved, record) + self._was(request, link, before))
         return HttpResponseRedirect(self._page_of(record))
+
+    def _was(self, request: HttpRequest, link: Link, before: Record | None) -> str:
+        """Say where a record was linked until now with one that lies in the bin."""
+        key = getattr(before, link.field.attname, None)
+        was = associations.in_bin(link.field, key, person(request)) if key else None
+        return f" Until now it was linked with “{was}”, which is in the recycle bin." if was else ""
 
     def record_context(self, request: HttpRequest, obj: Model | None) -> dict[str, Any]:
         context = super().record_context(request, obj)
@@ -118,6 +125,33 @@ class AssociatingAdmin(AccessModelAdmin):
             panels = [self._panel(request, obj, link) for link in self._links(request)]
             context["record_panels"] = [*panels, *context["record_panels"]]
         return context
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """List on the page that asks what is linked with the record, as far as they see it."""
+        record = self.found(request, object_id)
+        linked = [(link, self._linked(request, record, link)) for link in self._links(request)]
+        context = {
+            "linked": [
+                {
+                    "title": capfirst(str(link.model._meta.verbose_name_plural)),
+                    "rows": rows[:MOST_LISTED],
+                    "more": len(rows) > MOST_LISTED,
+                }
+                for link, rows in linked
+                if rows
+            ],
+            **(extra_context or {}),
+        }
+        return super().delete_view(request, object_id, context)
+
+    def _linked(self, request: HttpRequest, record: Record, link: Link) -> list[Record]:
+        """Return the first linked records in this person's reach, one more than are listed."""
+        user = person(request)
+        rows = access.permitted(link.model._default_manager.all(), user, "view")
+        rows = rows.filter(**{link.field.name: record}).select_related(*link.screen.read_with)
+        return list(access.marked(rows, user, ASSOCIATE)[: MOST_LISTED + 1])
 
     def _links(self, request: HttpRequest) -> Iterator[Link]:
         """Yield the relations this person has: they see the other kind of record, and the field."""
@@ -137,9 +171,7 @@ class AssociatingAdmin(AccessModelAdmin):
         """Return the linked records in this person's reach, and how to add and remove some."""
         user = person(request)
         editable = link.writable and self.has_change_permission(request, record)
-        rows = access.permitted(link.model._default_manager.all(), user, "view")
-        rows = rows.filter(**{link.field.name: record}).select_related(*link.screen.read_with)
-        found = list(access.marked(rows, user, ASSOCIATE)[: MOST_LISTED + 1])
+        found = self._linked(request, record, link)
         name = f"admin:{link.model._meta.app_label}_{link.model._meta.model_name}"
         own = f"admin:{self.opts.app_label}_{self.opts.model_name}"
         context = {

@@ -37,13 +37,14 @@ def associate(record: R, *, field: str, related: Record, actor: Actor, reason: s
 
     Raises `NotFound` for a record out of reach, on either side; `NotAllowed` with the reasons,
     `Stale`, or `Invalid` for a field that the actor may not write and for a link that is taken:
-    ending that one is the business of whoever may edit what it leads to. A system actor says why.
+    ending that one is the business of whoever may edit what it leads to, unless that lies in the
+    recycle bin. A system actor says why.
     """
     link, before, other = _both_sides(record, field, related, actor)
     held = getattr(before, link.attname)
     if held == other.pk:
         return before  # nothing to write, and nothing to log
-    if held is not None:
+    if held is not None and in_bin(link, held, actor) is None:
         raise Invalid(
             f"“{before}” has another {link.verbose_name} already. Remove it there first, or change "
             "it on its own page."
@@ -61,6 +62,18 @@ def dissociate(record: R, *, field: str, related: Record, actor: Actor, reason: 
     if getattr(before, link.attname) != other.pk:
         raise Stale(f"“{before}” is not linked with “{other}” any more. Nothing was changed.")
     return _write(before, link, other, actor, "dissociate", reason)
+
+
+def in_bin(link: ForeignKey[Any, Any], key: int, actor: Actor) -> Record | None:
+    """Return what a link leads to if it lies in the bin, out of sight for no other reason.
+
+    Such a link can be ended or led elsewhere: nobody edits what lies in the bin.
+    """
+    related: type[Record] = link.related_model  # type: ignore[assignment]  # a kind of record
+    rows = related._base_manager.filter(pk=key)
+    if isinstance(actor, User):
+        return access.recycled(rows, actor).first()
+    return rows.exclude(deleted_at=None).first()
 
 
 def _both_sides(
@@ -94,6 +107,9 @@ def _write(
         "field": link.name,
         "related": {"object": other.object_key, "id": other.pk},
     }
+    replaced = getattr(before, link.attname)
+    if verb == "associate" and replaced is not None:
+        data["instead_of"] = replaced
     if isinstance(actor, System):
         data["reason"] = reason or actor.name
     audit.record(f"{before.object_key}.{verb}", actor=actor, on=before, data=data)

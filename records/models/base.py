@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts import access
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from accounts.models import User
 
 R = TypeVar("R", bound="Record")
+
+BIN_DAYS = 90
+"""For so many days a deleted record can be restored (E10)."""
 
 
 class RecordQuerySet(models.QuerySet[R]):
@@ -89,8 +94,10 @@ class Record(models.Model):
         But for restoring it, which is for what lies in the bin alone.
         """
         asked = access.SCOPE_OF.get(action, action)
+        # By the database's clock: the page, the check and the UPDATE agree on the last moment.
+        out_of_it = Q(deleted_at__isnull=True) | Q(deleted_at__lt=Now() - timedelta(days=BIN_DAYS))
         bin_rule = (
-            Rule("deleted", False, Q(deleted_at__isnull=True), "it is not in the recycle bin")
+            Rule("deleted", False, out_of_it, "it is not in the recycle bin")
             if action == access.RESTORE
             else Rule("deleted", False, Q(deleted_at__isnull=False), "it is in the recycle bin")
         )
@@ -107,8 +114,8 @@ LIVE = Q(deleted_at__isnull=True)
 def record_indexes(model: str, *titles: str) -> list[models.Index]:
     """Return the indexes that lists sort and rules filter by (measured; performance.md 2).
 
-    `titles` is what the kind of record is ordered by, by name. The bin stays out of all of them:
-    every query of a person asks for live records, which is then answered by the index alone.
+    `titles` is what the kind of record is ordered by, by name. The bin stays out of all of them but
+    its own: every other query of a person asks for live records, and the index alone answers it.
     """
     by_title = titles or ("name",)
     return [
@@ -128,5 +135,10 @@ def record_indexes(model: str, *titles: str) -> list[models.Index]:
         ),
         models.Index(
             fields=[*by_title, "id", "owner", "co_owner"], name=f"{model}_title", condition=LIVE
+        ),
+        models.Index(
+            fields=["-deleted_at", "-id"],
+            name=f"{model}_bin",
+            condition=Q(deleted_at__isnull=False),
         ),
     ]

@@ -1,0 +1,101 @@
+"""The recycle bin of each kind of record: what a person may restore, and doing so (E10)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.core.paginator import Paginator
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+)
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+
+from accounts import access
+from accounts.access import RESTORE
+from accounts.keys import whole_number
+from accounts.modeladmin import AccessModelAdmin, CappedPaginator, person
+from records import filters
+from records.models import Record
+from records.models.base import BIN_DAYS
+from records.operations import RecordError
+from records.recycling import in_bin, restore
+
+
+def bin_tool(request: HttpRequest, screen: AccessModelAdmin) -> dict[str, Any] | None:
+    """Offer the recycle bin above a list, to whoever may restore anything of this kind."""
+    model = screen.model
+    if not isinstance(screen, RecyclingAdmin) or not access.allows_any(
+        person(request), RESTORE, model
+    ):
+        return None
+    return {"title": "Recycle bin", "icon": "delete", "url": screen.address("bin")}
+
+
+class RecyclingAdmin(AccessModelAdmin):
+    """Adds the recycle bin to the screens of one kind of record."""
+
+    model: type[Record]
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        name = f"{self.opts.app_label}_{self.opts.model_name}"
+        return [
+            path("bin/", view(self.bin_view), name=f"{name}_bin"),
+            path("bin/restore/", view(self.restore_view), name=f"{name}_restore"),
+            *super().get_urls(),
+        ]
+
+    def address(self, page: str, *args: Any) -> str:
+        """Return the address of one of this kind's pages."""
+        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_{page}", args=args)
+
+    def bin_view(self, request: HttpRequest) -> HttpResponse:
+        """List what this person may restore, the latest first."""
+        user = person(request)
+        if not access.allows_any(user, RESTORE, self.model):
+            raise PermissionDenied
+        term = request.GET.get(filters.SEARCH, "").strip()
+        if set(request.GET) - {filters.SEARCH, "p"} or "\x00" in term:
+            raise BadRequest("This list has no such filter.")
+        rows = in_bin(self.model, user).select_related("deleted_by", *self.read_with)
+        if term:
+            rows = filters.search(rows, term[: filters.LONGEST_SEARCH])
+        pages: Paginator[Any] = CappedPaginator(rows, self.list_per_page)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Recycle bin: {self.opts.verbose_name_plural}",
+            "opts": self.opts,
+            "plural": self.opts.verbose_name_plural,
+            "term": term,
+            "days": BIN_DAYS,
+            "page": pages.get_page(whole_number(request.GET.get("p")) or 1),
+            "back": self.address("changelist"),
+            "restore_url": self.address("restore"),
+        }
+        return TemplateResponse(request, "records/bin.html", context)
+
+    def restore_view(self, request: HttpRequest) -> HttpResponse:
+        """Restore one record, and open it where this person sees it."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        user = person(request)
+        key = whole_number(request.POST.get("record"))
+        record = in_bin(self.model, user).filter(pk=key).first()
+        if record is None:
+            raise Http404
+        try:
+            restored = restore(record, actor=user)
+        except RecordError as refusal:
+            messages.error(request, str(refusal))
+            return HttpResponseRedirect(self.address("bin"))
+        messages.success(request, f"“{restored}” is restored.")
+        if access.allows(user, "view", restored):
+            return HttpResponseRedirect(self.address("change", restored.pk))
+        return HttpResponseRedirect(self.address("bin"))
