@@ -23,6 +23,7 @@ from unfold.decorators import display
 from accounts import access
 from accounts.keys import whole_number
 from accounts.modeladmin import person
+from accounts.sent_forms import new_token, token_of
 from records import filters, operations
 from records.access_pages import AccessPages
 from records.association_screens import AssociatingAdmin
@@ -118,6 +119,9 @@ class RecordAdmin(AccessPages, AssociatingAdmin, RecyclingAdmin, SharingAdmin): 
 
     def record_context(self, request: HttpRequest, obj: Model | None) -> dict[str, Any]:
         context = super().record_context(request, obj)
+        if obj is None:
+            # Once more the same where a form was refused: it made nothing yet.
+            context["form_token"] = token_of(request.POST.get("form_token")) or new_token()
         if isinstance(obj, Record):
             context["why"] = why(person(request), obj)
             context["access_links"] = self.access_links(request, obj)
@@ -213,7 +217,13 @@ class RecordAdmin(AccessPages, AssociatingAdmin, RecyclingAdmin, SharingAdmin): 
     def create(self, request: HttpRequest, obj: Any, form: Any) -> None:
         if "owner" in self.fixed_fields(request):
             obj.owner = person(request)  # not on the form, which offers the creator (E7)
-        operations.create(obj, actor=person(request), confirm_hand_over=_confirmed(request))
+        made = operations.create(
+            obj,
+            actor=person(request),
+            confirm_hand_over=_confirmed(request),
+            token=token_of(request.POST.get("form_token")),
+        )
+        obj.pk = made.pk  # of the first one, where the form came twice
 
     def change(self, request: HttpRequest, obj: Any, form: Any) -> None:
         self._refuse_fixed(request)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypeVar
+from uuid import UUID
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, connection, models, transaction
@@ -15,8 +16,9 @@ from django.utils import timezone
 
 from accounts import access, audit, catalogue
 from accounts.audit import Actor, System, operation
-from accounts.models import Rank, Team, User
+from accounts.models import Rank, SentForm, Team, User
 from accounts.operations import mark, require
+from accounts.sent_forms import made_by, remember
 from accounts.text import trouble
 from records.models import Pipeline, Property, PropertyGrant, Record, Stage, StageRule
 from records.models.properties import fixed_fields, hidden_fields, veiled_fields
@@ -65,16 +67,31 @@ SAVED_MEANWHILE = (
 # --- Records --------------------------------------------------------------------------------------
 
 
-@operation
-def create(record: R, *, actor: Actor, confirm_hand_over: bool = False) -> R:
+def create(
+    record: R, *, actor: Actor, confirm_hand_over: bool = False, token: UUID | None = None
+) -> R:
     """Save a new record; in a locked stage too, once that is confirmed (Q40).
 
     Raises `NotAllowed`, `Invalid`, or `HandOver` where the creator would not see the record, or
-    would be kept from editing it by its stage, and has not confirmed it.
+    would be kept from editing it by its stage, and has not confirmed it. A `token` asks for one
+    record however often it is sent: whoever comes second gets the record of the first.
     """
+    try:
+        return _create(record, actor=actor, confirm_hand_over=confirm_hand_over, token=token)
+    except IntegrityError:
+        # Both came at the same moment; the database let one through.
+        if not isinstance(actor, User) or (sent := made_by(token, actor)) is None:
+            raise
+        return _the_same(sent, record)
+
+
+@operation
+def _create(record: R, *, actor: Actor, confirm_hand_over: bool, token: UUID | None) -> R:
     model = type(record)
     if isinstance(actor, User) and not access.allows_any(actor, "add", model):
         raise NotAllowed(f"You may not create {model._meta.verbose_name_plural}.")
+    if isinstance(actor, User) and (sent := made_by(token, actor)):
+        return _the_same(sent, record)
     now = timezone.now()
     person = actor if isinstance(actor, User) else None
     record.created_at = record.updated_at = now
@@ -86,8 +103,25 @@ def create(record: R, *, actor: Actor, confirm_hand_over: bool = False) -> R:
     record.save(force_insert=True)
     if person is not None and not confirm_hand_over:
         _check_sight(record, person)
+    if person is not None:
+        remember(token, person, record)
     audit.record(f"{record.object_key}.create", actor=actor, on=record, data=_owners(record))
     return record
+
+
+def _the_same(sent: SentForm, record: R) -> R:
+    """Return what the form made before; raise where it was filled in anew since."""
+    model = type(record)
+    rows: QuerySet[R] = model._base_manager.filter(pk=sent.object_id)
+    made = rows.first() if sent.object == model._meta.model_name else None
+    if made is None or any(
+        _raw(made, field.name) != _raw(record, field.name) for field in _editable(model)
+    ):
+        raise Invalid(
+            "This form was saved already. Open the list to see what it made; to make another one, "
+            "start with an empty form."
+        )
+    return made
 
 
 @operation

@@ -5,6 +5,7 @@ from accounts.models.lease import Lease
 from accounts.models.notices import Notice, Outbox
 from accounts.models.people import Membership, Team, TeamReach, User
 from accounts.models.permissions import ObjectScope, PermissionSet, Rank, ToolGrant
+from accounts.models.sent_forms import SentForm
 
 __all__ = [
     "AuditEvent",
@@ -16,6 +17,7 @@ __all__ = [
     "Outbox",
     "PermissionSet",
     "Rank",
+    "SentForm",
     "Team",
     "TeamReach",
     "ToolGrant",
