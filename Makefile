@@ -32,7 +32,7 @@ run: $(VENV)/.ready-to-run
 
 test: lint
 	@$(TESTING) $(PYTEST) $(PARALLEL)
-	@$(TESTING) $(PY) -m tests.postgres $(PYTEST) $(PARALLEL)
+	@$(TESTING) $(PY) -m tests.postgres $(PYTEST) $(PARALLEL) --one-database-each
 	@chromium=$$($(PY) -m tests.chromium) || exit 1; \
 	  if [ -n "$$chromium" ]; then $(TESTING) CHROMIUM="$$chromium" $(PYTEST) -m browser -n 2 --dist loadfile; fi
 

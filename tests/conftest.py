@@ -78,9 +78,37 @@ LONGEST = (
 )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+ON_ONE_DATABASE = (
+    "test_decisions.py",
+    "test_export_screens.py",
+    "test_fields.py",
+    "test_known_wrong.py",
+    "test_people_and_sets.py",
+    "test_screens.py",
+    "test_serve.py",
+)
+"""Forms, sentences, pages and negative controls: what they claim does not depend on the database.
+
+They run on SQLite. Access, races, budgets, jobs, exports and protection run on both.
+"""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with what takes longest, so that no process waits for another at the end."""
     items.sort(key=lambda item: item.path.name not in LONGEST)
+    if connection.vendor == "postgresql" and config.getoption("one_database_each"):
+        left = [item for item in items if item.path.name in ON_ONE_DATABASE]
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in set(left)]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Offer what `make test` runs with."""
+    parser.addoption(
+        "--one-database-each",
+        action="store_true",
+        help="On PostgreSQL, leave out what the run on SQLite shows as well.",
+    )
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,7 @@ from exports import operations as exports
 from exports.models import ExportPolicy, ExportRequest
 from records.models import Company, Contact, Deal, Record, Stage, StageRule, Ticket
 from tests.factories import CompanyFactory, TeamFactory, UserFactory
+from tests.laid_down import laid_down
 
 BASE = Path(__file__).parents[1]
 KINDS: tuple[type[Record], ...] = (Contact, Company, Deal, Ticket)
@@ -50,8 +51,8 @@ def sees(user: User, model: type[Record], action: str = "view") -> int:
 
 @pytest.fixture
 def demo(db: None) -> str:
-    """The demo company; what the command printed."""
-    return run()
+    """The demo company without its files; what the command printed."""
+    return laid_down(run)
 
 
 # --- The company ----------------------------------------------------------------------------------
@@ -153,7 +154,8 @@ def test_two_pipelines_each_have_a_locked_stage(demo: str) -> None:
             assert (key, stage, mine.filter(stage__name=stage).exists()) == (key, stage, may)
 
 
-def test_exports_stand_in_the_states_people_ask_about(demo: str, export_root: Path) -> None:
+def test_exports_stand_in_the_states_people_ask_about(db: None, export_root: Path) -> None:
+    run()
     policy = ExportPolicy.objects.get()
     assert (policy.require_approval, policy.threshold) == (True, 100)
     found = {export.status: export for export in ExportRequest.objects.all()}
