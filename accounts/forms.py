@@ -177,7 +177,8 @@ class NewPersonForm(PersonForm):
         required=False,
         strip=False,
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
-        help_text="At least 10 characters. Empty: the person cannot log in until one is set.",
+        help_text="At least 10 characters, not the person's own name or e-mail. Empty: the person "
+        "cannot log in until one is set.",
     )
 
     def clean_password(self) -> str:
@@ -207,7 +208,8 @@ class PasswordForm(forms.Form):
     password = forms.CharField(
         strip=False,
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
-        help_text="At least 10 characters. Ends the person's open sessions.",
+        help_text="At least 10 characters, not the person's own name or e-mail. Ends the person's "
+        "open sessions.",
     )
 
     def clean_password(self) -> str:

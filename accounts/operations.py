@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
+from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, connection, models, transaction
@@ -28,6 +29,7 @@ from accounts.models import (
     ToolGrant,
     User,
 )
+from accounts.models.people import normal_email
 from accounts.notices import notify as notify  # noqa: PLC0414 - offered here too
 from accounts.notices import read_notices as read_notices  # noqa: PLC0414 - offered here too
 from accounts.text import trouble
@@ -135,6 +137,14 @@ def line(label: str, text: str) -> str:
     return text
 
 
+def require_fit_password(password: str, person: User) -> None:
+    """Raise where a password is too short, too common, or the person's own name or e-mail."""
+    try:
+        validate_password(password, person)
+    except ValidationError as refusal:
+        raise InvalidChange(" ".join(refusal.messages)) from None
+
+
 # --- People ---------------------------------------------------------------------------------------
 
 
@@ -156,11 +166,16 @@ def create_person(
     if is_superuser:
         require_super_admin(actor)
     email = _free_email(email)
+    names = {
+        "first_name": line("First name", first_name),
+        "last_name": line("Last name", last_name),
+    }
+    if password is not None:
+        require_fit_password(password, User(email=email, **names))
     person = User.objects.create_user(
         email,
         password,
-        first_name=line("First name", first_name),
-        last_name=line("Last name", last_name),
+        **names,
         permission_set=permission_set,
         is_superuser=is_superuser,
     )
@@ -212,6 +227,7 @@ def change_person(
 def set_password(person: User, *, actor: Actor, password: str) -> None:
     """Give a person a new password and end their open sessions."""
     require(actor, "change", person)
+    require_fit_password(password, person)
     person.set_password(password)
     User.objects.filter(pk=person.pk).update(
         password=person.password, session_epoch=F("session_epoch") + 1
@@ -225,6 +241,7 @@ def change_own_password(*, actor: User, password: str) -> None:
 
     Everybody may, so no right is read again; the instance is the one that the session goes on with.
     """
+    require_fit_password(password, actor)
     actor.set_password(password)
     User.objects.filter(pk=actor.pk, is_active=True).update(
         password=actor.password, session_epoch=F("session_epoch") + 1
@@ -342,7 +359,7 @@ def reactivate(person: User, *, actor: Actor) -> None:
 
 
 def _free_email(email: str, besides: User | None = None) -> str:
-    email = line("E-mail", email).lower()
+    email = normal_email(line("E-mail", email))
     try:
         validate_email(email)
     except ValidationError:

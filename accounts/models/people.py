@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import (  # type: ignore[attr-defined]  # the last is private
     Group,
     GroupManager,
@@ -18,8 +20,15 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.functional import cached_property
 
+from accounts.passwords import OwnNameValidator
+
 if TYPE_CHECKING:
     from accounts.access import Grants, Person, Rule
+
+
+def normal_email(text: str) -> str:
+    """Return an e-mail address as it is stored and looked up, however it was typed."""
+    return unicodedata.normalize("NFKC", text).strip().lower()
 
 
 class UserManager(BaseUserManager["User"]):
@@ -28,8 +37,13 @@ class UserManager(BaseUserManager["User"]):
     use_in_migrations = True
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
-        """Save a person with this log-in; no password means none works."""
-        user = self.model(email=email.strip().lower(), **fields)
+        """Save a person with this log-in; no password means none works.
+
+        Commands come by here too, so it is here that nobody gets their own name for a password.
+        """
+        user = self.model(email=normal_email(email), **fields)
+        if password is not None:
+            OwnNameValidator().validate(password, user)
         user.set_password(password)
         user.save(using=self._db)
         return user
@@ -39,7 +53,7 @@ class UserManager(BaseUserManager["User"]):
         return self.create_user(email, password, is_superuser=True, **fields)
 
     def get_by_natural_key(self, username: str | None) -> User:
-        return self.get(email=(username or "").strip().lower())
+        return self.get(email=normal_email(username or ""))
 
 
 class User(AbstractBaseUser, PermissionsMixin):
@@ -113,7 +127,21 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def clean(self) -> None:
         super().clean()
-        self.email = self.email.strip().lower()
+        self.email = normal_email(self.email)
+
+    def check_password(self, raw_password: str) -> bool:
+        """Tell whether this is the password; an old hash of it is made anew.
+
+        Django would save the new hash whatever stands there by now: a password that was changed
+        while this one was being checked would be the old one again.
+        """
+
+        def renew(password: str) -> None:
+            checked, self.password = self.password, make_password(password)
+            stored = User.objects.filter(pk=self.pk, password=checked)
+            stored.update(password=self.password)
+
+        return check_password(raw_password, self.password, renew)
 
     # Super admins get no short-cut: they too are decided by access.py (R90, design.md §1).
     def has_perm(self, perm: str, obj: Any = None) -> bool:

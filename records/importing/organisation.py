@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from django.contrib.auth.hashers import make_password
+
 from accounts import operations as accounts
 from accounts.audit import System
 from accounts.models import Membership, PermissionSet, Rank, Team, User
@@ -91,13 +93,13 @@ def found_organisation(
 ) -> Organisation:
     """Make sure that teams, sets, people and the pipeline exist.
 
-    `password` is a hash made once: Argon2 is slow on purpose, and people brought in with one
-    password share it anyway. None: they cannot log in yet.
+    `password` is hashed once: Argon2 is slow on purpose, and people brought in with one password
+    share it anyway. None: they cannot log in yet.
     """
     teams = _teams(parsed, actor, report)
     agent, manager = _set(AGENT, actor, report), _set(MANAGER, actor, report)
     sellers: dict[str, User] = {}
-    new: list[int] = []
+    new: list[User] = []
     present = {
         user.email: user
         for user in User.objects.filter(
@@ -112,11 +114,14 @@ def found_organisation(
                 _compare(user, permission_set, team, report)
             else:
                 user = _create_person(seller, permission_set, team, actor)
-                new.append(user.pk)
+                new.append(user)
             sellers[seller.name] = user
     report.created["people"] += len(new)
     if password is not None:
-        User.objects.filter(pk__in=new).update(password=password)
+        for user in new:
+            accounts.require_fit_password(password, user)
+        hashed = make_password(password)
+        User.objects.filter(pk__in=[user.pk for user in new]).update(password=hashed)
     return Organisation(sellers, _stages(actor, report))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from django.contrib.auth.hashers import make_password
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -56,7 +55,7 @@ def apply(
     organisation = found_organisation(
         parsed,
         actor=actor,
-        password=None if password is None else make_password(password),
+        password=password,
         report=report,
     )
     companies = _Companies(parsed.accounts, report)
