@@ -14,7 +14,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from unfold.decorators import display
 
-from accounts import operations
+from accounts import log_in, operations
 from accounts.forms import (
     ConfirmForm,
     DemoteForm,
@@ -168,6 +168,8 @@ class PersonAdmin(AccessModelAdmin):
             names = ["password"]
             names.append("demote" if obj.is_superuser else "promote")
             names.append("deactivate" if obj.is_active else "reactivate")
+            if log_in.is_paused(obj.email):
+                names.append("lift_pause")
             context["steps"] = [
                 {
                     "title": STEPS[name]["title"],
@@ -218,6 +220,15 @@ STEPS: dict[str, dict[str, Any]] = {
         "form": ConfirmForm,
         "run": operations.reactivate,
         "done": "{} may log in again.",
+    },
+    "lift_pause": {
+        "title": "End the log-in pause",
+        "text": "There were too many wrong passwords, so this person has to wait before the next "
+        "try. End it only if they tell you themselves that it was them: it may have been somebody "
+        "who guesses. The audit log has every attempt.",
+        "form": ConfirmForm,
+        "run": operations.lift_log_in_pause,
+        "done": "{} may try again at once.",
     },
 }
 

@@ -7,23 +7,35 @@ from typing import Any
 from django.contrib.admin import AdminSite
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
+from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import PasswordChangeView
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
+from django.core.validators import MaxLengthValidator
 from django.db.models import ForeignObjectRel, Model, Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_variables
 from unfold.dataclasses import SearchResult
-from unfold.forms import AdminOwnPasswordChangeForm
+from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
 from unfold.sites import UnfoldAdminSite
 
 from accounts import access, operations
+from accounts.log_in import LogInPaused, confirm, forget_old, log_in, remember_browser
 from accounts.modeladmin import AccessModelAdmin, person
 from accounts.models import User
+from accounts.passwords import LONGEST_PASSWORD
 
 LONGEST_TERM = 80
 MOST_FOUND = 8
+
+
+def _form_of(response: HttpResponse) -> Any:
+    """Return the form that a page shows, if it is one."""
+    return (getattr(response, "context_data", None) or {}).get("form")
 
 
 class Picker(AutocompleteJsonView):
@@ -102,8 +114,55 @@ class AnybodyPicker(Picker):
         return access.allows_any(person(request), "change", User)
 
 
+class LogInForm(AuthenticationForm):
+    """Django's form, with every attempt counted."""
+
+    paused: LogInPaused | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.error_messages = {
+            **self.error_messages,
+            "invalid_login": "E-mail or password is wrong. In a password, capital letters matter.",
+        }
+        self.fields["password"].validators.append(MaxLengthValidator(LONGEST_PASSWORD))
+
+    @sensitive_variables()
+    def clean(self) -> dict[str, Any]:
+        email, password = (self.cleaned_data.get(name) for name in ("username", "password"))
+        if email and password:
+            assert self.request is not None
+            try:
+                self.user_cache = log_in(self.request, email, password)
+            except LogInPaused as paused:
+                self.paused = paused
+                raise ValidationError(str(paused), code="paused") from None
+            if self.user_cache is None:
+                raise self.get_invalid_login_error()
+            self.confirm_login_allowed(self.user_cache)
+        return self.cleaned_data
+
+
 class OwnPasswordForm(AdminOwnPasswordChangeForm):
-    """Django's form, saving by the operation instead of writing the whole row back."""
+    """Django's form, counting wrong old passwords, and saving by the operation alone."""
+
+    request: HttpRequest
+    """Set by the view that shows the form."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["old_password"].validators.append(MaxLengthValidator(LONGEST_PASSWORD))
+
+    @sensitive_variables()
+    def clean_old_password(self) -> str:
+        password: str = self.cleaned_data["old_password"]
+        try:
+            is_right = confirm(self.request, person(self.request), password)
+        except LogInPaused as paused:
+            raise ValidationError(f"{paused} Try again after it.", code="paused") from None
+        if not is_right:
+            raise ValidationError(self.error_messages["password_incorrect"], "password_incorrect")
+        return password
 
     def save(self, commit: bool = True) -> Any:
         user: User = self.user
@@ -111,10 +170,22 @@ class OwnPasswordForm(AdminOwnPasswordChangeForm):
         return user
 
 
+class OwnPasswordView(PasswordChangeView):
+    """Django's view; its form knows where the request came from."""
+
+    form_class = OwnPasswordForm
+
+    def get_form(self, form_class: Any = None) -> Any:
+        form = super().get_form(form_class)
+        form.request = self.request
+        return form
+
+
 class AccessSite(UnfoldAdminSite):
     """An admin site whose own views ask the access engine too."""
 
     enable_nav_sidebar = True
+    login_form = LogInForm
 
     def get_urls(self) -> list[Any]:  # Unfold promises patterns only; there are resolvers too
         """Leave out `/r/`, which redirects to any row of any model (L67)."""
@@ -134,12 +205,27 @@ class AccessSite(UnfoldAdminSite):
         assert isinstance(answer, HttpResponse)
         return answer
 
+    @method_decorator(never_cache)
+    @login_not_required
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """Log in by the counted form; a pause is an answer of its own (429)."""
+        if request.method == "HEAD" and self.has_permission(request):
+            return HttpResponseRedirect(reverse(f"{self.name}:index"))  # as Django for a GET
+        response = super().login(request, extra_context)
+        if request.method == "POST" and isinstance(response, HttpResponseRedirect):
+            remember_browser(request, response, person(request))
+            forget_old()
+        paused = getattr(_form_of(response), "paused", None)
+        if paused is not None:
+            response.status_code = 429
+            response["Retry-After"] = str(paused.seconds)
+        return response
+
     def password_change(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> Any:  # a response; the stubs of Django and Unfold disagree on which
         """Change one's own password through the operation, so that the log has it."""
-        return PasswordChangeView.as_view(
-            form_class=OwnPasswordForm,
+        return OwnPasswordView.as_view(
             success_url=reverse(f"{self.name}:password_change_done"),
             extra_context={**self.each_context(request), **(extra_context or {})},
         )(request)

@@ -17,7 +17,7 @@ from django.core.validators import validate_email
 from django.db import IntegrityError, connection, models, transaction
 from django.db.models import F
 
-from accounts import access, audit, catalogue
+from accounts import access, audit, catalogue, log_in
 from accounts.audit import Actor, System, operation
 from accounts.models import (
     Membership,
@@ -225,13 +225,14 @@ def change_person(
 
 @operation
 def set_password(person: User, *, actor: Actor, password: str) -> None:
-    """Give a person a new password and end their open sessions."""
+    """Give a person a new password, end their open sessions, and a pause of their log-in."""
     require(actor, "change", person)
     require_fit_password(password, person)
     person.set_password(password)
     User.objects.filter(pk=person.pk).update(
         password=person.password, session_epoch=F("session_epoch") + 1
     )
+    log_in.lift(emails=[person.email])
     audit.record("person.set_password", actor=actor, on=person)
 
 
@@ -248,6 +249,14 @@ def change_own_password(*, actor: User, password: str) -> None:
     )
     actor.refresh_from_db(fields=["session_epoch"])
     audit.record("person.change_own_password", actor=actor, on=actor)
+
+
+@operation
+def lift_log_in_pause(person: User, *, actor: Actor) -> None:
+    """Let a person log in at once who must wait after too many wrong passwords."""
+    require(actor, "change", person)
+    if log_in.lift(emails=[person.email]):
+        audit.record("person.lift_log_in_pause", actor=actor, on=person)
 
 
 @operation

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import unicodedata
 from collections.abc import Iterator
-from contextlib import contextmanager
 from difflib import SequenceMatcher
 from typing import Any
 
@@ -17,22 +16,9 @@ HASHES_AT_ONCE = 2
 
 LONGEST_PASSWORD = 500
 
-_slots = threading.BoundedSemaphore(HASHES_AT_ONCE)
-_held = threading.local()
-
-
-@contextmanager
-def hashing() -> Iterator[None]:
-    """Wait for one of this process's turns to hash; a thread that has one goes on."""
-    if getattr(_held, "turn", False):
-        yield
-        return
-    with _slots:
-        _held.turn = True
-        try:
-            yield
-        finally:
-            _held.turn = False
+_turns = threading.BoundedSemaphore(HASHES_AT_ONCE)
+# Held for the hashing alone: a write transaction may be open around it, and must not wait here for
+# a thread that waits for the database.
 
 
 class Argon2Hasher(Argon2PasswordHasher):
@@ -49,11 +35,11 @@ class Argon2Hasher(Argon2PasswordHasher):
     parallelism = 1
 
     def encode(self, password: str, salt: str) -> str:
-        with hashing():
+        with _turns:
             return str(super().encode(password, salt))
 
     def verify(self, password: str, encoded: str) -> bool:
-        with hashing():
+        with _turns:
             return bool(super().verify(password, encoded))
 
 

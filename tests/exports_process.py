@@ -256,6 +256,27 @@ def move(team_id: str, parent_id: str, email: str, hold: str) -> None:
         say("done")
 
 
+def guess(email: str, number: str) -> None:
+    """Type so many wrong passwords at the same time, and say how each was answered."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from django.db import connection
+    from django.test import Client
+
+    def knock(password: str) -> int:
+        posted = {"username": email, "password": password}
+        answer = Client(SERVER_NAME="localhost").post("/admin/login/", posted)
+        connection.close()
+        return answer.status_code
+
+    say("ready")
+    wait_for_go()
+    with ThreadPoolExecutor(int(number)) as threads:
+        say(
+            " ".join(map(str, threads.map(knock, [f"wrong {each}" for each in range(int(number))])))
+        )
+
+
 if __name__ == "__main__":
     import django
 
@@ -266,6 +287,7 @@ if __name__ == "__main__":
         "decide": decide,
         "work": work,
         "download": download,
+        "guess": guess,
         "click": click,
         "leave": leave,
         "move": move,

@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from pytest_django import Settings
 
-from accounts import operations, passwords
+from accounts import operations
 from accounts.models import User
 from accounts.operations import InvalidChange
 from accounts.passwords import HASHES_AT_ONCE, Argon2Hasher, OwnNameValidator
@@ -168,7 +168,7 @@ def test_password_set_meanwhile_is_not_replaced_by_the_old_one_made_anew(
 
 
 def test_no_more_than_two_hash_at_once(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever waits goes on when a turn is free; a thread that holds one needs no second one."""
+    """Whoever waits goes on when a turn is free."""
     settings.PASSWORD_HASHERS = PRODUCT
     inside, most, lock = 0, 0, threading.Lock()
     both = threading.Barrier(HASHES_AT_ONCE)
@@ -185,11 +185,9 @@ def test_no_more_than_two_hash_at_once(settings: Settings, monkeypatch: pytest.M
 
     monkeypatch.setattr(Argon2PasswordHasher, "encode", encode)
 
-    def hash_one() -> None:
-        with passwords.hashing():
-            make_password(PASSWORD)
-
-    threads = [threading.Thread(target=hash_one) for _ in range(4 * HASHES_AT_ONCE)]
+    threads = [
+        threading.Thread(target=make_password, args=[PASSWORD]) for _ in range(4 * HASHES_AT_ONCE)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

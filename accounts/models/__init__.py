@@ -2,6 +2,7 @@
 
 from accounts.models.audit import AuditEvent, AuditText
 from accounts.models.lease import Lease
+from accounts.models.log_in import LogInCount
 from accounts.models.notices import Notice, Outbox
 from accounts.models.people import Membership, Team, TeamReach, User
 from accounts.models.permissions import ObjectScope, PermissionSet, Rank, ToolGrant
@@ -11,6 +12,7 @@ __all__ = [
     "AuditEvent",
     "AuditText",
     "Lease",
+    "LogInCount",
     "Membership",
     "Notice",
     "ObjectScope",
