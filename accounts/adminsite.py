@@ -23,7 +23,7 @@ from unfold.dataclasses import SearchResult
 from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
 from unfold.sites import UnfoldAdminSite
 
-from accounts import access, operations
+from accounts import access, operations, session_limits
 from accounts.log_in import LogInPaused, confirm, forget_old, log_in, remember_browser
 from accounts.modeladmin import AccessModelAdmin, person
 from accounts.models import User
@@ -211,7 +211,8 @@ class AccessSite(UnfoldAdminSite):
         """Log in by the counted form; a pause is an answer of its own (429)."""
         if request.method == "HEAD" and self.has_permission(request):
             return HttpResponseRedirect(reverse(f"{self.name}:index"))  # as Django for a GET
-        response = super().login(request, extra_context)
+        why = session_limits.in_words(request.GET.get("ended", ""))
+        response = super().login(request, {"why": why, **(extra_context or {})})
         if request.method == "POST" and isinstance(response, HttpResponseRedirect):
             remember_browser(request, response, person(request))
             forget_old()

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.db import transaction
 
-from accounts import audit
+from accounts import audit, session_limits
 from accounts.models import User
 
 
@@ -29,5 +29,6 @@ def logged_out(sender: Any, user: Any, **kwargs: Any) -> None:
 
 def listen() -> None:
     """Connect the receivers; called once, when the app is ready."""
+    user_logged_in.connect(session_limits.begin, dispatch_uid="session limits")
     user_logged_in.connect(logged_in, dispatch_uid="audit login")
     user_logged_out.connect(logged_out, dispatch_uid="audit logout")

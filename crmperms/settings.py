@@ -1,10 +1,12 @@
 """Settings of crmperms; what differs between installations comes from the environment.
 
 Read: DATABASE_URL, SECRET_KEY, DEBUG, ALLOWED_HOSTS, EXPORT_ROOT, EMAIL_URL, EMAIL_FROM,
-EMAIL_TIMEOUT, SITE_URL, CSRF_TRUSTED_ORIGINS, PROXIES, SECURE (1 behind https) and TIME_ZONE.
+EMAIL_TIMEOUT, SITE_URL, CSRF_TRUSTED_ORIGINS, PROXIES, SECURE (1 behind https), SESSION_HOURS,
+SESSION_IDLE_MINUTES and TIME_ZONE.
 Everything has a default that is safe on one's own machine.
 """
 
+from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -50,6 +52,7 @@ MIDDLEWARE = [
     "accounts.middleware.PageGZipMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "accounts.session_limits.SessionLimitsMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
@@ -128,7 +131,14 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
-SESSION_COOKIE_AGE = 12 * 3600
+# A log-in ends so long after its last use, and so long after it began: accounts/session_limits.py.
+SESSION_IDLE = timedelta(minutes=env.int("SESSION_IDLE_MINUTES", default=120))
+SESSION_LONGEST = timedelta(hours=env.int("SESSION_HOURS", default=12))
+if not timedelta(0) < SESSION_IDLE <= SESSION_LONGEST:
+    raise ImproperlyConfigured(
+        "SESSION_IDLE_MINUTES must be at least 1, and no longer than the SESSION_HOURS of a log-in."
+    )
+SESSION_COOKIE_AGE = int(SESSION_LONGEST.total_seconds())
 SESSION_COOKIE_HTTPONLY = True
 # Messages of one person must not meet the next one at a shared browser (a cookie would).
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"

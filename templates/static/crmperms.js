@@ -137,7 +137,7 @@ document.addEventListener("DOMContentLoaded", () => {
     looksMore = Math.max(0, looksMore - 1);
     pause = Math.min(pause * 1.5, rarely);
     try {
-      const answer = await fetch(location.href, { cache: "no-store" });
+      const answer = await fetch(location.href, { cache: "no-store", headers: { "X-Follows": "1" } });
       if (!answer.ok || answer.redirected) return;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       if (draw(page)) [pause, looksMore] = [soon, 0];
