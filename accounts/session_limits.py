@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
+from django.contrib import admin
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import UpdateError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -51,8 +52,8 @@ def _long(span: timedelta) -> str:
 class SessionLimitsMiddleware:
     """End a session that was not used for long, or began long ago, before anybody is logged in.
 
-    Its place is between the session's middleware and whatever asks who is logged in. It reads the
-    session that is read anyway, and writes to it every few minutes.
+    Its place is between the middleware that can tell who is logged in and whatever asks it. It
+    reads the session that is read anyway, and writes to it every few minutes.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -121,7 +122,13 @@ def _say_why(request: HttpRequest, ended: str) -> HttpResponse:
         for value in values
         if value and not _NOT_TYPED.search(name)
     ]
-    context = {"why": in_words(ended), "address": address, "typed": typed}
+    context = {
+        **admin.site.each_context(request),
+        "title": "Log in again",
+        "why": in_words(ended),
+        "address": address,
+        "typed": typed,
+    }
     return render(request, "accounts/session_ended.html", context, status=403)
 
 
