@@ -31,7 +31,6 @@ from django.contrib.auth import authenticate
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
-from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -161,9 +160,9 @@ class _Attempt:
 
     def begin(self) -> None:
         """Count it as a wrong one, until it turns out to be right."""
-        counts = LogInCount.objects.filter(pk__in=self.limits)
+        rows = LogInCount.objects.filter(pk__in=self.limits).annotate(now=Now())
         # Whoever has to wait costs one statement, and no lock.
-        _require_no_pause(counts)
+        _require_no_pause(rows)
         with transaction.atomic():
             LogInCount.objects.bulk_create(
                 (
@@ -172,9 +171,10 @@ class _Attempt:
                 ),
                 ignore_conflicts=True,
             )
-            counts = counts.select_for_update().order_by("pk")
+            # Compared after the lock: PostgreSQL compares in a statement what was there before it.
+            counts = list(rows.select_for_update().order_by("pk"))
             _require_no_pause(counts)
-            for count in counts.annotate(now=Now()):
+            for count in counts:
                 limit, now = self.limits[count.key], count.now
                 if count.last_at is None or count.last_at < now - limit.forgotten_after:
                     count.wrong = 0
@@ -201,11 +201,11 @@ class _Attempt:
                 count.save(update_fields=["wrong", "paused_until"])
 
 
-def _require_no_pause(counts: QuerySet[LogInCount]) -> None:
-    paused = counts.annotate(now=Now()).filter(paused_until__gt=Now())
-    rests = [count.paused_until - count.now for count in paused if count.paused_until]
-    if rests:
-        raise LogInPaused(max(rests))
+def _require_no_pause(counts: Iterable[Any]) -> None:  # counts with `now`, the database's clock
+    rests = [count.paused_until - count.now for count in counts if count.paused_until]
+    longest = max(rests, default=timedelta(0))
+    if longest > timedelta(0):
+        raise LogInPaused(longest)
 
 
 @contextmanager
