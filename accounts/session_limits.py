@@ -26,7 +26,7 @@ WRITTEN_EVERY = timedelta(minutes=5)
 _NOT_TYPED = re.compile(r"^(_|csrf|initial-|as_opened$|record_version$)|_FORMS$|password")
 """What a form sends that nobody typed, or that nobody may read over a shoulder."""
 
-IDLE, LONG = "idle", "long"
+IDLE, LONG, GONE = "idle", "long", "gone"
 
 
 def begin(sender: Any, request: HttpRequest, **kwargs: Any) -> None:
@@ -40,6 +40,8 @@ def in_words(ended: str) -> str:
         return f"You did nothing here for {_long(settings.SESSION_IDLE)}, so you were logged out."
     if ended == LONG:
         return f"A log-in lasts {_long(settings.SESSION_LONGEST)} at most, and yours is over."
+    if ended == GONE:
+        return "Your log-in was ended while this page was made."
     return ""
 
 
@@ -94,7 +96,9 @@ def _write_use(request: HttpRequest) -> str:
     try:
         session.save()
     except UpdateError:
-        return IDLE
+        # So says Django where the database is busy too: then the next page writes it down.
+        if not session.exists(session.session_key):
+            return GONE
     session.modified = False
     return ""
 

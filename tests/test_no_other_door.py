@@ -44,7 +44,7 @@ OF_A_MODEL: dict[str, tuple[str, ...]] = {
     "accounts/team": (),
     "accounts/user": tuple(
         f"<path:object_id>/{step}/"
-        for step in ("deactivate", "demote", "password", "promote", "reactivate")
+        for step in ("deactivate", "demote", "lift_pause", "password", "promote", "reactivate")
     ),
     "exports/exportpolicy": ("alert/",),
     "exports/exportrequest": (
