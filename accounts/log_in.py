@@ -191,12 +191,16 @@ class _Attempt:
         Else whoever has an account could go on for ever with those of others.
         """
         with transaction.atomic():
-            mine = {*self.limits, _key("account", self.account)}
-            LogInCount.objects.filter(pk__in=mine, account=self.account).delete()
-            shared = LogInCount.objects.select_for_update().filter(pk__in=self.limits, wrong__gt=0)
-            for count in shared:
-                count.wrong -= 1
-                if count.wrong < self.limits[count.key].free:
+            keys = {*self.limits, _key("account", self.account)}
+            rows = LogInCount.objects.filter(pk__in=keys)
+            # Locked in the order of `begin`, so that no two attempts wait for each other.
+            counts = list(rows.select_for_update().order_by("pk"))
+            rows.exclude(account="").delete()
+            for count in counts:
+                if count.account:
+                    continue
+                count.wrong = max(0, count.wrong - 1)
+                if count.wrong < FROM_ADDRESS.free:
                     count.paused_until = None
                 count.save(update_fields=["wrong", "paused_until"])
 
