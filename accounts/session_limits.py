@@ -97,7 +97,7 @@ def _write_use(request: HttpRequest) -> str:
         session.save()
     except UpdateError:
         # So says Django where the database is busy too: then the next page writes it down.
-        if not session.exists(session.session_key):
+        if not session.exists(session.session_key or ""):
             return GONE
     session.modified = False
     return ""

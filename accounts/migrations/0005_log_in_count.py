@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ('accounts', '0004_sent_forms'),
+        ("accounts", "0004_sent_forms"),
     ]
 
     operations = [
