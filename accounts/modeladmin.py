@@ -498,7 +498,18 @@ class AccessModelAdmin(FieldAccess, ModelAdmin):  # type: ignore[misc]  # Unfold
     def get_sortable_by(self, request: HttpRequest) -> Any:
         """Order by no field whose values the person may not read there (L12)."""
         unasked = self._unasked(request)
-        return [name for name in super().get_sortable_by(request) if name not in unasked]
+        return [
+            name
+            for name in super().get_sortable_by(request)
+            if name not in unasked
+            and getattr(getattr(self, str(name), None), "admin_order_field", None) not in unasked
+        ]
+
+    def get_ordering(self, request: HttpRequest) -> Any:
+        """Order by no such field either where nobody asked for an order (L13)."""
+        declared = super().get_ordering(request) or self.opts.ordering or ()
+        names = {str(name).removeprefix("-") for name in declared}
+        return ("pk",) if names & self._unasked(request) else super().get_ordering(request)
 
     def get_list_filter(self, request: HttpRequest) -> Any:
         unasked = self._unasked(request)

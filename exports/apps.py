@@ -14,6 +14,7 @@ class ExportsConfig(AppConfig):
         from accounts.mail import may_read
         from accounts.modeladmin import AccessModelAdmin
         from accounts.operations import on_leaving, on_permissions_changing
+        from exports import checks  # noqa: F401  # importing the checks registers them
         from exports.operations import end_with_requester
         from exports.policy import on_permissions_changing as leaving_somebody_to_decide
         from exports.screens.dialog import export_ticked, export_tool

@@ -34,6 +34,8 @@ from exports.operations import (
 from exports.steps import SYSTEM, S, WrongState, in_words, tell, transition
 from exports.writers import files, manifest
 from records.models import Record
+from records.models.properties import FieldKey
+from records.reads import as_text, from_text
 
 logger = logging.getLogger(__name__)
 
@@ -158,7 +160,7 @@ def consent_needed_since(export: ExportRequest, requester: User) -> tuple[str, s
         if needed:
             why = "The requester may not export without approval any more."
             return "exemption_lost", why, because
-    newly_sensitive = sensitive - set(export.sensitive_fields)
+    newly_sensitive = sensitive - from_text(_model(export), export.sensitive_fields)
     if newly_sensitive and (
         export.approval_needed or policy.approval(requester, 0, newly_sensitive)[0]
     ):
@@ -206,7 +208,7 @@ def _model(export: ExportRequest) -> type[Record]:
     return tables.model_of(export.object)
 
 
-def _sensitive_now(export: ExportRequest) -> frozenset[str]:
+def _sensitive_now(export: ExportRequest) -> frozenset[FieldKey]:
     # A dropped column does not leave; a filter or an order by its field counts all the same.
     names = {column["name"] for column in export.leaving_columns}
     columns = [c for c in tables.all_columns(_model(export)) if c.name in names]
@@ -256,7 +258,7 @@ def _back_to_pending(
         approval_needed=True,
         because=because,
         **frozen,
-        sensitive_fields=sorted(flagged),
+        sensitive_fields=as_text(_model(export), flagged),
         has_sensitive=bool(flagged),
         decided_by=None,
         decided_at=None,

@@ -1,9 +1,10 @@
 """What an export of each kind of record contains: its columns, in order (Q3, Q5, Q31).
 
-A column is named after its field, so that a flag on a property (`records.models.Property`) and a
-column can be compared. People, stages and pipelines are written by name, since their names are
-public; a related record by name too, but only where the requester may view that record, and as an
-empty cell otherwise: an export says neither what is hidden nor that something is (Q31).
+A column declares which fields it reads (records/reads.py); by that alone it is hidden or sensitive,
+as `records.models.Property` says of fields. People, stages and pipelines are written by name, since
+their names are public; a related record by name too, but only where the requester may view that
+record, and as an empty cell otherwise: an export says neither what is hidden nor that something is
+(Q31).
 
 Beside its own columns a kind of record has associated ones, such as `company.domain`: fields of the
 one related record, filled by the same rule (E36).
@@ -11,7 +12,7 @@ one related record, filled by the same rule (E36).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cache
@@ -25,7 +26,8 @@ from accounts.models import AuditEvent, User
 from exports.models import ExportRequest
 from records import filters
 from records.models import Record
-from records.models.properties import hidden_fields, sensitive_fields, veiled_fields
+from records.models.properties import FieldKey, field_key, hidden_keys, sensitive_keys, veiled_keys
+from records.reads import as_text, fields_on, kind_of, named
 
 
 class Kind(StrEnum):
@@ -48,6 +50,8 @@ class Column:
     label: str
     kind: Kind
     path: str
+    reads: frozenset[FieldKey]
+    """Every field, of whatever kind of record, that a cell is made of: each can be sensitive."""
     related: type[models.Model] | None = None
     choices: dict[Any, str] = field(default_factory=dict, compare=False)
     places: int = 0
@@ -59,7 +63,7 @@ class Column:
 
     @property
     def field(self) -> str:
-        """The record's own field that the value hangs on; this is what can be sensitive."""
+        """The record's own field that leads to the value; `reads` tells all that it is made of."""
         return self.relation or self.path.split("__")[0]
 
 
@@ -122,6 +126,7 @@ def associated(model: type[Record]) -> tuple[Column, ...]:
                 column,
                 name=f"{relation}.{column.name}",
                 label=f"{capfirst(str(key.verbose_name))}: {column.label}",
+                reads=column.reads | fields_on(model, relation),
                 relation=relation,
                 of=of,
             )
@@ -147,17 +152,12 @@ def beside(key: str) -> tuple[str, ...]:
 def permitted_columns(model: type[Record], user: User) -> tuple[Column, ...]:
     """Return the columns this person may see now; every way out of the product asks here (S08).
 
-    An associated column only where neither the way to the related record nor its field is hidden.
+    None that reads a hidden field: neither its value nor the way to it, nor a part of a name.
     """
     if not user.is_active:
         return ()
-    hidden = hidden_fields(user, model)
-    return tuple(
-        column
-        for column in all_columns(model)
-        if column.field not in hidden
-        and (column.of is None or column.path not in hidden_fields(user, column.of))
-    )
+    hidden = hidden_keys(user)
+    return tuple(column for column in all_columns(model) if not column.reads & hidden)
 
 
 def offered_columns(model: type[Record], user: User) -> tuple[Column, ...]:
@@ -176,31 +176,28 @@ def listed(columns: Iterable[Column], names: Iterable[str]) -> tuple[Column, ...
     return tuple(known[name] for name in dict.fromkeys(wanted) if name in known)
 
 
-def sensitive(model: type[Record], columns: Iterable[Column], query: str) -> frozenset[str]:
-    """Return the sensitive fields among these columns and what the query looks at (R113, Q5).
+def reads_of(model: type[Record], names: Collection[str]) -> frozenset[FieldKey]:
+    """Return the fields that the columns of these names read."""
+    return frozenset().union(*(c.reads for c in all_columns(model) if c.name in names))
 
-    A filter or an order on a sensitive field counts: being in the file reveals the value. A field
-    of a related record is named as its column is: `contact.phone`.
+
+def sensitive(model: type[Record], columns: Iterable[Column], query: str) -> frozenset[FieldKey]:
+    """Return the sensitive fields that these columns and the query read (R113, Q5).
+
+    A filter, a search or an order counts: being in the file, or where, reveals the value.
     """
-    columns = list(columns)
-    used = {column.field for column in columns} | filters.fields_used(model, query)
-    found = sensitive_fields(model.object_key) & used
-    for of in {column.of for column in columns if column.of is not None}:
-        flagged = sensitive_fields(of.object_key)
-        found |= {c.name for c in columns if c.of is of and c.path in flagged}
-    return found
+    read = filters.reads(model, query).union(*(column.reads for column in columns))
+    return sensitive_keys() & read
 
 
-def is_sensitive(column: Column, flagged: frozenset[str]) -> bool:
-    """Tell whether a column is among what `sensitive` returned."""
-    return column.field in flagged or column.name in flagged
+def is_sensitive(column: Column, flagged: frozenset[FieldKey]) -> bool:
+    """Tell whether a column reads what `sensitive` returned."""
+    return bool(column.reads & flagged)
 
 
-def is_veiled(model: type[Record], column: Column, user: User) -> bool:
+def is_veiled(column: Column, user: User) -> bool:
     """Tell whether a column's values are shown on no screen without a click (E30)."""
-    if column.field in veiled_fields(user, model):
-        return True
-    return column.of is not None and column.path in veiled_fields(user, column.of)
+    return bool(column.reads & veiled_keys(user))
 
 
 def described(columns: Iterable[dict[str, Any]], model: type[Record], user: User) -> list[Any]:
@@ -221,7 +218,11 @@ def without_hidden_columns(user: User, event: AuditEvent, data: dict[str, Any]) 
         model = model_of(data["object"])
     except (KeyError, TypeError):
         return data
-    hidden = {c.name for c in associated(model)} - {c.name for c in permitted_columns(model, user)}
+    seen = permitted_columns(model, user)
+    hidden = {c.name for c in associated(model)} - {c.name for c in seen}
+    hidden |= {*as_text(model, _read_elsewhere(model, all_columns(model)))}.difference(
+        as_text(model, _read_elsewhere(model, seen))
+    )
     shown = dict(data)
     for name, value in data.items():
         if isinstance(value, list) and (gone := [each for each in value if each in hidden]):
@@ -231,7 +232,33 @@ def without_hidden_columns(user: User, event: AuditEvent, data: dict[str, Any]) 
     return shown
 
 
-def frozen(columns: Iterable[Column], flagged: frozenset[str]) -> list[dict[str, Any]]:
+def _read_elsewhere(model: type[Record], columns: Iterable[Column]) -> frozenset[FieldKey]:
+    """Return the fields of other kinds of record that these columns read."""
+    own = field_key(kind_of(model), "")
+    return frozenset(key for c in columns for key in c.reads if not key.startswith(own))
+
+
+def called(model: type[Record], keys: Iterable[FieldKey], user: User) -> list[str]:
+    """Return what this person reads for fields: `Phone`, `Company: Name`, or that it is restricted.
+
+    A field of another kind has a name for them where they see some column that reads it.
+    """
+    hidden, seen = hidden_keys(user), _read_elsewhere(model, permitted_columns(model, user))
+    found = []
+    for key in keys:
+        kind, _, name = key.partition(".")
+        is_own = kind == kind_of(model)
+        if key in hidden or not (is_own or key in seen):
+            found.append(filters.RESTRICTED_FIELD)
+            continue
+        of = catalogue.object_kind(kind)
+        fields = {f.name: str(f.verbose_name) for f in of.model._meta.concrete_fields} if of else {}
+        label = capfirst(fields.get(name, name))
+        found.append(label if is_own else f"{of.label if of else capfirst(kind)}: {label}")
+    return found
+
+
+def frozen(columns: Iterable[Column], flagged: frozenset[FieldKey]) -> list[dict[str, Any]]:
     """Return columns as a request keeps them: what the approver reads and decides on (B10)."""
     return [
         {"name": c.name, "label": c.label, "sensitive": is_sensitive(c, flagged)} for c in columns
@@ -250,13 +277,14 @@ def headings(columns: Iterable[dict[str, Any]], headers: str) -> list[str]:
 
 def _column(model: type[Record], name: str) -> Column:
     if name in _PATHS:
-        return Column(name, capfirst(name), Kind.TEXT, _PATHS[name])
+        path = _PATHS[name]
+        return Column(name, capfirst(name), Kind.TEXT, path, fields_on(model, path))
     found = cast("models.Field[Any, Any]", model._meta.get_field(name))
     label = "ID" if name == "id" else capfirst(str(found.verbose_name))
     if isinstance(found, models.ForeignKey):
         related = found.remote_field.model
         kind = Kind.PERSON if related is User else Kind.RELATION
-        return Column(name, label, kind, name, related)
+        return Column(name, label, kind, name, fields_on(model, *named(name, related)), related)
     kind, places = Kind.TEXT, 0
     if isinstance(found, models.DateField):
         kind = Kind.MOMENT if isinstance(found, models.DateTimeField) else Kind.DATE
@@ -264,4 +292,6 @@ def _column(model: type[Record], name: str) -> Column:
         kind = Kind.INTEGER
     elif isinstance(found, models.DecimalField):
         kind, places = Kind.DECIMAL, found.decimal_places
-    return Column(name, label, kind, name, choices=dict(found.flatchoices), places=places)
+    choices = dict(found.flatchoices)
+    read = fields_on(model, name)
+    return Column(name, label, kind, name, read, choices=choices, places=places)

@@ -106,9 +106,22 @@ class RecordAdmin(AccessPages, AssociatingAdmin, RecyclingAdmin, SharingAdmin): 
             "You may not change this record; open it to read why",
         )
 
+    def get_search_fields(self, request: HttpRequest) -> Any:
+        """Have no search box where it would look in a field that the person may not read (L16)."""
+        if not filters.may_search(self.model, person(request)):
+            return ()
+        return super().get_search_fields(request)
+
+    def list_parameters(self, request: HttpRequest) -> set[str]:
+        known = super().list_parameters(request)
+        return known if self.get_search_fields(request) else known - {filters.SEARCH}
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
+        """Find by the words of a term; nothing where the person has no search box (palette)."""
+        if search_term and not self.get_search_fields(request):
+            return queryset.none(), False
         return filters.search(queryset, search_term[: filters.LONGEST_SEARCH]), False
 
     # One record ---------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ class RecordsConfig(AppConfig):
         from accounts.catalogue import ObjectKind, register
         from accounts.modeladmin import AccessModelAdmin
         from accounts.operations import on_leaving, where_named
+        from records import checks  # noqa: F401  # importing the checks registers them
         from records.access_pages import owners_panel
         from records.bin_screens import bin_tool
         from records.history import without_hidden_fields

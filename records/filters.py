@@ -8,19 +8,19 @@ read again by `narrowed`, as the person it is for.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar, TypeVar
+from functools import cache
+from typing import Any, TypeVar
 
-import django_filters
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import QueryDict
 
-from accounts.access import nameable, teams_told
-from accounts.keys import KeyField
-from accounts.models import Membership, Team, User
-from records.models import Company, Contact, Deal, Pipeline, Record, Stage, Ticket
-from records.models.properties import hidden_fields, unasked_fields
+from accounts.models import User
+from records.filter_sets import FILTERSETS, RecordFilterSet
+from records.models import Record
+from records.models.properties import FieldKey, field_key, hidden_keys, unasked_keys
+from records.reads import fields_on, kind_of
 
 R = TypeVar("R", bound=Record)
 
@@ -42,142 +42,6 @@ class InvalidValue(BadQuery):
     """A value that is not of its filter's kind; the message names the filter."""
 
 
-def _names(model: type[Model]) -> Any:
-    """Return the choices of a filter by relation: what the person may name (leaks.md L3, L85)."""
-
-    def choices(request: Any) -> QuerySet[Any]:
-        return nameable(model._default_manager.all(), request.user)
-
-    return choices
-
-
-class KeyChoiceField(KeyField, django_filters.fields.ModelChoiceField):
-    """One row by its key, as `KeyField`, for a filter."""
-
-
-class KeyFilter(django_filters.ModelChoiceFilter):
-    """A filter by one row; what is no key is refused as an absent row is."""
-
-    field_class = KeyChoiceField
-
-
-class TeamFilter(KeyFilter):
-    """Teams in the person's reach: what a team owns tells who is in it (leaks.md L92)."""
-
-    def get_queryset(self, request: Any) -> QuerySet[Team]:
-        return teams_told(request.user, self.model)  # type: ignore[attr-defined]  # set by its filter set
-
-
-def _amount() -> forms.DecimalField:
-    """Return one end of a range of amounts: wide enough for all, and for every database."""
-    return forms.DecimalField(max_digits=20, decimal_places=6)
-
-
-class RecordFilterSet(django_filters.FilterSet):
-    """Filters that every kind of record has."""
-
-    owner = KeyFilter(label="Owner or co-owner", queryset=_names(User), method="owned_by")
-    team = TeamFilter(label="Team of an owner", method="owned_in")
-    unassigned = django_filters.ChoiceFilter(
-        label="Unassigned", choices=[("yes", "Yes"), ("no", "No")], method="without_owner"
-    )
-    created_at = django_filters.DateFromToRangeFilter(label="Created", field_name="created_at")
-
-    extra_fields: ClassVar[tuple[str, ...]] = ()
-
-    def owned_by(self, queryset: QuerySet[R], name: str, value: User) -> QuerySet[R]:
-        return queryset.filter(_any_owner(queryset.model, value.pk))
-
-    def owned_in(self, queryset: QuerySet[R], name: str, value: Team) -> QuerySet[R]:
-        members = list(Membership.objects.filter(team=value).values_list("user", flat=True))
-        return queryset.filter(_any_owner(queryset.model, members))
-
-    def without_owner(self, queryset: QuerySet[R], name: str, value: str) -> QuerySet[R]:
-        unassigned = Q(*((f"{field}__isnull", True) for field in queryset.model.owner_fields))
-        return queryset.filter(unassigned if value == "yes" else ~unassigned)
-
-
-def _any_owner(model: type[Record], value: int | list[int]) -> Q:
-    lookup = "__in" if isinstance(value, list) else ""
-    named = Q(pk__in=[])
-    for field in model.owner_fields:
-        named |= Q(**{f"{field}{lookup}": value})
-    return named
-
-
-class ContactFilters(RecordFilterSet):
-    """Filters of contacts."""
-
-    company = KeyFilter(label="Company", queryset=_names(Company))
-    lifecycle = django_filters.ChoiceFilter(label="Lifecycle", choices=Contact.Lifecycle.choices)
-
-    class Meta:
-        model = Contact
-        fields: ClassVar[list[str]] = []
-
-
-class CompanyFilters(RecordFilterSet):
-    """Filters of companies."""
-
-    sector = django_filters.CharFilter(label="Sector", lookup_expr="iexact")
-    country = django_filters.CharFilter(label="Country", lookup_expr="iexact")
-
-    class Meta:
-        model = Company
-        fields: ClassVar[list[str]] = []
-
-
-class DealFilters(RecordFilterSet):
-    """Filters of deals."""
-
-    pipeline = KeyFilter(
-        label="Pipeline",
-        field_name="stage__pipeline",
-        queryset=Pipeline.objects.filter(object="deal"),
-    )
-    stage = KeyFilter(
-        label="Stage",
-        queryset=Stage.objects.filter(pipeline__object="deal").select_related("pipeline"),
-    )
-    closed = django_filters.DateFromToRangeFilter(label="Closed")
-    amount = django_filters.RangeFilter(label="Amount", fields=(_amount(), _amount()))
-    company = KeyFilter(label="Company", queryset=_names(Company))
-    contact = KeyFilter(label="Contact", queryset=_names(Contact))
-
-    class Meta:
-        model = Deal
-        fields: ClassVar[list[str]] = []
-
-
-class TicketFilters(RecordFilterSet):
-    """Filters of tickets."""
-
-    pipeline = KeyFilter(
-        label="Pipeline",
-        field_name="stage__pipeline",
-        queryset=Pipeline.objects.filter(object="ticket"),
-    )
-    stage = KeyFilter(
-        label="Stage",
-        queryset=Stage.objects.filter(pipeline__object="ticket").select_related("pipeline"),
-    )
-    priority = django_filters.ChoiceFilter(label="Priority", choices=Ticket.Priority.choices)
-    company = KeyFilter(label="Company", queryset=_names(Company))
-    contact = KeyFilter(label="Contact", queryset=_names(Contact))
-
-    class Meta:
-        model = Ticket
-        fields: ClassVar[list[str]] = []
-
-
-FILTERSETS: dict[type[Record], type[RecordFilterSet]] = {
-    Contact: ContactFilters,
-    Company: CompanyFilters,
-    Deal: DealFilters,
-    Ticket: TicketFilters,
-}
-
-
 class _Asker:
     """Stands for the request where there is none: django-filter asks for `request.user` only."""
 
@@ -185,20 +49,100 @@ class _Asker:
         self.user = user
 
 
+# --- What is read (Q5) ----------------------------------------------------------------------------
+
+
+@cache
+def reads_of_filter(model: type[Record], name: str) -> frozenset[FieldKey]:
+    """Return the fields that one of a kind's filters reads, as it was declared."""
+    paths: list[str] = []
+    for each in FILTERSETS[model].base_filters[name].reads:  # type: ignore[attr-defined]  # `reading`
+        paths += each(model) if callable(each) else [each]
+    return fields_on(model, *paths)
+
+
+def reads_of_search(model: type[Record]) -> frozenset[FieldKey]:
+    """Return the fields that the search box looks in."""
+    return fields_on(model, *model.search_fields)
+
+
+def reads_of_order(model: type[Record], order: str) -> frozenset[FieldKey]:
+    """Return the fields that an order goes by: where none is asked for, the kind's own.
+
+    The key comes last in each, so that no two records stand side by side by chance.
+    """
+    if order:
+        return _reads_of_terms(model, order) | fields_on(model, "pk")
+    own = (str(name).removeprefix("-") for name in model._meta.ordering or ())
+    return fields_on(model, *own, "pk")
+
+
+def reads(model: type[Record], query: str) -> frozenset[FieldKey]:
+    """Return every field, of whatever kind, that a canonical query reads (Q5).
+
+    A list is in some order always, so its own one counts where nobody asked for another.
+    """
+    return reads_asked_for(model, query) | reads_of_order(model, QueryDict(query).get(ORDER, ""))
+
+
+def reads_asked_for(model: type[Record], query: str) -> frozenset[FieldKey]:
+    """Return the fields read by what the query says: filters, search, and an order asked for."""
+    data = QueryDict(query)
+    found: frozenset[FieldKey] = frozenset()
+    for name, declared in FILTERSETS[model].base_filters.items():
+        if any(parameter in data for parameter in _parameters(name, declared)):
+            found |= reads_of_filter(model, name)
+    if SEARCH in data:
+        found |= reads_of_search(model)
+    return found | _reads_of_terms(model, data.get(ORDER, ""))
+
+
+def _reads_of_terms(model: type[Record], order: str) -> frozenset[FieldKey]:
+    names = (term.removeprefix("-") for term in order.split(",") if term)
+    return frozenset(field_key(kind_of(model), name) for name in names)
+
+
+def _parameters(name: str, declared: Any) -> list[str]:
+    """Return the query parameters of one filter, ranges spelt out."""
+    suffixes = getattr(declared.field_class.widget, "suffixes", None)
+    return [f"{name}_{suffix}" for suffix in suffixes] if suffixes else [name]
+
+
+# --- What a person may ask ------------------------------------------------------------------------
+
+
 def _offered(model: type[Record], user: User) -> dict[str, Any]:
-    """Return the filters this person has: a field they may not read has none (L8, RC3)."""
-    unasked = unasked_fields(user, model)
-    filters = FILTERSETS[model].base_filters
-    return {name: each for name, each in filters.items() if _field_of(each, name) not in unasked}
+    """Return the filters this person has: none that reads a field they may not (L8, RC3)."""
+    unasked = unasked_keys(user)
+    declared = FILTERSETS[model].base_filters
+    return {
+        name: each for name, each in declared.items() if not reads_of_filter(model, name) & unasked
+    }
+
+
+def may_search(model: type[Record], user: User) -> bool:
+    """Tell whether this person has the search box: it reads no field that they may not (L16)."""
+    return not reads_of_search(model) & unasked_keys(user)
 
 
 def parameter_names(model: type[Record], user: User) -> list[str]:
     """Return every query parameter this person's filters read, ranges spelt out (`amount_min`)."""
-    names = []
-    for name, declared in _offered(model, user).items():
-        suffixes = getattr(declared.field_class.widget, "suffixes", None)
-        names += [f"{name}_{suffix}" for suffix in suffixes] if suffixes else [name]
-    return names
+    offered = _offered(model, user).items()
+    return [parameter for name, declared in offered for parameter in _parameters(name, declared)]
+
+
+def may_still_ask(model: type[Record], query: str, *, user: User) -> bool:
+    """Tell whether this person may read now what a query of theirs reads.
+
+    Its values are not looked at again: the company that deals were filtered by may be gone.
+    """
+    data = QueryDict(query)
+    try:
+        _check_names(model, data, user)
+        _check_order(model, data.get(ORDER, ""), user)
+    except BadQuery:
+        return False
+    return True
 
 
 def bound(model: type[R], data: QueryDict, queryset: QuerySet[R], *, user: User) -> RecordFilterSet:
@@ -219,11 +163,14 @@ def orderable(model: type[Record], user: User) -> frozenset[str]:
     A relation would order by names that may be out of the person's reach, and a field that they
     may not read by its values (L12, S03).
     """
+    unasked = unasked_keys(user)
     return frozenset(
         field.name
         for field in model._meta.concrete_fields
-        if not field.is_relation and field.name not in {"deleted_at", "version"}
-    ) - unasked_fields(user, model)
+        if not field.is_relation
+        and field.name not in {"deleted_at", "version"}
+        and field_key(kind_of(model), field.name) not in unasked
+    )
 
 
 def canonical(model: type[Record], query: str | QueryDict, *, user: User) -> str:
@@ -233,11 +180,8 @@ def canonical(model: type[Record], query: str | QueryDict, *, user: User) -> str
     `InvalidValue` for a mistyped one.
     """
     data = QueryDict(query) if isinstance(query, str) else query
-    names = parameter_names(model, user)
-    if set(data) - {*names, SEARCH, ORDER}:
-        raise BadQuery
     clean = QueryDict(mutable=True)
-    for name in sorted([*names, SEARCH, ORDER]):
+    for name in sorted(_check_names(model, data, user)):
         values = given(data.getlist(name))
         if len(values) > 1:
             raise InvalidValue(f"“{name}” was given more than once. Choose one value.")
@@ -270,12 +214,16 @@ def narrowed(queryset: QuerySet[R], query: str | QueryDict, *, user: User) -> Qu
     if term := data.get(SEARCH):
         rows = search(rows, term)
     if order := data.get(ORDER):
-        rows = rows.order_by(*order.split(","), "-pk")
-    return rows
+        return rows.order_by(*order.split(","), "-pk")
+    # The kind's own order, where it goes by nothing that the person may not read (L13).
+    return rows.order_by("pk") if reads_of_order(model, "") & unasked_keys(user) else rows
 
 
 def search(queryset: QuerySet[R], term: str) -> QuerySet[R]:
-    """Keep rows in which every word of `term` occurs in some always-visible text field."""
+    """Keep rows in which every word of `term` occurs in some field that the search box looks in.
+
+    Whoever asks for a person asks `may_search` first.
+    """
     fields: Iterable[str] = queryset.model.search_fields
     for word in term.split():
         found = Q(pk__in=[])
@@ -285,77 +233,73 @@ def search(queryset: QuerySet[R], term: str) -> QuerySet[R]:
     return queryset
 
 
-def fields_used(model: type[Record], query: str) -> frozenset[str]:
-    """Return the record's fields that a canonical query filters, searches or orders by (Q5)."""
-    data = QueryDict(query)
-    used = set()
-    for name, declared in FILTERSETS[model].base_filters.items():
-        suffixes = getattr(declared.field_class.widget, "suffixes", None)
-        given = [f"{name}_{suffix}" for suffix in suffixes] if suffixes else [name]
-        if any(parameter in data for parameter in given):
-            used.add(_field_of(declared, name))
-    if SEARCH in data:
-        used |= set(model.search_fields)
-    used |= {name.lstrip("-") for name in data.get(ORDER, "").split(",") if name}
-    return frozenset(used)
-
-
 def described(
-    model: type[Record], query: str, *, user: User, hide: frozenset[str] = frozenset()
+    model: type[Record],
+    query: str,
+    *,
+    user: User,
+    hide: frozenset[FieldKey] = frozenset(),
 ) -> list[tuple[str, str]]:
     """Return a canonical query as this person may read it: (label, value) pairs, in order.
 
-    A value that they may not name, and any value of the fields to `hide`, is masked (Q7). Of a
-    field hidden from them only this is said: that the query uses one; nothing at all would let an
-    approver decide on something else than what was asked.
+    A value that they may not name, and any value that reads a field to `hide`, is masked (Q7). Of
+    what reads a field hidden from them only this is said: that the query has one; nothing at all
+    would let an approver decide on something else than what was asked.
     """
     data = QueryDict(query)
     filterset = _whole(model, data, model._default_manager.none(), user)
-    hidden = hidden_fields(user, model)
+    hidden = hidden_keys(user)
     form = filterset.form
     form.is_valid()
     lines = []
     for name, field in form.fields.items():
-        value = form.cleaned_data.get(name)
-        used_field = _field_of(filterset.filters[name], name)
-        if used_field in hidden:
-            if name in form.errors or value not in (None, ""):
-                lines.append((RESTRICTED_FIELD, "restricted"))
+        value, is_wrong = form.cleaned_data.get(name), name in form.errors
+        if value in (None, "") and not is_wrong:
             continue
-        if name in form.errors or (value not in (None, "") and used_field in hide):
+        read = reads_of_filter(model, name)
+        if read & hidden:
+            lines.append((RESTRICTED_FIELD, "restricted"))
+        elif is_wrong or read & hide:
             lines.append((str(field.label), "restricted"))
-            continue
-        if value in (None, ""):
-            continue
-        if isinstance(value, slice):
-            low, high = (_day(value.start), _day(value.stop))
-            text = f"{low or '…'} – {high or '…'}"
-        elif isinstance(field, forms.ChoiceField) and not isinstance(field, forms.ModelChoiceField):
-            choices: Any = field.choices  # its stub allows whatever may be assigned
-            text = str(dict(choices).get(value, value))
         else:
-            text = str(value)
-        lines.append((str(field.label), text))
+            lines.append((str(field.label), _in_words(field, value)))
     if SEARCH in data:
-        lines.append(("Search", "restricted" if hide & set(model.search_fields) else data[SEARCH]))
+        masked = reads_of_search(model) & (hidden | hide)
+        lines.append(("Search", "restricted" if masked else data[SEARCH]))
     if ORDER in data:
-        terms = [_term(term, hidden) for term in data[ORDER].split(",")]
+        terms = [_term(model, term, hidden) for term in data[ORDER].split(",")]
         lines.append(("Order", ", ".join(terms)))
     return lines
 
 
-def _term(term: str, hidden: frozenset[str]) -> str:
+def _in_words(field: forms.Field, value: Any) -> str:
+    if isinstance(value, slice):
+        low, high = (_day(value.start), _day(value.stop))
+        return f"{low or '…'} – {high or '…'}"
+    if isinstance(field, forms.ChoiceField) and not isinstance(field, forms.ModelChoiceField):
+        choices: Any = field.choices  # its stub allows whatever may be assigned
+        return str(dict(choices).get(value, value))
+    return str(value)
+
+
+def _term(model: type[Record], term: str, hidden: frozenset[FieldKey]) -> str:
     name = term.removeprefix("-")
-    shown = RESTRICTED_FIELD.lower() if name in hidden else name
+    shown = RESTRICTED_FIELD.lower() if field_key(kind_of(model), name) in hidden else name
     return f"descending {shown}" if term.startswith("-") else shown
-
-
-def _field_of(declared: Any, name: str) -> str:
-    return str(declared.field_name or name).split("__")[0]
 
 
 def _day(value: Any) -> Any:
     return value.date() if hasattr(value, "date") else value
+
+
+def _check_names(model: type[Record], data: QueryDict, user: User) -> list[str]:
+    """Return the parameters this person may ask by; raise where the query has another."""
+    names = [*parameter_names(model, user), ORDER]
+    if may_search(model, user):
+        names.append(SEARCH)
+    if set(data) - set(names):
+        raise BadQuery
+    return names
 
 
 def _check_search(term: str) -> None:

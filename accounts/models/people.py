@@ -99,6 +99,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     """The name of their main team; only on people from `people.with_main_team`."""
 
     always_visible = ("email", "first_name", "last_name", "is_active")
+    name_fields = ("first_name", "last_name", "email")
+    """What a person's name is made of."""
     names_are_public = True
 
     class Meta:

@@ -46,6 +46,8 @@ from exports.writers.csv import plain
 from exports.writers.rows import Cell, rows_in
 from records import filters
 from records.models import Record
+from records.models.properties import FieldKey
+from records.reads import as_text
 
 MOST_IDS = 10_000
 FIRST_ROWS = 5
@@ -80,7 +82,7 @@ class Preview:
 
     count: int
     columns: tuple[Column, ...]
-    sensitive_fields: frozenset[str]
+    sensitive_fields: frozenset[FieldKey]
     approval_needed: bool
     because: str
     """A code; policy.approval gives it."""
@@ -105,7 +107,7 @@ class _Wish:
     ids: tuple[int, ...] | None
     rows: QuerySet[Record]
     columns: tuple[Column, ...]
-    sensitive_fields: frozenset[str]
+    sensitive_fields: frozenset[FieldKey]
     name: str
 
     def sha256(self, *more: object) -> str:
@@ -148,7 +150,7 @@ def first_rows(
     wish = _wish(person, model, query, ids, columns)
     first = wish.rows.order_by(*manifest.order(wish.rows)).values_list("pk", flat=True)
     rows = rows_in(model, wish.columns, person, list(first[:FIRST_ROWS])).rows
-    veiled = [tables.is_veiled(model, column, person) for column in wish.columns]
+    veiled = [tables.is_veiled(column, person) for column in wish.columns]
     return Sample(
         tuple(tables.headings(tables.frozen(wish.columns, wish.sensitive_fields), headers)),
         tuple(
@@ -223,7 +225,7 @@ def _freeze(
         name=wish.name,
         query=wish.query,
         columns=tables.frozen(wish.columns, wish.sensitive_fields),
-        sensitive_fields=sorted(wish.sensitive_fields),
+        sensitive_fields=as_text(wish.model, wish.sensitive_fields),
         has_sensitive=bool(wish.sensitive_fields),
         format=format,
         headers=headers,
@@ -286,7 +288,7 @@ def _the_same(found: ExportRequest, mark: str) -> ExportRequest:
 
 def _record_request(export: ExportRequest, chosen: Iterable[User]) -> None:
     """Log a request; of the query only its fields, since its values may be personal."""
-    used = filters.fields_used(tables.model_of(export.object), export.query)
+    model = tables.model_of(export.object)
     audit.record(
         "export.request",
         actor=export.requester,
@@ -296,7 +298,7 @@ def _record_request(export: ExportRequest, chosen: Iterable[User]) -> None:
             "object": export.object,
             "records": export.record_count,
             "columns": [column["name"] for column in export.columns],
-            "query_fields": sorted(used),
+            "query_fields": as_text(model, filters.reads_asked_for(model, export.query)),
             "sensitive_fields": export.sensitive_fields,
             "format": export.format,
             "headers": export.headers,

@@ -33,6 +33,7 @@ from exports.steps import S
 from records import filters
 from records.listing import canonical_query
 from records.models import Record
+from records.models.properties import sensitive_keys
 
 
 def export_tool(request: HttpRequest, model_admin: AccessModelAdmin) -> dict[str, Any] | None:
@@ -120,7 +121,7 @@ class Dialog:
         self.request, self.user, self.model = request, person(request), model
         self.query, self.ids = query, ids
         columns = tables.offered_columns(model, self.user)
-        flagged = tables.sensitive(model, columns, "")
+        flagged = sensitive_keys()
         self.offered = [
             Offered(c.name, c.label, tables.is_sensitive(c, flagged), c.label.split(":")[0])
             if c.relation
@@ -156,7 +157,7 @@ class Dialog:
         self.preview = operations.preview(
             actor=self.user, model=self.model, query=self.query, ids=self.ids, columns=names
         )
-        self.reason = REASONS[self.preview.because] if self.preview.approval_needed else ""
+        self.reason = self._reason() if self.preview.approval_needed else ""
         if names is None:
             return None
         if step in ("columns", "request"):
@@ -176,6 +177,15 @@ class Dialog:
             headers=self.form.cleaned_data["headers"],
         )
         return None
+
+    def _reason(self) -> str:
+        """Say why consent is needed, and which sensitive fields only the list itself reads (Q5)."""
+        said, found = REASONS[self.preview.because], self.preview
+        elsewhere = found.sensitive_fields.difference(*(c.reads for c in found.columns))
+        if found.because != "sensitive" or not elsewhere:
+            return said
+        fields = ", ".join(tables.called(self.model, sorted(elsewhere), self.user))
+        return f"{said} Its filters, search or order read sensitive fields: {fields}."
 
     # What is offered ----------------------------------------------------------------------------
 

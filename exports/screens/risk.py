@@ -30,9 +30,8 @@ from exports import tables
 from exports.models import ExportRecord, ExportRequest
 from exports.screens.log import log_address
 from exports.steps import S, in_words
-from records import filters
 from records.models import Record
-from records.models.properties import hidden_fields
+from records.reads import from_text
 
 LOOK_BACK = timedelta(days=90)
 FIRST_HOUR, LAST_HOUR = 7, 19
@@ -186,14 +185,12 @@ def _sensitive(export: ExportRequest, model: type[Record], reader: User) -> Figu
     label = "Sensitive data"
     if not export.sensitive_fields:
         return Figure("sensitive", label, "None", "No sensitive column, filter or order.")
-    # What only the query looks at has no column: it is named by its field.
-    hidden = hidden_fields(reader, model)
-    labels = {c.field: c.label for c in tables.table(model) if c.field not in hidden}
-    labels |= {c["name"]: c["label"] for c in tables.described(export.columns, model, reader)}
-    shown = [labels.get(name, filters.RESTRICTED_FIELD) for name in export.sensitive_fields]
+    flagged = from_text(model, export.sensitive_fields)
+    shown = tables.called(model, sorted(flagged), reader)
     inside = sum(column["sensitive"] for column in export.columns)
     detail = f"{_number(inside)} of {_number(len(export.columns))} columns"
-    detail += "; filters and order count too." if inside < len(shown) else "."
+    elsewhere = flagged - tables.reads_of(model, [column["name"] for column in export.columns])
+    detail += "; filters, search and order count too." if elsewhere else "."
     return Figure("sensitive", label, ", ".join(shown), detail, True, "#review-columns")
 
 

@@ -78,6 +78,8 @@ class Record(models.Model):
     stamps: ClassVar[tuple[str, ...]] = ("created_at", "created_by", "updated_at", "updated_by")
     always_visible: ClassVar[tuple[str, ...]] = (*owner_fields, *stamps)
     """Fields that cannot be view-restricted; only these may stand in `__str__` and ordering."""
+    name_fields: ClassVar[tuple[str, ...]] = ("name",)
+    """What `__str__` is made of, so that whoever writes a record's name knows what it reads."""
     search_fields: ClassVar[tuple[str, ...]]
     """What the search box looks in: names, all of them always visible."""
 
@@ -85,7 +87,8 @@ class Record(models.Model):
         abstract = True
 
     def __str__(self) -> str:
-        return str(getattr(self, "name", "") or f"{self._meta.verbose_name} {self.pk}")
+        said = " ".join(str(getattr(self, name)) for name in self.name_fields).strip()
+        return said or f"{self._meta.verbose_name} {self.pk}"
 
     @classmethod
     def access_rules(cls, person: Person, action: str) -> list[Rule]:

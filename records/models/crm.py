@@ -76,14 +76,12 @@ class Contact(Record):
 
     object_key = "contact"
     always_visible = ("first_name", "last_name", "email", "lifecycle", *Record.always_visible)
+    name_fields = ("first_name", "last_name")
     search_fields = ("first_name", "last_name", "email")
 
     class Meta:
         ordering = ("last_name", "first_name", "id")
         indexes = record_indexes("contact", "last_name", "first_name")
-
-    def __str__(self) -> str:
-        return f"{self.first_name} {self.last_name}".strip()
 
 
 class Deal(Record):
@@ -163,6 +161,7 @@ class Ticket(Record):
 
     object_key = "ticket"
     always_visible = ("subject", "stage", "opened", *Record.always_visible)
+    name_fields = ("subject",)
     search_fields = ("subject",)
 
     class Meta:
@@ -171,9 +170,6 @@ class Ticket(Record):
             *record_indexes("ticket", "subject"),
             models.Index(fields=["stage", "owner"], name="ticket_by_stage"),
         )
-
-    def __str__(self) -> str:
-        return self.subject
 
     @classmethod
     def access_rules(cls, person: Person, action: str) -> list[Rule]:

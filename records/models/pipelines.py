@@ -22,6 +22,7 @@ class Pipeline(models.Model):
     name = models.CharField(max_length=100)
 
     always_visible = ("object", "name")
+    name_fields = ("name",)
     names_are_public = True
 
     class Meta:
@@ -55,6 +56,7 @@ class Stage(models.Model):
     outcome = models.CharField(max_length=10, choices=Outcome.choices, default=Outcome.OPEN)
 
     always_visible = ("pipeline", "name", "position", "outcome")
+    name_fields = ("pipeline__name", "name")
     names_are_public = True
 
     class Meta:

@@ -8,7 +8,7 @@ disk: what is promised here is who gets to read a value, and that reading a veil
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NewType
 
 from django.conf import settings
 from django.db import models
@@ -21,6 +21,15 @@ from accounts.models import Team
 if TYPE_CHECKING:
     from accounts.access import Person
     from accounts.models import User
+
+
+FieldKey = NewType("FieldKey", str)
+"""A field of a kind of record: `company.name`."""
+
+
+def field_key(kind: str, name: str) -> FieldKey:
+    """Return how a field is named where several kinds of record meet."""
+    return FieldKey(f"{kind}.{name}")
 
 
 class Property(models.Model):
@@ -192,13 +201,24 @@ def veiled_fields(user: User, model: type[models.Model]) -> frozenset[str]:
     return restrictions(user, model).veiled
 
 
-def unasked_fields(user: User, model: type[models.Model]) -> frozenset[str]:
+def hidden_keys(user: User) -> frozenset[FieldKey]:
+    """Return the fields of every kind of record that do not exist for this person."""
+    found = access.noted(user, _all_restrictions)
+    return frozenset(field_key(kind, name) for kind in found for name in found[kind].hidden)
+
+
+def veiled_keys(user: User) -> frozenset[FieldKey]:
+    """Return the highly sensitive fields of every kind of record that this person may reveal."""
+    found = access.noted(user, _all_restrictions)
+    return frozenset(field_key(kind, name) for kind in found for name in found[kind].veiled)
+
+
+def unasked_keys(user: User) -> frozenset[FieldKey]:
     """Return the fields by which this person can neither filter nor sort: hidden and veiled ones.
 
     Which records match would tell their values (B6, leaks.md L8).
     """
-    found = restrictions(user, model)
-    return found.hidden | found.veiled
+    return hidden_keys(user) | veiled_keys(user)
 
 
 def sensitive_fields(object_key: str) -> frozenset[str]:
@@ -206,3 +226,9 @@ def sensitive_fields(object_key: str) -> frozenset[str]:
     return frozenset(
         Property.objects.filter(object=object_key, sensitive=True).values_list("name", flat=True)
     )
+
+
+def sensitive_keys() -> frozenset[FieldKey]:
+    """Return the sensitive fields of every kind of record, as they are flagged now."""
+    flagged = Property.objects.filter(sensitive=True).values_list("object", "name")
+    return frozenset(field_key(kind, name) for kind, name in flagged)

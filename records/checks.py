@@ -1,0 +1,64 @@
+"""Mistakes in what filters, search and orders declare, found at start-up (Q5, L13, L16)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.core.checks import CheckMessage, Error, register
+from django.core.exceptions import FieldDoesNotExist
+
+from records import filters
+from records.filter_sets import FILTERSETS
+from records.models import Record
+from records.reads import fields_on
+
+
+@register()
+def filters_declare_what_they_read(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Every filter says which fields it reads: by that alone it is hidden or sensitive."""
+    return [
+        Error(
+            f"The filter “{name}” of {model._meta.verbose_name_plural} does not declare what it "
+            "reads.",
+            hint="Wrap it in `reading(filter, paths)`, with every field that the answer hangs on.",
+            id="records.E001",
+        )
+        for model, filterset in FILTERSETS.items()
+        for name in filterset.base_filters
+        if not _declares(model, name)
+    ]
+
+
+def _declares(model: type[Record], name: str) -> bool:
+    try:
+        return bool(filters.reads_of_filter(model, name))
+    except (AttributeError, FieldDoesNotExist):
+        return False
+
+
+@register()
+def names_search_and_order_read_what_nobody_hides(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    """What is on every page reads always-visible fields alone: names, search box, first order."""
+    return [
+        Error(
+            f"{what} of {model._meta.verbose_name_plural} reads fields that may be hidden from "
+            f"people: {', '.join(sorted(open_to_few))}.",
+            hint="Leave them out, or declare them in `always_visible`.",
+            id="records.E002",
+        )
+        for model in FILTERSETS
+        for what, read in _on_every_page(model)
+        if (open_to_few := read - fields_on(model, *model.always_visible, "pk"))
+    ]
+
+
+def _on_every_page(model: type[Record]) -> Iterator[tuple[str, frozenset[str]]]:
+    yield "The name", fields_on(model, *model.name_fields)
+    yield "The search box", filters.reads_of_search(model)
+    yield "The first order", filters.reads_of_order(model, "")
