@@ -238,9 +238,11 @@ def _back_to_pending(
     is needed now. Conditions go with the decision they were part of: whoever decides anew sets
     their own.
     """
-    names = {column["name"] for column in export.columns}
-    visible = tables.permitted_columns(_model(export), requester)
-    columns = [column for column in visible if column.name in names]
+    visible = {
+        column.name: column for column in tables.permitted_columns(_model(export), requester)
+    }
+    # In the order of the file, which was asked for.
+    columns = [visible[each["name"]] for each in export.columns if each["name"] in visible]
     flagged = tables.sensitive(_model(export), columns, export.query)
     frozen = manifest.with_columns(export, tables.frozen(columns, flagged))
     transition(
