@@ -139,13 +139,15 @@ def one_at_a_time(person: User) -> None:
     list(rows.order_by().values("pk"))
 
 
-def next_possible(person: User, besides: ExportRequest) -> datetime | None:
-    """Return when this person may ask again, None where it is now; after `one_at_a_time` (E37).
+def next_possible(person: User) -> datetime | None:
+    """Return when this person may ask again, None where it is now (E37).
+
+    Where a request is made by the answer, ask `one_at_a_time` first.
 
     Every request of the last 24 hours counts, whatever became of it.
     """
     asked = ExportRequest.objects.filter(requester=person, requested_at__gt=timezone.now() - DAY)
-    times = asked.exclude(pk=besides.pk).order_by("-requested_at")
+    times = asked.order_by("-requested_at")
     oldest = times.values_list("requested_at", flat=True)[MOST_A_DAY - 1 : MOST_A_DAY].first()
     return oldest and oldest + DAY
 

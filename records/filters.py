@@ -13,9 +13,10 @@ from typing import Any, TypeVar
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import QueryDict
 
+from accounts.keys import is_key
 from accounts.models import User
 from records.filter_sets import FILTERSETS, RecordFilterSet
 from records.models import Record
@@ -132,14 +133,17 @@ def parameter_names(model: type[Record], user: User) -> list[str]:
 
 
 def may_still_ask(model: type[Record], query: str, *, user: User) -> bool:
-    """Tell whether this person may read now what a query of theirs reads.
+    """Tell whether this person could ask now what they asked, of what there was then.
 
-    Its values are not looked at again: the company that deals were filtered by may be gone.
+    A company that deals were filtered by may be deleted since; one out of their reach is a no.
     """
     data = QueryDict(query)
     try:
         _check_names(model, data, user)
         _check_order(model, data.get(ORDER, ""), user)
+        if _filters_by(data):
+            filterset = bound(model, data, model._default_manager.none(), user=user)
+            _check_values(filterset, but_for_what_is_gone=True)
     except BadQuery:
         return False
     return True
@@ -313,16 +317,29 @@ def _check_order(model: type[Record], order: str, user: User) -> None:
         raise BadQuery
 
 
-def _check_values(filterset: RecordFilterSet) -> None:
+def _check_values(filterset: RecordFilterSet, *, but_for_what_is_gone: bool = False) -> None:
     if filterset.is_valid():
         return
     for name, errors in filterset.form.errors.as_data().items():
         field = filterset.form.fields.get(name)
         for error in errors:
+            if but_for_what_is_gone and _is_gone(field, filterset.form.data.get(name)):
+                continue
             if isinstance(field, forms.ModelChoiceField) or error.code == "invalid_choice":
                 raise BadQuery
             label = field.label if field else name
             raise InvalidValue(f"{label}: {_sentence(error)}")
+
+
+def _is_gone(field: forms.Field | None, key: Any) -> bool:
+    """Tell whether a filter names a row that nobody has any more: deleted, or in the bin."""
+    if not isinstance(field, forms.ModelChoiceField) or not is_key(str(key)):
+        return False
+    named: type[Model] = field.queryset.model  # type: ignore[union-attr]  # a filter always has one
+    rows = named._base_manager.filter(pk=key)
+    if issubclass(named, Record):
+        rows = rows.filter(deleted_at__isnull=True)
+    return not rows.exists()
 
 
 def _sentence(error: ValidationError) -> str:

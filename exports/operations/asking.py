@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -53,6 +54,11 @@ MOST_IDS = 10_000
 FIRST_ROWS = 5
 LONGEST_SHOWN = 60
 DOTS = "••••"
+NOTHING = "There is no record to export. Change the filter or the choice."
+NOBODY_DECIDES = (
+    "This export needs approval, and there is nobody who could give it. Ask a super admin to make "
+    "somebody an export approver."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,8 @@ class Preview:
     approval_needed: bool
     because: str
     """A code; policy.approval gives it."""
+    refusal: str
+    """Why it could not be asked for now whatever else is filled in; empty where it can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +138,21 @@ def preview(
     wish = _wish(person, model, query, ids, columns)
     count = wish.rows.order_by().count()
     needed, because = approval(person, count, wish.sensitive_fields)
-    return Preview(count, wish.columns, wish.sensitive_fields, needed, because)
+    refusal = why_not_again(person)
+    if not refusal and needed and not approvers_for(person).exists():
+        refusal = NOBODY_DECIDES
+    return Preview(count, wish.columns, wish.sensitive_fields, needed, because, refusal)
+
+
+def why_not_again(person: User) -> str:
+    """Return why this person may not ask for another export yet; empty where they may (E37)."""
+    if not (again := next_possible(person)):
+        return ""
+    when = date_format(timezone.localtime(again), "j F, H:i")
+    return (
+        f"You asked for {MOST_A_DAY} exports in the last 24 hours, which is as many as one "
+        f"person may. The next one is possible on {when}."
+    )
 
 
 def first_rows(
@@ -184,10 +206,12 @@ def request_export(
     `ids` are ticked rows; they are narrowed by the query and by permission, never widened.
     `columns` may name associated ones (`company.domain`). A `token` asks for one export however
     often it is sent: whoever comes second, on whatever machine, gets the export of the first.
-    `TooManyExports` where the person asked for as many as a day may have (E37).
+    `TooManyExports` where the person asked for as many as a day may have (E37). All that can be
+    refused is, before the records are laid down, which may take a while.
     """
     try:
         with one_step("export.request", actor) as person:
+            one_at_a_time(person)
             wish = _wish(person, model, query, ids, columns)
             if format not in FORMATS:
                 raise InvalidRequest(f"Choose a format that is offered: {', '.join(FORMATS)}.")
@@ -197,7 +221,8 @@ def request_export(
             mark = wish.sha256(format, headers, told, words(message))
             if found := _asked_before(person, token):
                 return _the_same(found, mark)
-            export = _freeze(person, wish, format, headers, token, mark, told, message)
+            expected = _check_can_start(person, wish, told)
+            export = _freeze(person, wish, expected, format, headers, token, mark, told, message)
     except IntegrityError:
         # Both came at the same moment; the database let one through.
         if found := _asked_before(actor, token):
@@ -206,10 +231,35 @@ def request_export(
     return export
 
 
+class _Expected(NamedTuple):
+    """How many records a request is going to have, and whether it needs consent for a reason."""
+
+    records: int
+    approval_needed: bool
+    because: str
+
+
+def _check_can_start(person: User, wish: _Wish, approvers: Collection[int]) -> _Expected:
+    """Raise where no request may come of it: too many, nothing in it, nobody who could decide.
+
+    After `one_at_a_time`.
+    """
+    if refusal := why_not_again(person):
+        raise TooManyExports(refusal)
+    count = wish.rows.order_by().count()
+    if not count:
+        raise NothingToExport(NOTHING)
+    needed, because = approval(person, count, wish.sensitive_fields)
+    if needed:
+        _approvers(person, approvers)
+    return _Expected(count, needed, because)
+
+
 @transaction.atomic
 def _freeze(
     person: User,
     wish: _Wish,
+    expected: _Expected,
     format: str,
     headers: str,
     token: UUID | None,
@@ -240,15 +290,10 @@ def _freeze(
     )
     count = manifest.freeze(wish.rows, export)
     if not count:
-        raise NothingToExport("There is no record to export. Change the filter or the choice.")
-    one_at_a_time(person)
-    if again := next_possible(person, besides=export):
-        when = date_format(timezone.localtime(again), "j F, H:i")
-        raise TooManyExports(
-            f"You asked for {MOST_A_DAY} exports in the last 24 hours, which is as many as one "
-            f"person may. The next one is possible on {when}."
-        )
-    needed, because = approval(person, count, wish.sensitive_fields)
+        raise NothingToExport(NOTHING)
+    _, needed, because = expected
+    if count != expected.records:  # records came or went meanwhile
+        needed, because = approval(person, count, wish.sensitive_fields)
     wanted = _approvers(person, approvers) if needed else []
     chosen = with_delegates(wanted, person) if needed else []
     export.chosen.set(wanted)
@@ -370,9 +415,12 @@ def _columns(person: User, model: type[Record], names: Sequence[str] | None) -> 
 
 
 def _approvers(requester: User, wanted: Collection[int]) -> list[User]:
-    chosen = list(approvers_for(requester).filter(pk__in=wanted))
+    allowed = approvers_for(requester)
+    chosen = list(allowed.filter(pk__in=wanted))
     if len(chosen) < len(wanted):
         raise ApproversNeeded("Somebody you chose may not decide on it. Choose approvers again.")
+    if not chosen and not allowed.exists():
+        raise ApproversNeeded(NOBODY_DECIDES)
     if not chosen:
         raise ApproversNeeded(
             "This export needs approval. Choose at least one approver who will be told."

@@ -199,9 +199,9 @@ def _check_seen(export: ExportRequest, person: User, version: int, manifest: str
 
 
 def still_valid(export: ExportRequest) -> bool:
-    """Tell whether the requester may read now what they asked with (Q9); rows are asked later.
+    """Tell whether the requester could make this request now (Q9); rows are asked later.
 
-    Which records the filter found is frozen, so a filter by a record that is gone ends nothing.
+    Which records there were is frozen, so that a filter by a record deleted since ends nothing.
     """
     requester = User.objects.get(pk=export.requester_id)
     model = tables.model_of(export.object)

@@ -165,7 +165,8 @@ class Dialog:
                 if answer := self._ask():
                     return answer
             else:
-                self.second = True
+                # Sent twice, the second page leads to what the first one asked for.
+                self.second = step == "request" or not self.preview.refusal
         if step == "request" and self.second and (answer := self._ask_for_consent()):
             return answer
         self.sample = operations.first_rows(
@@ -309,7 +310,8 @@ class Dialog:
                 **consent,
             )
         except ExportError as refusal:
-            messages.error(self.request, str(refusal))
+            if str(refusal) != self.preview.refusal:  # which the page says already
+                messages.error(self.request, str(refusal))
             return None
         if export.status == S.PENDING:
             messages.success(self.request, "Requested. You are told when somebody has decided.")
