@@ -5,33 +5,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import connections
 
-from accounts.protection import is_protected
+from accounts.protection import is_protected, protected
 
 
 @register(Tags.database)
-def audit_log_is_protected(
+def append_only_tables_are_protected(
     app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """The audit log's triggers are in place wherever its table is (B12)."""
-    from accounts.models import AuditEvent
-
-    table = AuditEvent._meta.db_table
+    """The triggers of every append-only table are in place wherever the table is (B12)."""
     errors: list[CheckMessage] = []
     for alias in databases or ():
         connection = connections[alias]
-        if table in connection.introspection.table_names() and not is_protected(connection, table):
-            errors.append(
-                Error(
-                    f"The audit log ({table}) is not protected against changes.",
-                    hint="A migration rebuilt the table: end it with ProtectTable('AuditEvent').",
-                    id="accounts.E001",
+        there = connection.introspection.table_names()
+        for model in map(apps.get_model, protected):
+            table = model._meta.db_table
+            if table in there and not is_protected(connection, table):
+                errors.append(
+                    Error(
+                        f"The table {table} is not protected against changes.",
+                        hint="A migration rebuilt it: end that migration with "
+                        f"ProtectTable('{model.__name__}').",
+                        id="accounts.E001",
+                    )
                 )
-            )
     return errors
 
 
