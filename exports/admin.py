@@ -185,7 +185,6 @@ class ExportRequestAdmin(AccessModelAdmin):
                 export,
                 actor=person(request),
                 version=whole_number(request.POST.get("version")),
-                manifest=request.POST.get("manifest", ""),
                 note=request.POST.get("note", ""),
                 conditions=posted_conditions(request.POST, export),
             )
@@ -199,7 +198,6 @@ class ExportRequestAdmin(AccessModelAdmin):
                 export,
                 actor=person(request),
                 version=whole_number(request.POST.get("version")),
-                manifest=request.POST.get("manifest", ""),
                 note=request.POST.get("note", ""),
             )
             return f"Rejected. {export.requester} reads your reason."

@@ -15,6 +15,7 @@ class ExportsConfig(AppConfig):
         from accounts.modeladmin import AccessModelAdmin
         from accounts.operations import on_leaving, on_permissions_changing
         from exports import checks  # noqa: F401  # importing the checks registers them
+        from accounts.protection import protected
         from exports.operations import end_with_requester
         from exports.policy import on_permissions_changing as leaving_somebody_to_decide
         from exports.screens.dialog import export_ticked, export_tool
@@ -31,6 +32,7 @@ class ExportsConfig(AppConfig):
                 "delegation": "Stand-in for an approver",
             }
         )
+        protected.append("exports.FrozenRequest")
         shown_data.append(without_hidden_columns)
         on_leaving.append(end_with_requester)
         on_permissions_changing.append(leaving_somebody_to_decide)

@@ -14,6 +14,7 @@ from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 from django.db import DatabaseError, transaction
 from django.db.models import F, Max, OuterRef, Q, Subquery
@@ -176,7 +177,7 @@ def _narrow(export: ExportRequest, hidden: set[str]) -> bool:
     if not left:
         cancel_revoked(export)
         return False
-    frozen = manifest.with_columns(export, left)
+    frozen = manifest.write_frozen(export, columns=left)
     transition(
         export,
         actor=SYSTEM,
@@ -184,11 +185,8 @@ def _narrow(export: ExportRequest, hidden: set[str]) -> bool:
         to=S.PROCESSING,
         from_=[S.PROCESSING],
         where=mine(export),
-        data={
-            "columns_left_out": len(hidden),
-            "manifest_sha256": frozen["manifest_sha256"],
-        },
-        **frozen,
+        data={"columns_left_out": len(hidden), "manifest_digest": frozen.digest},
+        columns=left,
     )
     return True
 
@@ -244,7 +242,14 @@ def _back_to_pending(
     # In the order of the file, which was asked for.
     columns = [visible[each["name"]] for each in export.columns if each["name"] in visible]
     flagged = tables.sensitive(_model(export), columns, export.query)
-    frozen = manifest.with_columns(export, tables.frozen(columns, flagged))
+    described: dict[str, Any] = {
+        "approval_needed": True,
+        "because": because,
+        "columns": tables.frozen(columns, flagged),
+        "sensitive_fields": as_text(_model(export), flagged),
+        "has_sensitive": bool(flagged),
+    }
+    frozen = manifest.write_frozen(export, **described)
     transition(
         export,
         actor=SYSTEM,
@@ -255,13 +260,9 @@ def _back_to_pending(
         data={
             "reason": reason,
             "decided_by": export.decided_by_id,
-            "manifest_sha256": frozen["manifest_sha256"],
+            "manifest_digest": frozen.digest,
         },
-        approval_needed=True,
-        because=because,
-        **frozen,
-        sensitive_fields=as_text(_model(export), flagged),
-        has_sensitive=bool(flagged),
+        **described,
         decided_by=None,
         decided_at=None,
         decision_note="",
@@ -306,9 +307,7 @@ def _fail(export: ExportRequest) -> None:
 @transaction.atomic
 def _fail_tampered(export: ExportRequest) -> None:
     """End an export that is not what was asked for and decided on any more (B10)."""
-    logger.error(
-        "Export %s is not what was frozen, by its hash or the log's; it is not run.", export.pk
-    )
+    logger.error("Export %s is not what was frozen any more; it is not run.", export.pk)
     transition(
         export,
         actor=SYSTEM,

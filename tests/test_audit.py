@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from django.apps import apps
 from django.core.checks import run_checks
 from django.db import DatabaseError, connection, transaction
 from django.test import Client
@@ -11,30 +14,35 @@ from pytest_django import Settings
 from accounts import audit
 from accounts.audit import System
 from accounts.models import AuditEvent, AuditText
-from accounts.protection import is_protected, protect, unprotect
+from accounts.protection import is_protected, protect, protected, unprotect
+from exports.models import FrozenRequest
 from records import operations
 from tests.company import TinyCompany
+from tests.exports_kit import pending
 
 TABLE = "accounts_auditevent"
 
+COLUMNS = {TABLE: "action", FrozenRequest._meta.db_table: "digest"}
+"""Every append-only table, with a column to forge."""
+
 ATTACKS = {
-    "update": f"UPDATE {TABLE} SET action = 'forged'",
-    "delete": f"DELETE FROM {TABLE}",
-    "delete one": f"DELETE FROM {TABLE} WHERE id = (SELECT max(id) FROM {TABLE})",
-    "no-op update": f"UPDATE {TABLE} SET action = action",
+    "update": "UPDATE {table} SET {column} = 'forged'",
+    "delete": "DELETE FROM {table}",
+    "delete one": "DELETE FROM {table} WHERE id = (SELECT max(id) FROM {table})",
+    "no-op update": "UPDATE {table} SET {column} = {column}",
 }
 ATTACKS_BY_VENDOR = {
     "sqlite": {
-        "replace": f"REPLACE INTO {TABLE} SELECT * FROM {TABLE}",
-        "insert or replace": f"INSERT OR REPLACE INTO {TABLE} SELECT * FROM {TABLE}",
-        "upsert": f"INSERT INTO {TABLE} SELECT * FROM {TABLE} WHERE true "
-        "ON CONFLICT (id) DO UPDATE SET action = 'forged'",
+        "replace": "REPLACE INTO {table} SELECT * FROM {table}",
+        "insert or replace": "INSERT OR REPLACE INTO {table} SELECT * FROM {table}",
+        "upsert": "INSERT INTO {table} SELECT * FROM {table} WHERE true "
+        "ON CONFLICT (id) DO UPDATE SET {column} = 'forged'",
     },
     "postgresql": {
-        "truncate": f"TRUNCATE {TABLE} CASCADE",
-        "replica role": f"SET LOCAL session_replication_role = replica; DELETE FROM {TABLE}",
-        "upsert": f"INSERT INTO {TABLE} SELECT * FROM {TABLE} "
-        "ON CONFLICT (id) DO UPDATE SET action = 'forged'",
+        "truncate": "TRUNCATE {table} CASCADE",
+        "replica role": "SET LOCAL session_replication_role = replica; DELETE FROM {table}",
+        "upsert": "INSERT INTO {table} SELECT * FROM {table} "
+        "ON CONFLICT (id) DO UPDATE SET {column} = 'forged'",
     },
 }
 ATTACKS |= ATTACKS_BY_VENDOR[connection.vendor]
@@ -46,26 +54,46 @@ def event(c: TinyCompany) -> AuditEvent:
         return audit.record("test.event", actor=c.sam, data={"b": 1, "a": [2]}, text="Because.")
 
 
-@pytest.mark.parametrize("attack", ATTACKS)
-def test_the_database_refuses_to_change_the_log(event: AuditEvent, attack: str) -> None:
-    before = list(AuditEvent.objects.order_by("id").values())
-    with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(ATTACKS[attack])
-    assert list(AuditEvent.objects.order_by("id").values()) == before
-
-
-def test_attacks_would_succeed_without_the_protection(event: AuditEvent) -> None:
-    """Negative control: the refusals above come from the triggers."""
-    connection.check_constraints()  # PostgreSQL alters no table that has checks outstanding
-    unprotect(connection, TABLE)
-    assert not is_protected(connection, TABLE)
-    assert "accounts.E001" in [message.id for message in run_checks(databases=["default"])]
+def all_rows(table: str) -> list[Any]:
     with connection.cursor() as cursor:
-        cursor.execute(ATTACKS["update"])
-    assert AuditEvent.objects.get(pk=event.pk).action == "forged"
+        cursor.execute(f"SELECT * FROM {table} ORDER BY id")
+        return list(cursor.fetchall())
+
+
+def test_every_protected_table_is_attacked() -> None:
+    assert {apps.get_model(label)._meta.db_table for label in protected} == set(COLUMNS)
+
+
+@pytest.mark.parametrize("table", COLUMNS)
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_the_database_refuses_to_change_an_append_only_table(
+    c: TinyCompany, event: AuditEvent, attack: str, table: str
+) -> None:
+    pending(c.rita, c.sue)
+    before = all_rows(table)
+    assert before
+    with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(ATTACKS[attack].format(table=table, column=COLUMNS[table]))
+    assert all_rows(table) == before
+
+
+@pytest.mark.parametrize("table", COLUMNS)
+def test_attacks_would_succeed_without_the_protection(
+    c: TinyCompany, event: AuditEvent, table: str
+) -> None:
+    """Negative control: the refusals above come from the triggers."""
+    pending(c.rita, c.sue)
+    connection.check_constraints()  # PostgreSQL alters no table that has checks outstanding
+    unprotect(connection, table)
+    assert not is_protected(connection, table)
+    assert "accounts.E001" in [message.id for message in run_checks(databases=["default"])]
+    before = all_rows(table)
+    with connection.cursor() as cursor:
+        cursor.execute(ATTACKS["update"].format(table=table, column=COLUMNS[table]))
+    assert all_rows(table) != before
     connection.check_constraints()
-    protect(connection, TABLE)
-    assert is_protected(connection, TABLE)
+    protect(connection, table)
+    assert is_protected(connection, table)
     assert "accounts.E001" not in [m.id for m in run_checks(databases=["default"])]
 
 

@@ -206,23 +206,40 @@ def test_file_is_closed_where_an_associated_column_was_hidden(
 # --- What is frozen, and its hash (B10) -----------------------------------------------------------
 
 
-def canonical(export: ExportRequest) -> bytes:
-    """Return what is hashed, as the documentation says, made without the product's function."""
+def canonical(export: ExportRequest) -> str:
+    """Return the digest as the documentation says, made without the product's function."""
+    last = export.frozen.order_by("id").last()
+    assert last is not None
+    assert last.form == 2
     ids = ExportRecord.objects.filter(export=export).order_by("position")
-    return json.dumps(
-        {
-            "object": export.object,
-            "query": export.query,
-            "columns": export.columns,
-            "count": export.record_count,
-            "format": export.format,
-            "headers": export.headers,
-            "records": list(ids.values_list("record_id", flat=True)),
-        },
-        sort_keys=True,
-        separators=(",", ":"),
-        ensure_ascii=False,
-    ).encode()
+    request = {
+        "object": export.object,
+        "query": export.query,
+        "columns": export.columns,
+        "count": export.record_count,
+        "format": export.format,
+        "headers": export.headers,
+        "name": export.name,
+        "requester": export.requester_id,
+        "approval_needed": export.approval_needed,
+        "because": export.because,
+        "sensitive_fields": export.sensitive_fields,
+        "has_sensitive": export.has_sensitive,
+        "lapse_days": export.lapse_days,
+        "file_days": export.file_days,
+        "most_downloads": export.most_downloads,
+        "salt": last.salt,
+    }
+    records = list(ids.values_list("record_id", flat=True))
+    head, tail = (
+        json.dumps(part, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        for part in (request, records)
+    )
+    return hashlib.sha256(f'{{"request":{head},"records":{tail}}}'.encode()).hexdigest()
+
+
+def frozen_digest(export: ExportRequest) -> str:
+    return str(export.frozen.order_by("id").values_list("digest", flat=True).last())
 
 
 @pytest.mark.parametrize(
@@ -235,13 +252,28 @@ def test_hash_is_over_all_that_was_frozen_and_in_the_log(
     if "ids" in wish:
         wish = {**wish, "ids": [c.deals["ritas"].pk]}
     export = ask(c.rita, **wish)
-    assert export.manifest_sha256 == hashlib.sha256(canonical(export)).hexdigest()
+    assert frozen_digest(export) == canonical(export)
     event = AuditEvent.objects.get(action="export.request")
-    assert event.data["manifest_sha256"] == export.manifest_sha256
+    assert event.data["manifest_digest"] == canonical(export)
+    # Another salt each time: what is the same has not the same digest.
+    assert frozen_digest(ask(c.rita, **wish)) != canonical(export)
 
 
 REQUEST, RECORD = ExportRequest._meta.db_table, ExportRecord._meta.db_table
 CHANGES = {
+    "another requester": f"UPDATE {REQUEST} SET requester_id = "
+    "(SELECT id FROM accounts_user WHERE email = 'nora@example.com') WHERE 0 <> %s AND id = %s",
+    "another name": f"UPDATE {REQUEST} SET name = 'Mine' WHERE 0 <> %s AND id = %s",
+    "another kind": f"UPDATE {REQUEST} SET object = 'contact' WHERE 0 <> %s AND id = %s",
+    "no columns": f"UPDATE {REQUEST} SET columns = '[]' WHERE 0 <> %s AND id = %s",
+    "no need of consent": f"UPDATE {REQUEST} SET approval_needed = false WHERE 0 <> %s AND id = %s",
+    "another reason": f"UPDATE {REQUEST} SET because = 'exempt' WHERE 0 <> %s AND id = %s",
+    "something sensitive": f"UPDATE {REQUEST} SET has_sensitive = true WHERE 0 <> %s AND id = %s",
+    "known as sensitive": f"UPDATE {REQUEST} SET sensitive_fields = '[\"amount\"]' "
+    "WHERE 0 <> %s AND id = %s",
+    "more days": f"UPDATE {REQUEST} SET file_days = 30 WHERE 0 <> %s AND id = %s",
+    "a later lapse": f"UPDATE {REQUEST} SET lapse_days = 90 WHERE 0 <> %s AND id = %s",
+    "more downloads": f"UPDATE {REQUEST} SET most_downloads = 99 WHERE 0 <> %s AND id = %s",
     "another record": f"UPDATE {RECORD} SET record_id = %s WHERE export_id = %s AND position = 1",
     "a record less": f"DELETE FROM {RECORD} WHERE record_id <> %s AND export_id = %s",
     "another order": f"UPDATE {RECORD} SET position = position + 500 + 0 * %s "
@@ -250,7 +282,6 @@ CHANGES = {
     "another format": f"UPDATE {REQUEST} SET format = 'xlsx' WHERE 0 <> %s AND id = %s",
     "names above": f"UPDATE {REQUEST} SET headers = 'names' WHERE 0 <> %s AND id = %s",
     "another count": f"UPDATE {REQUEST} SET record_count = 1 WHERE 0 <> %s AND id = %s",
-    "no hash": f"UPDATE {REQUEST} SET manifest_sha256 = '' WHERE 0 <> %s AND id = %s",
 }
 
 
@@ -267,7 +298,9 @@ def test_request_changed_outside_the_product_is_never_run(c: TinyCompany, change
     assert "changed outside the product" in export.ended_because
     assert (export.file_name, export.lease_until, files()) == ("", None, [control.file_name])
     assert events(export)[-2:] == ["export.claim", "export.fail"]
-    told = Notice.objects.filter(user=c.rita, text__contains="changed outside the product")
+    told = Notice.objects.filter(
+        user=export.requester, text__contains="changed outside the product"
+    )
     assert told.count() == 1
 
 
@@ -281,20 +314,45 @@ def test_column_changed_outside_the_product_is_never_written(c: TinyCompany, wha
     assert (export.status, files()) == ("failed", [])
 
 
-@pytest.mark.parametrize("what", ["a hash that fits", "the request of another"])
-def test_hash_that_the_log_does_not_know_runs_nothing(c: TinyCompany, what: str) -> None:
+# What the digest of a request does not hold, and why.
+NOT_FROZEN = {
+    "id": "its frozen rows name it",
+    "token": "of the page it was asked from",
+    "wish_sha256": "of the page it was asked from",
+    "status": "what moves it on; nothing leaves without a decider, by constraint",
+    "requested_at": "counts towards limits of later requests; the log has it too",
+    "message": "words of a person, which may be erased",
+    "decided_by_id": "a decision; the log has it too",
+    "decided_at": "a decision; the log has it too",
+    "decision_note": "words of a person, which may be erased",
+    "conditions": "a decision; the log has it too",
+    "waits_again_because": "for people to read",
+    "waits_again_since": "when it lapses, before anybody decided",
+    "reminders": "before anybody decided",
+    "version": "what moves it on",
+    **dict.fromkeys(
+        ("worker", "attempt", "lease_until", "tries", "claimed_at", "rows_written"), "of the job"
+    ),
+    **dict.fromkeys(
+        ("ended_at", "ended_because", "delivered_count", "file_name", "file_size", "sha256"),
+        "of its end, which comes later",
+    ),
+    "expires_at": "of its end, which comes later",
+}
+
+
+def test_every_column_of_a_request_is_frozen_or_said_why_not() -> None:
+    columns = {field.attname for field in ExportRequest._meta.concrete_fields}
+    held = {re.search(r"SET (\w+)", change)[1] for change in CHANGES.values() if REQUEST in change}
+    assert held | set(NOT_FROZEN) == columns
+    assert not held & set(NOT_FROZEN)
+
+
+def test_request_that_was_never_frozen_runs_nothing(c: TinyCompany) -> None:
     export = approved(c.rita, c.sue, columns=["id", "product"])
-    if what == "a hash that fits":
-        export.columns[1]["name"] = "amount"
-        export.manifest_sha256 = manifest.digest(export)
-        export.save()
-    else:  # as somebody with a database of rows and no log would write it
-        export.pk, export.token = None, None
-        export.record_count = 0
-        export.manifest_sha256 = ""
-        export.save(force_insert=True)
-        export.manifest_sha256 = manifest.digest(export)
-        export.save()
+    # As somebody with a database of rows would write it.
+    export.pk, export.token = None, None
+    export.save(force_insert=True)
     worker.run_once()
     export.refresh_from_db()
     assert (export.status, export.file_name) == ("failed", "")
@@ -305,13 +363,13 @@ def test_hash_follows_what_the_product_itself_changes(c: TinyCompany) -> None:
     set_policy(on=False)
     narrowed = ask(c.rita, columns=["id", "amount"])
     again = approved(c.rita, c.sue, columns=["id", "amount"])
-    before = {each.pk: each.manifest_sha256 for each in (narrowed, again)}
+    before = {each.pk: frozen_digest(each) for each in (narrowed, again)}
     Property.objects.create(object="deal", name="amount", access="super_admins")
     worker.run_once()
     for export in (narrowed, again):
         export.refresh_from_db()
-        assert export.manifest_sha256 == hashlib.sha256(canonical(export)).hexdigest()
-        assert export.manifest_sha256 != before[export.pk]
+        assert frozen_digest(export) == canonical(export) != before[export.pk]
+        assert [each.columns for each in export.frozen.order_by("id")] == [["id", "amount"], ["id"]]
     assert (narrowed.status, again.status) == ("completed", "pending")
     operations.approve(again, actor=c.sue, version=again.version)
     worker.run_once()
@@ -323,8 +381,8 @@ def test_hashing_takes_one_query_whatever_the_number_of_records(c: TinyCompany) 
     DealFactory.create_batch(30, owner=c.rita, stage=c.stages["open"])
     export = ask(c.rita)
     with CaptureQueriesContext(connection) as queries:
-        assert manifest.digest(export) == export.manifest_sha256
-    assert len(queries) == 1
+        assert manifest.is_as_frozen(export)
+    assert len(queries) == 2  # what was frozen, and the ids
 
 
 # --- Asking once, however often it is sent (R117) -------------------------------------------------

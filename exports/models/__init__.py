@@ -1,7 +1,13 @@
 """What is kept of exports: the account's settings, requests with their manifests, downloads."""
 
 from exports.models.policy import Delegation, ExportPolicy, ExportProfile, LargeExportAlert
-from exports.models.requests import Download, ExportRecord, ExportRelated, ExportRequest
+from exports.models.requests import (
+    Download,
+    ExportRecord,
+    ExportRelated,
+    ExportRequest,
+    FrozenRequest,
+)
 
 __all__ = [
     "Delegation",
@@ -11,5 +17,6 @@ __all__ = [
     "ExportRecord",
     "ExportRelated",
     "ExportRequest",
+    "FrozenRequest",
     "LargeExportAlert",
 ]

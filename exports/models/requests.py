@@ -90,9 +90,6 @@ class ExportRequest(Lease):
     because = models.CharField(
         max_length=20, blank=True, help_text="Code of why approval was needed, or was not."
     )
-    manifest_sha256 = models.CharField(
-        max_length=64, blank=True, help_text="Over all that was frozen: see writers/manifest.py."
-    )
     token = models.UUIDField(
         null=True, help_text="Drawn with the dialog: sending it twice asks for one export."
     )
@@ -255,6 +252,35 @@ class ExportRequest(Lease):
                 "the permission View everybody's exports covers the whole log",
             ),
         ]
+
+
+class FrozenRequest(models.Model):
+    """What a request was when it was frozen: a row for each time, the last one holds (B10, B12).
+
+    A request is frozen when it is made, and again when the product itself changes its columns.
+    The database refuses UPDATE, DELETE and TRUNCATE on this table (accounts/protection.py), so that
+    whoever changes a request's row is noticed. The audit log tells the digest too, as evidence.
+    """
+
+    export = models.ForeignKey(ExportRequest, models.PROTECT, related_name="frozen")
+    at = models.DateTimeField(default=timezone.now)
+    columns = models.JSONField(default=list, help_text="Names of the columns, in order.")
+    form = models.PositiveSmallIntegerField(
+        help_text="Which form the digest has: see writers/manifest.py."
+    )
+    salt = models.CharField(
+        max_length=32,
+        help_text="Drawn by chance. Without it, whoever reads a digest could try values.",
+    )
+    digest = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(condition=~Q(salt=""), name="frozen_request_is_salted"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.export_id} at {self.at}"
 
 
 class ExportRecord(models.Model):

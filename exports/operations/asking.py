@@ -267,7 +267,7 @@ def _freeze(
     approvers: Collection[int],
     message: str,
 ) -> ExportRequest:
-    """Write a request down with its records, its hash and its event, and tell the approvers."""
+    """Write a request down with its records, its digest and its event, and tell the approvers."""
     rules = current()
     export = ExportRequest.objects.create(
         requester=person,
@@ -301,11 +301,8 @@ def _freeze(
     # Not a transition: until the commit nobody else sees the request.
     export.record_count, export.approval_needed, export.because = count, needed, because
     export.status = S.PENDING if needed else S.APPROVED
-    export.manifest_sha256 = manifest.digest(export)
-    export.save(
-        update_fields=["record_count", "approval_needed", "because", "status", "manifest_sha256"]
-    )
-    _record_request(export, chosen)
+    export.save(update_fields=["record_count", "approval_needed", "because", "status"])
+    _record_request(export, manifest.write_frozen(export).digest, chosen)
     asks = f"{person.get_full_name()} asks for consent to export “{export.name}”"
     said = f" “{export.message}”" if export.message else ""
     subject = "An export waits for your decision"
@@ -331,7 +328,7 @@ def _the_same(found: ExportRequest, mark: str) -> ExportRequest:
     return found
 
 
-def _record_request(export: ExportRequest, chosen: Iterable[User]) -> None:
+def _record_request(export: ExportRequest, digest: str, chosen: Iterable[User]) -> None:
     """Log a request; of the query only its fields, since its values may be personal."""
     model = tables.model_of(export.object)
     audit.record(
@@ -347,7 +344,7 @@ def _record_request(export: ExportRequest, chosen: Iterable[User]) -> None:
             "sensitive_fields": export.sensitive_fields,
             "format": export.format,
             "headers": export.headers,
-            "manifest_sha256": export.manifest_sha256,
+            "manifest_digest": digest,
             "approval_needed": export.approval_needed,
             "because": export.because,
             "lapse_days": export.lapse_days,

@@ -54,17 +54,15 @@ def approve(
     version: int,
     note: str = "",
     conditions: Conditions | Mapping[str, Any] | None = None,
-    manifest: str = "",
 ) -> None:
     """Consent to what was frozen, or to less of it; it then runs by itself (R123, B9).
 
-    `version`, and `manifest` where it is given, say what the approver looked at: the request's own,
-    or nothing is decided.
+    `version` says what the approver looked at: the request's own, or nothing is decided.
     """
     with one_step("export.approve", actor, export) as person:
         export.refresh_from_db()
         _check_decider(export, person)
-        _check_seen(export, person, version, manifest)
+        _check_seen(export, person, version)
         note, less = words(note), _less(export, conditions)
         if export.status == S.PENDING and not still_valid(export):
             raise WrongState(
@@ -94,14 +92,12 @@ def approve(
         tell_it_is_over(export, f"{name} approved it:", actor=person)
 
 
-def reject(
-    export: ExportRequest, *, actor: User, version: int, note: str, manifest: str = ""
-) -> None:
+def reject(export: ExportRequest, *, actor: User, version: int, note: str) -> None:
     """Refuse a request for a reason, which the requester reads (R124, Q13)."""
     with one_step("export.reject", actor, export) as person:
         export.refresh_from_db()
         _check_decider(export, person)
-        _check_seen(export, person, version, manifest)
+        _check_seen(export, person, version)
         note = words(note)
         if not note:
             raise InvalidRequest("A rejection needs a reason. Write one; the requester reads it.")
@@ -185,9 +181,9 @@ def _dropped(export: ExportRequest, names: object) -> list[str]:
     return [name for name in frozen if name in wanted]
 
 
-def _check_seen(export: ExportRequest, person: User, version: int, manifest: str) -> None:
+def _check_seen(export: ExportRequest, person: User, version: int) -> None:
     """Raise, saying what changed, unless the request is as it was on the screen (B10)."""
-    if export.version == version and manifest in ("", export.manifest_sha256):
+    if export.version == version:
         return
     more = ""
     if export.status == S.PENDING and export.waits_again_because:

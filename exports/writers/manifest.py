@@ -1,21 +1,30 @@
-"""What a request froze: its records, laid down once, read in chunks, ticked off; and one hash.
+"""What a request froze: its records, laid down once, read in chunks, ticked off; and one digest.
 
-The hash is the SHA-256 of this JSON in UTF-8, keys sorted, no white space (B10, B11, B12):
+The digest is the SHA-256 of a JSON text in UTF-8, without white space (B10, B11, B12). A row of
+`FrozenRequest` says which form its digest has; a form that was in use stays as it is.
 
-    {"columns":[{"label":…,"name":…,"sensitive":…},…],"count":…,"format":…,"headers":…,"object":…,
-     "query":…,"records":[every frozen record id, in the order of the file]}
+    1  {"columns":[{"label":…,"name":…,"sensitive":…},…],"count":…,"format":…,"headers":…,
+       "object":…,"query":…,"records":[every frozen record id, in the order of the file]}
+    2  {"request":{the same without the records, and "approval_needed", "because", "file_days",
+       "has_sensitive", "lapse_days", "most_downloads", "name", "requester", "salt",
+       "sensitive_fields"},"records":[…]}
 
-It is written with the request and with every later change of its columns, and stands in the audit
-log too; before a byte is written it is made again and compared with both. Conditions of a decision
-are not in it.
+Keys are sorted, apart from "records", which comes last. Form 2 is salted: who reads a digest cannot
+try values for what they do not know of the request. Form 0 has no digest: the request was over
+before there were any, and is never run.
+
+The digest is laid down with the request and with every later change of its columns; before a byte
+is written it is made again and compared. Conditions of a decision are not in it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet
@@ -24,14 +33,12 @@ from django.db.models import Exists, OuterRef, QuerySet, Value, Window
 from django.db.models.functions import RowNumber
 
 from accounts import access
-from accounts.models import AuditEvent, User
+from accounts.models import User
 from exports import tables
-from exports.models import ExportRecord, ExportRelated, ExportRequest
+from exports.models import ExportRecord, ExportRelated, ExportRequest, FrozenRequest
 from records.models import Record
 
 CHUNK = 2000
-FREEZES = ("export.request", "export.narrow", "export.back_to_pending")
-"""The events that tell a request's hash; the last one holds."""
 
 
 def freeze(rows: QuerySet[Record], export: ExportRequest) -> int:
@@ -103,25 +110,45 @@ class Beside:
             )
 
 
-def digest(export: ExportRequest, columns: list[dict[str, Any]] | None = None) -> str:
-    """Return the hash over a request as it stands, or as it would stand with these columns.
+def _plain(export: ExportRequest, salt: str) -> dict[str, Any]:
+    return {
+        "columns": export.columns,
+        "count": export.record_count,
+        "format": export.format,
+        "headers": export.headers,
+        "object": export.object,
+        "query": export.query,
+    }
 
-    A million ids pass by without being held.
-    """
+
+def _salted(export: ExportRequest, salt: str) -> dict[str, Any]:
+    return {
+        "request": {
+            **_plain(export, salt),
+            "approval_needed": export.approval_needed,
+            "because": export.because,
+            "file_days": export.file_days,
+            "has_sensitive": export.has_sensitive,
+            "lapse_days": export.lapse_days,
+            "most_downloads": export.most_downloads,
+            "name": export.name,
+            "requester": export.requester_id,
+            "salt": salt,
+            "sensitive_fields": export.sensitive_fields,
+        }
+    }
+
+
+FORMS = {1: _plain, 2: _salted}
+"""What comes before the records, by the form of the digest."""
+FORM = max(FORMS)
+
+
+def digest(export: ExportRequest, salt: str, form: int = FORM) -> str:
+    """Return the digest of a request as it stands; a million ids pass by without being held."""
     head = json.dumps(
-        {
-            "columns": export.columns if columns is None else columns,
-            "count": export.record_count,
-            "format": export.format,
-            "headers": export.headers,
-            "object": export.object,
-            "query": export.query,
-        },
-        sort_keys=True,
-        separators=(",", ":"),
-        ensure_ascii=False,
+        FORMS[form](export, salt), sort_keys=True, separators=(",", ":"), ensure_ascii=False
     )
-    # “records” comes last in the order of the keys, so the ids may follow one by one.
     found = hashlib.sha256(f'{head[:-1]},"records":['.encode())
     rows = ExportRecord.objects.filter(export=export).order_by("position")
     comma = b""
@@ -132,40 +159,43 @@ def digest(export: ExportRequest, columns: list[dict[str, Any]] | None = None) -
     return found.hexdigest()
 
 
-def is_as_frozen(export: ExportRequest) -> bool:
-    """Tell whether a request still is what was frozen, by its own hash and the log's (B10).
+def write_frozen(export: ExportRequest, **changes: Any) -> FrozenRequest:
+    """Write down what a request is, or will be with these changes, and return it.
 
-    Whoever reaches into the database can write a hash that fits; the log refuses to be rewritten.
+    Whoever changes what the digest covers calls this in the same transaction.
     """
-    logged = (
-        AuditEvent.objects.filter(
-            object=export._meta.model_name,
-            object_id=str(export.pk),
-            action__in=FREEZES,
-            result="done",
-        )
-        .order_by("-id")
-        .first()
+    changed = copy(export)
+    for name, value in changes.items():
+        setattr(changed, name, value)
+    salt = secrets.token_hex(16)
+    return FrozenRequest.objects.create(
+        export=export,
+        columns=[column["name"] for column in changed.columns],
+        form=FORM,
+        salt=salt,
+        digest=digest(changed, salt),
     )
-    hashed = logged.data.get("manifest_sha256") if logged else None
-    return export.manifest_sha256 == hashed == digest(export)
 
 
-def with_columns(export: ExportRequest, columns: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return what is written where a request's columns change: them, and the hash that fits."""
-    return {"columns": columns, "manifest_sha256": digest(export, columns)}
+def is_as_frozen(export: ExportRequest) -> bool:
+    """Tell whether a request still is what was frozen last (B10).
+
+    Whoever reaches into the database can change a request, and not what was written down of it.
+    """
+    frozen = export.frozen.order_by("-id").first()
+    if frozen is None or frozen.form not in FORMS:
+        return False
+    return frozen.digest == digest(export, frozen.salt, frozen.form)
 
 
 def columns_lost(export: ExportRequest) -> list[str]:
     """Return the names of columns that were asked for and are not frozen any more (S08).
 
-    From the log, which keeps what the request was; a condition of a decision takes no column here.
+    A condition of a decision takes no column here.
     """
-    asked = AuditEvent.objects.filter(
-        object=export._meta.model_name, object_id=str(export.pk), action="export.request"
-    ).first()
+    asked = export.frozen.order_by("id").values_list("columns", flat=True).first()
     left = {column["name"] for column in export.columns}
-    return [name for name in asked.data.get("columns", ()) if name not in left] if asked else []
+    return [name for name in asked or () if name not in left]
 
 
 def has_out_of_reach(export: ExportRequest, user: User) -> bool:
