@@ -136,9 +136,9 @@ class AuditEventAdmin(AccessModelAdmin):
     show_add_link = False
     fieldsets = (
         (None, {"fields": ("at", "who", "what", "on_what", "outcome", "ip", "words", "details")}),
-        ("Proof", {"fields": ("id", "row_hash", "text_digest")}),
+        ("Proof", {"fields": ("id", "whole_hash", "text_digest")}),
     )
-    readonly_fields = ("who", "what", "on_what", "outcome", "words", "details")
+    readonly_fields = ("who", "what", "on_what", "outcome", "words", "details", "whole_hash")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).select_related("actor", "text")
@@ -149,8 +149,12 @@ class AuditEventAdmin(AccessModelAdmin):
         """Show of an event's data what this reader may read; the stored row stays as it is."""
         event = super().get_object(request, object_id, from_field)
         if event is not None:
+            stored = event.data
             for shown in audit.shown_data:
                 event.data = shown(person(request), event, event.data)
+            if event.data != stored:
+                # From a hash of all of it, what is hidden could be found by trying.
+                event.row_hash = ""
         return event
 
     @display(description="Who")
@@ -179,6 +183,10 @@ class AuditEventAdmin(AccessModelAdmin):
         if text is not None:
             return str(text.text)
         return "erased" if obj.text_digest else "–"
+
+    @display(description="Hash of the row")
+    def whole_hash(self, obj: AuditEvent) -> str:
+        return obj.row_hash or "not shown, because it covers details that are hidden from you"
 
     @display(description="Details")
     def details(self, obj: AuditEvent) -> str:

@@ -5,7 +5,6 @@ Who may do it is asked of access.py; a named system actor (seeding, import) pass
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -16,6 +15,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, connection, models, transaction
 from django.db.models import F
+from django.utils.crypto import salted_hmac
 
 from accounts import access, audit, catalogue, log_in
 from accounts.audit import Actor, System, operation
@@ -91,8 +91,12 @@ def require_super_admin(actor: Actor) -> None:
 
 
 def mark(said: object) -> str:
-    """Return a mark of what a form showed; another one as soon as anything of it is changed."""
-    return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
+    """Return a mark of what a form showed; another one as soon as anything of it is changed.
+
+    Keyed: it goes to a browser, whose person may not be allowed to read all that it is made of.
+    """
+    text = json.dumps(said, sort_keys=True, default=str)
+    return salted_hmac("accounts.operations.mark", text, algorithm="sha256").hexdigest()
 
 
 def as_it_stands(subject: User | Team | PermissionSet) -> str:

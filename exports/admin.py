@@ -26,7 +26,7 @@ from unfold.decorators import display
 from accounts import catalogue
 from accounts.keys import whole_number
 from accounts.modeladmin import AccessModelAdmin, person
-from exports import operations
+from exports import hashes, operations
 from exports.models import ExportRequest
 from exports.operations import ExportError, InvalidRequest
 from exports.screens.away import away_tools, away_view, end_view
@@ -72,7 +72,7 @@ class ExportRequestAdmin(AccessModelAdmin):
     list_display_links = None
     list_filter = (LogFilter,)
     search_fields = ("name",)
-    search_help_text = "Search name"
+    search_help_text = "Search name, or a file’s SHA-256"
     sortable_by = ("records", "date")
     extra_parameters = ("review",)
     change_list_template = "exports/log.html"
@@ -86,6 +86,13 @@ class ExportRequestAdmin(AccessModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request)
         return rows.select_related("requester", "decided_by")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Find by name, and by the hash of a file that turned up somewhere (B12)."""
+        found, may_repeat = super().get_search_results(request, queryset, search_term)
+        return found | hashes.with_file(queryset, person(request), search_term), may_repeat
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         return [*super().get_list_display(request), panel_opener(request)]

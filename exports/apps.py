@@ -16,6 +16,7 @@ class ExportsConfig(AppConfig):
         from accounts.operations import on_leaving, on_permissions_changing
         from exports import checks  # noqa: F401  # importing the checks registers them
         from accounts.protection import protected
+        from exports.hashes import without_plain_hashes
         from exports.operations import end_with_requester
         from exports.policy import on_permissions_changing as leaving_somebody_to_decide
         from exports.screens.dialog import export_ticked, export_tool
@@ -34,6 +35,7 @@ class ExportsConfig(AppConfig):
         )
         protected.append("exports.FrozenRequest")
         shown_data.append(without_hidden_columns)
+        shown_data.append(without_plain_hashes)
         on_leaving.append(end_with_requester)
         on_permissions_changing.append(leaving_somebody_to_decide)
         may_read.append(may_be_read)

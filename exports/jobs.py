@@ -24,7 +24,7 @@ from django.utils.formats import date_format
 
 from accounts import access, audit
 from accounts.models import User
-from exports import policy, tables
+from exports import hashes, policy, tables
 from exports.models import ExportRequest
 from exports.operations import (
     cancel_by_system,
@@ -369,7 +369,11 @@ def finish(export: ExportRequest, part: files.Part, dropped: array[int]) -> None
             to=S.COMPLETED,
             from_=[S.PROCESSING],
             where=mine(export),
-            data={"delivered": delivered, "dropped": len(dropped), "sha256": part.sha256},
+            data={
+                "delivered": delivered,
+                "dropped": len(dropped),
+                "file_digest": hashes.file_digest(export, part.sha256),
+            },
             rows_written=delivered,
             delivered_count=delivered,
             file_size=part.size,

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts import access, audit
 from accounts.models import User
-from exports import tables
+from exports import hashes, tables
 from exports.models import Download, ExportRequest
 from exports.steps import (
     OUT_OF_REACH,
@@ -37,7 +37,8 @@ def open_download(export: ExportRequest, *, actor: User) -> Handout:
         Download.objects.create(
             export=export, user=person, ip=audit.origin.get(), agent=audit.agent.get()
         )
-        audit.record("export.download", actor=person, on=export, data={"sha256": export.sha256})
+        data = {"file_digest": hashes.file_digest(export, export.sha256)}
+        audit.record("export.download", actor=person, on=export, data=data)
         ask = partial(_ask_again, export.pk, person, audit.origin.get())
         try:
             return Handout(export.file_name, ask)

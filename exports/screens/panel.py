@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts import access, catalogue
 from accounts.modeladmin import person
 from accounts.models import User
-from exports import operations, policy, tables
+from exports import hashes, operations, policy, tables
 from exports.models import ExportRequest
 from exports.operations.delegating import holding
 from exports.screens import risk
@@ -63,6 +63,7 @@ def panel(export: ExportRequest, user: User) -> dict[str, Any]:
         "less": conditions_in_words(export, user),
         "left_out": left_out_in_words(export, user) if export.delivered_count is not None else (),
         "downloads": list(export.downloads.select_related("user")) if export.sha256 else [],
+        "file_hash": hashes.shown(export, user) if export.sha256 else None,
         "told": told(export) if export.approval_needed else (),
         "may_decide": may_decide,
         "why_not": why_not,
