@@ -4,6 +4,7 @@
 """
 
 import hashlib
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -40,7 +41,7 @@ def empty_database(tmp_path: Path, django_db_blocker: DjangoDbBlocker) -> Iterat
         if connection.vendor == "sqlite":
             connection.settings_dict["NAME"] = str(tmp_path / "landed.sqlite3")
         else:
-            connection.settings_dict["NAME"] = f"landed_{tmp_path.name}".lower()[:60]
+            connection.settings_dict["NAME"] = f"landed_{os.getpid()}"
             _on_server(f'CREATE DATABASE "{connection.settings_dict["NAME"]}"')
         ContentType.objects.clear_cache()
         try:
