@@ -27,6 +27,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "tests" / "data" / "landed"
+BOOLEAN = 16  # what PostgreSQL calls the type by
 # Made anew after every migration.
 LEFT_OUT = ("auth_permission", "django_content_type")
 
@@ -73,7 +74,7 @@ def _copy(landed: sqlite3.Connection, table: str) -> None:
     quoted = ", ".join(f'"{name}"' for name in names)
     with connection.cursor() as cursor:
         described = connection.introspection.get_table_description(cursor, table)
-        flags = {column.name for column in described if column.data_type == 16}  # boolean
+        flags = {column.name for column in described if column.type_code == BOOLEAN}
         if _rows_in(table):  # laid down by a migration; append-only tables have none
             cursor.execute(f'DELETE FROM "{table}"')
         for row in rows:
