@@ -46,6 +46,9 @@ class Tool:
     risk: Risk = Risk.LOW
     inert_without: str = ""
     """Key of the tool without which this one has no effect (R41)."""
+    guarded: bool = False
+    """Whether it decides who consents to what: who gave or took it is kept (`RightsChange`), and
+    super admins are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ TOOLS: dict[str, Tool] = {
             "Approve or reject other people's export requests, never one's own. Super admins "
             "always may.",
             Risk.HIGH,
+            guarded=True,
         ),
         Tool(
             "crm.export_without_approval",
@@ -87,6 +91,7 @@ TOOLS: dict[str, Tool] = {
             "Exports run at once, whatever their size or content. Has no effect without Export.",
             Risk.HIGH,
             inert_without="crm.export",
+            guarded=True,
         ),
         Tool(
             "audit.view",
@@ -106,6 +111,8 @@ TOOLS: dict[str, Tool] = {
         ),
     )
 }
+
+GUARDED = tuple(key for key, tool in TOOLS.items() if tool.guarded)
 
 _objects: dict[str, ObjectKind] = {}
 _by_model: dict[type[Model], ObjectKind] = {}

@@ -10,29 +10,27 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import connections
 
-from accounts.protection import is_protected, protected
+from accounts.protection import is_protected, protected_tables
 
 
 @register(Tags.database)
 def append_only_tables_are_protected(
     app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """The triggers of every append-only table are in place wherever the table is (B12)."""
+    """The triggers of the log, and of its like, are in place wherever the table is (B12)."""
     errors: list[CheckMessage] = []
     for alias in databases or ():
         connection = connections[alias]
-        there = connection.introspection.table_names()
-        for model in map(apps.get_model, protected):
-            table = model._meta.db_table
-            if table in there and not is_protected(connection, table):
-                errors.append(
-                    Error(
-                        f"The table {table} is not protected against changes.",
-                        hint="A migration rebuilt it: end that migration with "
-                        f"ProtectTable('{model.__name__}').",
-                        id="accounts.E001",
-                    )
-                )
+        present = set(connection.introspection.table_names())
+        errors += [
+            Error(
+                f"The table {table} is not protected against changes.",
+                hint="A migration rebuilt the table: end it with ProtectTable.",
+                id="accounts.E001",
+            )
+            for table in protected_tables()
+            if table in present and not is_protected(connection, table)
+        ]
     return errors
 
 

@@ -14,10 +14,10 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, connection, models, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils.crypto import salted_hmac
 
-from accounts import access, audit, catalogue, log_in
+from accounts import access, audit, catalogue, log_in, rights
 from accounts.audit import Actor, System, operation
 from accounts.models import (
     Membership,
@@ -32,6 +32,7 @@ from accounts.models import (
 from accounts.models.people import normal_email
 from accounts.notices import notify as notify  # noqa: PLC0414 - offered here too
 from accounts.notices import read_notices as read_notices  # noqa: PLC0414 - offered here too
+from accounts.rights import Door
 from accounts.text import trouble
 
 
@@ -64,11 +65,20 @@ where_named: list[Callable[[Team], Iterable[str]]] = []
 
 
 @contextmanager
-def _permissions_changing(actor: Actor) -> Iterator[None]:
+def _permissions_changing(
+    actor: Actor, door: Door, people: QuerySet[User], edited: PermissionSet | None = None
+) -> Iterator[None]:
+    """Write down who changes what for whom, and let upper floors look at what comes of it."""
     with ExitStack() as around:
         for enter in on_permissions_changing:
             around.enter_context(enter(actor))
+        # The inner one: what it writes is part of what upper floors look at.
+        around.enter_context(rights.changing(actor, door, people, edited))
         yield
+
+
+def _this(person: User) -> QuerySet[User]:
+    return User.objects.filter(pk=person.pk)
 
 
 def require(actor: Actor, action: str, subject: type[models.Model] | models.Model) -> None:
@@ -176,13 +186,14 @@ def create_person(
     }
     if password is not None:
         require_fit_password(password, User(email=email, **names))
-    person = User.objects.create_user(
-        email,
-        password,
-        **names,
-        permission_set=permission_set,
-        is_superuser=is_superuser,
-    )
+    with rights.changing(actor, Door.CREATED, User.objects.filter(email=email)):
+        person = User.objects.create_user(
+            email,
+            password,
+            **names,
+            permission_set=permission_set,
+            is_superuser=is_superuser,
+        )
     _write_teams(person, main_team, extra_teams)
     audit.record(
         "person.create",
@@ -223,7 +234,10 @@ def change_person(
     stored = User.objects.values(*wanted).get(pk=person.pk)
     changed = sorted(name for name in wanted if wanted[name] != stored[name])
     if changed:
-        User.objects.filter(pk=person.pk).update(**wanted)
+        # A name opens nothing; an address does: it is the log-in.
+        of_account = _this(person) if "email" in changed else User.objects.none()
+        with rights.changing(actor, Door.EMAIL, of_account):
+            _this(person).update(**wanted)
         audit.record("person.change", actor=actor, on=person, data={"fields": changed})
 
 
@@ -233,9 +247,8 @@ def set_password(person: User, *, actor: Actor, password: str) -> None:
     require(actor, "change", person)
     require_fit_password(password, person)
     person.set_password(password)
-    User.objects.filter(pk=person.pk).update(
-        password=person.password, session_epoch=F("session_epoch") + 1
-    )
+    with rights.changing(actor, Door.PASSWORD, _this(person)):
+        _this(person).update(password=person.password, session_epoch=F("session_epoch") + 1)
     log_in.lift(emails=[person.email])
     audit.record("person.set_password", actor=actor, on=person)
 
@@ -287,7 +300,7 @@ def assign_set(person: User, *, actor: Actor, permission_set: PermissionSet | No
     if before == after:
         return
     had, has = _tools_of(before), _tools_of(after)
-    with _permissions_changing(actor):
+    with _permissions_changing(actor, Door.SET_ASSIGNED, _this(person)):
         User.objects.filter(pk=person.pk).update(permission_set=permission_set)
         audit.record(
             "person.assign_set",
@@ -313,10 +326,11 @@ def make_super_admin(person: User, *, actor: Actor) -> None:
     """Make a person a super admin (R91)."""
     require_super_admin(actor)
     _one_at_a_time("people")
-    others = User.objects.filter(pk=person.pk, is_active=True, is_superuser=False)
-    with _permissions_changing(actor):
-        if others.update(is_superuser=True):
-            audit.record("person.make_super_admin", actor=actor, on=person)
+    if not _this(person).filter(is_active=True, is_superuser=False).exists():
+        return
+    with _permissions_changing(actor, Door.MADE_SUPER_ADMIN, _this(person)):
+        _this(person).update(is_superuser=True)
+        audit.record("person.make_super_admin", actor=actor, on=person)
 
 
 @operation
@@ -326,18 +340,18 @@ def remove_super_admin(person: User, *, actor: Actor, permission_set: Permission
     if actor == person:
         raise NotAllowed("Nobody demotes themselves. Ask another super admin to do it.")
     _one_at_a_time("people")
-    with _permissions_changing(actor):
+    if not _this(person).filter(is_superuser=True).exists():
+        return
+    with _permissions_changing(actor, Door.REMOVED_SUPER_ADMIN, _this(person)):
         _lock_super_admins()
-        if User.objects.filter(pk=person.pk, is_superuser=True).update(
-            is_superuser=False, permission_set=permission_set
-        ):
-            _keep_a_super_admin("demoted")
-            audit.record(
-                "person.remove_super_admin",
-                actor=actor,
-                on=person,
-                data={"permission_set": permission_set.pk},
-            )
+        _this(person).update(is_superuser=False, permission_set=permission_set)
+        _keep_a_super_admin("demoted")
+        audit.record(
+            "person.remove_super_admin",
+            actor=actor,
+            on=person,
+            data={"permission_set": permission_set.pk},
+        )
 
 
 @operation
@@ -350,11 +364,10 @@ def deactivate(person: User, *, actor: Actor) -> None:
     if actor == person:
         raise NotAllowed("Nobody deactivates themselves. Ask another super admin to do it.")
     _one_at_a_time("people")
-    with _permissions_changing(actor):
-        _lock_super_admins()
-        if User.objects.filter(pk=person.pk, is_active=True).update(
-            is_active=False, session_epoch=F("session_epoch") + 1
-        ):
+    if _this(person).filter(is_active=True).exists():
+        with _permissions_changing(actor, Door.DEACTIVATED, _this(person)):
+            _lock_super_admins()
+            _this(person).update(is_active=False, session_epoch=F("session_epoch") + 1)
             _keep_a_super_admin("deactivated")
             audit.record("person.deactivate", actor=actor, on=person)
             for leave in on_leaving:
@@ -366,9 +379,13 @@ def deactivate(person: User, *, actor: Actor) -> None:
 def reactivate(person: User, *, actor: Actor) -> None:
     """Let a deactivated person log in again, with the rights they have now."""
     require(actor, "change", person)
-    if User.objects.filter(pk=person.pk, is_active=False).update(is_active=True):
-        person.is_active = True
+    _one_at_a_time("people")
+    if not _this(person).filter(is_active=False).exists():
+        return
+    with rights.changing(actor, Door.REACTIVATED, _this(person)):
+        _this(person).update(is_active=True)
         audit.record("person.reactivate", actor=actor, on=person)
+    person.is_active = True
 
 
 def _free_email(email: str, besides: User | None = None) -> str:
@@ -553,7 +570,8 @@ def create_set(
         name=_free_set_name(name), description=line("Description", description)
     )
     permission_set.save(force_insert=True)
-    data = _write_permissions(permission_set, scopes or {}, set(tools))
+    with rights.changing(actor, Door.SET_EDITED, User.objects.none(), permission_set):
+        data = _write_permissions(permission_set, scopes or {}, set(tools))
     audit.record("set.create", actor=actor, on=permission_set, data=data)
     return permission_set
 
@@ -589,7 +607,8 @@ def change_set(
     stored.name = _free_set_name(name, besides=stored)
     stored.description = line("Description", description)
     stored.save()
-    with _permissions_changing(actor):
+    people = User.objects.filter(permission_set=stored)
+    with _permissions_changing(actor, Door.SET_EDITED, people, stored):
         data = _write_permissions(stored, scopes, set(tools))
         audit.record("set.change", actor=actor, on=stored, data=data)
 

@@ -1,5 +1,7 @@
 """Append-only tables, held by triggers in the database itself: nobody edits the log (B12).
 
+A model says of itself that it is append-only; its migration ends with `ProtectTable`.
+
 On SQLite any later migration that rebuilds a protected table drops its triggers silently, so each
 such migration ends with `ProtectTable`, and a check at start-up looks (accounts/checks.py).
 """
@@ -8,16 +10,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.apps.registry import Apps
+from django.apps.registry import Apps, apps
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
 MESSAGE = "this table is append-only"
-
-protected: list[str] = ["accounts.AuditEvent"]
-"""Labels of the models whose tables nobody changes; upper layers add theirs."""
 
 
 def _sqlite(table: str) -> list[str]:
@@ -49,6 +48,11 @@ _TRIGGERS = {
     "sqlite": ("no_update", "no_delete", "no_replace"),
     "postgresql": ("no_change", "no_truncate"),
 }
+
+
+def protected_tables() -> list[str]:
+    """Return the tables of every model that is append-only, whichever app it is in."""
+    return [m._meta.db_table for m in apps.get_models() if getattr(m, "append_only", False)]
 
 
 def protect(connection: BaseDatabaseWrapper, table: str) -> None:

@@ -15,7 +15,6 @@ class ExportsConfig(AppConfig):
         from accounts.modeladmin import AccessModelAdmin
         from accounts.operations import on_leaving, on_permissions_changing
         from exports import checks  # noqa: F401  # importing the checks registers them
-        from accounts.protection import protected
         from exports.hashes import without_plain_hashes
         from exports.operations import end_with_requester
         from exports.policy import on_permissions_changing as leaving_somebody_to_decide
@@ -33,7 +32,6 @@ class ExportsConfig(AppConfig):
                 "delegation": "Stand-in for an approver",
             }
         )
-        protected.append("exports.FrozenRequest")
         shown_data.append(without_hidden_columns)
         shown_data.append(without_plain_hashes)
         on_leaving.append(end_with_requester)

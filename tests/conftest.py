@@ -16,7 +16,7 @@ from django.test import TransactionTestCase
 from pytest_django import DjangoDbBlocker, Settings
 from pytest_django.plugin import blocking_manager_key
 
-from accounts.protection import protect, protected, unprotect
+from accounts.protection import protect, protected_tables, unprotect
 from tests.company import TinyCompany
 from tests.laid_down import tiny_company
 
@@ -150,23 +150,22 @@ def export_root(settings: Settings, tmp_path: Path) -> Path:
 def emptying_between_tests() -> Iterator[None]:
     """Let the database be emptied after a test with real transactions.
 
-    Append-only tables refuse that, so their protection is lifted for as long as it takes; and what
-    migrations laid down is laid down again.
+    The audit log and its like refuse that, so their protection is lifted for as long as it takes;
+    and what migrations laid down is laid down again.
     """
     empty = TransactionTestCase._fixture_teardown
-    tables = [apps.get_model(label)._meta.db_table for label in protected]
     restores = [
         import_module("exports.migrations.0002_policy").lay_down,
         import_module("records.migrations.0002_sensitive_phone").flag,
     ]
 
     def empty_and_restore(self: TransactionTestCase) -> None:
-        for table in tables:
+        for table in protected_tables():
             unprotect(connection, table)
         try:
             empty(self)
         finally:
-            for table in tables:
+            for table in protected_tables():
                 protect(connection, table)
         for restore in restores:
             restore(apps, None)

@@ -40,6 +40,7 @@ class AuditEvent(models.Model):
     row_hash = models.CharField(max_length=64)
 
     always_visible = ("at", "action", "result")
+    append_only = True
 
     class Meta:
         ordering = ("-id",)

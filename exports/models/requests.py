@@ -262,6 +262,8 @@ class FrozenRequest(models.Model):
     whoever changes a request's row is noticed. The audit log tells the digest too, as evidence.
     """
 
+    append_only = True
+
     export = models.ForeignKey(ExportRequest, models.PROTECT, related_name="frozen")
     at = models.DateTimeField(default=timezone.now)
     columns = models.JSONField(default=list, help_text="Names of the columns, in order.")

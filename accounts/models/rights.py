@@ -1,0 +1,81 @@
+"""Who changed whose account or rights: what decides who may consent to what, so no part of the log.
+
+The log is evidence and is never asked before somebody may do something. What has to be asked stands
+here, written in the transaction of the change and, like the log, never altered.
+"""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+
+class RightsChange(models.Model):
+    """One change of a person's account, or of who holds a guarded tool of the catalogue.
+
+    Written by `accounts.rights.changing` alone. The account itself is a row with an empty `tool`;
+    every guarded tool that somebody holds since, or holds no more, is a row of its own. Edits of a
+    permission set are kept for the set as well (no person then), for those who get it later.
+    """
+
+    class Door(models.TextChoices):
+        """By which operation."""
+
+        CREATED = "created", "created the account"
+        EMAIL = "email", "changed the e-mail address"
+        PASSWORD = "password", "set the password"
+        SET_ASSIGNED = "set_assigned", "assigned a permission set"
+        SET_EDITED = "set_edited", "edited the permission set"
+        MADE_SUPER_ADMIN = "made_super_admin", "made the person a super admin"
+        REMOVED_SUPER_ADMIN = "removed_super_admin", "took super admin status away"
+        DEACTIVATED = "deactivated", "deactivated the account"
+        REACTIVATED = "reactivated", "reactivated the account"
+
+    at = models.DateTimeField(
+        db_default=Now(), help_text="By the database's clock, which all processes share."
+    )
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", db_index=False
+    )
+    system = models.CharField(max_length=60, blank=True)
+    through = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,
+        help_text="Who acted, where the actor had made or changed the account that acted.",
+    )
+    door = models.CharField(max_length=20, choices=Door.choices)
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", db_index=False
+    )
+    # No foreign key: a set may be deleted, and what was done with it stays.
+    set_key = models.BigIntegerField(null=True)
+    tool = models.CharField(max_length=60, blank=True)
+    gave = models.BooleanField(default=True)
+
+    append_only = True
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(actor__isnull=False, system="") | (Q(actor=None) & ~Q(system="")),
+                name="rights_changed_by_somebody",
+            ),
+            models.CheckConstraint(
+                condition=Q(person__isnull=False) | (Q(set_key__isnull=False) & ~Q(tool="")),
+                name="rights_changed_of_somebody",
+            ),
+        )
+        indexes = (
+            models.Index(fields=["person", "actor", "at"], name="rights_changed_of_by"),
+            models.Index(
+                fields=["set_key", "at"], name="rights_changed_in_set", condition=Q(person=None)
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.actor_id or self.system} {self.door} {self.person_id or self.set_key}"
