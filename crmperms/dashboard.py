@@ -11,8 +11,9 @@ from accounts import access, catalogue, notices
 from accounts.modeladmin import MOST_COUNTED, CappedCount, person
 from accounts.models import Rank, User
 from crmperms.inbox import unread_badge
+from exports.deciders import awaiting
 from exports.models import ExportRequest
-from exports.policy import awaiting, usage_shown
+from exports.policy import usage_shown, warnings
 
 MOST_NOTICES = 8
 
@@ -30,6 +31,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             "usage": usage_shown(user),
             "notices": list(notices.inbox(user)[:MOST_NOTICES]),
             "unread": unread_badge(request),
+            "warnings": warnings(user),
             "may_decide": access.holds_tool(user, "crm.export_approver"),
         }
     )

@@ -14,7 +14,7 @@ from accounts.adminsite import AccessSite
 from accounts.modeladmin import person
 from accounts.models import User
 from crmperms.inbox import inbox_urls, unread_badge
-from exports.policy import count_awaiting
+from exports.deciders import count_awaiting
 from records.share_screens import sees_records, shared_page
 
 

@@ -24,7 +24,7 @@ from django.utils.formats import date_format
 
 from accounts import access, audit
 from accounts.models import User
-from exports import hashes, policy, tables
+from exports import deciders, hashes, policy, tables
 from exports.models import ExportRequest
 from exports.operations import (
     cancel_by_system,
@@ -131,7 +131,7 @@ def _may_proceed(export: ExportRequest) -> bool:
         return False
     requester = export.requester
     decider = export.decided_by
-    if export.approval_needed and not (decider and access.holds_tool(decider, policy.DECIDE)):
+    if export.approval_needed and not (decider and access.holds_tool(decider, deciders.DECIDE)):
         who = decider.get_full_name() if decider else "nobody"
         why = f"The approver, {who}, may not approve any more."
         _back_to_pending(export, requester, "approver_lost_right", why, export.because)
@@ -156,7 +156,7 @@ def consent_needed_since(export: ExportRequest, requester: User) -> tuple[str, s
     reason: it holds for new requests (Q10). An exemption that was taken away is one.
     """
     sensitive = _sensitive_now(export)
-    if export.because == "exempt" and not access.holds_tool(requester, policy.EXEMPT):
+    if export.because == "exempt" and not access.holds_tool(requester, deciders.EXEMPT):
         needed, because = policy.approval(requester, export.record_count, sensitive, besides=export)
         if needed:
             why = "The requester may not export without approval any more."
@@ -275,15 +275,25 @@ def _back_to_pending(
         lease_until=None,
         file_name="",
     )
-    approvers = list(policy.approvers_for(requester))
-    named = set(export.chosen.values_list("pk", flat=True))
-    chosen = [person for person in approvers if person.pk in named] or approvers
-    chosen = with_delegates(chosen, requester)
-    export.notified.add(*chosen)
+    chosen = _to_be_asked(export)
     text = f"The export “{export.name}” has to be decided on again. {why}"
     tell(chosen, text, export, subject="An export waits for your decision again")
     text = f"Your export “{export.name}” needs approval again. {why}"
     tell([requester], text, export, subject="Your export needs approval again")
+
+
+def _to_be_asked(export: ExportRequest) -> list[User]:
+    """Return whom a waiting request is brought before again, and keep that they are told.
+
+    Of those who may decide on it now the ones its requester chose, or all of them.
+    """
+    able = deciders.deciders_of(export)
+    approvers = list(able)
+    named = set(export.chosen.values_list("pk", flat=True))
+    chosen = [person for person in approvers if person.pk in named] or approvers
+    chosen = with_delegates(chosen, able)
+    export.notified.add(*chosen)
+    return chosen
 
 
 @transaction.atomic
@@ -473,11 +483,7 @@ def _remind(export: ExportRequest, number: int) -> None:
     waiting = ExportRequest.objects.awaiting_decision().filter(pk=export.pk, reminders__lt=number)
     if not waiting.update(reminders=number):
         return
-    approvers = list(policy.approvers_for(export.requester))
-    named = set(export.chosen.values_list("pk", flat=True))
-    chosen = [person for person in approvers if person.pk in named] or approvers
-    chosen = with_delegates(chosen, export.requester)
-    export.notified.add(*chosen)
+    chosen = _to_be_asked(export)
     data = {"reminder": number, "approvers": [person.pk for person in chosen]}
     audit.record("export.remind", actor=SYSTEM, on=export, data=data)
     asks = f"{export.requester.get_full_name()} still waits for a decision on “{export.name}”"

@@ -1,40 +1,40 @@
-"""When an export needs consent, and who may give it (R111–R116, Q4, Q6, B7, B8).
+"""When an export needs consent, and that somebody is left to give it (R111–R116, Q4, Q6, B7, B8).
 
-What a super admin sets is written by operations/setting.py; here it is read. Nothing here changes
-anything, apart from the locks that counting needs.
+What a super admin sets is written by operations/setting.py; here it is read. Who may decide on a
+request is deciders.py's. Nothing here changes anything, apart from the locks that counting needs.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Q, QuerySet, Subquery, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import Q, Sum
+from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from accounts import access
 from accounts.audit import Actor
-from accounts.models import AuditEvent, User
+from accounts.models import User
 from accounts.operations import InvalidChange
-from exports.models import ExportPolicy, ExportRequest
-from exports.models.requests import ExportQuerySet
+from accounts.rights import changed_since
+from exports.deciders import (
+    DECIDE,
+    EXEMPT,
+    approvers_for,
+    changes_exemption,
+    colleagues_who_decide,
+    waiting_without_decider,
+    without_decider,
+)
+from exports.models import ExportPolicy, ExportRequest, GateChange
+from exports.models.policy import GateRules
 from exports.steps import S
 
-DECIDE = "crm.export_approver"
-EXEMPT = "crm.export_without_approval"
 TAKE_OUT = "crm.export"
-# What lets an export through without consent, or with more records; changing how long requests and
-# files live does not.
-GATE = frozenset(
-    {
-        *("require_approval", "threshold"),
-        *("daily_records", "weekly_records", "second_person_above"),
-    }
-)
+GATE = frozenset(field.name for field in GateRules._meta.get_fields())
 DAY, WEEK = timedelta(hours=24), timedelta(days=7)
 MOST_A_DAY = 30
 # Exports whose records left, or are about to without anybody having ended them.
@@ -58,23 +58,75 @@ def approval(
 
     Where the answer decides about a request, ask `one_at_a_time` first, in the transaction that
     writes it: otherwise two requests are each told that they alone are within the limits (B8).
+
+    Whoever changed the rules, or their own exemption, is asked like anybody else for 24 hours, by
+    the rules of now and by those they changed: nobody opens the gate for themselves.
     """
-    policy = current()
-    if not policy.require_approval:
+    rules = current()
+    sensitive = frozenset(sensitive)
+    exempt = access.holds_tool(person, EXEMPT)
+    needed, because = _asked_by(rules, person, count, sensitive, exempt, besides)
+    if needed or not (changed := changed_lately(person)):
+        return needed, because
+    for held in (rules, *changed.rules):
+        if _asked_by(held, person, count, sensitive, False, besides)[0]:
+            return True, "rules_changed"
+    return False, "within_threshold" if rules.require_approval else because
+
+
+def _asked_by(
+    rules: GateRules,
+    person: User,
+    count: int,
+    sensitive: frozenset[str],
+    exempt: bool,
+    besides: ExportRequest | None,
+) -> tuple[bool, str]:
+    """Return what these rules say about an export of somebody who is exempt, or is not."""
+    if not rules.require_approval:
         return False, "policy_off"
-    if access.holds_tool(person, EXEMPT):
-        most = policy.second_person_above
+    if exempt:
+        most = rules.second_person_above
         return (True, "second_person") if most is not None and count > most else (False, "exempt")
-    if any(sensitive):
+    if sensitive:
         return True, "sensitive"
-    if count > policy.threshold:
+    if count > rules.threshold:
         return True, "above_threshold"
-    used = _usage(person, policy, besides)
+    used = _usage(person, rules, besides)
     if used.daily_limit is not None and used.daily_used + count > used.daily_limit:
         return True, "above_daily"
     if used.weekly_limit is not None and used.weekly_used + count > used.weekly_limit:
         return True, "above_weekly"
     return False, "within_threshold"
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What somebody changed of the gate they pass themselves; true where they changed anything."""
+
+    rules: tuple[GateRules, ...]
+    """The rules as they stood before each change."""
+    own_exemption: bool
+
+    def __bool__(self) -> bool:
+        return bool(self.rules) or self.own_exemption
+
+
+def changed_lately(person: User) -> Changed:
+    """Return what this person changed in the last 24 hours, by the database's clock.
+
+    Whoever made or changed the account of the one who did it counts as well.
+    """
+    mine = changed_since(DAY, actor=person.pk, person=person.pk).filter(changes_exemption())
+    return Changed(
+        tuple(GateChange.objects.filter(actor=person.pk, at__gt=Now() - DAY)),
+        access.holds_tool(person, EXEMPT) and mine.exists(),
+    )
+
+
+def is_exempt(person: User) -> bool:
+    """Tell whether this person exports without approval at this moment."""
+    return access.holds_tool(person, EXEMPT) and not changed_lately(person)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +154,16 @@ def usage(person: User) -> Usage:
 def usage_shown(person: User) -> Usage | None:
     """Return the usage where a limit holds for this person, None where none does."""
     policy = current()
-    if not policy.require_approval or access.holds_tool(person, EXEMPT):
+    if not policy.require_approval or (
+        policy.daily_records is None and policy.weekly_records is None
+    ):
         return None
-    if policy.daily_records is None and policy.weekly_records is None:
+    if is_exempt(person):
         return None
     return _usage(person, policy)
 
 
-def _usage(person: User, policy: ExportPolicy, besides: ExportRequest | None = None) -> Usage:
+def _usage(person: User, policy: GateRules, besides: ExportRequest | None = None) -> Usage:
     daily, weekly = policy.daily_records, policy.weekly_records
     if daily is None and weekly is None:
         return Usage(0, None, 0, None)
@@ -152,150 +206,86 @@ def next_possible(person: User) -> datetime | None:
     return oldest and oldest + DAY
 
 
-# --- Who decides? ---------------------------------------------------------------------------------
+# --- Is somebody left to decide? ------------------------------------------------------------------
 
 
-def approvers_for(requester: User) -> QuerySet[User]:
-    """Return the active people who may decide on a request of this person, never they (Q11)."""
-    return access.holders(DECIDE).exclude(pk=requester.pk)
-
-
-def awaiting(person: User) -> ExportQuerySet:
-    """Return the requests that wait for this person's decision and that they may decide on (B7)."""
-    return _brought_before(person).exclude(pk__in=_waiting(person)[1])
-
-
-def count_awaiting(person: User) -> int:
-    """Return how many `awaiting` would; one query, as a rule."""
-    number, closed = _waiting(person)
-    return number - len(closed)
-
-
-def _brought_before(person: User) -> ExportQuerySet:
-    """Return what waits and is not this person's own, where they decide at all."""
-    if not access.holds_tool(person, DECIDE):
-        return ExportRequest.objects.none()
-    return ExportRequest.objects.awaiting_decision().exclude(requester=person)
-
-
-def _waiting(person: User) -> tuple[int, list[int]]:
-    """Return how many requests are brought before a person, and of which they moved the gate."""
-    brought = _brought_before(person)
-    moves = AuditEvent.objects.filter(actor=person, action__in=_MOVES, result="done")
-    last_move = Subquery(moves.order_by("-id").values("at")[:1])
-    found = brought.aggregate(
-        number=Count("pk"), touched=Count("pk", filter=Q(requested_at__lt=last_move))
-    )
-    if not found["touched"]:
-        return found["number"], []  # as a rule: no reason to look at every request
-    movers = _movers(list(brought.select_related("requester")), by=[person.pk])
-    return found["number"], [key for key, people in movers.items() if person.pk in people]
-
-
-def changed_the_gate(person: User, export: ExportRequest) -> bool:
-    """Tell whether this person moved what the request has to pass, after it was made (B7).
-
-    That is the switch, the threshold or a limit, or whether the requester is exempt.
-    """
-    return person.pk in _movers([export], by=[person.pk])[export.pk]
-
-
-_ON_REQUESTER = ("person.assign_set", "person.make_super_admin", "person.remove_super_admin")
-_ON_RULES = ("export_policy.change", "set.change")
-_MOVES = (*_ON_REQUESTER, *_ON_RULES)
-
-
-def _movers(exports: Collection[ExportRequest], by: Collection[int]) -> dict[int, set[int]]:
-    """Return, for each export, who of these people moved its gate since it was made; one query."""
-    requesters = {str(export.requester_id) for export in exports}
-    since = min(export.requested_at for export in exports)
-    events = list(
-        AuditEvent.objects.filter(
-            Q(actor__in=by, action__in=_ON_RULES)
-            # Whoever did it: it says which sets the requester has had meanwhile.
-            | Q(action__in=_ON_REQUESTER, object="user", object_id__in=requesters),
-            at__gt=since,
-            result="done",
-        )
-        .order_by()
-        .only("actor", "action", "object_id", "at", "data")
-    )
-    movers: dict[int, set[int]] = defaultdict(set)
-    for export in exports:
-        later = [event for event in events if event.at > export.requested_at]
-        mine = [
-            event
-            for event in later
-            if event.action in _ON_REQUESTER and event.object_id == str(export.requester_id)
-        ]
-        had = {str(export.requester.permission_set_id)}
-        for event in mine:
-            had |= {str(event.data.get(name)) for name in ("from", "to", "permission_set")}
-        moved = [event for event in mine if event.action != "person.assign_set" or _exempts(event)]
-        moved += [
-            event
-            for event in later
-            if (event.action == "export_policy.change" and GATE & set(event.data["changed"]))
-            or (event.action == "set.change" and event.object_id in had and _exempts(event))
-        ]
-        movers[export.pk] = {event.actor_id for event in moved if event.actor_id is not None}
-    return movers
-
-
-def _exempts(event: AuditEvent) -> bool:
-    """Tell whether this event gave or took the permission to export without approval."""
-    return EXEMPT in {*event.data.get("tools_added", ()), *event.data.get("tools_removed", ())}
-
-
-def stranded() -> list[ExportRequest]:
-    """Return the waiting requests on which nobody may decide, as things stand now (B7).
-
-    A handful of queries, however many requests wait.
-    """
-    waiting = list(ExportRequest.objects.awaiting_decision().select_related("requester"))
-    if not waiting:
-        return []
-    deciders = set(access.holders(DECIDE).values_list("pk", flat=True))
-    movers = _movers(waiting, by=deciders)
-    return [
-        export for export in waiting if not deciders - {export.requester_id} - movers[export.pk]
-    ]
-
-
-def without_approver() -> User | None:
+def without_approver(forgiving: User | None = None) -> User | None:
     """Return somebody who may export and needs consent that nobody could give; None as a rule.
 
-    Nobody approves their own exports, so whoever is the only approver needs a second one, unless
-    they export without approval at any size.
+    Nobody approves their own exports, and nobody whose account the requester made or changed in
+    the 30 days before: who is the only approver, or changed all others, needs one more, unless they
+    export without approval at any size. What `forgiving` did to others is left out of account.
     """
     rules = current()
     if not rules.require_approval:
         return None
-    deciders = list(access.holders(DECIDE).order_by()[:2])
-    if len(deciders) > 1:
-        return None
     exporters = access.holders(TAKE_OUT)
     if rules.second_person_above is None:
         exporters = exporters.exclude(pk__in=access.holders(EXEMPT).values("pk"))
-    if deciders:
-        exporters = exporters.filter(pk=deciders[0].pk)
-    return exporters.order_by("pk").first()
+    return without_decider(exporters, forgiving).order_by("pk").first()
+
+
+def why_nobody_decides(user: User) -> str:
+    """Return why nobody could decide on a request of this person now; empty where somebody could.
+
+    Said to that person, with what to do.
+    """
+    if approvers_for(user).exists():
+        return ""
+    if colleagues_who_decide(user).exists():
+        return (
+            "Nobody can decide on your exports now: within the last 30 days you made or changed "
+            "the account of everybody else who may approve. Wait until 30 days are over, or have "
+            "another super admin give somebody else the permission Export approver."
+        )
+    return (
+        "Nobody can decide on your exports: you alone may approve, and nobody decides on their "
+        "own. Somebody else needs the permission Export approver."
+        if access.holds_tool(user, DECIDE)
+        else "Nobody may approve exports. Ask a super admin for an approver."
+    )
+
+
+def warnings(reader: User) -> list[str]:
+    """Return what a super admin is warned of: consent that hangs on one person, or on nobody.
+
+    It is allowed; it is told on the dashboard, beside the rules, and when a change leads there.
+    """
+    rules = current()
+    if not rules.require_approval or not (reader.is_active and reader.is_superuser):
+        return []
+    told = []
+    approvers = list(access.holders(DECIDE).order_by("pk")[:2])
+    if len(approvers) == 1:
+        only = approvers[0]
+        told.append(
+            f"{only.get_full_name()} is the only person who may approve exports. Nobody decides on "
+            f"their own, and nothing is decided while {only.get_short_name()} is away. Give "
+            "somebody else the permission Export approver."
+        )
+    elif rules.second_person_above is not None and (why := why_nobody_decides(reader)):
+        told.append(why)
+    return told
 
 
 @contextmanager
-def leaving_somebody_to_decide(error: type[Exception]) -> Iterator[None]:
+def leaving_somebody_to_decide(
+    error: type[Exception], actor: Actor | None = None
+) -> Iterator[None]:
     """Raise where what is done meanwhile leaves a request, or a person, nobody to decide (B7, Q11).
 
     Waiting requests, and what people may ask for from now on. In the transaction of the change. Two
     changes at once are asked one after the other, so that neither counts on the approver whom the
     other takes away. What had nobody before is no reason to refuse anything: a person whose account
-    is in wrong hands has to go at once.
+    is in wrong hands has to go at once. Nor is it that the actor's own exports find nobody for a
+    while, since the actor changed the account of whoever would decide: of that they are warned.
     """
-    list(ExportPolicy.objects.select_for_update(no_key=True).filter(pk=1).values("pk"))
-    before = {export.pk for export in stranded()}
-    had_none = without_approver()
+    one_decision_at_a_time()
+    by = actor if isinstance(actor, User) else None
+    before = set(waiting_without_decider().values_list("pk", flat=True))
+    had_none = without_approver(by)
     yield
-    for export in stranded():
+    for export in waiting_without_decider().select_related("requester"):
         if export.pk not in before:
             raise error(
                 f"“{export}” of {export.requester} waits for a decision, and after this change "
@@ -303,7 +293,7 @@ def leaving_somebody_to_decide(error: type[Exception]) -> Iterator[None]:
                 "Decide on it first, or end it (a super admin can cancel it), or make somebody "
                 "else an approver."
             )
-    if had_none is None and (person := without_approver()) is not None:
+    if had_none is None and (person := without_approver(by)) is not None:
         raise error(
             f"After this change nobody could approve exports of {person}: nobody approves their "
             "own, and there is no other approver. Give somebody else the permission Export "
@@ -312,6 +302,15 @@ def leaving_somebody_to_decide(error: type[Exception]) -> Iterator[None]:
         )
 
 
+def one_decision_at_a_time() -> None:
+    """Let decisions, and changes of what they depend on, come one after the other.
+
+    Until this transaction ends. SQLite's transactions already do; on PostgreSQL the policy's row is
+    the lock.
+    """
+    list(ExportPolicy.objects.select_for_update(no_key=True).filter(pk=1).values("pk"))
+
+
 def on_permissions_changing(actor: Actor) -> AbstractContextManager[None]:
     """Fill the slot `accounts.operations.on_permissions_changing` (B7)."""
-    return leaving_somebody_to_decide(InvalidChange)
+    return leaving_somebody_to_decide(InvalidChange, actor)

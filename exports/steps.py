@@ -38,9 +38,13 @@ class ExportError(Exception):
 
 
 class NotAllowed(ExportError, PermissionDenied):
-    """The actor may not do this."""
+    """The actor may not do this; the code says why to the log."""
 
     code = "not_allowed"
+
+    def __init__(self, message: str = "", code: str = "") -> None:
+        super().__init__(message)
+        self.code = code or type(self).code
 
 
 class SelfApproval(NotAllowed):

@@ -274,10 +274,10 @@ def test_last_other_approver_stays_where_a_second_person_is_needed(
     }
     with pytest.raises(InvalidChange, match="nobody could approve exports of Sam"):
         remove[how]()
-    assert list(policy.approvers_for(c.sam)) == [c.axel]
+    assert list(operations.approvers_for(c.sam)) == [c.axel]
     change(c.sam, second_person_above=None)
     remove[how]()
-    assert list(policy.approvers_for(c.sam)) == []
+    assert list(operations.approvers_for(c.sam)) == []
 
 
 def test_account_in_wrong_hands_goes_though_nobody_could_approve_before(c: TinyCompany) -> None:

@@ -1,6 +1,12 @@
 """What is kept of exports: the account's settings, requests with their manifests, downloads."""
 
-from exports.models.policy import Delegation, ExportPolicy, ExportProfile, LargeExportAlert
+from exports.models.policy import (
+    Delegation,
+    ExportPolicy,
+    ExportProfile,
+    GateChange,
+    LargeExportAlert,
+)
 from exports.models.requests import (
     Download,
     ExportRecord,
@@ -18,5 +24,6 @@ __all__ = [
     "ExportRelated",
     "ExportRequest",
     "FrozenRequest",
+    "GateChange",
     "LargeExportAlert",
 ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.access import ALWAYS, Rule
@@ -15,8 +16,11 @@ if TYPE_CHECKING:
     from accounts.access import Person
 
 
-class ExportPolicy(models.Model):
-    """When an export needs somebody's consent; one row for the whole account (R111, R112, Q1)."""
+class GateRules(models.Model):
+    """What lets an export through without consent, or with more records.
+
+    How long requests and files live is no part of it.
+    """
 
     require_approval = models.BooleanField(
         "require approvals for exports",
@@ -28,21 +32,6 @@ class ExportPolicy(models.Model):
         default=100,
         help_text="An export with more than this many records needs approval; 0: every export "
         "that is not empty. Exports with sensitive fields always need it.",
-    )
-    lapse_days = models.PositiveSmallIntegerField(
-        "days until a request lapses",
-        default=14,
-        help_text="A request that nobody decides on is cancelled after this many days.",
-    )
-    file_days = models.PositiveSmallIntegerField(
-        "days a file stays",
-        default=7,
-        help_text="A finished file can be downloaded for this many days, at most 30.",
-    )
-    most_downloads = models.PositiveSmallIntegerField(
-        "downloads of a file",
-        default=10,
-        help_text="A finished file can be downloaded this many times, at most 100.",
     )
     daily_records = models.PositiveIntegerField(
         "records per person in 24 hours",
@@ -63,6 +52,29 @@ class ExportPolicy(models.Model):
         blank=True,
         help_text="People who export without approval, super admins included, need somebody's "
         "consent above this many records. Empty: never.",
+    )
+
+    class Meta:
+        abstract = True
+
+
+class ExportPolicy(GateRules):
+    """When an export needs somebody's consent; one row for the whole account (R111, R112, Q1)."""
+
+    lapse_days = models.PositiveSmallIntegerField(
+        "days until a request lapses",
+        default=14,
+        help_text="A request that nobody decides on is cancelled after this many days.",
+    )
+    file_days = models.PositiveSmallIntegerField(
+        "days a file stays",
+        default=7,
+        help_text="A finished file can be downloaded for this many days, at most 30.",
+    )
+    most_downloads = models.PositiveSmallIntegerField(
+        "downloads of a file",
+        default=10,
+        help_text="A finished file can be downloaded this many times, at most 100.",
     )
     version = models.PositiveIntegerField(default=1, editable=False)
 
@@ -95,6 +107,38 @@ class ExportPolicy(models.Model):
         if action in {"add", "delete"}:
             return [Rule("unseen", False, ALWAYS, "there is one export policy, always")]
         return []
+
+
+class GateChange(GateRules):
+    """Somebody changed these rules: who and when, and how they stood before.
+
+    Asked before somebody decides, or exports, so it is no part of the log: written in the
+    transaction of the change, and never altered.
+    """
+
+    at = models.DateTimeField(
+        db_default=Now(), help_text="By the database's clock, which all processes share."
+    )
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", db_index=False
+    )
+    through = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,
+        help_text="Who acted, where the actor had made or changed the account that acted.",
+    )
+
+    append_only = True
+
+    class Meta:
+        ordering = ("-at", "-id")
+        indexes = (models.Index(fields=["actor", "at"], name="gate_changed_by"),)
+
+    def __str__(self) -> str:
+        return f"{self.actor_id} at {self.at}"
 
 
 class LargeExportAlert(models.Model):

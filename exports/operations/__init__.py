@@ -5,6 +5,7 @@ request, super admins included (Q6, B7): that is asked before anything else, and
 behind it.
 """
 
+from exports.deciders import approvers_for
 from exports.operations.asking import (
     FORMATS,
     Format,
@@ -42,7 +43,6 @@ from exports.operations.setting import (
     change_policy,
     set_alert,
 )
-from exports.policy import approvers_for
 from exports.steps import (
     ApproversNeeded,
     ExportError,

@@ -18,13 +18,13 @@ from django.utils.formats import date_format
 from accounts import access, audit
 from accounts.models import User
 from exports import tables
+from exports.deciders import approvers_for
 from exports.models import ExportRequest
 from exports.operations.delegating import with_delegates
 from exports.operations.setting import alert_about
 from exports.policy import (
     MOST_A_DAY,
     approval,
-    approvers_for,
     current,
     next_possible,
     one_at_a_time,
@@ -295,7 +295,7 @@ def _freeze(
     if count != expected.records:  # records came or went meanwhile
         needed, because = approval(person, count, wish.sensitive_fields)
     wanted = _approvers(person, approvers) if needed else []
-    chosen = with_delegates(wanted, person) if needed else []
+    chosen = with_delegates(wanted, approvers_for(person)) if needed else []
     export.chosen.set(wanted)
     export.notified.set(chosen)
     # Not a transition: until the commit nobody else sees the request.

@@ -15,11 +15,11 @@ from django.utils import timezone
 from accounts import access
 from accounts.models import User
 from exports import tables
+from exports.deciders import may_not_decide_because
 from exports.models import ExportRequest
 from exports.operations.ending import tell_it_is_over
-from exports.policy import DECIDE, changed_the_gate
+from exports.policy import one_decision_at_a_time
 from exports.steps import (
-    OUT_OF_REACH,
     InvalidRequest,
     NotAllowed,
     S,
@@ -60,6 +60,7 @@ def approve(
     `version` says what the approver looked at: the request's own, or nothing is decided.
     """
     with one_step("export.approve", actor, export) as person:
+        _one_at_a_time(person)
         export.refresh_from_db()
         _check_decider(export, person)
         _check_seen(export, person, version)
@@ -95,6 +96,7 @@ def approve(
 def reject(export: ExportRequest, *, actor: User, version: int, note: str) -> None:
     """Refuse a request for a reason, which the requester reads (R124, Q13)."""
     with one_step("export.reject", actor, export) as person:
+        _one_at_a_time(person)
         export.refresh_from_db()
         _check_decider(export, person)
         _check_seen(export, person, version)
@@ -206,16 +208,21 @@ def still_valid(export: ExportRequest) -> bool:
     )
 
 
+def _one_at_a_time(person: User) -> None:
+    """Let a change of the rules, or of the decider's account, come before or after the decision.
+
+    In this order: whoever changes an account holds the rules first.
+    """
+    one_decision_at_a_time()
+    list(User.objects.select_for_update(no_key=True).filter(pk=person.pk).values("pk"))
+    person.refresh_from_db()
+
+
 def _check_decider(export: ExportRequest, person: User) -> None:
-    """Raise unless this person may decide on this request; the order of the questions matters."""
-    if person.pk == export.requester_id:
-        raise SelfApproval("Nobody decides on their own export. Another approver has to do it.")
-    if not access.allows(person, "view", export):
-        raise NotAllowed(OUT_OF_REACH)
-    if not access.holds_tool(person, DECIDE):
-        raise NotAllowed("You may not decide on exports. Ask a super admin for Export approver.")
-    if changed_the_gate(person, export):
-        raise NotAllowed(
-            "You changed the rules for exports after this request was made. Another approver has "
-            "to decide on it."
-        )
+    """Raise unless this person may decide on this request."""
+    bar = may_not_decide_because(export, person)
+    if bar is None:
+        return
+    if bar.code == SelfApproval.code:
+        raise SelfApproval(bar.because)
+    raise NotAllowed(bar.because, code=bar.code)

@@ -17,20 +17,20 @@ from django.utils.formats import date_format
 from accounts import access, audit
 from accounts.models import User
 from accounts.notices import notify, one_line
+from exports.deciders import DECIDE, awaiting, colleagues_who_decide
 from exports.models import Delegation, ExportRequest
-from exports.policy import DECIDE, approvers_for, awaiting
 from exports.steps import SYSTEM, InvalidRequest, NotAllowed, WrongState, in_words, one_step
 
 
-def with_delegates(approvers: Iterable[User], requester: User) -> list[User]:
+def with_delegates(approvers: Iterable[User], deciders: QuerySet[User]) -> list[User]:
     """Return these approvers, and who stands in today for those of them who are away.
 
-    Never the requester, and nobody who may not decide at this moment. One step: who stands in for
+    Nobody but `deciders`: who may decide on the request at this moment. One step: who stands in for
     somebody and is away too is not followed further. One query.
     """
     chosen, today = list(approvers), timezone.localdate()
     away = holding(today, today).filter(approver__in=chosen)
-    standing_in = approvers_for(requester).filter(pk__in=away.values("delegate"))
+    standing_in = deciders.filter(pk__in=away.values("delegate"))
     return [*chosen, *standing_in.exclude(pk__in=[person.pk for person in chosen])]
 
 
@@ -46,7 +46,7 @@ def arrange_delegate(*, actor: User, delegate: User, first_day: date, last_day: 
         # is being deactivated is not named; in one order, so that two do not wait for each other.
         both = User.objects.select_for_update(no_key=True).filter(pk__in=[person.pk, delegate.pk])
         list(both.order_by("pk").values("pk"))
-        if not approvers_for(person).filter(pk=delegate.pk).exists():
+        if not colleagues_who_decide(person).filter(pk=delegate.pk).exists():
             raise InvalidRequest(
                 "Choose somebody else who is active and holds Export approver to stand in for you."
             )

@@ -11,8 +11,8 @@ from accounts import access
 from accounts.audit import Actor
 from accounts.models import User
 from accounts.notices import notify
+from exports.deciders import DECIDE
 from exports.models import ExportRequest
-from exports.policy import DECIDE
 from exports.steps import (
     OUT_OF_REACH,
     PAGE,

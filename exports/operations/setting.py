@@ -7,10 +7,13 @@ from typing import Any, TypedDict, Unpack
 
 from django.db import transaction
 from django.db.models import F
+from django.urls import reverse
 
 from accounts import access, audit
 from accounts.models import User
-from exports.models import ExportPolicy, ExportRequest, LargeExportAlert
+from accounts.notices import notify, one_line
+from accounts.rights import behind
+from exports.models import ExportPolicy, ExportRequest, GateChange, LargeExportAlert
 from exports.policy import GATE, current, leaving_somebody_to_decide
 from exports.steps import InvalidRequest, NotAllowed, WrongState, in_words, one_step, tell
 
@@ -70,11 +73,22 @@ def change_policy(*, actor: User, version: int, **wanted: Unpack[Settings]) -> E
             for name, value in _checked(policy, wanted).items()
             if getattr(policy, name) != value
         }
-        moves = leaving_somebody_to_decide(InvalidRequest) if GATE & set(changed) else nullcontext()
-        with moves:
+        moves = GATE & set(changed)
+        with leaving_somebody_to_decide(InvalidRequest, person) if moves else nullcontext():
+            if moves:
+                _remember(policy, person)
             _write(policy, person, version, changed)
         policy.refresh_from_db()
     return policy
+
+
+def _remember(before: ExportPolicy, person: User) -> None:
+    """Keep who changes the gate and how it stood, for whoever decides or exports from now on."""
+    stood = {name: getattr(before, name) for name in GATE}
+    GateChange.objects.create(actor=person, **stood)
+    GateChange.objects.bulk_create(
+        GateChange(actor_id=other, through=person, **stood) for other in behind(person)
+    )
 
 
 def _write(policy: ExportPolicy, person: User, version: int, changed: dict[str, Any]) -> None:
@@ -87,6 +101,32 @@ def _write(policy: ExportPolicy, person: User, version: int, changed: dict[str, 
         )
     if changed:
         audit.record("export_policy.change", actor=person, on=policy, data={"changed": changed})
+        _tell_super_admins(person, changed)
+
+
+def _tell_super_admins(person: User, changed: dict[str, Any]) -> None:
+    """Tell the other super admins who changed the rules, and from what to what."""
+    labels = {field.name: field.verbose_name for field in ExportPolicy._meta.fields}
+    said = [
+        f"{labels[name]}, {_in_words(each['from'])} before, {_in_words(each['to'])} now"
+        for name, each in changed.items()
+    ]
+    name = person.get_full_name()
+    others = User.objects.filter(is_active=True, is_superuser=True).exclude(pk=person.pk)
+    notify(
+        list(others),
+        f"{name} changed the rules for exports: {'; '.join(said)}.",
+        reverse("admin:exports_exportpolicy_changelist"),
+        subject="The rules for exports were changed",
+        mail=f"{one_line(name)} changed when exports need approval. Look whether it is meant.",
+        place="Settings, Approvals",
+    )
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "no limit" if value is None else f"{value:,}"
 
 
 def _checked(policy: ExportPolicy, wanted: Settings) -> dict[str, bool | int | None]:

@@ -26,9 +26,9 @@ from accounts.keys import KeyField
 from accounts.modeladmin import person
 from accounts.models import User
 from exports import operations
+from exports.deciders import DECIDE, colleagues_who_decide
 from exports.models import Delegation
 from exports.operations import ExportError
-from exports.policy import DECIDE
 from exports.screens.log import log_address
 
 LAST = MaxValueValidator(date(2999, 12, 31))
@@ -60,7 +60,7 @@ class AwayForm(forms.Form):
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["delegate"].queryset = operations.approvers_for(user)  # type: ignore[attr-defined]  # a model choice field
+        self.fields["delegate"].queryset = colleagues_who_decide(user)  # type: ignore[attr-defined]  # a model choice field
         for name in ("first_day", "last_day"):
             widget = UnfoldAdminTextInputWidget()
             widget.input_type = "date"

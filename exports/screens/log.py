@@ -19,7 +19,7 @@ from accounts import access, catalogue
 from accounts.keys import KeyField
 from accounts.list_forms import FormFilter, ListForm, day_field, first_moment, last_moment
 from accounts.models import User
-from exports import policy
+from exports import deciders
 from exports.models import ExportRequest
 
 LOG = "admin:exports_exportrequest_changelist"
@@ -65,7 +65,7 @@ class LogForm(ListForm):
     def __init__(self, data: QueryDict, *, user: User, site: admin.AdminSite) -> None:
         super().__init__(data, user=user, site=site)
         self.let_pick_people("requester", ExportRequest._meta.get_field("requester"))
-        if not access.holds_tool(user, policy.DECIDE):
+        if not access.holds_tool(user, deciders.DECIDE):
             self.fields["waiting"].widget = forms.HiddenInput()
 
 
@@ -94,5 +94,5 @@ class LogFilter(FormFilter):
             moment = Subquery(this.values("requested_at")[:1])
             queryset = queryset.filter(requested_at__lte=moment).exclude(pk=wanted["earlier_than"])
         if wanted["waiting"]:
-            queryset = queryset.filter(pk__in=policy.awaiting(self.user).values("pk"))
+            queryset = queryset.filter(pk__in=deciders.awaiting(self.user).values("pk"))
         return queryset

@@ -1,0 +1,179 @@
+"""Who may decide on a request, and why not: one definition, in SQL, for every reader (B7, Q6).
+
+The review panel, the inbox, the badge, approving and rejecting, whom one can choose, who is told
+and reminded, and who stands in all ask here. A bar is a named condition on requests with a
+sentence; whoever none of them holds for may decide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from accounts import access
+from accounts.access import ALWAYS, ANYONE, Loaded, Person
+from accounts.models import RightsChange, User
+from accounts.rights import REMEMBERED, changed_since, of_account_or
+from exports.models import ExportRequest, GateChange
+from exports.models.requests import ExportQuerySet
+from exports.steps import OUT_OF_REACH
+
+DECIDE = "crm.export_approver"
+EXEMPT = "crm.export_without_approval"
+# SQLite's clock counts milliseconds, ours microseconds: what came right after is not before.
+MOMENT = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A reason why somebody may not decide: a condition on requests, said to that person."""
+
+    code: str
+    when: Q
+    because: str
+
+
+def bars(person: Person) -> tuple[Bar, ...]:
+    """Return every reason why this person may not decide on a request, the weightiest first."""
+    # Inside `Exists` the request is the query around it, and the person, where it is anyone, is two
+    # queries out: hence `OuterRef` for the one and `id(2)` for the other.
+    since_request = {
+        "actor": person.id(2),
+        "through": None,
+        "at__gte": OuterRef("requested_at") - MOMENT,
+    }
+    rules_changed = GateChange.objects.filter(**since_request)
+    requester_changed = RightsChange.objects.filter(
+        changes_exemption(), person=OuterRef("requester"), **since_request
+    )
+    return (
+        Bar(
+            "self_approval",
+            Q(requester=person.id()),
+            "Nobody decides on their own export. Another approver has to do it.",
+        ),
+        Bar("not_allowed", ~access.condition_for(person, "view", ExportRequest), OUT_OF_REACH),
+        Bar(
+            "not_allowed",
+            ~person.holds(DECIDE),
+            "You may not decide on exports. Ask a super admin for Export approver.",
+        ),
+        Bar(
+            "changed_rules",
+            Q(Exists(rules_changed)),
+            "You changed the rules for exports after this request was made. Another approver has "
+            "to decide on it.",
+        ),
+        Bar(
+            "changed_requester",
+            Q(Exists(requester_changed)),
+            "You changed the rules for this requester after the request was made: whether they "
+            "may export without approval. Another approver has to decide on it.",
+        ),
+        Bar(
+            "changed_by_requester",
+            Q(Exists(_changed_by(OuterRef("requester"), person.id(2)))),
+            "Within the last 30 days the requester made or changed your account: your password, "
+            "e-mail address, permission set or right to approve. Another approver has to decide "
+            "on it.",
+        ),
+    )
+
+
+def changes_exemption() -> Q:
+    """Hold for changes of whether somebody may export without approval; status counts at any rate.
+
+    Who is demoted into a set that exempts them as well is another requester than before.
+    """
+    status = (RightsChange.Door.MADE_SUPER_ADMIN, RightsChange.Door.REMOVED_SUPER_ADMIN)
+    return Q(tool=EXEMPT) | Q(door__in=status)
+
+
+def _changed_by(actor: Any, person: Any) -> QuerySet[RightsChange]:
+    """Return how the one changed the other's account or right to approve, in the last 30 days.
+
+    Either may be a key or an expression of an enclosing query.
+    """
+    return changed_since(REMEMBERED, actor=actor, person=person).filter(of_account_or(DECIDE))
+
+
+def _may_decide(person: Person) -> Q:
+    allowed = ALWAYS
+    for bar in bars(person):
+        allowed &= ~bar.when
+    return access.settled(allowed)
+
+
+def may_not_decide_because(export: ExportRequest, user: User) -> Bar | None:
+    """Return the first reason why this person may not decide on this request; None where they may.
+
+    One query, by the stored row; whether the request still waits is not asked.
+    """
+    reasons = bars(Loaded(user))
+    answers = access.answered(export, [bar.when for bar in reasons])
+    if answers is None:
+        return Bar("not_allowed", ALWAYS, OUT_OF_REACH)
+    return next((bar for bar, holds in zip(reasons, answers, strict=True) if holds), None)
+
+
+def awaiting(user: User) -> ExportQuerySet:
+    """Return the requests that wait for a decision and that this person may decide on."""
+    return ExportRequest.objects.awaiting_decision().filter(_may_decide(Loaded(user)))
+
+
+def count_awaiting(user: User) -> int:
+    """Return how many `awaiting` would; one query, none for who decides on nothing."""
+    return awaiting(user).order_by().count()
+
+
+def deciders_of(export: ExportRequest) -> QuerySet[User]:
+    """Return the active people who may decide on this request as things stand now."""
+    this = ExportRequest.objects.filter(_may_decide(ANYONE), pk=export.pk)
+    return User.objects.filter(Exists(this), is_active=True)
+
+
+def approvers_for(requester: User) -> QuerySet[User]:
+    """Return whom this person may choose to decide on a request made now, never they (Q11)."""
+    return colleagues_who_decide(requester).filter(
+        ~Exists(_changed_by(requester.pk, OuterRef("pk")))
+    )
+
+
+def colleagues_who_decide(user: User) -> QuerySet[User]:
+    """Return the other active people who hold Export approver, whoever they may decide for."""
+    return access.holders(DECIDE).exclude(pk=user.pk)
+
+
+def waiting_without_decider() -> ExportQuerySet:
+    """Return the waiting requests on which nobody may decide, as things stand now (B7).
+
+    Two queries, however many requests wait.
+    """
+    waiting = ExportRequest.objects.awaiting_decision()
+    if not waiting.exists():
+        return waiting.none()
+    # Asked of those who decide at all, whose keys are few: not of everybody, for every request.
+    holders = list(access.holders(DECIDE).order_by().values_list("pk", flat=True))
+    this = ExportRequest.objects.filter(_may_decide(ANYONE), pk=OuterRef(OuterRef("pk")))
+    return waiting.filter(~Exists(User.objects.filter(Exists(this), pk__in=holders)))
+
+
+def without_decider(requesters: QuerySet[User], forgiving: User | None = None) -> QuerySet[User]:
+    """Return those of these people on whose requests nobody could decide, if they made one now.
+
+    What `forgiving` changed of others is left out of account.
+    """
+    holders = set(access.holders(DECIDE).order_by().values_list("pk", flat=True))
+    if not holders:
+        return requesters
+    changes = changed_since(REMEMBERED, person__in=holders).filter(of_account_or(DECIDE))
+    if forgiving is not None:
+        changes = changes.exclude(actor=forgiving.pk)
+    barred: dict[int, set[int]] = {key: set() for key in holders}
+    for actor, person in changes.order_by().values_list("actor", "person").distinct():
+        barred.setdefault(actor, set()).add(person)
+    left = {key for key, people in barred.items() if not holders - people - {key}}
+    return requesters.filter(pk__in=left)
