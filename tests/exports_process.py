@@ -97,11 +97,25 @@ def wait_for_go() -> None:
     sys.stdin.readline()
 
 
-def decide(step: str, export_id: str, email: str, version: str) -> None:
-    """Approve or reject, and say how it went."""
+def decide(step: str, export_id: str, email: str, version: str, hold: str = "") -> None:
+    """Approve or reject, and say how it went.
+
+    With `hold`, stop in the transaction, when everything was looked at, until let go once more.
+    """
     from accounts.models import User
     from exports import operations
     from exports.models import ExportRequest
+    from exports.operations import deciding
+
+    move = deciding.transition
+
+    def held(*arguments: Any, **more: Any) -> None:
+        say("looked")
+        wait_for_go()
+        move(*arguments, **more)
+
+    if hold == "hold":
+        deciding.transition = held
 
     export = ExportRequest.objects.get(pk=export_id)
     actor = User.objects.get(email=email)
@@ -227,6 +241,42 @@ def leave(email: str, by: str) -> None:
         say("done")
 
 
+def change_rights(what: str, by: str, hold: str = "") -> None:
+    """Set Axel's password, exempt everybody who has the set Rep, or lift the rule; say how it went.
+
+    With `hold`, stop in the transaction, when everything is written, until let go once more.
+    """
+    from accounts import audit, operations
+    from accounts.models import PermissionSet, User
+    from exports.models import ExportPolicy
+    from exports.operations import change_policy
+
+    actor = User.objects.get(email=by)
+    record = audit.record
+
+    def held(*arguments: Any, **more: Any) -> Any:
+        event = record(*arguments, **more)
+        say("written")
+        wait_for_go()
+        return event
+
+    if hold == "hold":
+        audit.record = held
+    say("ready")
+    wait_for_go()
+    if what == "password":
+        axel = User.objects.get(email="axel@example.com")
+        operations.set_password(axel, actor=actor, password="another long password")
+    elif what == "set":
+        rep = PermissionSet.objects.get(name="Rep")
+        tools = ["crm.export", "crm.export_without_approval"]
+        operations.change_set(rep, actor=actor, name="Rep", description="", scopes={}, tools=tools)
+    else:
+        version = ExportPolicy.objects.get().version
+        change_policy(actor=actor, version=version, require_approval=False)
+    say("done")
+
+
 def move(team_id: str, parent_id: str, email: str, hold: str) -> None:
     """Hang a team below another one, or at the top for “none”, and say how it went.
 
@@ -290,6 +340,7 @@ if __name__ == "__main__":
         "guess": guess,
         "click": click,
         "leave": leave,
+        "change_rights": change_rights,
         "move": move,
     }
     steps[sys.argv[1]](*sys.argv[2:])
