@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django import forms
@@ -30,6 +31,20 @@ from accounts.models import Membership, PermissionSet, Team, User
 from accounts.operations import AccountsError
 
 admin.site.unregister(Group)
+
+
+@contextmanager
+def _warning_of_what_follows(request: HttpRequest) -> Iterator[None]:
+    """Say what there is to be warned of after a change, and was not before it."""
+    before = _warnings(request)
+    yield
+    for warning in _warnings(request):
+        if warning not in before:
+            messages.warning(request, warning)
+
+
+def _warnings(request: HttpRequest) -> list[str]:
+    return [warning for told in AccessModelAdmin.warnings for warning in told(person(request))]
 
 
 @admin.register(User)
@@ -103,15 +118,16 @@ class PersonAdmin(AccessModelAdmin):
 
     def change(self, request: HttpRequest, obj: Any, form: Any) -> None:
         values, actor = form.cleaned_data, person(request)
-        operations.change_person(
-            obj,
-            actor=actor,
-            email=values["email"],
-            first_name=values["first_name"],
-            last_name=values["last_name"],
-            as_opened=opened(request),
-        )
-        operations.assign_set(obj, actor=actor, permission_set=values["permission_set"])
+        with _warning_of_what_follows(request):
+            operations.change_person(
+                obj,
+                actor=actor,
+                email=values["email"],
+                first_name=values["first_name"],
+                last_name=values["last_name"],
+                as_opened=opened(request),
+            )
+            operations.assign_set(obj, actor=actor, permission_set=values["permission_set"])
         operations.set_teams(
             obj, actor=actor, main_team=values["main_team"], extra_teams=values["extra_teams"]
         )
@@ -144,7 +160,8 @@ class PersonAdmin(AccessModelAdmin):
         form = step["form"](request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
             try:
-                step["run"](target, actor=person(request), **form.cleaned_data)
+                with _warning_of_what_follows(request):
+                    step["run"](target, actor=person(request), **form.cleaned_data)
             except AccountsError as refusal:
                 messages.error(request, str(refusal))
             else:
@@ -327,12 +344,13 @@ class PermissionSetAdmin(AccessModelAdmin):
         return operations.as_it_stands(obj)
 
     def change(self, request: HttpRequest, obj: Any, form: Any) -> None:
-        operations.change_set(
-            obj,
-            actor=person(request),
-            as_opened=opened(request),
-            **_permissions(form),
-        )
+        with _warning_of_what_follows(request):
+            operations.change_set(
+                obj,
+                actor=person(request),
+                as_opened=opened(request),
+                **_permissions(form),
+            )
 
     def remove(self, request: HttpRequest, obj: Any) -> None:
         operations.delete_set(obj, actor=person(request))

@@ -380,6 +380,9 @@ class AccessModelAdmin(FieldAccess, ModelAdmin):  # type: ignore[misc]  # Unfold
     ] = []
     """A slot for upper floors: links above a list ({title, url, icon}), or None."""
 
+    warnings: ClassVar[list[Callable[[User], list[str]]]] = []
+    """A slot for upper floors: what a super admin is warned of, as people and rights stand now."""
+
     row_actions: ClassVar[dict[str, tuple[Callable[..., Any], str]]] = {}
     """A slot for upper floors: actions on ticked rows, name → (function, description)."""
 

@@ -18,6 +18,7 @@ class ExportsConfig(AppConfig):
         from exports.hashes import without_plain_hashes
         from exports.operations import end_with_requester
         from exports.policy import on_permissions_changing as leaving_somebody_to_decide
+        from exports.policy import warnings
         from exports.screens.dialog import export_ticked, export_tool
         from exports.screens.panel import exports_panel
         from exports.steps import may_be_read
@@ -39,4 +40,5 @@ class ExportsConfig(AppConfig):
         may_read.append(may_be_read)
         AccessModelAdmin.list_tools.append(export_tool)
         AccessModelAdmin.record_panels.append(exports_panel)
+        AccessModelAdmin.warnings.append(warnings)
         AccessModelAdmin.row_actions["export_ticked"] = (export_ticked, "Export ticked records")

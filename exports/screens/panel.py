@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts import access, catalogue
 from accounts.modeladmin import person
 from accounts.models import User
-from exports import hashes, operations, policy, tables
+from exports import deciders, hashes, operations, tables
 from exports.models import ExportRequest
 from exports.operations.delegating import holding
 from exports.screens import risk
@@ -30,6 +30,8 @@ BECAUSE = {
     "above_daily": "Needed: more records in 24 hours than one person may take out without it",
     "above_weekly": "Needed: more records in 7 days than one person may take out without it",
     "second_person": "Needed: so many records want a second person",
+    "rules_changed": "Needed: the requester changed the rules, or their own exemption, in the 24 "
+    "hours before",
     "decided_again": "Needed: what was decided on is not the same any more",
     "within_threshold": "Not needed: few records, none of them sensitive",
     "exempt": "Not needed: exports without approval",
@@ -49,7 +51,7 @@ def panel(export: ExportRequest, user: User) -> dict[str, Any]:
     pending = export.status == ExportRequest.Status.PENDING
     completed = export.status == ExportRequest.Status.COMPLETED
     why_no_file = operations.why_not_download(export, actor=user) if mine and completed else ""
-    decides = access.holds_tool(user, policy.DECIDE)
+    decides = access.holds_tool(user, deciders.DECIDE)
     # Nobody reads why they may not do what nobody expects them to do.
     why_not = operations.why_not_decide(export, actor=user) if pending and (mine or decides) else ""
     may_decide = pending and decides and not why_not

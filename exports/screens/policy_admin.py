@@ -16,7 +16,7 @@ from accounts import access
 from accounts.keys import whole_number
 from accounts.modeladmin import AccessModelAdmin, person
 from accounts.models import User
-from exports import operations, policy
+from exports import deciders, operations, policy
 from exports.models import ExportPolicy, LargeExportAlert
 from exports.operations import ExportError, InvalidSetting, NotAllowed
 from exports.screens.forms import AlertForm, PolicyForm
@@ -125,13 +125,14 @@ class ExportPolicyAdmin(AccessModelAdmin):
             "title": "Approvals",
             "opts": self.opts,
             "policy": now,
+            "warnings": policy.warnings(user),
             "described": described(now),
             "form": form or _form_of(now),
             "version": version,
             "dialog_open": form is not None,
             "alert": alert or AlertForm(initial={"records": mine}),
-            "approvers": _with_reasons(policy.DECIDE),
-            "exempt": _with_reasons(policy.EXEMPT),
+            "approvers": _with_reasons(deciders.DECIDE),
+            "exempt": _with_reasons(deciders.EXEMPT),
         }
         return TemplateResponse(request, "exports/policy.html", context)
 

@@ -1,7 +1,7 @@
 """The risk card: what is unusual about a request, said to whoever may decide on it (B9).
 
-Figures about the request and its requester, never a value of a record (Q7). One query beside those
-for the requester's own rights, however many records were frozen.
+Figures about the request and its requester, never a value of a record (Q7). Three queries beside
+those for the requester's own rights, however many records were frozen.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from accounts import access
 from accounts.models import User
 from exports import tables
 from exports.models import ExportRecord, ExportRequest
+from exports.screens import changes
+from exports.screens.changes import Figure
 from exports.screens.log import log_address
 from exports.steps import S, in_words
 from records.models import Record
@@ -42,20 +44,6 @@ SHARE_OUTSIDE = 50
 DELIVERED = (S.COMPLETED, S.EXPIRED)
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One line of the card; `unusual` is said in a word and by an icon, not by colour alone."""
-
-    code: str
-    label: str
-    value: str
-    detail: str
-    unusual: bool = False
-    url: str = ""
-    known: bool = True
-    """False where there is nothing to compare with, which is neither usual nor unusual."""
-
-
 def figures(export: ExportRequest, reader: User) -> list[Figure]:
     """Return the card of a request as this reader may have it, most telling first."""
     model = tables.model_of(export.object)
@@ -67,6 +55,7 @@ def figures(export: ExportRequest, reader: User) -> list[Figure]:
         _outside_book(export, past.own),
         _earlier(export, past),
         _time_of_day(export),
+        *changes.figures(export, reader),
     ]
 
 
