@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from django.db.models import Max, Q, QuerySet
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.urls import reverse
 
@@ -24,8 +24,8 @@ Door = RightsChange.Door
 REMEMBERED = timedelta(days=30)
 """For how long whoever made or changed somebody's account counts as acting through it."""
 
-Held = dict[str, set[int]]
-"""Guarded tool → keys of the people, or of the permission sets, that hold it."""
+Held = dict[int, frozenset[str]]
+"""The key of each person, or permission set → the guarded tools that they hold."""
 
 
 @contextmanager
@@ -41,21 +41,17 @@ def changing(
     before, set_before = _held_by(people), _held_in(edited)
     yield
     after, set_after = _held_by(people), _held_in(edited)
-    given, taken = _difference(before, after), _difference(after, before)
-    facts = [] if edited else [("", True, key) for key in people.values_list("pk", flat=True)]
-    facts += [(tool, True, key) for tool, keys in given.items() for key in sorted(keys)]
-    facts += [(tool, False, key) for tool, keys in taken.items() for key in sorted(keys)]
-    rows = [_row(actor, door, tool, gave, person_id=key) for tool, gave, key in facts]
-    if edited is not None:
-        for gave, tools in (
-            (True, _difference(set_before, set_after)),
-            (False, _difference(set_after, set_before)),
-        ):
-            rows += [_row(actor, door, tool, gave, set_key=edited.pk) for tool in tools]
+    changed = list(_differences(before, after))
+    rows = [_row(actor, door, tool, gave, person_id=key) for key, tool, gave in changed]
+    if edited is None:
+        rows += [_row(actor, door, "", True, person_id=key) for key in after]
+        rows += _edits_before(people, changed)
     else:
-        rows += _edits_before(people, given, taken)
+        of_set = _differences(set_before, set_after)
+        rows += [_row(actor, door, tool, gave, set_key=key) for key, tool, gave in of_set]
     RightsChange.objects.bulk_create(_with_those_behind(rows, actor))
-    if isinstance(actor, User):
+    given = [(key, tool) for key, tool, gave in changed if gave]
+    if given and isinstance(actor, User):
         _tell_super_admins(actor, door, given, edited)
 
 
@@ -78,10 +74,17 @@ def behind(actor: Actor) -> list[int]:
 
 
 def _held_by(people: QuerySet[User]) -> Held:
-    keys = people.order_by().values("pk")
+    """Return each of these people with what they hold; one query."""
+    held = {
+        f"holds_{number}": Exists(access.holders(tool).filter(pk=OuterRef("pk")))
+        for number, tool in enumerate(catalogue.GUARDED)
+    }
+    rows = people.order_by().annotate(**held).values_list("pk", *held)
     return {
-        tool: set(access.holders(tool).filter(pk__in=keys).values_list("pk", flat=True))
-        for tool in catalogue.GUARDED
+        key: frozenset(
+            tool for tool, holds in zip(catalogue.GUARDED, answers, strict=True) if holds
+        )
+        for key, *answers in rows
     }
 
 
@@ -89,13 +92,15 @@ def _held_in(permission_set: PermissionSet | None) -> Held:
     if permission_set is None:
         return {}
     grants = ToolGrant.objects.filter(permission_set=permission_set, key__in=catalogue.GUARDED)
-    return {tool: {permission_set.pk} for tool in grants.values_list("key", flat=True)}
+    return {permission_set.pk: frozenset(grants.values_list("key", flat=True))}
 
 
-def _difference(one: Held, other: Held) -> Held:
-    """Return what the second holds and the first does not."""
-    more = {tool: keys - one.get(tool, set()) for tool, keys in other.items()}
-    return {tool: keys for tool, keys in more.items() if keys}
+def _differences(before: Held, after: Held) -> Iterator[tuple[int, str, bool]]:
+    """Yield whose, which tool, and whether it was given or taken."""
+    for key, tools in after.items():
+        had = before.get(key, frozenset())
+        for tool in sorted(tools ^ had):
+            yield key, tool, tool in tools
 
 
 def _row(
@@ -118,28 +123,32 @@ def _row(
     )
 
 
-def _edits_before(people: QuerySet[User], given: Held, taken: Held) -> Iterator[RightsChange]:
+def _edits_before(
+    people: QuerySet[User], changed: list[tuple[int, str, bool]]
+) -> Iterator[RightsChange]:
     """Return who had put that into the set which these people have now, as of when they did.
 
     Two share the work where one edits a set and another assigns it: each of them changed the right.
     """
-    changed = [(tool, True, keys) for tool, keys in given.items()]
-    changed += [(tool, False, keys) for tool, keys in taken.items()]
-    for tool, gave, keys in changed:
-        for key, set_key in people.filter(pk__in=keys).values_list("pk", "permission_set"):
-            edits = RightsChange.objects.filter(
-                set_key=set_key, person=None, tool=tool, gave=gave, actor__isnull=False
+    for key, tool, gave in changed:
+        edits = RightsChange.objects.filter(
+            set_key__in=people.filter(pk=key).values("permission_set"),
+            person=None,
+            tool=tool,
+            gave=gave,
+            actor__isnull=False,
+        )
+        latest = edits.order_by().values_list("actor", "set_key").annotate(Max("at"))
+        for editor, set_key, at in latest:
+            yield RightsChange(
+                at=at,
+                actor_id=editor,
+                door=Door.SET_EDITED,
+                person_id=key,
+                set_key=set_key,
+                tool=tool,
+                gave=gave,
             )
-            for editor, at in edits.values_list("actor").annotate(Max("at")).order_by():
-                yield RightsChange(
-                    at=at,
-                    actor_id=editor,
-                    door=Door.SET_EDITED,
-                    person_id=key,
-                    set_key=set_key,
-                    tool=tool,
-                    gave=gave,
-                )
 
 
 def _with_those_behind(rows: Iterable[RightsChange], actor: Actor) -> Iterator[RightsChange]:
@@ -160,26 +169,23 @@ def _with_those_behind(rows: Iterable[RightsChange], actor: Actor) -> Iterator[R
                 )
 
 
-def _tell_super_admins(actor: User, door: Door, given: Held, edited: PermissionSet | None) -> None:
-    """Tell the other super admins that somebody holds a guarded tool now, one notice for all."""
-    keys = sorted(set().union(*given.values()))
-    if not keys:
-        return
-    labels = " and ".join(
-        catalogue.TOOLS[tool].label for tool in catalogue.GUARDED if tool in given
-    )
+def _tell_super_admins(
+    actor: User, door: Door, given: list[tuple[int, str]], edited: PermissionSet | None
+) -> None:
+    """Tell the other super admins who holds a guarded tool now, in one notice for all of them."""
+    keys, tools = ({each[place] for each in given} for place in (0, 1))
+    labels = " and ".join(tool.label for key, tool in catalogue.TOOLS.items() if key in tools)
     who = f"{len(keys)} people"
     link = reverse("admin:accounts_permissionset_change", args=[edited.pk]) if edited else ""
     if len(keys) == 1:
-        person = User.objects.get(pk=keys[0])
+        person = User.objects.get(pk__in=keys)
         who = person.get_full_name() if person != actor else "themselves"
         link = link or reverse("admin:accounts_user_change", args=[person.pk])
     how = f"{door.label} “{edited.name}”" if edited else door.label
-    text = f"{actor.get_full_name()} gave {who} the permission {labels}: {how}."
     others = User.objects.filter(is_active=True, is_superuser=True).exclude(pk=actor.pk)
     notify(
         list(others.exclude(pk__in=keys)),
-        text,
+        f"{actor.get_full_name()} gave {who} the permission {labels}: {how}.",
         link,
         subject="Somebody may approve, or export without approval, now",
         mail=f"{one_line(actor.get_full_name())} gave somebody a permission that decides who "

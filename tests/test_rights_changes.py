@@ -87,8 +87,8 @@ TOLD: list[tuple[Callable[[TinyCompany, Any], Any], str]] = [
     (reactivated, "Sam gave Axel the permission Export approver: reactivated the account."),
     (
         rule(threshold=9, daily_records=1_000, require_approval=False),
-        "Sam changed the rules for exports: require approvals for exports, on before, off now; "
-        "record threshold, 0 before, 9 now; records per person in 24 hours, no limit before, 1,000 "
+        "Sam changed the rules for exports: record threshold, 0 before, 9 now; records per person "
+        "in 24 hours, no limit before, 1,000 now; require approvals for exports, on before, off "
         "now.",
     ),
 ]

@@ -25,7 +25,10 @@ DOORS = {
 
 def take_over(apps, schema_editor):
     people = apps.get_model("accounts", "User").objects
-    has_set = dict(people.values_list("pk", "permission_set"))
+    own = dict(people.values_list("pk", "permission_set"))
+    # Whoever is a super admin holds everything by that, whatever their set says.
+    super_admins = people.filter(is_superuser=True).values_list("pk", flat=True)
+    has_set = own | dict.fromkeys(super_admins)
     events = apps.get_model("accounts", "AuditEvent").objects.filter(
         action__in=DOORS, result="done", at__gt=timezone.now() - timedelta(days=60)
     )
@@ -61,7 +64,12 @@ def take_over(apps, schema_editor):
                 for tool, gave in tools
             ]
         if event.action == "person.assign_set":
-            has_set[key] = data.get("from")
+            own[key] = data.get("from")
+            has_set[key] = own[key]
+        elif event.action == "person.make_super_admin":
+            has_set[key] = own[key]
+        elif event.action == "person.remove_super_admin":
+            has_set[key] = None
     change.objects.bulk_create(reversed(rows), batch_size=500)
 
 
