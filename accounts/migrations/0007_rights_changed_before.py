@@ -25,10 +25,9 @@ DOORS = {
 
 def take_over(apps, schema_editor):
     people = apps.get_model("accounts", "User").objects
-    own = dict(people.values_list("pk", "permission_set"))
+    has_set = dict(people.values_list("pk", "permission_set"))
     # Whoever is a super admin holds everything by that, whatever their set says.
-    super_admins = people.filter(is_superuser=True).values_list("pk", flat=True)
-    has_set = own | dict.fromkeys(super_admins)
+    super_admins = set(people.filter(is_superuser=True).values_list("pk", flat=True))
     events = apps.get_model("accounts", "AuditEvent").objects.filter(
         action__in=DOORS, result="done", at__gt=timezone.now() - timedelta(days=60)
     )
@@ -46,7 +45,7 @@ def take_over(apps, schema_editor):
             if tool in TOOLS
         ]
         if event.action.startswith("set."):
-            had = sorted(person for person, set_key in has_set.items() if set_key == key)
+            had = sorted({p for p, set_key in has_set.items() if set_key == key} - super_admins)
             whom = [{"set_key": key}, *({"person_id": person} for person in had)]
         else:
             whom, tools = [{"person_id": key}], [("", True), *tools]
@@ -64,12 +63,11 @@ def take_over(apps, schema_editor):
                 for tool, gave in tools
             ]
         if event.action == "person.assign_set":
-            own[key] = data.get("from")
-            has_set[key] = own[key]
+            has_set[key] = data.get("from")
         elif event.action == "person.make_super_admin":
-            has_set[key] = own[key]
+            super_admins.discard(key)
         elif event.action == "person.remove_super_admin":
-            has_set[key] = None
+            super_admins.add(key)
     change.objects.bulk_create(reversed(rows), batch_size=500)
 
 
