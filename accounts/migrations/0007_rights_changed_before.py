@@ -1,8 +1,11 @@
 """What the log knows of the last 60 days of changed accounts and rights, taken over once.
 
-Whose set was edited is worked out backwards, from the sets that people have now.
+Whose set was edited is worked out backwards, from the sets that people have now. Whoever got a set
+after an edit is taken to have got what the edit gave: one row too many only has somebody else
+decide.
 """
 
+from collections import defaultdict
 from datetime import timedelta
 
 from django.db import migrations
@@ -28,6 +31,7 @@ def take_over(apps, schema_editor):
     has_set = dict(people.values_list("pk", "permission_set"))
     # Whoever is a super admin holds everything by that, whatever their set says.
     super_admins = set(people.filter(is_superuser=True).values_list("pk", flat=True))
+    joined = defaultdict(set)
     events = apps.get_model("accounts", "AuditEvent").objects.filter(
         action__in=DOORS, result="done", at__gt=timezone.now() - timedelta(days=60)
     )
@@ -45,7 +49,8 @@ def take_over(apps, schema_editor):
             if tool in TOOLS
         ]
         if event.action.startswith("set."):
-            had = sorted({p for p, set_key in has_set.items() if set_key == key} - super_admins)
+            had = {p for p, set_key in has_set.items() if set_key == key} - super_admins
+            had = sorted(had | joined[key])
             whom = [{"set_key": key}, *({"person_id": person} for person in had)]
         else:
             whom, tools = [{"person_id": key}], [("", True), *tools]
@@ -62,7 +67,10 @@ def take_over(apps, schema_editor):
                 )
                 for tool, gave in tools
             ]
+        if event.action in ("person.create", "person.remove_super_admin"):
+            joined[data.get("permission_set")].add(key)
         if event.action == "person.assign_set":
+            joined[data.get("to")].add(key)
             has_set[key] = data.get("from")
         elif event.action == "person.make_super_admin":
             super_admins.discard(key)
