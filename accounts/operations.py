@@ -13,7 +13,7 @@ from typing import Any
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.validators import validate_email
-from django.db import IntegrityError, connection, models, transaction
+from django.db import IntegrityError, models, transaction
 from django.db.models import F, QuerySet
 from django.utils.crypto import salted_hmac
 
@@ -32,7 +32,7 @@ from accounts.models import (
 from accounts.models.people import normal_email
 from accounts.notices import notify as notify  # noqa: PLC0414 - offered here too
 from accounts.notices import read_notices as read_notices  # noqa: PLC0414 - offered here too
-from accounts.rights import Door
+from accounts.rights import Door, one_at_a_time
 from accounts.text import trouble
 
 
@@ -69,6 +69,8 @@ def _permissions_changing(
     actor: Actor, door: Door, people: QuerySet[User], edited: PermissionSet | None = None
 ) -> Iterator[None]:
     """Write down who changes what for whom, and let upper floors look at what comes of it."""
+    # Before the locks of upper floors, as everybody who changes rights takes it first.
+    one_at_a_time("rights")
     with ExitStack() as around:
         for enter in on_permissions_changing:
             around.enter_context(enter(actor))
@@ -130,17 +132,6 @@ def _require_as_opened(stored: User | Team | PermissionSet, as_opened: str | Non
             f"Somebody changed this {stored._meta.verbose_name} while you had it open. Nothing was "
             "saved; open it again to see what it says now."
         )
-
-
-def _one_at_a_time(what: str) -> None:
-    """Let changes of one sort wait for each other, until this transaction ends.
-
-    Asked before anything is read. SQLite's transactions already do; on PostgreSQL it is no row
-    that is locked, so that it holds for what is not there yet, and nobody else waits.
-    """
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"accounts.{what}"])
 
 
 def line(label: str, text: str) -> str:
@@ -224,7 +215,7 @@ def change_person(
     date changes nothing. It holds for the set and the teams too, if they follow in one transaction.
     """
     require(actor, "change", person)
-    _one_at_a_time("people")
+    one_at_a_time("people")
     _require_as_opened(User.objects.get(pk=person.pk), as_opened)
     wanted = {
         "email": _free_email(email, besides=person),
@@ -282,7 +273,7 @@ def set_teams(
 ) -> None:
     """Put a person into exactly these teams (E19, E23)."""
     require(actor, "change", person)
-    _one_at_a_time("people")
+    one_at_a_time("people")
     before = _team_data(person)
     _write_teams(person, main_team, extra_teams)
     after = _team_data(person)
@@ -294,7 +285,7 @@ def set_teams(
 def assign_set(person: User, *, actor: Actor, permission_set: PermissionSet | None) -> None:
     """Give a person this permission set; it replaces what they had (E12)."""
     require(actor, "change", person)
-    _one_at_a_time("people")
+    one_at_a_time("people")
     before = User.objects.values_list("permission_set", flat=True).get(pk=person.pk)
     after = permission_set.pk if permission_set else None
     if before == after:
@@ -325,7 +316,7 @@ def _tools_of(set_id: int | None) -> set[str]:
 def make_super_admin(person: User, *, actor: Actor) -> None:
     """Make a person a super admin (R91)."""
     require_super_admin(actor)
-    _one_at_a_time("people")
+    one_at_a_time("people")
     if not _this(person).filter(is_active=True, is_superuser=False).exists():
         return
     with _permissions_changing(actor, Door.MADE_SUPER_ADMIN, _this(person)):
@@ -339,7 +330,7 @@ def remove_super_admin(person: User, *, actor: Actor, permission_set: Permission
     require_super_admin(actor)
     if actor == person:
         raise NotAllowed("Nobody demotes themselves. Ask another super admin to do it.")
-    _one_at_a_time("people")
+    one_at_a_time("people")
     if not _this(person).filter(is_superuser=True).exists():
         return
     with _permissions_changing(actor, Door.REMOVED_SUPER_ADMIN, _this(person)):
@@ -363,7 +354,7 @@ def deactivate(person: User, *, actor: Actor) -> None:
     require(actor, "change", person)
     if actor == person:
         raise NotAllowed("Nobody deactivates themselves. Ask another super admin to do it.")
-    _one_at_a_time("people")
+    one_at_a_time("people")
     if _this(person).filter(is_active=True).exists():
         with _permissions_changing(actor, Door.DEACTIVATED, _this(person)):
             _lock_super_admins()
@@ -379,7 +370,7 @@ def deactivate(person: User, *, actor: Actor) -> None:
 def reactivate(person: User, *, actor: Actor) -> None:
     """Let a deactivated person log in again, with the rights they have now."""
     require(actor, "change", person)
-    _one_at_a_time("people")
+    one_at_a_time("people")
     if not _this(person).filter(is_active=False).exists():
         return
     with rights.changing(actor, Door.REACTIVATED, _this(person)):
@@ -514,7 +505,7 @@ def _locked_tree(*named: Team | None) -> Tree:
     Read after the lock: whoever waited for it would otherwise decide by the tree of before.
     Raises where a team that the change names is gone.
     """
-    _one_at_a_time("teams")
+    one_at_a_time("teams")
     tree = dict(Team.objects.order_by().values_list("pk", "parent"))
     if any(team is not None and team.pk not in tree for team in named):
         raise InvalidChange("This team does not exist any more. Open the list of teams again.")
@@ -601,6 +592,7 @@ def change_set(
     nothing. Whoever read nothing before leaves it out.
     """
     require(actor, "change", permission_set)
+    one_at_a_time("rights")
     # Locked, so that of two who change it at once the second is held against the first.
     stored = PermissionSet.objects.select_for_update().get(pk=permission_set.pk)
     _require_as_opened(stored, as_opened)

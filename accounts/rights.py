@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
+from django.db import connection
 from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.urls import reverse
@@ -28,6 +29,18 @@ Held = dict[int, frozenset[str]]
 """The key of each person, or permission set → the guarded tools that they hold."""
 
 
+def one_at_a_time(what: str) -> None:
+    """Let changes of one sort wait for each other, until this transaction ends.
+
+    Asked before anything is read. SQLite's transactions already do; on PostgreSQL it is no row
+    that is locked, so that it holds for what is not there yet, and nobody else waits. Whoever
+    decides by people's rights waits for changes of “rights”, so that one of both comes first.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"accounts.{what}"])
+
+
 @contextmanager
 def changing(
     actor: Actor, door: Door, people: QuerySet[User], edited: PermissionSet | None = None
@@ -38,6 +51,7 @@ def changing(
     meanwhile is found. `edited` is the permission set that is written, where one is; its people
     were changed only as far as they hold other guarded tools than before.
     """
+    one_at_a_time("rights")
     before, set_before = _held_by(people), _held_in(edited)
     yield
     after, set_after = _held_by(people), _held_in(edited)

@@ -15,7 +15,7 @@ from django.db.models import Q, Sum
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
-from accounts import access
+from accounts import access, rights
 from accounts.audit import Actor
 from accounts.models import User
 from accounts.operations import InvalidChange
@@ -280,7 +280,8 @@ def leaving_somebody_to_decide(
     is in wrong hands has to go at once. Nor is it that the actor's own exports find nobody for a
     while, since the actor changed the account of whoever would decide: of that they are warned.
     """
-    one_decision_at_a_time()
+    rights.one_at_a_time("rights")
+    list(ExportPolicy.objects.select_for_update(no_key=True).filter(pk=1).values("pk"))
     by = actor if isinstance(actor, User) else None
     before = set(waiting_without_decider().values_list("pk", flat=True))
     had_none = without_approver(by)
@@ -300,15 +301,6 @@ def leaving_somebody_to_decide(
             "approver first, or let those who export without approval need no second person "
             "(Settings → Approvals)."
         )
-
-
-def one_decision_at_a_time() -> None:
-    """Let decisions, and changes of what they depend on, come one after the other.
-
-    Until this transaction ends. SQLite's transactions already do; on PostgreSQL the policy's row is
-    the lock.
-    """
-    list(ExportPolicy.objects.select_for_update(no_key=True).filter(pk=1).values("pk"))
 
 
 def on_permissions_changing(actor: Actor) -> AbstractContextManager[None]:

@@ -14,11 +14,11 @@ from django.utils import timezone
 
 from accounts import access
 from accounts.models import User
+from accounts.rights import one_at_a_time
 from exports import tables
 from exports.deciders import may_not_decide_because
 from exports.models import ExportRequest
 from exports.operations.ending import tell_it_is_over
-from exports.policy import one_decision_at_a_time
 from exports.steps import (
     InvalidRequest,
     NotAllowed,
@@ -60,7 +60,9 @@ def approve(
     `version` says what the approver looked at: the request's own, or nothing is decided.
     """
     with one_step("export.approve", actor, export) as person:
-        _one_at_a_time(person)
+        # A change of the rules, or of the decider's account, comes before this or after it.
+        one_at_a_time("rights")
+        person.refresh_from_db()
         export.refresh_from_db()
         _check_decider(export, person)
         _check_seen(export, person, version)
@@ -96,7 +98,9 @@ def approve(
 def reject(export: ExportRequest, *, actor: User, version: int, note: str) -> None:
     """Refuse a request for a reason, which the requester reads (R124, Q13)."""
     with one_step("export.reject", actor, export) as person:
-        _one_at_a_time(person)
+        # A change of the rules, or of the decider's account, comes before this or after it.
+        one_at_a_time("rights")
+        person.refresh_from_db()
         export.refresh_from_db()
         _check_decider(export, person)
         _check_seen(export, person, version)
@@ -206,16 +210,6 @@ def still_valid(export: ExportRequest) -> bool:
     return access.allows_any(requester, access.EXPORT, model) and filters.may_still_ask(
         model, export.query, user=requester
     )
-
-
-def _one_at_a_time(person: User) -> None:
-    """Let a change of the rules, or of the decider's account, come before or after the decision.
-
-    In this order: whoever changes an account holds the rules first.
-    """
-    one_decision_at_a_time()
-    list(User.objects.select_for_update(no_key=True).filter(pk=person.pk).values("pk"))
-    person.refresh_from_db()
 
 
 def _check_decider(export: ExportRequest, person: User) -> None:
