@@ -50,8 +50,9 @@ def take_over(apps, schema_editor):
         ]
         if event.action.startswith("set."):
             had = {p for p, set_key in has_set.items() if set_key == key} - super_admins
-            had = sorted(had | joined[key])
-            whom = [{"set_key": key}, *({"person_id": person} for person in had)]
+            whom = [{"set_key": key}, *({"person_id": person} for person in sorted(had))]
+            later = sorted(joined[key] - had)
+            whom += [{"person_id": person, "set_key": key} for person in later]
         else:
             whom, tools = [{"person_id": key}], [("", True), *tools]
         for each in whom:
