@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.apps import apps
 from django.core.checks import run_checks
 from django.db import DatabaseError, connection, transaction
 from django.test import Client

@@ -28,6 +28,7 @@ from exports.policy import (
     current,
     next_possible,
     one_at_a_time,
+    why_nobody_decides,
 )
 from exports.steps import (
     ApproversNeeded,
@@ -55,10 +56,6 @@ FIRST_ROWS = 5
 LONGEST_SHOWN = 60
 DOTS = "••••"
 NOTHING = "There is no record to export. Change the filter or the choice."
-NOBODY_DECIDES = (
-    "This export needs approval, and there is nobody who could give it. Ask a super admin to make "
-    "somebody an export approver."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +136,8 @@ def preview(
     count = wish.rows.order_by().count()
     needed, because = approval(person, count, wish.sensitive_fields)
     refusal = why_not_again(person)
-    if not refusal and needed and not approvers_for(person).exists():
-        refusal = NOBODY_DECIDES
+    if needed and not refusal:
+        refusal = why_nobody_decides(person)
     return Preview(count, wish.columns, wish.sensitive_fields, needed, because, refusal)
 
 
@@ -416,8 +413,8 @@ def _approvers(requester: User, wanted: Collection[int]) -> list[User]:
     chosen = list(allowed.filter(pk__in=wanted))
     if len(chosen) < len(wanted):
         raise ApproversNeeded("Somebody you chose may not decide on it. Choose approvers again.")
-    if not chosen and not allowed.exists():
-        raise ApproversNeeded(NOBODY_DECIDES)
+    if not chosen and (refusal := why_nobody_decides(requester)):
+        raise ApproversNeeded(refusal)
     if not chosen:
         raise ApproversNeeded(
             "This export needs approval. Choose at least one approver who will be told."

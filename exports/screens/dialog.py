@@ -26,7 +26,7 @@ from accounts.modeladmin import AccessModelAdmin, person
 from exports import operations, tables
 from exports.models import ExportProfile, ExportRequest
 from exports.operations import ExportError
-from exports.policy import Usage, usage_shown, why_nobody_decides
+from exports.policy import Usage, usage_shown
 from exports.screens.forms import ApproversForm, ColumnsForm, Offered
 from exports.screens.panel import panel_address
 from exports.steps import S
@@ -141,7 +141,6 @@ class Dialog:
             approvers=operations.approvers_for(self.user), initial=self.kept
         )
         self.second, self.reason = False, ""
-        self.nobody_decides = ""
         self.sample: operations.Sample | None = None
         self.filters = filters.described(model, query, user=self.user)
         # Drawn for every page: what is sent twice from one page is one request.
@@ -171,7 +170,6 @@ class Dialog:
             else:
                 # Sent twice, the second page leads to what the first one asked for.
                 self.second = step == "request" or not self.preview.refusal
-                self.nobody_decides = why_nobody_decides(self.user)
         if step == "request" and self.second and (answer := self._ask_for_consent()):
             return answer
         self.sample = operations.first_rows(
