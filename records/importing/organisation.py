@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-from django.contrib.auth.hashers import make_password
+from typing import NamedTuple
 
 from accounts import operations as accounts
 from accounts.audit import System
 from accounts.models import Membership, PermissionSet, Rank, Team, User
 from accounts.operations import Scopes
 from records import operations as records
+from records.importing.logins import MAIL_DOMAIN, numbered
 from records.importing.tables import STAGES, Parsed, Seller
 from records.models import Pipeline, Stage
 
@@ -88,40 +88,48 @@ class Organisation:
     stages: Mapping[str, Stage]
 
 
+class Password(NamedTuple):
+    """What everybody who is brought in logs in with, and its hash.
+
+    Argon2 is slow on purpose, and people brought in with one password share it anyway.
+    """
+
+    typed: str
+    hashed: str
+
+
 def found_organisation(
-    parsed: Parsed, *, actor: System, password: str | None, report: Report
+    parsed: Parsed, *, actor: System, password: Password | None, report: Report
 ) -> Organisation:
     """Make sure that teams, sets, people and the pipeline exist.
 
-    `password` is hashed once: Argon2 is slow on purpose, and people brought in with one password
-    share it anyway. None: they cannot log in yet.
+    None for `password`: they cannot log in yet.
     """
     teams = _teams(parsed, actor, report)
     agent, manager = _set(AGENT, actor, report), _set(MANAGER, actor, report)
     sellers: dict[str, User] = {}
     new: list[User] = []
-    present = {
-        user.email: user
-        for user in User.objects.filter(
-            email__in=[s.email for s in (*parsed.managers.values(), *parsed.agents.values())]
-        )
-    }
+    present = {user.email: user for user in User.objects.filter(email__endswith=f"@{MAIL_DOMAIN}")}
+    logins = numbered(
+        (*parsed.managers, *parsed.agents),
+        stored={email: user.get_full_name() for email, user in present.items()},
+    )
     for people, permission_set in ((parsed.managers, manager), (parsed.agents, agent)):
         for seller in people.values():
             team = teams[seller.team]
-            if user := present.get(seller.email):
+            if user := present.get(logins[seller.name]):
                 report.unchanged["people"] += 1
                 _compare(user, permission_set, team, report)
             else:
-                user = _create_person(seller, permission_set, team, actor)
+                email = logins[seller.name]
+                user = _create_person(seller, email, permission_set, team, actor)
                 new.append(user)
             sellers[seller.name] = user
     report.created["people"] += len(new)
     if password is not None:
         for user in new:
-            accounts.require_fit_password(password, user)
-        hashed = make_password(password)
-        User.objects.filter(pk__in=[user.pk for user in new]).update(password=hashed)
+            accounts.require_fit_password(password.typed, user)
+        User.objects.filter(pk__in=[user.pk for user in new]).update(password=password.hashed)
     return Organisation(sellers, _stages(actor, report))
 
 
@@ -160,12 +168,12 @@ def _set(preset: Preset, actor: System, report: Report) -> PermissionSet:
 
 
 def _create_person(
-    seller: Seller, permission_set: PermissionSet, team: Team, actor: System
+    seller: Seller, email: str, permission_set: PermissionSet, team: Team, actor: System
 ) -> User:
     first, _, last = seller.name.partition(" ")
     return accounts.create_person(
         actor=actor,
-        email=seller.email,
+        email=email,
         first_name=first,
         last_name=last,
         permission_set=permission_set,

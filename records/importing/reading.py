@@ -2,43 +2,27 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import re
-import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
-from accounts.text import BREAKS, hidden_character, named, shows
+from accounts.text import shows
+from records.importing.files import WHAT_SEPARATES, Broken, ImportRefused, TableText, read_text
 
-# Cells may hold line breaks and tabs, which are folded into spaces; what else nobody sees means
-# nothing in a table, and PostgreSQL refuses NUL.
-_FOLDED = f"{BREAKS}\u2028\u2029"
+__all__ = ["Broken", "ImportRefused", "Row", "read_table"]
+
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]{1,2})?")
 _WHOLE = re.compile(r"[0-9]+")
 _DAY = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})")
 LARGEST_NUMBER = Decimal(10) ** 12  # what 14 digits with two decimals hold
-
-
-class ImportRefused(Exception):
-    """An import that did not begin or was undone; the message says why and what to do."""
-
-
-class Broken(ImportRefused):
-    """A file that cannot be read as the table it should be; names file, line and column."""
-
-    def __init__(self, file: str, words: str, line: int = 0, column: str = "") -> None:
-        place = file
-        if line:
-            place += f", line {line}"
-        if column:
-            place += f", column {column}"
-        super().__init__(f"{place}: {words} Nothing was imported.")
-        self.file, self.line, self.column = file, line, column
+# A number or a date is never longer, and a message that quotes a value stays a sentence.
+LONGEST_VALUE = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +41,9 @@ class Row:
         """Return a cell's text, at most so long; empty where nothing is said."""
         value = self.cells[column]
         if longest is not None and len(value) > longest:
-            raise self.broken(column, f"the text is longer than {longest} characters.")
+            raise self.broken(
+                column, f"the text has {len(value):,} characters; it may have {longest}."
+            )
         return value
 
     def needed(self, column: str, longest: int | None) -> str:
@@ -69,7 +55,7 @@ class Row:
 
     def number(self, column: str) -> Decimal | None:
         """Return a number with at most two decimals; None where nothing is said."""
-        value = self.cells[column]
+        value = self.text(column, LONGEST_VALUE)
         if not value:
             return None
         if not _NUMBER.fullmatch(value):
@@ -81,7 +67,7 @@ class Row:
 
     def whole(self, column: str, largest: int) -> int | None:
         """Return a whole number from 0; None where nothing is said."""
-        value = self.cells[column]
+        value = self.text(column, LONGEST_VALUE)
         if not value:
             return None
         if not _WHOLE.fullmatch(value):
@@ -92,7 +78,7 @@ class Row:
 
     def day(self, column: str) -> date | None:
         """Return a date written month/day/year; None where nothing is said."""
-        value = self.cells[column]
+        value = self.text(column, LONGEST_VALUE)
         if not value:
             return None
         if written := _DAY.fullmatch(value):
@@ -107,79 +93,76 @@ class Row:
 def read_table(folder: Path, file: str, columns: Sequence[str]) -> list[Row]:
     """Return the rows of a CSV file (UTF-8) that has these columns, in its own order.
 
-    More columns may stand in it. White space is folded, and cut off at both ends.
+    More columns may stand in it. White space is folded, and cut off at both ends. A row of which
+    no cell says anything is no row: spreadsheets write them below what they were given.
     """
-    text = _read_text(folder / file, columns)
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    table = read_text(folder / file, columns)
     heading: list[str] = []
     rows: list[Row] = []
-    line = 1
-    try:
-        for raw in reader:
+    below = table.first_line
+    with _cells_of_any_length(len(table.text)):
+        for line, raw in _lines(file, table, heading, columns):
             cells = [" ".join(cell.split()) for cell in raw]
-            if cells and not heading:
-                heading = _checked_heading(file, line, cells, columns)
-            elif cells:
-                rows.append(_row(file, line, heading, cells))
-            line = reader.line_num + 1
-    except csv.Error:
-        # Quoting is what can be wrong; the cell is the one with the line's first quotation mark.
-        written = io.StringIO(text, newline="").readlines()[line - 1]
-        number = written.partition('"')[0].count(",")
-        names = heading or list(columns)
-        column = names[min(number, len(names) - 1)]
-        raise Broken(
-            file,
-            "the quotation marks do not match; write a quotation mark inside a value twice.",
-            line,
-            column,
-        ) from None
+            if not any(cells):
+                continue
+            if not heading:
+                heading += _checked_heading(file, line, cells, columns)
+                below = line + 1
+            else:
+                rows.append(_row(file, line, heading, cells, table))
+    if not heading:
+        words = f"there are only empty rows; the file needs the columns {', '.join(columns)}."
+        raise Broken(file, words, below, columns[0])
     if not rows:
-        raise Broken(file, "there is no row below the heading.", line, columns[0])
+        raise Broken(file, "there is no row below the heading.", below, columns[0])
     return rows
 
 
-def _read_text(path: Path, columns: Sequence[str]) -> str:
-    """Return the whole text of a file, if it is text at all."""
-    file = path.name
+def _lines(
+    file: str, table: TableText, heading: Sequence[str], columns: Sequence[str]
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield the cells of every row with the line it begins in; `heading` is filled meanwhile."""
+    reader = csv.reader(io.StringIO(table.text, newline=""), strict=True, delimiter=table.separator)
+    line = table.first_line
     try:
-        data = path.read_bytes().removeprefix(codecs.BOM_UTF8)
-    except FileNotFoundError:
-        raise Broken(file, f"the file is missing in {path.parent}.") from None
-    except OSError as error:
-        raise Broken(file, f"the file cannot be read ({error.strerror}).") from None
-    if not data.strip():
-        raise Broken(
-            file, f"the file is empty; it needs the columns {', '.join(columns)}.", 1, columns[0]
-        )
-    try:
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        line, column = _place(data[: error.start].decode(), columns)
-        raise Broken(
-            file, "this is not UTF-8 text; save the table as CSV in UTF-8.", line, column
-        ) from None
-    if letter := hidden_character(text, allowed=_FOLDED):
-        line, column = _place(text[: text.index(letter)], columns)
-        words = f"there is a character that nobody sees ({named(letter)}); take it out."
-        raise Broken(file, words, line, column)
-    # One way to write each letter: “é” of one table must find “é” of the other.
-    return unicodedata.normalize("NFC", text)
+        for raw in reader:
+            yield line, raw
+            line = reader.line_num + table.first_line
+    except csv.Error as error:
+        # Quoting is what can be wrong; the cell is the one with the line's first quotation mark.
+        number = table.line(line).partition('"')[0].count(table.separator)
+        names = list(heading) or list(columns)
+        column = names[min(number, len(names) - 1)]
+        words = "the quotation marks do not match; write a quotation mark inside a value twice."
+        if "unexpected end of data" in str(error):
+            words = (
+                "a quotation mark opens here and is never closed. Close it, or, if the file was "
+                "cut off, export or copy it again."
+            )
+        raise Broken(file, words, line, column) from None
 
 
-def _place(before: str, columns: Sequence[str]) -> tuple[int, str]:
-    """Return line and column of what follows this beginning of a file."""
-    # One more character, so that the cell in question exists even where it is the first of a line.
-    lines = io.StringIO(f"{before}x", newline="").readlines()
-    line = len(lines)
-    # Cut short, since csv refuses cells beyond its limit.
-    heading = next(csv.reader([lines[0][:100_000]]), []) if line > 1 else []
-    names = heading or list(columns)
-    number = len(next(csv.reader([lines[-1][:100_000]]))) - 1
-    return line, names[min(number, len(names) - 1)].strip()
+@contextmanager
+def _cells_of_any_length(longest: int) -> Iterator[None]:
+    """Let csv read a whole text in one cell: how long a value may be is said by its column."""
+    before = csv.field_size_limit(max(longest, 131_072))
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
 
 
 def _checked_heading(file: str, line: int, heading: list[str], columns: Sequence[str]) -> list[str]:
+    while not heading[-1]:
+        heading.pop()  # columns that a spreadsheet made and nobody filled
+    if len(heading) == 1 < len(columns):
+        raise Broken(
+            file,
+            f"the heading is one cell, “{heading[0][:60]}”; columns are separated by "
+            f"{WHAT_SEPARATES}.",
+            line,
+            columns[0],
+        )
     for column in columns:
         if column not in heading:
             raise Broken(file, "the column is missing in the heading.", line, column)
@@ -188,20 +171,26 @@ def _checked_heading(file: str, line: int, heading: list[str], columns: Sequence
     return heading
 
 
-def _row(file: str, line: int, heading: list[str], cells: list[str]) -> Row:
+def _row(file: str, line: int, heading: list[str], cells: list[str], table: TableText) -> Row:
+    said = f"{table.separator_in_words} separates the columns of this file"
     if len(cells) < len(heading):
         raise Broken(
             file,
-            f"the row ends before this column; it has {len(cells)} cells of {len(heading)}.",
+            f"the row ends before this column; it has {_counted(len(cells))} of {len(heading)}, "
+            f"where {said}.",
             line,
             heading[len(cells)],
         )
-    if len(cells) > len(heading):
+    if any(cells[len(heading) :]):
         raise Broken(
             file,
-            f"the row has {len(cells)} cells for {len(heading)} columns; a value with a comma "
-            "needs quotation marks around it.",
+            f"the row has {_counted(len(cells))} for {len(heading)} columns; {said}, and a value "
+            "with one in it needs quotation marks around it.",
             line,
             heading[-1],
         )
-    return Row(file, line, dict(zip(heading, cells, strict=True)))
+    return Row(file, line, dict(zip(heading, cells, strict=False)))
+
+
+def _counted(cells: int) -> str:
+    return "1 cell" if cells == 1 else f"{cells} cells"

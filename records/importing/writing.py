@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
+from django.contrib.auth.hashers import make_password
 from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts import access, audit
 from accounts.audit import System
 from accounts.models import User
-from records.importing.organisation import Organisation, Report, found_organisation
+from records.importing.organisation import Organisation, Password, Report, found_organisation
 from records.importing.reading import Broken, ImportRefused
 from records.importing.tables import ACCOUNTS, KEY, NAME, PIPELINE, Account, Opportunity, Parsed
 from records.models import Company, Deal, Record, StageRule
@@ -29,7 +30,6 @@ def silent(done: int, total: int) -> None:
     """Tell nobody how far it is."""
 
 
-@transaction.atomic
 def apply(
     parsed: Parsed,
     *,
@@ -45,19 +45,24 @@ def apply(
     is never cleared, and a deal's name follows only while nobody has given it another one. What is
     in the recycle bin stays there, and people, teams and sets that exist keep all they have.
 
-    One event `import.run` with the counts, and one on each record that was changed in a locked
-    stage (R109 a). Raises `ImportRefused`; then nothing was written.
+    One transaction, in which everybody else waits on SQLite: what can be made before it is. One
+    event `import.run` with the counts, and one on each record that was changed in a locked stage
+    (R109 a). Raises `ImportRefused`; then nothing was written.
     """
     if not source.strip() or len(source) > KEY:
         raise ImportRefused(f"Give the source a name of at most {KEY} characters.")
+    # Argon2 takes its time on purpose.
+    hashed = None if password is None else Password(password, make_password(password))
+    with transaction.atomic():
+        return _write(parsed, actor, source, hashed, progress)
+
+
+def _write(
+    parsed: Parsed, actor: System, source: str, password: Password | None, progress: Progress
+) -> Report:
     _one_at_a_time()
     report = Report()
-    organisation = found_organisation(
-        parsed,
-        actor=actor,
-        password=password,
-        report=report,
-    )
+    organisation = found_organisation(parsed, actor=actor, password=password, report=report)
     companies = _Companies(parsed.accounts, report)
     companies.write()
     deals = _Deals(parsed, organisation, companies.by_name, source, actor, report)

@@ -25,8 +25,13 @@ sales_teams.csv, accounts.csv, products.csv and sales_pipeline.csv.
 
 Offices become teams, managers and agents people with the permission sets Manager
 and Agent, accounts companies without an owner, opportunities deals of their agent.
-People are matched by e-mail (first.last@crm.example), companies by name, deals by
-source and opportunity_id, so running it again changes only what changed in the tables.
+People are matched by e-mail (first.last@crm.example in Latin letters, with a number
+where two would share one), companies by name, deals by source and opportunity_id, so
+running it again changes only what changed in the tables.
+
+The files are CSV in UTF-8, separated by commas, semicolons, tabs or vertical bars; a
+first line like sep=; may say by which. Rows of only empty cells are no rows. A file
+whose last line has no end is refused, since it was probably cut off.
 
 In the imported columns the tables win over what people changed in the product, empty
 cells included. Never touched: the owner where the table names no agent, a deal's name

@@ -1,0 +1,177 @@
+"""A table's file as text: its encoding, its end, and what separates its columns.
+
+What a file is not (whole, UTF-8, separated by what its first line says) is said by its true cause,
+before anybody looks for a column in it.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from accounts.text import BREAKS, hidden_character, named
+
+# Cells may hold line breaks and tabs, which are folded into spaces; what else nobody sees means
+# nothing in a table, and PostgreSQL refuses NUL.
+_FOLDED = f"{BREAKS}\u2028\u2029"
+_SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a vertical bar"}
+WHAT_SEPARATES = " or ".join(_SEPARATORS.values())
+# With a mark at the start, or in the zero bytes of Western text without one.
+_WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
+_CUT_OFF = (
+    "it was probably cut off. Export or copy it again; if it is whole, add a line break at its end."
+)
+
+
+class ImportRefused(Exception):
+    """An import that did not begin or was undone; the message says why and what to do."""
+
+
+class Broken(ImportRefused):
+    """A file that cannot be read as the table it should be; names file, line and column."""
+
+    def __init__(self, file: str, words: str, line: int = 0, column: str = "") -> None:
+        place = file
+        if line:
+            place += f", line {line}"
+        if column:
+            place += f", column {column}"
+        super().__init__(f"{place}: {words} Nothing was imported.")
+        self.file, self.line, self.column = file, line, column
+
+
+@dataclass(frozen=True, slots=True)
+class TableText:
+    """The text of a table from its heading on, the line this begins in, and its separator."""
+
+    text: str
+    first_line: int
+    separator: str
+
+    @property
+    def separator_in_words(self) -> str:
+        """Return the separator as people call it."""
+        return _SEPARATORS[self.separator]
+
+    def line(self, number: int) -> str:
+        """Return one line of the file by its number."""
+        lines = io.StringIO(self.text, newline="").readlines()
+        return lines[number - self.first_line] if number - self.first_line < len(lines) else ""
+
+
+def read_text(path: Path, columns: Sequence[str]) -> TableText:
+    """Return the text of a file that should have these columns; raises `Broken` if it is none."""
+    file = path.name
+    text = _decoded(file, _bytes(path, columns), columns)
+    if letter := hidden_character(text, allowed=_FOLDED):
+        line, column = _place(text[: text.index(letter)], columns)
+        words = f"there is a character that nobody sees ({named(letter)}); take it out."
+        raise Broken(file, words, line, column)
+    if not text.endswith(("\n", "\r")):
+        # Nothing else tells 10 from the 1052 that it was before somebody's disk was full.
+        line, column = _place(text[:-1], columns)
+        raise Broken(file, f"the last line has no end, so {_CUT_OFF}", line, column)
+    # One way to write each letter: “é” of one table must find “é” of the other.
+    return _separated(file, unicodedata.normalize("NFC", text), columns)
+
+
+def _bytes(path: Path, columns: Sequence[str]) -> bytes:
+    file = path.name
+    try:
+        data = path.read_bytes().removeprefix(codecs.BOM_UTF8)
+    except FileNotFoundError:
+        raise Broken(file, f"the file is missing in {path.parent}.") from None
+    except OSError as error:
+        raise Broken(file, f"the file cannot be read ({error.strerror}).") from None
+    if not data.strip():
+        raise Broken(
+            file, f"the file is empty; it needs the columns {', '.join(columns)}.", 1, columns[0]
+        )
+    return data
+
+
+def _decoded(file: str, data: bytes, columns: Sequence[str]) -> str:
+    if data.startswith(_WIDE) or (b"\0" in data[:4] and data[:4].strip(b"\0")):
+        words = "this is UTF-16 or UTF-32 text, not UTF-8; save the table as CSV in UTF-8."
+        raise Broken(file, words, 1, columns[0])
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        line, column = _place(data[: error.start].decode(), columns)
+        if error.end == len(data) and error.reason == "unexpected end of data":
+            words = f"the file ends in the middle of a letter, so {_CUT_OFF}"
+        else:
+            words = "this is not UTF-8 text; save the table as CSV in UTF-8."
+        raise Broken(file, words, line, column) from None
+
+
+def _separated(file: str, text: str, columns: Sequence[str]) -> TableText:
+    """Find out what separates the columns: by a first line `sep=;`, else by the heading."""
+    first, rest, line = _without_announcement(text)
+    if first is None:
+        return TableText(rest, line, _separator_of(rest, columns))
+    if first not in _SEPARATORS:
+        raise Broken(
+            file,
+            f"the first line says that “{first[:20]}” separates the columns; it can be "
+            f"{WHAT_SEPARATES}.",
+            1,
+        )
+    found = _separator_of(rest, columns)
+    if _named(rest, found, columns) > _named(rest, first, columns):
+        raise Broken(
+            file,
+            f"the first line says that {_SEPARATORS[first]} separates the columns, and in the "
+            f"heading it is {_SEPARATORS[found]}; take the first line out.",
+            line,
+            columns[0],
+        )
+    return TableText(rest, line, first)
+
+
+def _without_announcement(text: str) -> tuple[str | None, str, int]:
+    """Return the separator that a first line `sep=;` tells, the text after it, and its line."""
+    first = io.StringIO(text, newline="").readline()
+    said = first.rstrip("\r\n").strip(' "')
+    if said[:4].lower() != "sep=":
+        return None, text, 1
+    return said[4:], text[len(first) :], 2
+
+
+def _separator_of(text: str, columns: Sequence[str]) -> str:
+    """Return the separator by which the heading names most of these columns; else a comma."""
+    return max(_SEPARATORS, key=lambda each: _named(text, each, columns))
+
+
+def _named(text: str, separator: str, columns: Sequence[str]) -> int:
+    """Return how many of these columns the heading names, read with this separator."""
+    heading = {cell.strip() for cell in _cells(_heading(text, separator), separator)}
+    return len(heading & set(columns))
+
+
+def _heading(text: str, separator: str) -> str:
+    """Return the first line of which anything is said."""
+    lines = io.StringIO(text, newline="")
+    return next((line for line in lines if line.strip(f'{separator}" \t\r\n')), "")
+
+
+def _cells(line: str, separator: str) -> list[str]:
+    # Cut short, since csv refuses cells beyond its limit.
+    return next(csv.reader([line[:100_000]], delimiter=separator), [])
+
+
+def _place(before: str, columns: Sequence[str]) -> tuple[int, str]:
+    """Return line and column of what follows this beginning of a file."""
+    # One more character, so that the cell in question exists even where it is the first of a line.
+    lines = io.StringIO(f"{before}x", newline="").readlines()
+    first, rest, _ = _without_announcement("".join(lines))
+    separator = first if first in _SEPARATORS else _separator_of(rest, columns)
+    heading = _cells(_heading(rest, separator), separator) if len(lines) > 1 else []
+    names = heading or list(columns)
+    number = len(_cells(lines[-1], separator)) - 1
+    return len(lines), names[min(number, len(names) - 1)].strip() or columns[-1]
