@@ -225,7 +225,8 @@ def _worlds_after(
         scopes = {**held.scopes.get(kind, {}), "add": True}
         yield ("create", None), with_set(scopes={**held.scopes, kind: scopes})
         return
-    for rank in range(oracle.OWNED, oracle.EVERYTHING + 1):
+    # A scope that reaches less far is no step towards anything, even where its box would do.
+    for rank in range(max(oracle.OWNED, oracle.scope(world, person, kind, asked)[0]), 4):
         for box in (False, True):
             scopes = {**held.scopes.get(kind, {}), asked: (rank, box)}
             after = with_set(scopes={**held.scopes, kind: scopes})
