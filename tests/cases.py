@@ -4,13 +4,18 @@ What hypothesis shrinks a failure to is pasted here under the name of what it to
 one whose samples ask the question that tells.
 """
 
+from dataclasses import replace
+
+from tests.changes import CHANGES
 from tests.worlds import (
     EVERYTHING,
+    NAMES_COUNT,
     NONE,
     OWNED,
     TEAM,
     FieldRule,
     Person,
+    Policy,
     Record,
     Rule,
     Set,
@@ -132,3 +137,34 @@ CASES: dict[str, World] = {
         ),
     ),
 }
+
+# What happens between a question and the next (changes), and exports on the way.
+
+EXPORTER = Set(
+    {kind: {"view": (EVERYTHING, False)} for kind in ("deal", "company")}, ("crm.export",)
+)
+LISTED_COMPANY = Record(1, values={"name": "alder", "sector": "birch", "country": "cedar"})
+ABOUT_IT = Record(1, stage=1, values={"name": "birch", "product": "cedar"}, links={"company": 1})
+
+CASES |= {
+    f"a deal of a company, then {name}": World(
+        sets=(EXPORTER, EXPORTER),
+        people=(Person(1, 0, (1,)), Person(2, 1, (2,)), Person(3, superuser=True)),
+        teams=(TeamIn(1), TeamIn(2, 1)),
+        pipelines={1: "deal"},
+        records={"company": (LISTED_COMPANY,), "deal": (ABOUT_IT, replace(ABOUT_IT, id=2))},
+        changes=((name, 1), (name, 2)),
+        salt=salt,
+    )
+    for salt, name in enumerate(sorted(CHANGES), 10)
+}
+
+if NAMES_COUNT:
+    CASES["a sensitive name leaves in the column of a related record"] = World(
+        sets=(EXPORTER,),
+        people=(Person(1, 0), Person(2, superuser=True)),
+        pipelines={1: "deal"},
+        records={"company": (LISTED_COMPANY,), "deal": (ABOUT_IT,)},
+        fields=(FieldRule("company", "name", "everyone_edit", (), "sensitive"),),
+        policy=Policy(require=True),
+    )

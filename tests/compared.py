@@ -2,39 +2,36 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import product
-from pathlib import Path
 from random import Random
 from typing import Any
+from urllib.parse import urlencode
 
-from django.conf import settings
 from django.db import transaction
 
 from accounts import access
 from accounts.models import User
 from accounts.operations import AccountsError
 from exports import operations as exports
-from exports import tables, worker
-from exports.models import ExportPolicy, ExportRequest
+from exports import tables
+from records import filters
 from records.operations import RecordError
 from records.why import suggest
 from tests import oracle, steps
+from tests import oracle_data as data
+from tests.changes import CHANGES
+from tests.compared_exports import Disagreement, Story, asked_for
 from tests.worlds import World, field_levels, lay_down, model_of
 
 ACTIONS = oracle.FULL.split()
+COUNTED = ("compared", "decisive", "changes", "refused")
 EXPORTED_EVERY = 10
-"""One world in so many is also exported; a request, a job and a file cost as much as the rest."""
+"""One world in so many is exported though it never changes; a file costs as much as the rest."""
 SUGGESTED_EVERY = 4
 """One world in so many is also asked what would be enough; every single step is then taken."""
-
-
-class Disagreement(AssertionError):
-    """Product and oracle differ; the message says about what."""
 
 
 @dataclass
@@ -45,21 +42,24 @@ class Tally:
     compared: Counter[str] = field(default_factory=Counter)
     decisions: int = 0
     decisive: Counter[str] = field(default_factory=Counter)
+    changes: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+    """Changes that the product refused, by what it said; the world then stays as it was."""
 
     def add(self, other: Tally) -> None:
         self.worlds += other.worlds
         self.decisions += other.decisions
         self.compared += other.compared
         self.decisive += other.decisive
+        self.changes += other.changes
+        self.refused += other.refused
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            name: getattr(self, name) for name in ("worlds", "decisions", "compared", "decisive")
-        }
+        return asdict(self)
 
     @classmethod
     def from_json(cls, told: dict[str, Any]) -> Tally:
-        counted = {name: Counter(told[name]) for name in ("compared", "decisive")}
+        counted = {name: Counter(told[name]) for name in COUNTED}
         return cls(worlds=told["worlds"], decisions=told["decisions"], **counted)
 
     def share(self, code: str) -> float:
@@ -67,31 +67,66 @@ class Tally:
         return 100 * self.decisive[code] / max(self.decisions, 1)
 
     def __str__(self) -> str:
-        readers = ", ".join(f"{name} {count:,}" for name, count in self.compared.most_common())
+        readers = _listed(self.compared)
         codes = ", ".join(f"{code} {self.share(code):.1f} %" for code in sorted(self.decisive))
         return (
             f"{self.worlds:,} worlds, {self.decisions:,} decisions, "
-            f"{self.compared.total():,} answers compared ({readers}); decisive: {codes}"
+            f"{self.compared.total():,} answers compared ({readers}); decisive: {codes}; "
+            f"{self.changes.total():,} changes ({_listed(self.changes)}), refused "
+            f"{self.refused.total():,} ({_listed(self.refused)})"
         )
 
 
+def _listed(counted: Counter[str]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counted.most_common())
+
+
 def compare(world: World, tally: Tally, people: int = 2) -> None:
-    """Lay a world down, ask, take it away again; raises `Disagreement` at the first difference.
+    """Lay a world down, ask, change it, ask again; raises `Disagreement` at the first difference.
 
     Lists are asked for so many people of it, two at least: every action, every row. The other
-    readers are asked about samples, which the world's own salt picks.
+    readers are asked about samples, which the world's own salt picks. An export is asked for before
+    the changes, written between them and fetched after them. Afterwards all is taken away again.
     """
     with transaction.atomic():
-        Comparison(lay_down(world), tally).run(people)
+        stored = lay_down(world)
+        Comparison(stored, tally).run(people)
+        story = Story(stored, tally) if world.changes or not world.salt % EXPORTED_EVERY else None
+        if story:
+            story.ask()
+        for number, (name, salt) in enumerate(world.changes):
+            stored = happens(stored, name, salt, tally)
+            Comparison(stored, tally, after=f"after {name}").at_once()
+            if story and number == 0:
+                story.write(stored)
+        if story:
+            story.fetch(stored)
         transaction.set_rollback(True)
     tally.worlds += 1
+
+
+def happens(world: World, name: str, salt: int, tally: Tally) -> World:
+    """Let a change happen in the database; return the world after it, the same where it cannot."""
+    found = CHANGES[name](world, Random(salt))
+    if found is None:
+        return world
+    after, done = found
+    try:
+        with transaction.atomic():
+            done()
+    except (AccountsError, RecordError, exports.ExportError) as refusal:
+        # An owner who may not view it, the last super admin, a request that nobody could decide on.
+        tally.refused[f"{name}: {type(refusal).__name__}"] += 1
+        return world
+    tally.changes[name] += 1
+    return after
 
 
 class Comparison:
     """One stored world and the oracle's verdicts about it, made once."""
 
-    def __init__(self, world: World, tally: Tally) -> None:
-        self.world, self.tally = world, tally
+    def __init__(self, world: World, tally: Tally, after: str = "") -> None:
+        self.world, self.tally, self.after = world, tally, after
         self.random = Random(world.salt)
         self.people = {person.id: person for person in world.people}
         self.users: dict[int, User] = {}
@@ -113,6 +148,7 @@ class Comparison:
         asked = self.some(self.people, people)
         for user in map(self.user, asked):
             self.lists(user)
+            self.narrowed(user)
             self.tools(user)
         for user in map(self.user, self.random.sample(asked, 1)):
             self.marks(user)
@@ -122,11 +158,20 @@ class Comparison:
             self.about_one(person_id, kind, action, record_id)
         for _, kind, action, record_id in self.telling(people - 1):
             self.reverse(kind, action, record_id)
-        if self.world.salt % EXPORTED_EVERY == 0:
-            self.export()
         if self.world.salt % SUGGESTED_EVERY == 0:
             for person_id, kind, action, record_id in self.refused(people - 1):
                 self.suggestion(person_id, kind, action, record_id)
+
+    def at_once(self) -> None:
+        """Ask again after a change, as the next request does: of nothing that was loaded before."""
+        for user in map(self.user, self.some(self.people, 1)):
+            self.lists(user)
+            self.narrowed(user)
+            self.marks(user)
+            self.in_djangos_words(user)
+        for person_id, kind, action, record_id in self.telling(1):
+            self.about_one(person_id, kind, action, record_id)
+            self.reverse(kind, action, record_id)
 
     def user(self, key: int) -> User:
         """A person as a request has them: loaded once, whatever is asked afterwards."""
@@ -162,7 +207,8 @@ class Comparison:
     def same(self, reader: str, said: Any, expected: Any, about: Any, count: int = 1) -> None:
         self.tally.compared[reader] += count
         if said != expected:
-            raise Disagreement(f"{reader} {about}: product {said!r}, oracle {expected!r}")
+            told = f"{reader} {self.after} {about}: product {said!r}, oracle {expected!r}"
+            raise Disagreement(told)
 
     # --- The readers ------------------------------------------------------------------------------
 
@@ -175,6 +221,22 @@ class Comparison:
                 listed = sorted(access.permitted(rows, user, action).values_list("pk", flat=True))
                 expected = [r.id for r in records if self.verdict[user.pk, kind, action, r.id]]
                 self.same("list", listed, expected, (user.pk, kind, action), len(records))
+
+    def narrowed(self, user: User) -> None:
+        """A filter or two, a search or an order, of each kind; refused is an answer too."""
+        person = self.people[user.pk]
+        for kind in self.world.records if person.active else ():
+            query = asked_for(self.world, kind, self.random)
+            expected = data.listed(self.world, person, kind, "view", query)
+            rows = access.permitted(model_of(kind)._default_manager.all(), user, "view")
+            try:
+                found = filters.narrowed(rows, urlencode(query), user=user)
+                said = list(found.values_list("pk", flat=True))
+            except filters.BadQuery:
+                said = None
+            if expected is not None and said is not None and "o" not in query:
+                said, expected = sorted(said), sorted(expected)
+            self.same("narrowed", said, expected, (user.pk, kind, query))
 
     def marks(self, user: User) -> None:
         """Every action on every row, in one statement for each kind."""
@@ -230,15 +292,18 @@ class Comparison:
             expected_seen = [
                 c.name
                 for c in tables.all_columns(model_of(kind))
-                if oracle.field(self.world, person, kind, c.field)
-                and (c.of is None or oracle.field(self.world, person, c.of.object_key, c.path))
+                if data.has_column(self.world, person, kind, c.name)
             ]
             self.same("columns", seen, expected_seen, (user.pk, kind))
             if levels := field_levels(user, kind):
-                expected_levels = {
+                said_of = {
                     rule.name: oracle.field(self.world, person, kind, rule.name)
                     for rule in self.world.fields
                     if rule.object == kind
+                }
+                expected_levels = {
+                    name: (level, bool(level) and data.secret(self.world, kind, name) == "high")
+                    for name, level in said_of.items()
                 }
                 self.same("fields", levels, expected_levels, (user.pk, kind), len(levels))
 
@@ -298,33 +363,3 @@ class Comparison:
             except (AccountsError, RecordError) as refusal:
                 flipped = str(refusal)  # nobody can take it: then it is no step
             self.same(reader, flipped, True, (*about, step))
-
-    # --- The worker -------------------------------------------------------------------------------
-
-    def export(self) -> None:
-        """Ask for everything as one person, let the worker run, and read the file."""
-        ((person_id, kind),) = self.some(product(self.people, self.world.records), 1)
-        person, model = self.people[person_id], model_of(kind)
-        expected = [
-            r.id for r in self.world.records[kind] if self.verdict[person_id, kind, "export", r.id]
-        ]
-        ExportPolicy.objects.update(require_approval=False)
-        about = (person_id, kind)
-        try:
-            request = exports.request_export(actor=User.objects.get(pk=person_id), model=model)
-        except exports.NotAllowed:
-            allowed = oracle.can_any(self.world, person, "export", kind)
-            self.same("export", "refused", "refused" if not allowed else expected, about)
-            return
-        except exports.NothingToExport:
-            self.same("export", [], expected, about)
-            return
-        worker.run_once(upkeep=lambda stop: None)
-        request = ExportRequest.objects.get(pk=request.pk)
-        text = (Path(settings.EXPORT_ROOT) / request.file_name).read_text("utf-8-sig")
-        head, *body = list(csv.reader(io.StringIO(text, newline="")))
-        self.same("export", sorted(int(row[0]) for row in body), expected, about, len(body))
-        labels = [
-            c.label for c in tables.table(model) if oracle.field(self.world, person, kind, c.field)
-        ]
-        self.same("export", head, labels, about)
