@@ -82,7 +82,7 @@ class Story:
         kinds = sorted(world.records)
         mine = [kind for kind in kinds if oracle.can_any(world, self.person, "export", kind)]
         self.kind = random.choice(mine or kinds)
-        self.query = asked_for(world, self.kind, random) if random.random() < 0.6 else {}
+        self.query = asked_for(world, self.kind, random) if random.random() < 0.4 else {}
         # Whether a value may still be named is asked of lists; here it would end the story.
         for name in (*data.LEADS_TO[self.kind], "team"):
             self.query.pop(name, None)
@@ -99,7 +99,7 @@ class Story:
         ways = data.LEADS_TO[self.kind].items()
         names = [*OWN[self.kind], *(f"{way}.{n}" for way, to in ways for n in ASSOCIATED[to])]
         offered = [n for n in names if data.is_offered(self.world, self.person, self.kind, n)]
-        pool = names if self.random.random() < 0.15 else offered
+        pool = names if self.random.random() < 0.1 else offered
         return ["id", *self.random.sample(pool, min(4, len(pool)))]
 
     def same(self, what: str, said: Any, expected: Any, *about: Any) -> None:

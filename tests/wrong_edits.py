@@ -1,0 +1,170 @@
+"""Wrong edits made by hand that some test must catch: `python -m tests.wrong_edits [NAME]`.
+
+Each is the edit of somebody in a hurry: it reads well, and lets something out, or too much in. The
+tree is copied, edited there, and the tests named beside it are run on the copy. What they let pass
+is printed; the exit status is then 1.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+NOT_COPIED = shutil.ignore_patterns(".git", ".venv", "var", "docs", "__pycache__", ".*_cache")
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """What stands in a file, what is written instead (once), and the tests that tell."""
+
+    file: str
+    right: str
+    wrong: str
+    tests: tuple[str, ...]
+
+
+DECIDING, JOBS = "exports/operations/deciding.py", "exports/jobs.py"
+MANIFEST, TABLES, FILTERS = "exports/writers/manifest.py", "exports/tables.py", "records/filters.py"
+ORACLE = "tests/test_oracle.py"
+NARROWED = "tests/test_narrowed.py"
+
+WRONG: dict[str, Wrong] = {
+    "an approval holds for whatever version is stored": Wrong(
+        DECIDING, "where=Q(version=version)", "where=Q()", ("tests/test_export_interleaved.py",)
+    ),
+    "restoring goes by the scope Edit": Wrong(
+        "accounts/access.py", 'RESTORE: "delete"}', 'RESTORE: "change"}', (ORACLE,)
+    ),
+    "a person’s notes do not count as rights": Wrong(
+        "accounts/access.py",
+        "and all(read(now) == known for read, known in user.grants.notes.items())",
+        "and True",
+        (NARROWED,),
+    ),
+    "all teams are told to whoever views their team’s records": Wrong(
+        "accounts/access.py",
+        '"view", Rank.EVERYTHING)\n    if settled',
+        '"view", Rank.TEAM)\n    if settled',
+        (NARROWED,),
+    ),
+    "shares with a team never end": Wrong(
+        "records/rules.py",
+        "live(), group__in=person.main_teams",
+        "group__in=person.main_teams",
+        ("tests/test_shares.py",),
+    ),
+    "one sorts by what is veiled": Wrong(
+        FILTERS,
+        '"version"}\n    ) - unasked_fields(user, model)',
+        '"version"}\n    ) - hidden_fields(user, model)',
+        (NARROWED,),
+    ),
+    "the filter by owner forgets the co-owner": Wrong(
+        FILTERS,
+        "return queryset.filter(_any_owner(queryset.model, value.pk))",
+        "return queryset.filter(owner=value)",
+        (NARROWED,),
+    ),
+    "what is equal comes oldest first": Wrong(
+        FILTERS, 'order.split(","), "-pk")', 'order.split(","), "pk")', (NARROWED,)
+    ),
+    "a hidden field is exported beside a related record": Wrong(
+        TABLES,
+        "and (column.of is None or column.path not in hidden_fields(user, column.of))",
+        "and True",
+        (NARROWED,),
+    ),
+    "sensitive fields of related records do not count": Wrong(
+        TABLES,
+        "found |= {c.name for c in columns if c.of is of and c.path in flagged}",
+        "found |= set()",
+        ("tests/test_export_asking.py",),
+    ),
+    "a condition on the number of records is not kept": Wrong(
+        MANIFEST,
+        "for after in range(0, export.most_leaving, CHUNK):\n"
+        "        last = min(after + CHUNK, export.most_leaving)",
+        "for after in range(0, export.record_count, CHUNK):\n        last = after + CHUNK",
+        ("tests/test_export_deciding.py",),
+    ),
+    "related records out of reach do not close a file": Wrong(
+        MANIFEST,
+        "return any(_beside_out_of_reach(export, user, key)",
+        "return False and any(_beside_out_of_reach(export, user, key)",
+        ("tests/test_export_moments.py",),
+    ),
+    "an exemption that was taken away holds on": Wrong(
+        JOBS,
+        'if export.because == "exempt" and not',
+        'if export.because == "exempted" and not',
+        ("tests/test_export_policy.py",),
+    ),
+    "a column that was restricted leaves by an approval": Wrong(
+        JOBS,
+        "if hidden and export.approval_needed:",
+        "if hidden and not export.approval_needed:",
+        (NARROWED,),
+    ),
+    "a column that became sensitive needs no new decision": Wrong(
+        JOBS,
+        "newly_sensitive = sensitive - set(export.sensitive_fields)",
+        "newly_sensitive = sensitive - sensitive",
+        ("tests/test_export_deciding.py",),
+    ),
+    "names of related records are written whoever asks": Wrong(
+        "exports/writers/rows.py",
+        "return {obj.pk: _name(obj) for obj in access.nameable(related, requester)}",
+        "return {obj.pk: _name(obj) for obj in related}",
+        ("tests/test_export_moments.py",),
+    ),
+    "a veiled field may be filtered by whoever sees it": Wrong(
+        "records/models/properties.py",
+        "return found.hidden | found.veiled",
+        "return found.hidden",
+        (NARROWED,),
+    ),
+}
+
+
+def passes(copy: Path, wrong: Wrong) -> bool:
+    """Tell whether the named tests let this edit pass; the copy is as before afterwards."""
+    file = copy / wrong.file
+    text = file.read_text(encoding="utf-8")
+    if wrong.right not in text:
+        raise SystemExit(f"{wrong.file} has changed; it has no {wrong.right!r} any more.")
+    file.write_text(text.replace(wrong.right, wrong.wrong, 1), encoding="utf-8")
+    # The tables are made by the first run and found by the others.
+    options = ("-x", "-q", "--reuse-db", "-p", "no:cacheprovider")
+    ended = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, *wrong.tests],
+        cwd=copy,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    file.write_text(text, encoding="utf-8")
+    if ended.returncode not in (0, 1):
+        raise SystemExit(f"The tests did not run:\n{ended.stdout[-2000:]}{ended.stderr[-2000:]}")
+    return ended.returncode == 0
+
+
+def main(only: str) -> int:
+    chosen = {name: wrong for name, wrong in WRONG.items() if only in name}
+    passed = []
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(shutil.copytree(ROOT, Path(folder) / "copy", ignore=NOT_COPIED))
+        for name, wrong in chosen.items():
+            if passes(copy, wrong):
+                passed.append(name)
+            print(f"{'PASSED' if name in passed else 'caught'}: {name}", flush=True)
+    print(f"{len(chosen)} wrong edits, {len(chosen) - len(passed)} caught")
+    return 1 if passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(" ".join(sys.argv[1:])))
