@@ -129,7 +129,7 @@ class Story:
             self.same("asked", (type(refusal).__name__, ""), wanted)
             return
         self.same("asked", said, wanted)
-        self.same("sensitive", set(self.export.sensitive_fields), self.flagged)
+        self.same("sensitive", self.export.has_sensitive, bool(self.flagged))
         self._decide()
 
     def _expected(self, somebody_decides: bool) -> tuple[str, str]:

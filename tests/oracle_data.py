@@ -62,17 +62,17 @@ def is_offered(world: Any, person: Any, kind: str, column: str) -> bool:
 
 def sensitive(world: Any, kind: str, columns: Any, query: dict[str, str]) -> set[str]:
     """Which sensitive fields these columns, filters, this search and order read (R113, Q5)."""
-    read: set[tuple[str, str, str]] = set()
+    read: set[tuple[str, str]] = set()
     for column in columns:
         way, _, rest = column.partition(".")
-        read.add((kind, way, way))
+        read.add((kind, way))
         if way in LEADS_TO[kind]:  # a name is made of fields, and writes them
             to = LEADS_TO[kind][way]
-            read |= {(to, name, f"{way}.{name}") for name in ([rest] if rest else NAMED_BY[to])}
+            read |= {(to, name) for name in ([rest] if rest else NAMED_BY[to])}
     for name, value in query.items():
         looks_at = {"q": SEARCHED[kind], "o": (value.lstrip("-"),)}.get(name) or LOOKS_AT.get(name)
-        read |= {(kind, each, each) for each in looks_at or (name,)}
-    return {said for of, name, said in read if secret(world, of, name)}
+        read |= {(kind, each) for each in looks_at or (name,)}
+    return {f"{of}.{name}" for of, name in read if secret(world, of, name)}
 
 
 # --- Lists ----------------------------------------------------------------------------------------
