@@ -9,7 +9,6 @@ from dataclasses import replace
 from tests.changes import CHANGES
 from tests.worlds import (
     EVERYTHING,
-    NAMES_COUNT,
     NONE,
     OWNED,
     TEAM,
@@ -159,12 +158,11 @@ CASES |= {
     for salt, name in enumerate(sorted(CHANGES), 10)
 }
 
-if NAMES_COUNT:
-    CASES["a sensitive name leaves in the column of a related record"] = World(
-        sets=(EXPORTER,),
-        people=(Person(1, 0), Person(2, superuser=True)),
-        pipelines={1: "deal"},
-        records={"company": (LISTED_COMPANY,), "deal": (ABOUT_IT,)},
-        fields=(FieldRule("company", "name", "everyone_edit", (), "sensitive"),),
-        policy=Policy(require=True),
-    )
+CASES["a sensitive name leaves in the column of a related record"] = World(
+    sets=(EXPORTER,),
+    people=(Person(1, 0), Person(2, superuser=True)),
+    pipelines={1: "deal"},
+    records={"company": (LISTED_COMPANY,), "deal": (ABOUT_IT,)},
+    fields=(FieldRule("company", "name", "everyone_edit", (), "sensitive"),),
+    policy=Policy(require=True),
+)

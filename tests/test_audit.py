@@ -11,21 +11,27 @@ from django.test import Client
 from pytest_django import Settings
 
 from accounts import audit
+from accounts import operations as people
 from accounts.audit import System
-from accounts.models import AuditEvent, AuditText
+from accounts.models import AuditEvent, AuditText, RightsChange
 from accounts.protection import is_protected, protect, protected_tables, unprotect
-from exports.models import FrozenRequest
+from exports.models import FrozenRequest, GateChange
 from records import operations
 from tests.company import TinyCompany
 from tests.exports_kit import pending
 
 TABLE = "accounts_auditevent"
 
-COLUMNS = {TABLE: "action", FrozenRequest._meta.db_table: "digest"}
-"""Every append-only table, with a column to forge."""
+COLUMNS = {
+    TABLE: ("action", "'forged'"),
+    FrozenRequest._meta.db_table: ("digest", "'forged'"),
+    RightsChange._meta.db_table: ("door", "'forged'"),
+    GateChange._meta.db_table: ("threshold", "7"),
+}
+"""Every append-only table, with a column to forge and what is written into it."""
 
 ATTACKS = {
-    "update": "UPDATE {table} SET {column} = 'forged'",
+    "update": "UPDATE {table} SET {column} = {value}",
     "delete": "DELETE FROM {table}",
     "delete one": "DELETE FROM {table} WHERE id = (SELECT max(id) FROM {table})",
     "no-op update": "UPDATE {table} SET {column} = {column}",
@@ -35,13 +41,13 @@ ATTACKS_BY_VENDOR = {
         "replace": "REPLACE INTO {table} SELECT * FROM {table}",
         "insert or replace": "INSERT OR REPLACE INTO {table} SELECT * FROM {table}",
         "upsert": "INSERT INTO {table} SELECT * FROM {table} WHERE true "
-        "ON CONFLICT (id) DO UPDATE SET {column} = 'forged'",
+        "ON CONFLICT (id) DO UPDATE SET {column} = {value}",
     },
     "postgresql": {
         "truncate": "TRUNCATE {table} CASCADE",
         "replica role": "SET LOCAL session_replication_role = replica; DELETE FROM {table}",
         "upsert": "INSERT INTO {table} SELECT * FROM {table} "
-        "ON CONFLICT (id) DO UPDATE SET {column} = 'forged'",
+        "ON CONFLICT (id) DO UPDATE SET {column} = {value}",
     },
 }
 ATTACKS |= ATTACKS_BY_VENDOR[connection.vendor]
@@ -51,6 +57,18 @@ ATTACKS |= ATTACKS_BY_VENDOR[connection.vendor]
 def event(c: TinyCompany) -> AuditEvent:
     with transaction.atomic():
         return audit.record("test.event", actor=c.sam, data={"b": 1, "a": [2]}, text="Because.")
+
+
+def fill(c: TinyCompany) -> None:
+    """Let every append-only table have a row."""
+    pending(c.rita, c.sue)
+    people.set_password(c.axel, actor=c.sam, password="another long password")
+    GateChange.objects.create(actor=c.sam, threshold=5)
+
+
+def attack(name: str, table: str) -> str:
+    column, value = COLUMNS[table]
+    return ATTACKS[name].format(table=table, column=column, value=value)
 
 
 def all_rows(table: str) -> list[Any]:
@@ -64,15 +82,15 @@ def test_every_protected_table_is_attacked() -> None:
 
 
 @pytest.mark.parametrize("table", COLUMNS)
-@pytest.mark.parametrize("attack", ATTACKS)
+@pytest.mark.parametrize("name", ATTACKS)
 def test_the_database_refuses_to_change_an_append_only_table(
-    c: TinyCompany, event: AuditEvent, attack: str, table: str
+    c: TinyCompany, event: AuditEvent, name: str, table: str
 ) -> None:
-    pending(c.rita, c.sue)
+    fill(c)
     before = all_rows(table)
     assert before
     with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(ATTACKS[attack].format(table=table, column=COLUMNS[table]))
+        cursor.execute(attack(name, table))
     assert all_rows(table) == before
 
 
@@ -81,14 +99,14 @@ def test_attacks_would_succeed_without_the_protection(
     c: TinyCompany, event: AuditEvent, table: str
 ) -> None:
     """Negative control: the refusals above come from the triggers."""
-    pending(c.rita, c.sue)
+    fill(c)
     connection.check_constraints()  # PostgreSQL alters no table that has checks outstanding
     unprotect(connection, table)
     assert not is_protected(connection, table)
     assert "accounts.E001" in [message.id for message in run_checks(databases=["default"])]
     before = all_rows(table)
     with connection.cursor() as cursor:
-        cursor.execute(ATTACKS["update"].format(table=table, column=COLUMNS[table]))
+        cursor.execute(attack("update", table))
     assert all_rows(table) != before
     connection.check_constraints()
     protect(connection, table)

@@ -225,7 +225,6 @@ READERS = {
     "crmperms/bulk.py",
     "crmperms/demo/seeding.py",
     "exports/tables.py",
-    "exports/writers/manifest.py",
     "records/history.py",
 }
 
