@@ -62,7 +62,9 @@ class RecyclingAdmin(AccessModelAdmin):
         if not access.allows_any(user, RESTORE, self.model):
             raise PermissionDenied
         term = request.GET.get(filters.SEARCH, "").strip()
-        if set(request.GET) - {filters.SEARCH, "p"} or "\x00" in term:
+        may_search = filters.may_search(self.model, user)
+        known = {"p", filters.SEARCH} if may_search else {"p"}
+        if set(request.GET) - known or "\x00" in term:
             raise BadRequest("This list has no such filter.")
         rows = in_bin(self.model, user).select_related("deleted_by", *self.read_with)
         if term:
@@ -73,6 +75,7 @@ class RecyclingAdmin(AccessModelAdmin):
             "title": f"Recycle bin: {self.opts.verbose_name_plural}",
             "opts": self.opts,
             "plural": self.opts.verbose_name_plural,
+            "may_search": may_search,
             "term": term,
             "days": BIN_DAYS,
             "page": pages.get_page(whole_number(request.GET.get("p")) or 1),
