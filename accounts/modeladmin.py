@@ -390,7 +390,7 @@ class AccessModelAdmin(FieldAccess, ModelAdmin):  # type: ignore[misc]  # Unfold
     show_full_result_count = False
     show_facets = ShowFacets.NEVER
     list_per_page = 50
-    list_max_show_all = 200
+    list_max_show_all = 0  # no list leaves its pages; “all” is no parameter either
     list_filter_submit = True
     list_fullwidth = True
     actions: Sequence[Any] = ()
@@ -531,7 +531,7 @@ class AccessModelAdmin(FieldAccess, ModelAdmin):  # type: ignore[misc]  # Unfold
 
     def list_parameters(self, request: HttpRequest) -> set[str]:
         """Return every query parameter this list knows; any other is refused (L8–L11)."""
-        known = {"p", "o", "q", "e", "all", *self.extra_parameters}
+        known = {"p", "o", "q", "e", *self.extra_parameters}
         for entry in self.get_list_filter(request):
             if isinstance(entry, str):
                 known |= {f"{entry}__exact"}

@@ -22,7 +22,7 @@ from django.utils.text import capfirst
 
 from accounts import access
 from accounts.access import ASSOCIATE
-from accounts.keys import KeyField, KeySelect
+from accounts.keys import KeyField, KeySelect, whole_number
 from accounts.modeladmin import AccessModelAdmin, person
 from records import associations
 from records.models import Record
@@ -99,7 +99,7 @@ class AssociatingAdmin(AccessModelAdmin):
             return self.refuse(request, record, "change")
         key = request.POST.get("record", "")
         other = link.model()
-        other.pk = int(key) if key.isdecimal() else 0
+        other.pk = whole_number(key)
         before = link.model._base_manager.filter(pk=other.pk).first()
         try:
             saved = operation(other, field=link.field.name, related=record, actor=person(request))

@@ -24,6 +24,7 @@ from records.sharing import share
 from tests.company import TinyCompany
 from tests.exports_kit import pending
 from tests.factories import TicketFactory
+from tests.test_no_other_door import every_pattern
 
 # What is sent, by the name that a failure shows.
 ODD: dict[str, str | bytes] = {
@@ -299,3 +300,48 @@ def test_no_field_of_a_form_ends_in_an_error_or_is_written_half(
             swept += 1
     assert wrong == []
     assert swept >= len(WORST)
+
+
+# --- Every address that has a key in it -----------------------------------------------------------
+
+KEYS = {name: str(ODD[name]) for name in ("word", "31 digits")} | {
+    "5000 digits": "1" * 5000,
+    "digits of another script": "\u0661\u0662" * 9,
+    "a power": "\u00b2",
+    "just beyond counting": str(2**63),
+}
+ARGUMENT = re.compile(r"<[^>]+>")
+KEYED = [pattern for pattern in every_pattern() if ARGUMENT.search(pattern)]
+
+
+@pytest.mark.parametrize("who", ["sam", "rita"])
+def test_no_key_in_any_address_ends_in_an_error(c: TinyCompany, who: str) -> None:
+    """The resolver is walked, so that an address that is new is tried too."""
+    wrong = []
+    client = logged_in(c, who)
+    for pattern in KEYED:
+        for method in (client.get, client.post):
+            absent = method(f"/{ARGUMENT.sub(str(10**9), pattern)}")
+            for name, key in KEYS.items():
+                with transaction.atomic():
+                    answer = method(f"/{ARGUMENT.sub(quote(key), pattern)}")
+                    transaction.set_rollback(True)
+                # A word where a number belongs is another address, and as little there.
+                same = answer.status_code == absent.status_code or "<path:" not in pattern
+                if answer.status_code >= 500 or not same:
+                    wrong.append((pattern, name, answer.status_code, absent.status_code))
+    assert wrong == []
+
+
+@pytest.mark.parametrize("step", ["associate", "dissociate"])
+def test_no_posted_key_links_anything_or_ends_in_an_error(c: TinyCompany, step: str) -> None:
+    client, before = logged_in(c, "sam"), done()
+    address = f"/admin/records/company/{c.companies['acme'].pk}/{step}/"
+    absent = client.post(address, {"relation": "deals", "record": str(10**9)}, follow=True)
+    for relation in ("deals", "contacts"):
+        for name, key in KEYS.items():
+            sent_back = client.post(address, {"relation": relation, "record": key}, follow=True)
+            assert (name, sent_back.status_code) == (name, 200)
+            said = [str(message) for message in sent_back.context["messages"]]
+            assert said == [str(message) for message in absent.context["messages"]]
+    assert done() == before
