@@ -50,6 +50,7 @@ VERBS = {
     "make_super_admin": "made super admin",
     "narrow": "columns left out",
     "reactivate": "reactivated",
+    "reach": "reached",
     "recall": "recalled",
     "reject": "rejected",
     "remind": "approvers reminded",

@@ -232,6 +232,7 @@ class AccessChangeList(ChangeList):
         if isinstance(self.paginator.count, CappedCount):
             self.result_count = self.paginator.count
         self.result_list = list(self.result_list)
+        self.model_admin.before_rows_are_shown(request, self.result_list)
         for name in self.model_admin.relations_shown(request):
             field = relation(self.model, name)
             assert field is not None
@@ -465,6 +466,13 @@ class AccessModelAdmin(FieldAccess, ModelAdmin):  # type: ignore[misc]  # Unfold
     def veiled_fields(self, request: HttpRequest) -> frozenset[str]:
         """Return the fields whose values appear only after a click (E30)."""
         return frozenset()
+
+    def dotted_fields(self, request: HttpRequest, obj: Model) -> frozenset[str]:
+        """Return the fields that this record's page shows as dots and leaves as they are."""
+        return frozenset()
+
+    def before_rows_are_shown(self, request: HttpRequest, rows: list[Any]) -> None:
+        """Look at the rows of a list's page before any of their values is drawn."""
 
     def _unasked(self, request: HttpRequest) -> frozenset[str]:
         """Return the fields that no list is narrowed or ordered by: it would tell their values."""
@@ -715,24 +723,24 @@ class AccessModelAdmin(FieldAccess, ModelAdmin):  # type: ignore[misc]  # Unfold
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Leave out hidden fields and show relations that are only shown safely (L23, L29, L32)."""
-        locked = {*self._shown_only(request, obj), *self._covered(request, obj)}
+        locked = self._locked(request, obj)
         absent = self._absent(request, obj)
         fieldsets = [
-            (title, {**options, "fields": self._safe(request, options["fields"], locked, absent)})
+            (title, {**options, "fields": self._safe(options["fields"], locked, absent)})
             for title, options in super().get_fieldsets(request, obj)
         ]
         return [(title, options) for title, options in fieldsets if options["fields"]]
 
     def _safe(
-        self, request: HttpRequest, fields: Iterable[Any], locked: set[str], absent: frozenset[str]
+        self, fields: Iterable[Any], locked: dict[str, Displayed], absent: frozenset[str]
     ) -> list[Any]:
         safe: list[Any] = []
         for field in fields:
             if isinstance(field, list | tuple):
-                if row := self._safe(request, field, locked, absent):
+                if row := self._safe(field, locked, absent):
                     safe.append(tuple(row))
             elif field not in absent:
-                safe.append(safe_readonly(request, self.model, field) if field in locked else field)
+                safe.append(locked.get(field, field))
         return safe
 
     def get_exclude(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -748,14 +756,20 @@ class AccessModelAdmin(FieldAccess, ModelAdmin):  # type: ignore[misc]  # Unfold
             return hidden | self.fixed_fields(request)
         return hidden
 
+    def _locked(self, request: HttpRequest, obj: Model | None) -> dict[str, Displayed]:
+        """Return what this page shows and does not edit, by name: dots, and related names."""
+        covered = self._covered(request, obj)
+        shown = dict.fromkeys(self._shown_only(request, obj), False) | dict.fromkeys(covered, True)
+        return {n: safe_readonly(request, self.model, n, dots) for n, dots in shown.items()}
+
     def _covered(self, request: HttpRequest, obj: Model | None) -> frozenset[str]:
-        """Return the fields this page shows as dots: highly sensitive and not edited here."""
+        """Return the fields this page shows as dots and does not edit."""
         if obj is None or obj.pk is None:
             return frozenset()
         veiled = self.veiled_fields(request)
         if veiled and self.has_change_permission(request, obj):
             veiled &= self.fixed_fields(request)
-        return veiled
+        return veiled | self.dotted_fields(request, obj)
 
     def _shown_only(self, request: HttpRequest, obj: Model | None) -> list[str]:
         """Return the foreign keys that this page shows and does not edit."""
@@ -789,11 +803,8 @@ class AccessModelAdmin(FieldAccess, ModelAdmin):  # type: ignore[misc]  # Unfold
         ]
         if obj is not None and obj.pk is not None:
             declared += sorted(self.fixed_fields(request) - set(declared))
-        locked = [*self._shown_only(request, obj), *sorted(self._covered(request, obj))]
-        return [
-            *(name for name in declared if name not in locked),
-            *(safe_readonly(request, self.model, name) for name in locked),
-        ]
+        locked = self._locked(request, obj)
+        return [*(name for name in declared if name not in locked), *locked.values()]
 
     # Writing ----------------------------------------------------------------------------------
 
@@ -872,18 +883,19 @@ class AccessModelAdmin(FieldAccess, ModelAdmin):  # type: ignore[misc]  # Unfold
         return inlines
 
 
-def safe_readonly(request: HttpRequest, model: type[Model], name: str) -> Callable[[Any], Any]:
-    """Return a read-only form field that shows a relation, or a veiled value, safely.
+def safe_readonly(
+    request: HttpRequest, model: type[Model], name: str, dots: bool
+) -> Callable[[Any], Any]:
+    """Return a read-only form field that shows a relation safely, or dots.
 
     One object per request: the form and its list of read-only fields must name the same.
     """
-    memo: dict[tuple[type[Model], str], Any] = request.__dict__.setdefault("_safe_fields", {})
-    if (model, name) not in memo:
-        plain = relation(model, name) is None
-        memo[model, name] = (
-            veiled_column(model, name) if plain else safe_column(request, model, name)
+    memo: dict[tuple[Any, ...], Any] = request.__dict__.setdefault("_safe_fields", {})
+    if (model, name, dots) not in memo:
+        memo[model, name, dots] = (
+            veiled_column(model, name) if dots else safe_column(request, model, name)
         )
-    return memo[model, name]  # type: ignore[no-any-return]  # a memo of this request
+    return memo[model, name, dots]  # type: ignore[no-any-return]  # a memo of this request
 
 
 def entered(request: HttpRequest, offered: set[str]) -> list[tuple[str, str]]:

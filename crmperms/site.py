@@ -127,6 +127,7 @@ GROUPS: list[dict[str, Any]] = [
                 "permission": _may_view("records.add_property"),
             },
             _item("Approvals", "approval", "exports.exportpolicy"),
+            _item("Sensitive data on screens", "visibility_off", "records.screenlimit"),
         ],
     },
 ]

@@ -28,6 +28,7 @@ from records import filters
 from records.models import Record
 from records.models.properties import FieldKey, field_key, hidden_keys, sensitive_keys, veiled_keys
 from records.reads import as_text, fields_on, kind_of, named
+from records.screen_limit import counted_fields
 
 
 class Kind(StrEnum):
@@ -198,6 +199,16 @@ def is_sensitive(column: Column, flagged: frozenset[FieldKey]) -> bool:
 def is_veiled(column: Column, user: User) -> bool:
     """Tell whether a column's values are shown on no screen without a click (E30)."""
     return bool(column.reads & veiled_keys(user))
+
+
+def is_counted(column: Column, user: User) -> bool:
+    """Tell whether a column's values count as sensitive ones that this person sees on a screen."""
+    for key in column.reads:
+        kind, _, name = key.partition(".")
+        of = catalogue.object_kind(kind)
+        if of is not None and name in counted_fields(user, of.model):
+            return True
+    return False
 
 
 def described(columns: Iterable[dict[str, Any]], model: type[Record], user: User) -> list[Any]:

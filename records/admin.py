@@ -24,10 +24,11 @@ from accounts import access
 from accounts.keys import whole_number
 from accounts.modeladmin import person
 from accounts.sent_forms import new_token, token_of
-from records import filters, operations
+from records import filters, operations, screen_limit
 from records.access_pages import AccessPages
 from records.association_screens import AssociatingAdmin
 from records.bin_screens import RecyclingAdmin
+from records.limited_screens import LimitedAdmin
 from records.listing import list_filter
 from records.models import Company, Contact, Deal, Record, Ticket
 from records.models.base import BIN_DAYS
@@ -37,7 +38,7 @@ from records.share_screens import SharingAdmin
 from records.why import why
 
 
-class RecordAdmin(AccessPages, AssociatingAdmin, RecyclingAdmin, SharingAdmin):  # type: ignore[misc]  # Unfold's formfield_overrides
+class RecordAdmin(AccessPages, AssociatingAdmin, RecyclingAdmin, SharingAdmin, LimitedAdmin):  # type: ignore[misc]  # Unfold's formfield_overrides
     """What every kind of record's screens have."""
 
     model: type[Record]
@@ -122,7 +123,7 @@ class RecordAdmin(AccessPages, AssociatingAdmin, RecyclingAdmin, SharingAdmin): 
         """Find by the words of a term; nothing where the person has no search box (palette)."""
         if search_term and not self.get_search_fields(request):
             return queryset.none(), False
-        return filters.search(queryset, search_term[: filters.LONGEST_SEARCH]), False
+        return super().get_search_results(request, queryset, search_term)
 
     # One record ---------------------------------------------------------------------------------
 
@@ -166,9 +167,12 @@ class RecordAdmin(AccessPages, AssociatingAdmin, RecyclingAdmin, SharingAdmin): 
         record = self.found(request, object_id)
         name = request.POST.get("field", "")
         try:
-            value = operations.reveal(record, actor=person(request), name=name)
+            value = screen_limit.reveal(record, actor=person(request), name=name)
         except operations.NotFound:
             raise Http404 from None
+        except screen_limit.UsedUp as refusal:
+            messages.warning(request, str(refusal))
+            return HttpResponseRedirect(self.page_of(record))
         context = {
             **self.admin_site.each_context(request),
             "title": "Highly sensitive value",
@@ -215,10 +219,7 @@ class RecordAdmin(AccessPages, AssociatingAdmin, RecyclingAdmin, SharingAdmin): 
         else:
             label = dict(self._veiled_labels(request))[name]
             messages.success(request, f"{capfirst(label)} is empty now.")
-        url = reverse(
-            f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[record.pk]
-        )
-        return HttpResponseRedirect(url)
+        return HttpResponseRedirect(self.page_of(record))
 
     def reasons(self, request: HttpRequest, obj: Model, action: str) -> list[str]:
         assert isinstance(obj, Record)
@@ -433,4 +434,4 @@ class TicketAdmin(StagedAdmin):
 
 
 # The screens of pipelines and properties register themselves.
-from records import pipeline_admin, property_admin  # noqa: E402, F401
+from records import pipeline_admin, property_admin, screen_admin  # noqa: E402, F401

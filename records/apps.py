@@ -31,7 +31,13 @@ class RecordsConfig(AppConfig):
         register(ObjectKind("deal", Deal, "Deal", "Deals"))
         register(ObjectKind("ticket", Ticket, "Ticket", "Tickets"))
         things.update(
-            {"pipeline": "Pipeline", "stage": "Stage", "property": "Field", "import": "Import"}
+            {
+                "pipeline": "Pipeline",
+                "stage": "Stage",
+                "property": "Field",
+                "import": "Import",
+                "screen_limit": "Sensitive data on screens",
+            }
         )
         on_leaving.append(end_with_receiver)
         where_named.append(places)

@@ -23,8 +23,9 @@ from django.utils.text import capfirst
 from accounts import access
 from accounts.access import ASSOCIATE
 from accounts.keys import KeyField, KeySelect, whole_number
-from accounts.modeladmin import AccessModelAdmin, person
+from accounts.modeladmin import DOTS, AccessModelAdmin, person
 from records import associations
+from records.limited_screens import count, counted
 from records.models import Record
 from records.operations import NotAllowed, RecordError
 
@@ -111,7 +112,7 @@ class AssociatingAdmin(AccessModelAdmin):
             messages.error(request, str(refusal) if key else "Choose a record first.")
         else:
             messages.success(request, done.format(saved, record) + self._was(request, link, before))
-        return HttpResponseRedirect(self._page_of(record))
+        return HttpResponseRedirect(self.page_of(record))
 
     def _was(self, request: HttpRequest, link: Link, before: Record | None) -> str:
         """Say where a record was linked until now with one that lies in the bin."""
@@ -131,19 +132,14 @@ class AssociatingAdmin(AccessModelAdmin):
     ) -> HttpResponse:
         """List on the page that asks what is linked with the record, as far as they see it."""
         record = self.found(request, object_id)
-        linked = [(link, self._linked(request, record, link)) for link in self._links(request)]
-        context = {
-            "linked": [
-                {
-                    "title": capfirst(str(link.model._meta.verbose_name_plural)),
-                    "rows": rows[:MOST_LISTED],
-                    "more": len(rows) > MOST_LISTED,
-                }
-                for link, rows in linked
-                if rows
-            ],
-            **(extra_context or {}),
-        }
+        linked = []
+        for link in self._links(request):
+            found = self._linked(request, record, link)
+            if rows := self._listed(request, link, found[:MOST_LISTED]):
+                title = capfirst(str(link.model._meta.verbose_name_plural))
+                more = len(found) > MOST_LISTED
+                linked.append({"title": title, "rows": rows, "more": more})
+        context = {"linked": linked, **(extra_context or {})}
         return super().delete_view(request, object_id, context)
 
     def _linked(self, request: HttpRequest, record: Record, link: Link) -> list[Record]:
@@ -172,6 +168,7 @@ class AssociatingAdmin(AccessModelAdmin):
         user = person(request)
         editable = link.writable and self.has_change_permission(request, record)
         found = self._linked(request, record, link)
+        listed = self._listed(request, link, found[:MOST_LISTED])
         name = f"admin:{link.model._meta.app_label}_{link.model._meta.model_name}"
         own = f"admin:{self.opts.app_label}_{self.opts.model_name}"
         context = {
@@ -186,10 +183,11 @@ class AssociatingAdmin(AccessModelAdmin):
                     "below": _below(row),
                     "may_remove": editable and getattr(row, f"may_{ASSOCIATE}"),
                 }
-                for row in found[:MOST_LISTED]
+                for row in listed or ()
             ],
+            "dots": DOTS if listed is None else "",
             "all_url": f"{reverse(f'{name}_changelist')}?{link.field.name}={record.pk}"
-            if len(found) > MOST_LISTED
+            if listed is not None and len(found) > MOST_LISTED
             else "",
             "most": MOST_LISTED,
             "add_url": reverse(f"{own}_associate", args=[record.pk]),
@@ -198,6 +196,18 @@ class AssociatingAdmin(AccessModelAdmin):
         if editable and access.allows_any(user, ASSOCIATE, link.model):
             context["form"] = PickForm(link.model, self._link_picker(link))
         return render_to_string("records/associated.html", context, request=request)
+
+    def _listed(self, request: HttpRequest, link: Link, rows: list[Any]) -> list[Any] | None:
+        """Return which of these linked records are listed, None where nothing is said of them.
+
+        That a record is linked is the value of its field, which may be sensitive and counted.
+        """
+        if link.field.name not in counted(request, link.model):
+            return rows
+        cells = [(row.pk, link.field.name) for row in rows]
+        granted = count(request, link.model, cells)
+        shown = [row for row in rows if (row.pk, link.field.name) in granted.keys]
+        return shown if shown or granted.everything else None
 
     def _link_picker(self, link: Link) -> KeySelect:
         return KeySelect(
@@ -211,7 +221,7 @@ class AssociatingAdmin(AccessModelAdmin):
             },
         )
 
-    def _page_of(self, record: Record) -> str:
+    def page_of(self, record: Record) -> str:
         name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
         return reverse(name, args=[record.pk])
 

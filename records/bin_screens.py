@@ -68,7 +68,7 @@ class RecyclingAdmin(AccessModelAdmin):
             raise BadRequest("This list has no such filter.")
         rows = in_bin(self.model, user).select_related("deleted_by", *self.read_with)
         if term:
-            rows = filters.search(rows, term[: filters.LONGEST_SEARCH])
+            rows, _ = self.get_search_results(request, rows, term)
         pages: Paginator[Any] = CappedPaginator(rows, self.list_per_page)
         context = {
             **self.admin_site.each_context(request),

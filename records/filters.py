@@ -223,12 +223,13 @@ def narrowed(queryset: QuerySet[R], query: str | QueryDict, *, user: User) -> Qu
     return rows.order_by("pk") if reads_of_order(model, "") & unasked_keys(user) else rows
 
 
-def search(queryset: QuerySet[R], term: str) -> QuerySet[R]:
+def search(queryset: QuerySet[R], term: str, fields: Iterable[str] | None = None) -> QuerySet[R]:
     """Keep rows in which every word of `term` occurs in some field that the search box looks in.
 
-    Whoever asks for a person asks `may_search` first.
+    `fields` are the ones to look in, where they are not all. Whoever asks for a person asks
+    `may_search` first.
     """
-    fields: Iterable[str] = queryset.model.search_fields
+    fields = queryset.model.search_fields if fields is None else fields
     for word in term.split():
         found = Q(pk__in=[])
         for field in fields:

@@ -18,7 +18,8 @@ from unfold.widgets import (
 
 from accounts.keys import KeySelect
 from accounts.modeladmin import SORTED_COLUMN, AccessModelAdmin, person
-from records import filters
+from records import filters, screen_limit
+from records.limited_screens import late_parameters, parameter_names, unasked
 from records.models import Record
 
 
@@ -39,11 +40,11 @@ class RecordListFilter(admin.ListFilter):
         super().__init__(request, params, model, model_admin)  # type: ignore[arg-type]  # Django passes lists of values
         self.model, self.model_admin, self.user = model, model_admin, person(request)
         data = QueryDict(mutable=True)
-        for name in filters.parameter_names(model, self.user):
+        for name in parameter_names(request, model):
             # As the query reads them, so that the form shows what is filtered by and nothing else.
             if values := filters.given(params.pop(name, [])):
                 data.setlist(name, values)
-        self.data = data
+        self.data, self.request = data, request
         used: dict[str, Any] = dict(data.lists())  # Any, since it is read for emptiness only
         self.used_parameters = used
 
@@ -51,7 +52,7 @@ class RecordListFilter(admin.ListFilter):
         return True
 
     def expected_parameters(self) -> list[str | None]:
-        return [*filters.parameter_names(self.model, self.user)]
+        return [*parameter_names(self.request, self.model)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Apply the filters; an unknown or hidden value is a 400, a mistyped one shows no rows."""
@@ -68,6 +69,9 @@ class RecordListFilter(admin.ListFilter):
         form = filters.bound(
             self.model, self.data, self.model._default_manager.none(), user=self.user
         ).form
+        for name in late_parameters(self.request, self.model):
+            form.fields.pop(name.rpartition("_")[0] or name, None)
+            form.fields.pop(name, None)
         for name, field in form.fields.items():
             self._dress(name, field)
         yield {"form": form, "selected": bool(self.data)}
@@ -107,7 +111,7 @@ def list_filter(model: type[Record]) -> type[RecordListFilter]:
     class ModelListFilter(RecordListFilter):
         @staticmethod
         def known_parameters(request: HttpRequest) -> list[str]:
-            return filters.parameter_names(model, person(request))
+            return parameter_names(request, model)
 
     return ModelListFilter
 
@@ -118,10 +122,13 @@ def canonical_query(request: HttpRequest, model_admin: Any, model: type[Record])
     The admin orders by numbers of columns; a stored query orders by names of fields.
     """
     data = QueryDict(mutable=True)
-    names = filters.parameter_names(model, person(request))
+    names = parameter_names(request, model)
     for name in (*names, filters.SEARCH):
         if name in request.GET:
             data.setlist(name, request.GET.getlist(name))
+    if filters.SEARCH in data and unasked(request, model) & set(model.search_fields):
+        limit = screen_limit.limit_of(person(request), model) or 0
+        raise filters.InvalidValue(screen_limit.why_dots(limit))
     if order := _order_names(request, model_admin, model):
         data[filters.ORDER] = order
     return filters.canonical(model, data, user=person(request))
@@ -131,7 +138,7 @@ def _order_names(request: HttpRequest, model_admin: Any, model: type[Record]) ->
     columns = list(model_admin.get_list_display(request))
     if model_admin.get_actions(request):
         columns.insert(0, "action_checkbox")
-    allowed = filters.orderable(model, person(request))
+    allowed = filters.orderable(model, person(request)) - unasked(request, model)
     parts = []
     for part in request.GET.get("o", "").split("."):
         if not SORTED_COLUMN.fullmatch(part):
@@ -139,7 +146,7 @@ def _order_names(request: HttpRequest, model_admin: Any, model: type[Record]) ->
         number = int(part.removeprefix("-"))
         if number >= len(columns):
             continue
-        column = columns[number]
+        column = getattr(columns[number], "__name__", columns[number])
         name = getattr(getattr(model_admin, str(column), None), "admin_order_field", column)
         if name in allowed and column in model_admin.sortable_by:
             parts.append(f"-{name}" if part.startswith("-") else name)

@@ -57,6 +57,7 @@ OF_A_MODEL: dict[str, tuple[str, ...]] = {
     "records/ticket": OF_A_RECORD,
     "records/pipeline": ("<path:object_id>/rule/",),
     "records/property": (),
+    "records/screenlimit": (),
 }
 OF_THE_SITE = {
     *("", "admin/", "admin/login/", "admin/logout/", "admin/password_change/"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
@@ -46,7 +46,7 @@ from exports.tables import Column
 from exports.writers import manifest
 from exports.writers.csv import plain
 from exports.writers.rows import Cell, rows_in
-from records import filters
+from records import filters, screen_limit
 from records.models import Record
 from records.models.properties import FieldKey
 from records.reads import as_text
@@ -101,6 +101,8 @@ class Sample:
     rows: tuple[tuple[str, ...], ...]
     veiled: bool
     """Whether some values are dots, though the file has them."""
+    beyond_limit: str = ""
+    """Why sensitive values are dots as well, where the person saw as many as they may today."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,21 +165,48 @@ def first_rows(
 ) -> Sample:
     """Return the file's first rows, read as the worker reads them; nothing is stored.
 
-    Long values are cut, and highly sensitive ones are dots, filled or not (E30).
+    Long values are cut, and highly sensitive ones are dots, filled or not (E30). Sensitive ones
+    are counted as shown, and dots beyond the limit of a day.
     """
     person = User.objects.get(pk=actor.pk)
     wish = _wish(person, model, query, ids, columns)
     first = wish.rows.order_by(*manifest.order(wish.rows)).values_list("pk", flat=True)
     rows = rows_in(model, wish.columns, person, list(first[:FIRST_ROWS])).rows
     veiled = [tables.is_veiled(column, person) for column in wish.columns]
+    granted, why = _counted(person, model, wish.columns, rows)
     return Sample(
         tuple(tables.headings(tables.frozen(wish.columns, wish.sensitive_fields), headers)),
         tuple(
-            tuple(DOTS if veil else _cut(cell) for cell, veil in zip(row, veiled, strict=True))
-            for row in rows
+            tuple(
+                DOTS if veiled[place] or not granted(number, place, cell) else _cut(cell)
+                for place, cell in enumerate(row)
+            )
+            for number, row in enumerate(rows)
         ),
         any(veiled),
+        why,
     )
+
+
+def _counted(
+    person: User, model: type[Record], columns: Sequence[Column], rows: Sequence[Sequence[Cell]]
+) -> tuple[Callable[[int, int, Cell], bool], str]:
+    """Count the sensitive values of a sample; return which cells are shown, and why not all are."""
+    places = {
+        place for place, column in enumerate(columns) if tables.is_counted(model, column, person)
+    }
+    limit = screen_limit.limit_of(person, model)
+    if not places or limit is None:
+        return lambda number, place, cell: True, ""
+    cells = [
+        (number, place)
+        for number, row in enumerate(rows)
+        for place, cell in enumerate(row)
+        if place in places and not screen_limit.is_empty(cell)
+    ]
+    found = screen_limit.show(person, cells, limit)
+    why = "" if found.everything else screen_limit.why_dots(limit)
+    return lambda row, place, cell: place not in places or found.has((row, place), cell), why
 
 
 def _cut(cell: Cell) -> str:

@@ -180,6 +180,8 @@ class Dialog:
             columns=names,
             headers=self.form.cleaned_data["headers"],
         )
+        if self.sample.beyond_limit:
+            messages.warning(self.request, self.sample.beyond_limit)
         return None
 
     def _reason(self) -> str:

@@ -4,6 +4,7 @@ from records.models.base import Record
 from records.models.crm import Company, Contact, Deal, Ticket
 from records.models.pipelines import Pipeline, Stage, StageRule
 from records.models.properties import Property, PropertyGrant
+from records.models.screens import ScreenCount, ScreenLimit
 from records.models.shares import (
     SHARES,
     CompanyTeamShare,
@@ -36,6 +37,8 @@ __all__ = [
     "Property",
     "PropertyGrant",
     "Record",
+    "ScreenCount",
+    "ScreenLimit",
     "Share",
     "Stage",
     "StageRule",

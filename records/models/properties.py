@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, NewType
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Subquery
 
 from accounts import access
 from accounts.access import Rule
 from accounts.models import Team
+from records.models.screens import ScreenLimit
 
 if TYPE_CHECKING:
     from accounts.access import Person
@@ -153,6 +154,10 @@ class Restrictions:
     """Fields whose values they may read and not write."""
     veiled: frozenset[str] = frozenset()
     """Highly sensitive fields they may read, one value at a time and logged (E30)."""
+    sensitive: frozenset[str] = frozenset()
+    """Sensitive fields they may read."""
+    screen_limit: int | None = None
+    """How many sensitive values they may see on screens in a day; None: as many as they like."""
 
 
 def restrictions(user: User, model: type[models.Model]) -> Restrictions:
@@ -164,15 +169,23 @@ def restrictions(user: User, model: type[models.Model]) -> Restrictions:
     key = getattr(model, "object_key", None)
     if key is None:
         return Restrictions()
-    return access.noted(user, _all_restrictions).get(key, Restrictions())
+    known = access.noted(user, _all_restrictions)
+    return known.get(key, known[""])
 
 
 def _all_restrictions(user: User) -> dict[str, Restrictions]:
+    """Return them by kind of record; under "" what holds where nothing is said of any field."""
     rows = access.marked(access.marked(Property.objects.all(), user, "view"), user, "change")
-    columns = ("object", "name", "may_view", "may_change", "highly_sensitive")
+    columns = ("object", "name", "may_view", "may_change", "sensitive", "highly_sensitive")
+    # The limit comes along: where no field is sensitive there is nothing to be limited either.
+    limit = Subquery(ScreenLimit.objects.filter(pk=1).values("values_a_day"))
+    lines = list(rows.order_by().values_list(*columns, limit))
+    most: int | None = lines[0][-1] if lines else None
     found: dict[str, dict[str, set[str]]] = {}
-    for key, name, view, change, veiled in rows.order_by().values_list(*columns):
-        sets = found.setdefault(key, {"hidden": set(), "fixed": set(), "veiled": set()})
+    for key, name, view, change, sensitive, veiled, _ in lines:
+        sets = found.setdefault(
+            key, {"hidden": set(), "fixed": set(), "veiled": set(), "sensitive": set()}
+        )
         if not view:
             sets["hidden"].add(name)
             continue
@@ -180,8 +193,16 @@ def _all_restrictions(user: User) -> dict[str, Restrictions]:
             sets["fixed"].add(name)
         if veiled:
             sets["veiled"].add(name)
-    return {
-        key: Restrictions(**{what: frozenset(names) for what, names in sets.items()})
+        if sensitive:
+            sets["sensitive"].add(name)
+    return {"": Restrictions(screen_limit=most)} | {
+        key: Restrictions(
+            frozenset(sets["hidden"]),
+            frozenset(sets["fixed"]),
+            frozenset(sets["veiled"]),
+            frozenset(sets["sensitive"]),
+            most,
+        )
         for key, sets in found.items()
     }
 

@@ -1,0 +1,63 @@
+"""How many sensitive values a person may see on screens in a day, and how many they saw."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from accounts.access import ALWAYS, Rule
+
+if TYPE_CHECKING:
+    from accounts.access import Person
+
+
+class ScreenLimit(models.Model):
+    """The one limit for everybody; without a row, or with an empty number, there is none."""
+
+    values_a_day = models.PositiveIntegerField(
+        "sensitive values per person and day",
+        null=True,
+        blank=True,
+        help_text="Further ones read as dots until midnight. Empty: no limit, and nobody counts.",
+    )
+    version = models.PositiveIntegerField(default=1, editable=False)
+
+    always_visible = ("values_a_day",)
+
+    class Meta:
+        verbose_name = "sensitive data on screens"
+        verbose_name_plural = "sensitive data on screens"
+        constraints = (models.CheckConstraint(condition=Q(pk=1), name="one_screen_limit"),)
+
+    def __str__(self) -> str:
+        return "Sensitive data on screens"
+
+    @classmethod
+    def access_rules(cls, person: Person, action: str) -> list[Rule]:
+        """Only super admins set it; there is one, and it is written by its operation alone."""
+        if action in {"add", "delete"}:
+            return [Rule("unseen", False, ALWAYS, "there is one limit, always")]
+        return []
+
+
+class ScreenCount(models.Model):
+    """How many sensitive values one person was shown on one calendar day."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    day = models.DateField(help_text="By the house's own time zone.")
+    shown = models.PositiveIntegerField(default=0)
+    reached_at = models.DateTimeField(
+        null=True, help_text="When super admins were told that the limit was reached."
+    )
+
+    class Meta:
+        ordering = ("-shown", "user")
+        constraints = (
+            models.UniqueConstraint(fields=["day", "user"], name="screen_count_once_a_day"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.user_id} on {self.day}: {self.shown}"
