@@ -20,6 +20,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.models import Notice, Outbox, User
+from accounts.notices import unreadable
 
 S = Outbox.Status
 MOST_AT_ONCE = 50
@@ -29,13 +30,6 @@ WAITS_FOR_SERVER = timedelta(days=3)
 FIRST_DELAY = timedelta(minutes=1)
 # Longer than any conversation with a server whose every answer takes EMAIL_TIMEOUT.
 LEASE = timedelta(minutes=10)
-
-may_read: list[Callable[[Notice], bool | None]] = []
-"""A slot for upper floors: may the addressee still read what the notice is about?
-
-None where it is about something else. Asked when the e-mail is sent, not when it was written (S36);
-the notice's `user` is as of now.
-"""
 
 
 def send_waiting(limit: int = MOST_AT_ONCE, *, asked_to_end: Callable[[], bool] = bool) -> int:
@@ -123,7 +117,7 @@ def _may_be_told(notice: Notice) -> bool:
     if person is None or not person.email:
         return False
     notice.user = person
-    return False not in [ask(notice) for ask in may_read]
+    return not any(ask(person, [notice]) for ask in unreadable)
 
 
 def _message(mail: Outbox) -> EmailMessage:

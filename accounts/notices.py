@@ -6,7 +6,7 @@ done, whatever is killed. Sending is mail.py's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from django.conf import settings
 from django.db import transaction
@@ -19,6 +19,27 @@ LONGEST_NOTICE = 300
 LONGEST_SUBJECT = 150
 NEWS = "News for you in crmperms"
 MARK = "This e-mail holds no data; crmperms asks you to log in before it shows any."
+
+
+OUT_OF_REACH = "You were told of something that you may not read any more."
+
+unreadable: list[Callable[[User, Sequence[Notice]], set[int]]] = []
+"""A slot for upper floors: which of these notices may this person not read any more, by key?
+
+Asked whenever a notice is read or sent, and not when it was written (S36, L88)."""
+
+
+def readable(user: User, rows: Iterable[Notice]) -> list[Notice]:
+    """Return this person's notices as they may read them now.
+
+    One whose subject is out of their reach stays, so that counts and pages agree, and says nothing.
+    """
+    found = list(rows)
+    hidden = {key for ask in unreadable for key in ask(user, found)}
+    for notice in found:
+        if notice.pk in hidden:
+            notice.text, notice.link = OUT_OF_REACH, ""
+    return found
 
 
 @transaction.atomic

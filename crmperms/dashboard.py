@@ -29,7 +29,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             "waiting": list(awaiting(user).select_related("requester")[:MOST_NOTICES]),
             "own_exports": list(own[:MOST_NOTICES]),
             "usage": usage_shown(user),
-            "notices": list(notices.inbox(user)[:MOST_NOTICES]),
+            "notices": notices.readable(user, notices.inbox(user)[:MOST_NOTICES]),
             "unread": unread_badge(request),
             "warnings": warnings(user),
             "may_decide": access.holds_tool(user, "crm.export_approver"),

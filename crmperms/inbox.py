@@ -52,6 +52,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
     only_unread = request.GET.get("unread") == "1"
     rows = notices.unread(user) if only_unread else notices.inbox(user)
     page = Paginator(rows, PER_PAGE).get_page(request.GET.get("page"))
+    page.object_list = notices.readable(user, page.object_list)
     context = {
         **admin.site.each_context(request),
         "title": "Inbox",
@@ -87,6 +88,7 @@ def open_one(request: HttpRequest, pk: int) -> HttpResponse:
         return HttpResponseNotAllowed(["POST"])
     notice = _own(request, pk)
     notices.read_notice(notice, actor=person(request))
+    [notice] = notices.readable(person(request), [notice])
     return HttpResponseRedirect(notice.link or reverse("admin:inbox"))
 
 

@@ -11,8 +11,8 @@ class ExportsConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts.audit import shown_data, things
-        from accounts.mail import may_read
         from accounts.modeladmin import AccessModelAdmin
+        from accounts.notices import unreadable
         from accounts.operations import on_leaving, on_permissions_changing
         from exports import checks  # noqa: F401  # importing the checks registers them
         from exports.hashes import without_plain_hashes
@@ -21,7 +21,7 @@ class ExportsConfig(AppConfig):
         from exports.policy import warnings
         from exports.screens.dialog import export_ticked, export_tool
         from exports.screens.panel import exports_panel
-        from exports.steps import may_be_read
+        from exports.steps import unreadable as unreadable_exports
         from exports.tables import without_hidden_columns
 
         things.update(
@@ -37,7 +37,7 @@ class ExportsConfig(AppConfig):
         shown_data.append(without_plain_hashes)
         on_leaving.append(end_with_requester)
         on_permissions_changing.append(leaving_somebody_to_decide)
-        may_read.append(may_be_read)
+        unreadable.append(unreadable_exports)
         AccessModelAdmin.list_tools.append(export_tool)
         AccessModelAdmin.record_panels.append(exports_panel)
         AccessModelAdmin.warnings.append(warnings)

@@ -20,6 +20,7 @@ from django.utils.formats import date_format
 
 from accounts import access, audit
 from accounts.audit import Actor, System
+from accounts.keys import whole_number
 from accounts.models import Notice, User
 from accounts.notices import notify, one_line
 from accounts.text import BREAKS, hidden_character, named, shows
@@ -30,6 +31,7 @@ S = ExportRequest.Status
 RUNNING = (S.PENDING, S.APPROVED, S.PROCESSING)
 LONGEST_TEXT = 2000
 PAGE = "admin:exports_exportrequest_change"
+LOG = "admin:exports_exportrequest_changelist"
 OUT_OF_REACH = "There is no such export, or it is out of your reach."
 
 
@@ -159,19 +161,27 @@ def tell(
     notify(list(people), text, link, subject=subject, mail="\n".join(mail), place=place)
 
 
-def may_be_read(notice: Notice) -> bool | None:
-    """Tell whether the addressee may still see the export a notice is about; None where it is not.
+def unreadable(user: User, notices: Sequence[Notice]) -> set[int]:
+    """Return the notices about exports that this person may not see any more, by key.
 
-    Fills the slot `accounts.mail.may_read`.
+    Fills the slot `accounts.notices.unreadable`. At most one query, however many there are.
     """
-    try:
-        target = resolve(notice.link)
-    except Resolver404:
-        return None
-    if target.view_name != PAGE:
-        return None
-    export = ExportRequest.objects.filter(pk=target.kwargs["object_id"]).first()
-    return export is not None and access.allows(notice.user, "view", export)
+    about: dict[int, int] = {}
+    hidden = set()
+    for notice in notices:
+        try:
+            target = resolve(notice.link.partition("?")[0])
+        except Resolver404:
+            continue
+        if target.view_name == PAGE:
+            about[notice.pk] = whole_number(target.kwargs["object_id"])
+        elif target.view_name == LOG and not access.holds_tool(user, "crm.export_approver"):
+            hidden.add(notice.pk)  # of standing in for an approver, which links to the whole log
+    if about:
+        rows = ExportRequest.objects.filter(pk__in=set(about.values()))
+        seen = set(access.permitted(rows, user, "view").values_list("pk", flat=True))
+        hidden |= {key for key, export in about.items() if export not in seen}
+    return hidden
 
 
 def in_words(count: int, noun: str = "record") -> str:

@@ -21,9 +21,9 @@ from django.db.models import F
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import audit
+from accounts import access, audit
 from accounts.audit import Actor, operation
-from accounts.models import User
+from accounts.models import Notice, User
 from accounts.notices import notify
 from accounts.operations import require
 from records import operations
@@ -83,6 +83,11 @@ def show(user: User, keys: Sequence[K], limit: int) -> Shown[K]:
     are told and the log keeps it.
     """
     day = timezone.localdate()
+    known = ScreenCount.objects.filter(user=user, day=day).first()
+    if known is not None and known.shown >= limit and known.reached_at is not None:
+        return Shown(frozenset(), everything=False)  # nothing to write: a page is only read
+    if not keys and (known is None or known.shown < limit):
+        return Shown(frozenset(), everything=True)
     with transaction.atomic():
         row, _ = ScreenCount.objects.get_or_create(user=user, day=day)
         granted = _take(row, len(keys), limit)
@@ -123,6 +128,16 @@ def _tell(row: ScreenCount, user: User, limit: int) -> None:
         mail="Somebody reached the limit of sensitive values that one person sees in a day.",
         place="Sensitive data on screens",
     )
+
+
+def unreadable(user: User, notices: Sequence[Notice]) -> set[int]:
+    """Return the notices about this limit, by key, unless the person may read its page.
+
+    Fills the slot `accounts.notices.unreadable`.
+    """
+    if access.allows_any(user, "view", ScreenLimit):
+        return set()
+    return {notice.pk for notice in notices if notice.link == reverse(PAGE)}
 
 
 class UsedUp(RecordError):
