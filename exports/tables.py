@@ -150,6 +150,23 @@ def beside(key: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(m.object_key for m in models if m and issubclass(m, Record)))
 
 
+def linked(record: Record, user: User) -> dict[str, models.QuerySet[Any]]:
+    """Return, by kind, the records in this person's reach that lead to this one, as they may see.
+
+    Only by relations of which an export may hold something, and whose field is not hidden.
+    """
+    found: dict[str, models.QuerySet[Any]] = {}
+    for key, relations in _ASSOCIATED.items():
+        model = model_of(key)
+        leads = models.Q(pk__in=[])
+        for name in set(relations) - hidden_fields(user, model):
+            if model._meta.get_field(name).related_model is type(record):
+                leads |= models.Q(**{name: record.pk})
+        rows = model._default_manager.filter(leads)
+        found[key] = access.permitted(rows, user, "view")
+    return found
+
+
 def permitted_columns(model: type[Record], user: User) -> tuple[Column, ...]:
     """Return the columns this person may see now; every way out of the product asks here (S08).
 

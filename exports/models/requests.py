@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from accounts.access import ALWAYS, Rule
@@ -24,16 +25,31 @@ class ExportQuerySet(models.QuerySet["ExportRequest"]):
         """Return requests that wait for an approver."""
         return self.filter(status=ExportRequest.Status.PENDING)
 
-    def containing(self, object: str, record_id: int) -> ExportQuerySet:
-        """Return exports whose file held this record, or something of it beside others (B11)."""
+    def containing(
+        self, object: str, record_id: int, linked: Mapping[str, QuerySet[Any]] | None = None
+    ) -> ExportQuerySet:
+        """Return exports whose file held this record, or something of it beside others (B11).
+
+        `linked`: by kind, the records through which the reader knows of a link to this one; what
+        held something of it beside others alone is left out. None: whoever reads knows all.
+        """
         own = ExportRecord.objects.filter(
             export=OuterRef("pk"), record_id=record_id, delivered=True
         )
         beside = ExportRelated.objects.filter(
             export=OuterRef("pk"), object=object, record_id=record_id
         )
+        known = Q()
+        if linked is not None:
+            known = Q(pk__in=[])
+            for key, rows in linked.items():
+                led = ExportRecord.objects.filter(
+                    export=OuterRef("pk"), record_id__in=rows.values("pk"), delivered=True
+                )
+                known |= Q(Exists(led), object=key)
         return self.filter(
-            Q(Exists(own), object=object) | Q(Exists(beside)), delivered_count__isnull=False
+            Q(Exists(own), object=object) | (Q(Exists(beside)) & known),
+            delivered_count__isnull=False,
         )
 
 

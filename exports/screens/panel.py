@@ -147,10 +147,15 @@ def _where(stand_in: int | None, names: dict[int, str]) -> str:
 
 
 def exports_panel(request: HttpRequest, record: Any) -> str:
-    """Return which exports contained this record, of those the person may see (B11)."""
-    kind = catalogue.kind_of(type(record))
+    """Return which exports contained this record, of those the person may see (B11).
+
+    Of those that held it beside other records only what tells of no link that is hidden from them.
+    """
+    kind, user = catalogue.kind_of(type(record)), person(request)
     if kind is None:
         return ""
-    exports = ExportRequest.objects.containing(kind.key, record.pk).select_related("requester")
-    rows = list(access.permitted(exports, person(request), "view")[:MOST_LISTED])
+    linked = None if user.is_superuser else tables.linked(record, user)
+    exports = ExportRequest.objects.containing(kind.key, record.pk, linked)
+    exports = exports.select_related("requester")
+    rows = list(access.permitted(exports, user, "view")[:MOST_LISTED])
     return render_to_string("exports/record_panel.html", {"exports": rows}) if rows else ""
