@@ -193,7 +193,7 @@ def _counted(
 ) -> tuple[Callable[[int, int, Cell], bool], str]:
     """Count the sensitive values of a sample; return which cells are shown, and why not all are."""
     places = {
-        place for place, column in enumerate(columns) if tables.is_counted(model, column, person)
+        place for place, column in enumerate(columns) if tables.is_counted(column, person)
     }
     limit = screen_limit.limit_of(person, model)
     if not places or limit is None:

@@ -1,8 +1,11 @@
 """CSV that a spreadsheet opens as it was meant: UTF-8 with a mark, and no cell that computes.
 
 Every text cell, headers and phone numbers included, that starts with one of `= + - @`, a tab or a
-carriage return gets a leading apostrophe; there is no exemption for text that looks like a number,
-since `-5"|cmd` looks like one too (Q17, performance.md). Numbers are written bare and stay numbers;
+line break gets a leading apostrophe; there is no exemption for text that looks like a number,
+since `-5"|cmd` looks like one too (Q17, performance.md). The same for full-width and other forms of
+these signs, which spreadsheets in East Asian languages read alike, behind whatever nobody sees, and
+at the start of each line of a cell: what is pasted from it, or read without regard to its quotes,
+is a cell of its own. Numbers are written bare and stay numbers;
 text is always quoted, so that a spreadsheet that splits at semicolons finds no cell inside a cell.
 Times are in UTC, to the second.
 """
@@ -11,6 +14,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -20,7 +24,21 @@ from exports.writers.rows import Cell
 from exports.writers.writer import Head, Writer
 
 BOM = b"\xef\xbb\xbf"
-COMPUTES = ("=", "+", "-", "@", "\t", "\r")
+COMPUTES = ("=", "+", "-", "@", "\t", "\r", "\n")
+# Also as full-width and small forms, raised, lowered, in Hebrew, and as the sign of mathematics.
+_SIGNS = (
+    r"=+\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b"
+    r"\u207c\u207a\u208c\u208a\ufb29\u2212"
+)
+_BREAKS = r"\n\r\v\f\x1c-\x1e\x85\u2028\u2029"
+# White space, marks of byte order and direction, and letters without a shape.
+_UNSEEN = (
+    r"\x00-\t\x0e-\x1b\x1f\x20\x7f-\x84\x86-\xa0\xad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5"
+    r"\u180b-\u180f\u2000-\u200f\u202a-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff"
+    r"\uffa0\ufff9-\ufffb"
+)
+_ANY_SIGN = re.compile(f"[{_SIGNS}]")
+_STARTS = re.compile(rf"(^|(?:\r\n|[{_BREAKS}]))(?=[{_UNSEEN}]*[{_SIGNS}])")
 
 
 class CsvWriter(Writer):
@@ -59,5 +77,7 @@ def plain(cell: Cell) -> str:
 
 
 def neutral(text: str) -> str:
-    """Return text that no spreadsheet takes for a formula."""
+    """Return text that no spreadsheet takes for a formula, as a whole or line by line."""
+    if _ANY_SIGN.search(text):
+        text = _STARTS.sub(r"\1'", text)
     return f"'{text}" if text.startswith(COMPUTES) else text
