@@ -267,6 +267,11 @@ class AccessForm(forms.ModelForm):  # type: ignore[type-arg]  # Django does not 
         cleaned = super().clean() or self.cleaned_data
         refusal = getattr(self.request, "refusal", None)
         if refusal is not None:
+            name = getattr(refusal, "field", None)
+            if name in self.fields:
+                # In the form's own words: a choice refused late reads as one that is absent.
+                said = self.fields[name].error_messages["invalid_choice"]
+                raise forms.ValidationError({name: said})
             raise forms.ValidationError(str(refusal))
         return cleaned
 

@@ -47,6 +47,14 @@ class Invalid(RecordError):
     """A value that cannot be saved."""
 
 
+class InvalidChoice(Invalid):
+    """A related record that is not offered; absent, hidden and impossible ones read alike."""
+
+    def __init__(self, field: models.Field[Any, Any]) -> None:
+        super().__init__(f"{field.verbose_name}: choose one from the list.")
+        self.field = field.name
+
+
 class HandOver(RecordError):
     """The change takes the record from its actor: confirm it (Q30, Q39).
 
@@ -161,10 +169,7 @@ def change(
     written = {name: getattr(after, name) for name in changed}
     write_stored(before, actor, "change", version, written, without=(SHARED,) if owners else ())
     if "parent" in changed and above_themselves(model, [before.pk]):
-        raise Invalid(
-            f"“{before}” would stand above itself, directly or through other companies. Choose "
-            "another parent, or none."
-        )
+        _refuse_circle(before, after, actor)
     _check_reach(after, actor, confirm_hand_over)
     data: dict[str, Any] = {"fields": changed}
     for name in (*model.owner_fields, "stage"):
@@ -469,7 +474,28 @@ def _check_relations(record: Record, names: Iterable[str], actor: Actor) -> None
             continue
         related: type[models.Model] = field.related_model  # type: ignore[assignment]  # a foreign key
         if not access.nameable(related._default_manager.filter(pk=value), actor).exists():
-            raise Invalid(f"{field.verbose_name}: choose one from the list.")  # type: ignore[union-attr]  # a concrete field
+            raise InvalidChoice(field)  # type: ignore[arg-type]  # a concrete field
+
+
+def _refuse_circle(before: Record, after: Record, actor: Actor) -> None:
+    """Raise for a company above itself; in words only where the actor sees the whole circle.
+
+    Where it leads through a company out of their reach, the choice is refused as an absent one is.
+    """
+    model = type(before)
+    rows: QuerySet[Record] = model._base_manager.all()
+    if isinstance(actor, User):
+        rows = access.permitted(rows, actor, "view")
+    above, passed = _raw(after, "parent"), set()
+    while above is not None and above != before.pk and above not in passed:
+        passed.add(above)
+        above = rows.filter(pk=above).values_list("parent", flat=True).first()
+    if above != before.pk:
+        raise InvalidChoice(model._meta.get_field("parent"))  # type: ignore[arg-type]  # a concrete field
+    raise Invalid(
+        f"“{before}” would stand above itself, directly or through other companies. Choose "
+        "another parent, or none."
+    )
 
 
 def above_themselves(model: type[Record], keys: Collection[int]) -> set[int]:
@@ -497,14 +523,17 @@ def above_themselves(model: type[Record], keys: Collection[int]) -> set[int]:
 
 
 def _check_owners(record: Record, names: Iterable[str]) -> None:
-    """Whoever becomes an owner is active and may view this kind of record (E7)."""
+    """Whoever becomes an owner is active and may view this kind of record (E7).
+
+    One sentence for whatever keeps them from it: what else others hold is nobody's business.
+    """
     for name in names:
         owner: User | None = getattr(record, name)
         if owner is None:
             continue
         if not owner.is_active or not access.allows_any(owner, "view", type(record)):
             plural = record._meta.verbose_name_plural
-            raise Invalid(f"{owner} may not view {plural}. Choose another owner.")
+            raise Invalid(f"{owner} cannot own {plural}. Choose another owner.")
 
 
 # --- Pipelines and their rules --------------------------------------------------------------------

@@ -204,13 +204,9 @@ def _receiver(record: Record, actor: Actor, user: User | None, team: Team | None
     # Locked, or somebody deactivated meanwhile would find the share when they come back.
     people = User.objects.select_for_update(of=("self",))
     stored = people.filter(pk=chosen.pk, is_active=True).first()
-    if stored is None:
-        raise Invalid(f"{chosen.get_full_name()} is deactivated. Choose an active person.")
-    if not access.allows_any(stored, "view", type(record)):
-        plural = record._meta.verbose_name_plural
-        raise Invalid(
-            f"{stored} may not view {plural}, so a share would give nothing. Choose somebody else."
-        )
+    if stored is None or not access.allows_any(stored, "view", type(record)):
+        # One sentence for whatever keeps them from it: what they hold is not told to others.
+        raise Invalid(f"A share would give {chosen.get_full_name()} nothing. Choose somebody else.")
     return stored
 
 

@@ -241,6 +241,7 @@ FORMS: dict[str, tuple[str, tuple[str, ...]]] = {
     "exports/exportrequest/?review={export}": ("axel", ("drop", "most_records", "file_days")),
     "exports/exportrequest/new/deal/": ("mona", ("step", "profile", "token", "approvers")),
     "exports/exportpolicy/1/change/": ("sam", ()),
+    "records/screenlimit/": ("sam", ()),
     "records/deal/": ("mona", ("action", "_selected_action", "select_across", "index")),
 }
 

@@ -241,7 +241,10 @@ def test_new_owner_must_be_able_to_view_the_kind_of_record(c: TinyCompany, clien
     deal = c.deals["ritas"]
     answer = client.post(page(deal), form_of(deal, owner=c.axel.pk))
     assert answer.status_code == 200
-    assert "Axel may not view deals" in answer.text
+    assert "Axel cannot own deals" in answer.text
+    # Not why: what others hold, and whether they are still here, is not told.
+    gone = client.post(page(deal), form_of(deal, owner=c.fred.pk))
+    assert "Fred cannot own deals" in gone.text
 
 
 def test_hidden_relation_is_masked_kept_and_cannot_be_set(c: TinyCompany, client: Client) -> None:
@@ -446,6 +449,7 @@ def test_below_super_admin_nobody_reaches_people_teams_sets_and_rules(
         "/admin/records/pipeline/",
         f"/admin/records/pipeline/{c.pipeline.pk}/rule/",
         "/admin/records/property/",
+        "/admin/records/screenlimit/",
         "/admin/exports/exportpolicy/1/change/",
     ]
     client.force_login(c.mona)

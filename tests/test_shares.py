@@ -289,9 +289,10 @@ def test_locked_stage_blocks_sharing_for_those_it_does_not_name(c: TinyCompany) 
 @pytest.mark.parametrize(
     ("receiver", "sentence"),
     [
-        ("fred", "Fred is deactivated"),
-        ("axel", "Axel may not view deals, so a share would give nothing"),
-        ("nils", "Nils may not view deals, so a share would give nothing"),
+        # One sentence: what others hold, and whether they are still here, is not told.
+        ("fred", "A share would give Fred nothing"),
+        ("axel", "A share would give Axel nothing"),
+        ("nils", "A share would give Nils nothing"),
         ("rita", "You have this record already"),
     ],
 )

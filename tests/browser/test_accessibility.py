@@ -60,6 +60,7 @@ PAGES = {
         "/admin/records/deal/{deal}/share/",
         "/admin/exports/exportrequest/?review={done}",
         "/admin/exports/exportpolicy/",
+        "/admin/records/screenlimit/",
         "/admin/accounts/user/add/",
         "/admin/accounts/permissionset/1/change/",
         "/admin/records/pipeline/1/change/",
