@@ -82,12 +82,16 @@ class Suggestion:
     """Of a step in the person's permission set: how many active people have that set."""
 
     def sentence(self, other: str = "") -> str:
-        """Return the step in words, to the person themselves or about this other one."""
+        """Return the step in words, to the person themselves or about this other one.
+
+        How many have the same permission set is said about others alone: who reads it there is a
+        super admin, and of what colleagues hold a person is told nothing.
+        """
         whose = f"{other}’s" if other else "your"
         words = self.words.format(
             who=other or "you", whom=other or "you", whose=whose, name=self.name
         )
-        if self.holders > 1:
+        if other and self.holders > 1:
             words += f", in {whose} permission set, which {self.holders:,} people have"
         return f"It would be enough if {words}."
 
