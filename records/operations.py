@@ -482,8 +482,8 @@ def _refuse_circle(before: Record, after: Record, actor: Actor) -> None:
 
     Where it leads through a company out of their reach, the choice is refused as an absent one is.
     """
-    model = type(before)
-    rows: QuerySet[Record] = model._base_manager.all()
+    model: Any = type(before)  # a kind of record with a parent, which others have not
+    rows: QuerySet[Any] = model._base_manager.all()
     if isinstance(actor, User):
         rows = access.permitted(rows, actor, "view")
     above, passed = _raw(after, "parent"), set()
@@ -491,7 +491,7 @@ def _refuse_circle(before: Record, after: Record, actor: Actor) -> None:
         passed.add(above)
         above = rows.filter(pk=above).values_list("parent", flat=True).first()
     if above != before.pk:
-        raise InvalidChoice(model._meta.get_field("parent"))  # type: ignore[arg-type]  # a concrete field
+        raise InvalidChoice(model._meta.get_field("parent"))
     raise Invalid(
         f"“{before}” would stand above itself, directly or through other companies. Choose "
         "another parent, or none."

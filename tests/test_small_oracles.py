@@ -114,7 +114,7 @@ def test_notices_of_standing_in_and_of_screens_end_with_the_right_too(
     other.force_login(c.sue)
     assert "Rita has seen" in told(other)
     accounts.assign_set(c.mona, actor=c.sam, permission_set=c.sets["reader"])
-    accounts.remove_super_admin(c.sue, actor=c.sam)
+    accounts.remove_super_admin(c.sue, actor=c.sam, permission_set=c.sets["reader"])
     assert "You stand in" not in told(client)
     assert "Plain words." in told(client)
     assert "Rita has seen" not in told(other)
