@@ -19,6 +19,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
+from accounts.text import shows
 from exports.writers.files import Part
 from exports.writers.rows import Cell
 from exports.writers.writer import Head, Writer
@@ -26,19 +27,8 @@ from exports.writers.writer import Head, Writer
 BOM = b"\xef\xbb\xbf"
 COMPUTES = ("=", "+", "-", "@", "\t", "\r", "\n")
 # Also as full-width and small forms, raised, lowered, in Hebrew, and as the sign of mathematics.
-_SIGNS = (
-    r"=+\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b"
-    r"\u207c\u207a\u208c\u208a\ufb29\u2212"
-)
-_BREAKS = r"\n\r\v\f\x1c-\x1e\x85\u2028\u2029"
-# White space, marks of byte order and direction, and letters without a shape.
-_UNSEEN = (
-    r"\x00-\t\x0e-\x1b\x1f\x20\x7f-\x84\x86-\xa0\xad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5"
-    r"\u180b-\u180f\u2000-\u200f\u202a-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff"
-    r"\uffa0\ufff9-\ufffb"
-)
-_ANY_SIGN = re.compile(f"[{_SIGNS}]")
-_STARTS = re.compile(rf"(^|(?:\r\n|[{_BREAKS}]))(?=[{_UNSEEN}]*[{_SIGNS}])")
+SIGNS = "=+-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u207c\u207a\u208c\u208a\ufb29\u2212"
+_ANY_SIGN = re.compile(f"[{re.escape(SIGNS)}]")
 
 
 class CsvWriter(Writer):
@@ -78,6 +68,14 @@ def plain(cell: Cell) -> str:
 
 def neutral(text: str) -> str:
     """Return text that no spreadsheet takes for a formula, as a whole or line by line."""
-    if _ANY_SIGN.search(text):
-        text = _STARTS.sub(r"\1'", text)
+    if _ANY_SIGN.search(text):  # as a rule there is none, and nothing to look at
+        lines = text.splitlines(keepends=True)
+        text = "".join(f"'{line}" if _computes(line) else line for line in lines)
     return f"'{text}" if text.startswith(COMPUTES) else text
+
+
+def _computes(line: str) -> bool:
+    """Tell whether the first character of a line that anybody sees begins a formula."""
+    if line[0].isascii() and line[0].isalnum():
+        return False
+    return line[0] in SIGNS or next(filter(shows, line), " ") in SIGNS
