@@ -96,11 +96,12 @@ def test_numbers_stay_numbers_and_text_is_quoted() -> None:
 
 
 def test_formulas_in_records_arrive_as_text(c: TinyCompany) -> None:
-    for text in CANARIES:
+    texts = [text for text in CANARIES if "\x00" not in text]  # which PostgreSQL does not keep
+    for text in texts:
         ContactFactory(last_name=text, first_name="", phone=text, owner=c.rita)
     export = completed(c.rita, model=Contact, columns=["id", "last_name", "phone"])
-    written = {row[1] for row in table_of(export)} & {f"'{text}" for text in CANARIES}
-    assert written == {f"'{text}" for text in CANARIES}
+    written = {row[1] for row in table_of(export)} & {f"'{text}" for text in texts}
+    assert written == {f"'{text}" for text in texts}
     assert not [cell for row in table_of(export) for cell in row if cell.startswith(COMPUTES)]
     # Phone numbers are text, the plus included.
     assert [row[2] for row in table_of(export) if row[1] == "Cable"] == ["'+49 30 1"]

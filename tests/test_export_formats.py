@@ -253,13 +253,15 @@ TEXTS = [
     *("nul\x00in", "\x00=1+1", "bell\x07", "esc\x1b[31m", "\x85next", "a\u2028b\u2029c", "\ufffe"),
     LONG,
 ]
+# What computes behind a line break, or behind what nobody sees.
+BEHIND = {"\r=1": "'\r'=1", "\x00=1+1": "'\x00=1+1"}
 # What a sheet cannot hold, and what stands there instead.
 IN_A_SHEET = {
-    "\r=1": "'\n=1",
+    "\r=1": "'\n'=1",
     "two\r\nlines": "two\nlines",
     "_x0041_": "_x005F_x0041_",
     "nul\x00in": "nul\ufffdin",
-    "\x00=1+1": "\ufffd=1+1",
+    "\x00=1+1": "'\ufffd=1+1",
     "bell\x07": "bell\ufffd",
     "esc\x1b[31m": "esc\ufffd[31m",
     "\ufffe": "\ufffd",
@@ -271,6 +273,7 @@ def arrives_as(text: str, format: str) -> str:
     if format in ("jsonl", "parquet"):
         return text
     safe = f"'{text}" if text in COMPUTING else text
+    safe = BEHIND.get(text, safe)
     return IN_A_SHEET.get(text, safe) if format == "xlsx" else safe
 
 
