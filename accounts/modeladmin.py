@@ -270,7 +270,7 @@ class AccessForm(forms.ModelForm):  # type: ignore[type-arg]  # Django does not 
             name = getattr(refusal, "field", None)
             if name in self.fields:
                 # In the form's own words: a choice refused late reads as one that is absent.
-                said = self.fields[name].error_messages["invalid_choice"]
+                said = self.fields[name].error_messages.get("invalid_choice", str(refusal))
                 raise forms.ValidationError({name: said})
             raise forms.ValidationError(str(refusal))
         return cleaned
