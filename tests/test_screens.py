@@ -242,9 +242,6 @@ def test_new_owner_must_be_able_to_view_the_kind_of_record(c: TinyCompany, clien
     answer = client.post(page(deal), form_of(deal, owner=c.axel.pk))
     assert answer.status_code == 200
     assert "Axel cannot own deals" in answer.text
-    # Not why: what others hold, and whether they are still here, is not told.
-    gone = client.post(page(deal), form_of(deal, owner=c.fred.pk))
-    assert "Fred cannot own deals" in gone.text
 
 
 def test_hidden_relation_is_masked_kept_and_cannot_be_set(c: TinyCompany, client: Client) -> None:

@@ -70,6 +70,20 @@ def test_a_circle_through_a_hidden_company_reads_as_an_absent_choice(
     assert changed.parent == through
 
 
+# --- Owners ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["axel", "nils", "fred"])
+def test_a_refused_owner_is_not_said_to_lack_a_right_or_to_be_gone(
+    c: TinyCompany, name: str
+) -> None:
+    deal, chosen = c.deals["ritas"], c.people[name]
+    with pytest.raises(Invalid) as refusal:
+        operations.change(deal, actor=c.rita, values={"owner": chosen}, version=deal.version)
+    assert str(refusal.value) == f"{chosen} cannot own deals. Choose another owner."
+    operations.change(deal, actor=c.rita, values={"co_owner": c.nora}, version=deal.version)
+
+
 # --- Notices --------------------------------------------------------------------------------------
 
 
