@@ -26,7 +26,14 @@ from accounts.models import AuditEvent, User
 from exports.models import ExportRequest
 from records import filters
 from records.models import Record
-from records.models.properties import FieldKey, field_key, hidden_keys, sensitive_keys, veiled_keys
+from records.models.properties import (
+    FieldKey,
+    field_key,
+    hidden_fields,
+    hidden_keys,
+    sensitive_keys,
+    veiled_keys,
+)
 from records.reads import as_text, fields_on, kind_of, named
 from records.screen_limit import counted_fields
 

@@ -192,9 +192,7 @@ def _counted(
     person: User, model: type[Record], columns: Sequence[Column], rows: Sequence[Sequence[Cell]]
 ) -> tuple[Callable[[int, int, Cell], bool], str]:
     """Count the sensitive values of a sample; return which cells are shown, and why not all are."""
-    places = {
-        place for place, column in enumerate(columns) if tables.is_counted(column, person)
-    }
+    places = {place for place, column in enumerate(columns) if tables.is_counted(column, person)}
     limit = screen_limit.limit_of(person, model)
     if not places or limit is None:
         return lambda number, place, cell: True, ""
