@@ -14,8 +14,8 @@ from typing import Any, ParamSpec, TypeVar
 
 from django.db import connection, models, transaction
 from django.db.models.expressions import RawSQL
-from django.utils import timezone
 
+from accounts import clock
 from accounts.models import AuditEvent, AuditText, User
 
 P = ParamSpec("P")
@@ -133,7 +133,7 @@ def record(
     person = actor if isinstance(actor, User) else None
     salt = secrets.token_hex(16) if text else ""
     event = AuditEvent(
-        at=timezone.now(),
+        at=clock.database_now(),
         actor=person,
         system="" if isinstance(actor, User) else actor.name,
         action=action,
@@ -163,7 +163,7 @@ def record_refusal(
     At most `REFUSALS_PER_MINUTE` a person, so that a robot cannot flood the log; None beyond that.
     """
     with transaction.atomic():
-        since = timezone.now() - timedelta(minutes=1)
+        since = clock.database_now() - timedelta(minutes=1)
         recent = AuditEvent.objects.filter(actor=actor, result="refused", at__gte=since)
         if recent.count() >= REFUSALS_PER_MINUTE:
             return None

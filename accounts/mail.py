@@ -17,7 +17,6 @@ from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
 from django.db.models import F
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from accounts.models import Notice, Outbox, User
 from accounts.notices import unreadable
@@ -57,13 +56,13 @@ def send_waiting(limit: int = MOST_AT_ONCE, *, asked_to_end: Callable[[], bool] 
 def _give_up_left_behind() -> None:
     """End what a killed worker was sending: it may have arrived, so it is not sent again."""
     Outbox.objects.filter(status=S.SENDING, lease_until__lt=Now()).update(
-        status=S.UNCERTAIN, ended_at=timezone.now(), ended_because="The worker was ended."
+        status=S.UNCERTAIN, ended_at=Now(), ended_because="The worker was ended."
     )
 
 
 def _claim() -> Outbox | None:
     """Take the e-mail that has been due for longest; None where there is none."""
-    due = Outbox.objects.filter(status=S.WAITING, next_try_at__lte=timezone.now())
+    due = Outbox.objects.filter(status=S.WAITING, next_try_at__lte=Now())
     while (mail := due.order_by("next_try_at", "id").select_related("notice").first()) is not None:
         mine = Outbox.objects.filter(pk=mail.pk, status=S.WAITING, attempt=mail.attempt)
         if mine.update(status=S.SENDING, attempt=F("attempt") + 1, lease_until=Now() + LEASE):
@@ -142,7 +141,7 @@ def _try_later(mail: Outbox, error: Exception) -> None:
         return
     Outbox.objects.filter(pk=mail.pk, attempt=mail.attempt, status=S.SENDING).update(
         status=S.WAITING,
-        next_try_at=timezone.now() + FIRST_DELAY * 5 ** (mail.attempt - 1),
+        next_try_at=Now() + FIRST_DELAY * 5 ** (mail.attempt - 1),
         lease_until=None,
         ended_because=type(error).__name__,
     )
@@ -156,7 +155,7 @@ def _put_back(mail: Outbox, error: Exception) -> None:
     Outbox.objects.filter(pk=mail.pk, attempt=mail.attempt, status=S.SENDING).update(
         status=S.WAITING,
         attempt=F("attempt") - 1,
-        next_try_at=timezone.now(),
+        next_try_at=Now(),
         lease_until=None,
         ended_because=type(error).__name__,
     )
@@ -170,7 +169,7 @@ def _end(mail: Outbox, status: Outbox.Status, error: Exception | None = None) ->
     )
     held.update(
         status=status,
-        ended_at=timezone.now(),
+        ended_at=Now(),
         lease_until=None,
         ended_because=type(error).__name__ if error else "",
     )
@@ -182,7 +181,7 @@ def _rest(error: Exception) -> None:
 
     What has waited for days is given up, so that its news does not come as if it were fresh.
     """
-    now = timezone.now()
+    now = Now()
     Outbox.objects.filter(status=S.WAITING, notice__created_at__lte=now - WAITS_FOR_SERVER).update(
         status=S.FAILED, ended_at=now, ended_because=type(error).__name__
     )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from accounts.models import Notice, Outbox, User
 
@@ -63,10 +63,17 @@ def notify(
     notices = Notice.objects.bulk_create(
         Notice(user=person, text=shortened(text), link=link) for person in told
     )
+    # Not by the clock of this machine: mail that waits for days is given up by it.
+    Notice.objects.filter(pk__in=[notice.pk for notice in notices]).update(created_at=Now())
     if settings.MAIL_ENABLED and by_mail:
         body = f"{mail}\n\n{_way_in(link, place)}\n\n-- \n{MARK}\n"
         Outbox.objects.bulk_create(
-            Outbox(notice=notice, subject=one_line(subject)[:LONGEST_SUBJECT], text=body)
+            Outbox(
+                notice=notice,
+                subject=one_line(subject)[:LONGEST_SUBJECT],
+                text=body,
+                next_try_at=Now(),
+            )
             for notice, person in zip(notices, told, strict=True)
             if person.email
         )
@@ -84,12 +91,12 @@ def unread(user: User) -> QuerySet[Notice]:
 
 def read_notices(*, actor: User) -> int:
     """Mark everything this person was told as read; return how many were new."""
-    return unread(actor).update(read_at=timezone.now())
+    return unread(actor).update(read_at=Now())
 
 
 def read_notice(notice: Notice, *, actor: User) -> None:
     """Mark one notice as read; somebody else's stays as it is."""
-    unread(actor).filter(pk=notice.pk).update(read_at=timezone.now())
+    unread(actor).filter(pk=notice.pk).update(read_at=Now())
 
 
 def one_line(text: str) -> str:

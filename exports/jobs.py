@@ -22,7 +22,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.formats import date_format
 
-from accounts import access, audit
+from accounts import access, audit, clock
 from accounts.models import User
 from exports import deciders, hashes, policy, tables
 from exports.models import ExportRequest
@@ -268,7 +268,7 @@ def _back_to_pending(
         decision_note="",
         conditions={},
         waits_again_because=why,
-        waits_again_since=timezone.now(),
+        waits_again_since=Now(),
         reminders=0,
         tries=0,
         worker="",
@@ -307,7 +307,7 @@ def _fail(export: ExportRequest) -> None:
         from_=[S.APPROVED, S.PROCESSING],
         where=ready() & Q(attempt=export.attempt),
         data={"attempts": export.tries},
-        ended_at=timezone.now(),
+        ended_at=Now(),
         ended_because=f"{ATTEMPTS} attempts to write the file failed; the last one because {why}.",
     )
     text = f"Your export “{export.name}” failed. Ask for it again; open it to read why."
@@ -326,7 +326,7 @@ def _fail_tampered(export: ExportRequest) -> None:
         from_=[S.PROCESSING],
         where=mine(export),
         data={"reason": "manifest_changed"},
-        ended_at=timezone.now(),
+        ended_at=Now(),
         ended_because="The request was changed outside the product, so it was not run.",
         worker="",
         lease_until=None,
@@ -369,7 +369,6 @@ def note_error(export: ExportRequest, error: Exception) -> None:
 def finish(export: ExportRequest, part: files.Part, dropped: array[int]) -> None:
     """Commit the pointer to a published file, what was in it, and the event; all or nothing."""
     delivered = export.most_leaving - len(dropped)
-    now = timezone.now()
     less = export.conditions
     with transaction.atomic():
         transition(
@@ -388,9 +387,9 @@ def finish(export: ExportRequest, part: files.Part, dropped: array[int]) -> None
             delivered_count=delivered,
             file_size=part.size,
             sha256=part.sha256,
-            expires_at=now + timedelta(days=less.get("file_days", export.file_days)),
+            expires_at=Now() + timedelta(days=less.get("file_days", export.file_days)),
             most_downloads=less.get("most_downloads", export.most_downloads),
-            ended_at=now,
+            ended_at=Now(),
             ended_because="",
             worker="",
             lease_until=None,
@@ -429,9 +428,10 @@ def _one_of_many(export: ExportRequest) -> Iterator[None]:
 
 def lapse_overdue() -> None:
     """End requests that nobody decided on in time (Q14)."""
+    now = clock.database_now()
     for export in ExportRequest.objects.awaiting_decision():
         with _one_of_many(export):
-            if export.lapses_at <= timezone.now():
+            if export.lapses_at <= now:
                 _lapse(export)
 
 
@@ -443,7 +443,7 @@ def _lapse(export: ExportRequest) -> None:
         action="export.lapse",
         to=S.LAPSED,
         from_=[S.PENDING],
-        ended_at=timezone.now(),
+        ended_at=Now(),
         ended_because=f"Nobody decided on it within {in_words(export.lapse_days, 'day')}.",
     )
     text = f"Nobody decided on your export “{export.name}” in time. Ask for it again."
@@ -453,8 +453,9 @@ def _lapse(export: ExportRequest) -> None:
 
 def remind() -> None:
     """Remind the approvers who were told of what still waits, each time once."""
+    now = clock.database_now()
     for export in ExportRequest.objects.awaiting_decision():
-        waited = timezone.now() - export.waiting_since
+        waited = now - export.waiting_since
         moments = reminder_moments(timedelta(days=export.lapse_days))
         # The last one that is due: whoever comes late reminds once, and not twice in a row.
         number = sum(after <= waited for after in moments)
@@ -494,7 +495,7 @@ def _remind(export: ExportRequest, number: int) -> None:
 
 def expire_files() -> None:
     """Close files whose days are over; their hash and their log stay (Q14, Q16)."""
-    for export in ExportRequest.objects.filter(status=S.COMPLETED, expires_at__lte=timezone.now()):
+    for export in ExportRequest.objects.filter(status=S.COMPLETED, expires_at__lte=Now()):
         with _one_of_many(export):
             transition(
                 export, actor=SYSTEM, action="export.expire", to=S.EXPIRED, from_=[S.COMPLETED]

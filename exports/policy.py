@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 
 from django.db.models import Q, Sum
 from django.db.models.functions import Coalesce, Now
-from django.utils import timezone
 
 from accounts import access, rights
 from accounts.audit import Actor
@@ -167,7 +166,7 @@ def _usage(person: User, policy: GateRules, besides: ExportRequest | None = None
     daily, weekly = policy.daily_records, policy.weekly_records
     if daily is None and weekly is None:
         return Usage(0, None, 0, None)
-    now = timezone.now()
+    now = Now()
     records = Coalesce("delivered_count", "record_count")
     # Released by a decision, or by the request itself. A decision takes no lock: it asks for no
     # limit, and a request at the same moment is one that came before it.
@@ -200,7 +199,7 @@ def next_possible(person: User) -> datetime | None:
 
     Every request of the last 24 hours counts, whatever became of it.
     """
-    asked = ExportRequest.objects.filter(requester=person, requested_at__gt=timezone.now() - DAY)
+    asked = ExportRequest.objects.filter(requester=person, requested_at__gt=Now() - DAY)
     times = asked.order_by("-requested_at")
     oldest = times.values_list("requested_at", flat=True)[MOST_A_DAY - 1 : MOST_A_DAY].first()
     return oldest and oldest + DAY

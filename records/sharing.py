@@ -14,9 +14,8 @@ from typing import Any, TypeVar
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import QuerySet
-from django.utils import timezone
 
-from accounts import access, audit, catalogue
+from accounts import access, audit, catalogue, clock
 from accounts.audit import Actor, operation
 from accounts.models import Membership, Team, User
 from records.models import SHARES, Level, Record, Share, TeamShare, UserShare
@@ -66,7 +65,7 @@ def share(
     require_sharing(stored, actor)
     if level not in Level.values:
         raise Invalid("Choose what the share allows: view, or view and edit.")
-    if until is not None and until <= timezone.now():
+    if until is not None and until <= clock.database_now():
         raise Invalid("This end lies in the past. Choose a later one, or none.")
     receiver = _receiver(stored, actor, user, team)
     table = _table(stored, receiver)
@@ -80,7 +79,7 @@ def share(
         "permission": permission,
         "giver": actor if isinstance(actor, User) else None,
         "until": until,
-        "created_at": timezone.now(),
+        "created_at": clock.database_now(),
     }
     shared: Share = table._default_manager.update_or_create(defaults=now, **key)[0]
     data = {**_data(shared), "from": before and _terms(before)}

@@ -555,7 +555,7 @@ def test_request_lapses_when_nobody_decides(c: TinyCompany) -> None:
 def test_file_expires_and_its_hash_stays(c: TinyCompany) -> None:
     export, fresh = completed(c.rita), completed(c.nora)
     sha256 = export.sha256
-    ExportRequest.objects.filter(pk=export.pk).update(expires_at=timezone.now())
+    ExportRequest.objects.filter(pk=export.pk).update(expires_at=LONG_AGO)
     worker.run_once()
     assert (state(export), export.sha256, export.file_name) == ("expired", sha256, "")
     assert (state(fresh), files()) == ("completed", [fresh.file_name])

@@ -1,7 +1,7 @@
 """What a request was when it was frozen stands in an append-only table of its own."""
 
 import django.db.models.deletion
-import django.utils.timezone
+import django.db.models.functions.datetime
 from django.db import migrations, models
 
 from accounts.protection import ProtectTable
@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 (
                     "columns",
                     models.JSONField(default=list, help_text="Names of the columns, in order."),

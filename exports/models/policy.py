@@ -8,7 +8,6 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from accounts.access import ALWAYS, Rule
 
@@ -166,7 +165,7 @@ class Delegation(models.Model):
     delegate = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     first_day = models.DateField()
     last_day = models.DateField()
-    created_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(db_default=Now())
     begun_at = models.DateTimeField(
         null=True, help_text="When the delegate was told of what waited already."
     )

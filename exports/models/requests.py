@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.conf import settings
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from accounts.access import ALWAYS, Rule
 from accounts.models import Lease
@@ -113,7 +113,7 @@ class ExportRequest(Lease):
         max_length=64, blank=True, help_text="Over what was sent with the token."
     )
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.PENDING)
-    requested_at = models.DateTimeField(default=timezone.now)
+    requested_at = models.DateTimeField(db_default=Now())
     message = models.TextField(blank=True)
     chosen = models.ManyToManyField(
         settings.AUTH_USER_MODEL,
@@ -281,7 +281,7 @@ class FrozenRequest(models.Model):
     append_only = True
 
     export = models.ForeignKey(ExportRequest, models.PROTECT, related_name="frozen")
-    at = models.DateTimeField(default=timezone.now)
+    at = models.DateTimeField(db_default=Now())
     columns = models.JSONField(default=list, help_text="Names of the columns, in order.")
     form = models.PositiveSmallIntegerField(
         help_text="Which form the digest has: see writers/manifest.py."
@@ -350,7 +350,7 @@ class Download(models.Model):
 
     export = models.ForeignKey(ExportRequest, models.PROTECT, related_name="downloads")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
-    at = models.DateTimeField(default=timezone.now)
+    at = models.DateTimeField(db_default=Now())
     ip = models.GenericIPAddressField("IP address", null=True)
     agent = models.CharField("browser", max_length=300, blank=True)
 

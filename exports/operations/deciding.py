@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.db.models import Q
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from accounts import access
 from accounts.models import User
@@ -84,7 +84,7 @@ def approve(
             data={"object": export.object, **less} if less else None,
             text=note,
             decided_by=person,
-            decided_at=timezone.now(),
+            decided_at=Now(),
             decision_note=note,
             conditions=less,
         )
@@ -116,9 +116,9 @@ def reject(export: ExportRequest, *, actor: User, version: int, note: str) -> No
             where=Q(version=version),
             text=note,
             decided_by=person,
-            decided_at=timezone.now(),
+            decided_at=Now(),
             decision_note=note,
-            ended_at=timezone.now(),
+            ended_at=Now(),
         )
         name = person.get_full_name()
         text = f"{name} rejected your export “{export.name}”. Open it to read the reason."

@@ -10,11 +10,11 @@ from datetime import date
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.db.models.functions import Now
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.formats import date_format
 
-from accounts import access, audit
+from accounts import access, audit, clock
 from accounts.models import User
 from accounts.notices import notify, one_line
 from exports.deciders import DECIDE, awaiting, colleagues_who_decide
@@ -28,7 +28,7 @@ def with_delegates(approvers: Iterable[User], deciders: QuerySet[User]) -> list[
     Nobody but `deciders`: who may decide on the request at this moment. One step: who stands in for
     somebody and is away too is not followed further. One query.
     """
-    chosen, today = list(approvers), timezone.localdate()
+    chosen, today = list(approvers), clock.database_today()
     away = holding(today, today).filter(approver__in=chosen)
     standing_in = deciders.filter(pk__in=away.values("delegate"))
     return [*chosen, *standing_in.exclude(pk__in=[person.pk for person in chosen])]
@@ -52,14 +52,14 @@ def arrange_delegate(*, actor: User, delegate: User, first_day: date, last_day: 
             )
         if last_day < first_day:
             raise InvalidRequest("The last day is before the first. Correct one of them.")
-        if last_day < timezone.localdate():
+        if last_day < clock.database_today():
             raise InvalidRequest("The last day is over. Choose today or a later day.")
         if holding(first_day, last_day).filter(approver=person).exists():
             raise InvalidRequest("Somebody stands in for you on one of these days. End that first.")
         delegation = Delegation.objects.create(
             approver=person, delegate=delegate, first_day=first_day, last_day=last_day
         )
-        exports = _begin(delegation) if first_day <= timezone.localdate() else []
+        exports = _begin(delegation) if first_day <= clock.database_today() else []
         data = {
             "delegate": delegate.pk,
             "first_day": first_day,
@@ -75,7 +75,7 @@ def arrange_delegate(*, actor: User, delegate: User, first_day: date, last_day: 
 
 def begin_delegations() -> None:
     """Tell whose days of standing in have come of what waits already, once (for the worker)."""
-    today = timezone.localdate()
+    today = clock.database_today()
     for delegation in holding(today, today).filter(begun_at=None).select_related("approver"):
         with transaction.atomic():
             if exports := _begin(delegation):
@@ -91,7 +91,7 @@ def _begin(delegation: Delegation) -> list[ExportRequest]:
     Only what they may decide on and were not told of before.
     """
     rows = Delegation.objects.filter(pk=delegation.pk, begun_at=None, ended_at=None)
-    if not rows.update(begun_at=timezone.now()):
+    if not rows.update(begun_at=Now()):
         return []
     waiting = awaiting(User.objects.get(pk=delegation.delegate_id))
     named = waiting.filter(chosen=delegation.approver_id)
@@ -114,13 +114,13 @@ def end_delegate(delegation: Delegation, *, actor: User) -> None:
         if delegation.approver_id != person.pk or not access.allows(person, "change", delegation):
             raise NotAllowed("There is no such arrangement, or it is not yours.")
         rows = Delegation.objects.filter(pk=delegation.pk, ended_at=None)
-        if not rows.update(ended_at=timezone.now()):
+        if not rows.update(ended_at=Now()):
             raise WrongState("This was ended already. Reload the page.")
         audit.record("delegation.end", actor=person, on=delegation)
         _tell(delegation.delegate, f"You no longer stand in for {person.get_full_name()}.")
 
 
-def holding(first: date, last: date) -> QuerySet[Delegation]:
+def holding(first: date, last: date | clock.Today) -> QuerySet[Delegation]:
     """Return what is arranged for any of these days, and was not ended."""
     return Delegation.objects.filter(first_day__lte=last, last_day__gte=first, ended_at=None)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django.db import transaction
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.urls import reverse
-from django.utils import timezone
 
 from accounts import access
 from accounts.audit import Actor
@@ -56,7 +56,7 @@ def recall(export: ExportRequest, *, actor: User) -> None:
             to=S.RECALLED,
             from_=RUNNING,
             data={"from": export.status},
-            ended_at=timezone.now(),
+            ended_at=Now(),
         )
         if waited:
             tell_it_is_over(export, f"{person.get_full_name()} recalled it:", actor=person)
@@ -78,7 +78,7 @@ def cancel(export: ExportRequest, *, actor: User) -> None:
             to=S.CANCELLED,
             from_=RUNNING,
             data={"from": export.status, "reason": "super_admin"},
-            ended_at=timezone.now(),
+            ended_at=Now(),
             ended_because=f"{person.get_full_name()} cancelled it.",
         )
         if person.pk != export.requester_id:
@@ -111,7 +111,7 @@ def cancel_by_system(
             "reason": reason,
             "after": by.pk if isinstance(by, User) else None,
         },
-        ended_at=timezone.now(),
+        ended_at=Now(),
         ended_because=because,
     )
     text = f"Your export “{export.name}” was cancelled: {because}"

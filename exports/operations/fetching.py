@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from django.utils import timezone
-
-from accounts import access, audit
+from accounts import access, audit, clock
 from accounts.models import User
 from exports import hashes, tables
 from exports.models import Download, ExportRequest
@@ -77,7 +75,7 @@ def _check_download(export: ExportRequest, person: User) -> None:
             "for the export again; it will be without it."
         )
     if export.status == S.EXPIRED or (
-        export.expires_at is not None and export.expires_at <= timezone.now()
+        export.expires_at is not None and export.expires_at <= clock.database_now()
     ):
         raise WrongState("This file has expired. Ask for the export again.")
     if export.status != S.COMPLETED:

@@ -18,10 +18,9 @@ from django.http import (
 )
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils import timezone
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from accounts import access
+from accounts import access, clock
 from accounts.keys import KeyField
 from accounts.modeladmin import person
 from accounts.models import User
@@ -72,7 +71,8 @@ def away_view(request: HttpRequest) -> HttpResponse:
     user = person(request)
     if not access.holds_tool(user, DECIDE):
         raise PermissionDenied
-    form = AwayForm(request.POST or None, user=user, initial={"first_day": timezone.localdate()})
+    today = clock.database_today()
+    form = AwayForm(request.POST or None, user=user, initial={"first_day": today})
     if request.method == "POST" and form.is_valid():
         try:
             made = operations.arrange_delegate(actor=user, **form.cleaned_data)
@@ -86,8 +86,8 @@ def away_view(request: HttpRequest) -> HttpResponse:
         **admin.site.each_context(request),
         "title": "I am away",
         "form": form,
-        "today": timezone.localdate(),
-        "rows": _own(user).filter(last_day__gte=timezone.localdate(), ended_at=None),
+        "today": today,
+        "rows": _own(user).filter(last_day__gte=today, ended_at=None),
         "back": log_address(),
     }
     return TemplateResponse(request, "exports/away.html", context)

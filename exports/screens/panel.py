@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils import timezone
 
-from accounts import access, catalogue
+from accounts import access, catalogue, clock
 from accounts.modeladmin import person
 from accounts.models import User
 from exports import deciders, hashes, operations, tables
@@ -131,8 +131,9 @@ def left_out_in_words(export: ExportRequest, user: User) -> list[str]:
 
 def told(export: ExportRequest) -> list[str]:
     """Return who was told of a request, with who stands in for those of them who are away."""
-    until = export.decided_at or export.ended_at or timezone.now()
-    first, last = timezone.localdate(export.requested_at), timezone.localdate(until)
+    until = export.decided_at or export.ended_at
+    first = timezone.localdate(export.requested_at)
+    last = timezone.localdate(until) if until else clock.Today()
     arranged = holding(first, last).filter(approver=OuterRef("pk"))
     people = list(export.notified.annotate(stand_in=Subquery(arranged.values("delegate")[:1])))
     names = {each.pk: each.get_full_name() for each in people}

@@ -1,0 +1,42 @@
+"""The time by the database's clock.
+
+Whatever decides by time asks here, or says `Now()` in its statement: web processes and workers run
+on many machines, and one with a wrong clock must not end what the others keep. On SQLite it is the
+machine's own clock, the only one there is.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+from django.db import connection
+from django.db.models.functions import Now, TruncDate
+from django.utils import timezone
+
+
+def database_now() -> datetime:
+    """Return this moment by the database's clock; one statement."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SELECT STATEMENT_TIMESTAMP()")
+            now: datetime = cursor.fetchone()[0]
+            return now
+        cursor.execute("SELECT STRFTIME('%Y-%m-%d %H:%M:%f', 'NOW')")
+        return datetime.fromisoformat(cursor.fetchone()[0]).replace(tzinfo=UTC)
+
+
+def database_today() -> date:
+    """Return the day by the database's clock, in the time zone of this request."""
+    return timezone.localdate(database_now())
+
+
+class Today(TruncDate):
+    """The same day as an expression, for where a statement asks anyway."""
+
+    def __init__(self) -> None:
+        super().__init__(Now())
+
+
+def difference() -> timedelta:
+    """Return how far apart the clocks of this machine and of the database are."""
+    return abs(timezone.now() - database_now())
