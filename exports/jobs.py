@@ -3,8 +3,10 @@
 The row is the job. `attempt` rises with every claim, and every write of a worker says `WHERE
 attempt = mine`: a worker that was killed costs one lease, one that was frozen and wakes up late
 changes nothing (design.md, "Export = manifest + lease"). Leases run by the database's clock.
-`tries` counts what failed, beforehand, since who is killed cannot: a job given back takes its own
-off again.
+`tries` counts what failed through something about the export, and five end it, over some hours:
+each time it waits longer. A worker that was killed can count nothing, so the next one does
+(`setbacks`). That is no fault of the export, as a rule: a deploy that restarts every worker may
+last all night. An export that kills its worker each time ends at last all the same.
 """
 
 from __future__ import annotations
@@ -12,11 +14,11 @@ from __future__ import annotations
 import logging
 from array import array
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 from django.db.models import F, Max, OuterRef, Q, Subquery
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -24,8 +26,8 @@ from django.utils.formats import date_format
 
 from accounts import access, audit, clock
 from accounts.models import User
-from exports import deciders, hashes, policy, tables
-from exports.models import ExportRequest
+from exports import deciders, folder, hashes, policy, tables
+from exports.models import ExportRequest, LeftFile
 from exports.operations import (
     cancel_by_system,
     still_valid,
@@ -41,7 +43,12 @@ from records.reads import as_text, from_text
 logger = logging.getLogger(__name__)
 
 ATTEMPTS = 5
+SETBACKS = 12
+WAITS = (0, 1, 5, 25, 125)
+"""How many leases to wait after each setback, the last one again and again: 15 hours in all."""
 KILLED = "the worker was ended while it wrote"
+OF_NOW = timedelta(seconds=-1)
+"""For a lease that is over at once, though the clock has not moved on."""
 
 
 def ready() -> Q:
@@ -68,15 +75,22 @@ def claim(worker: str, lease: timedelta) -> ExportRequest | None:
     waiting = ExportRequest.objects.filter(ready()).order_by(turn.asc(nulls_first=True), "pk")
     while (export := waiting.first()) is not None:
         try:
-            if export.tries >= ATTEMPTS:
+            is_left = export.status == S.PROCESSING and export.worker != ""
+            if export.tries >= ATTEMPTS or export.setbacks + is_left >= SETBACKS:
                 _fail(export)
+                continue
+            if is_left:
+                _count_setback(export, lease)
                 continue
             left_behind = export.file_name
             with transaction.atomic():
                 take(export, worker, lease)
+                if left_behind:
+                    LeftFile.objects.get_or_create(name=left_behind)
                 proceed = _may_proceed(export)
             if left_behind:
-                files.remove(left_behind)
+                with suppress(OSError):  # then it is removed later
+                    files.remove(left_behind)
             if proceed:
                 return export
         except WrongState:
@@ -98,7 +112,24 @@ def _count_as_failed(
         take(export, worker, lease)
     except WrongState:
         return
-    note_error(export, error)
+    note_attempt(export, error, lease)
+
+
+def _count_setback(export: ExportRequest, lease: timedelta) -> None:
+    """Count that a worker left an export without a word, and let it wait where that is not new.
+
+    Where the worker was only frozen, it goes on as soon as it wakes up, until another one begins.
+    """
+    left = ready() & Q(attempt=export.attempt, worker=export.worker, status=S.PROCESSING)
+    rows = ExportRequest.objects.filter(left, pk=export.pk)
+    rows.update(**_after_setback(export, lease))
+
+
+def _after_setback(export: ExportRequest, lease: timedelta) -> dict[str, Any]:
+    """Return what is written after a setback: the next attempt comes later each time."""
+    number = min(export.setbacks, len(WAITS) - 1)
+    wait = Now() + (WAITS[number] * lease or OF_NOW)
+    return {"worker": "", "setbacks": F("setbacks") + 1, "lease_until": wait}
 
 
 def take(export: ExportRequest, worker: str, lease: timedelta) -> None:
@@ -113,7 +144,6 @@ def take(export: ExportRequest, worker: str, lease: timedelta) -> None:
         data={"attempt": export.attempt + 1, "worker": worker},
         worker=worker,
         attempt=F("attempt") + 1,
-        tries=F("tries") + 1,
         claimed_at=Now(),
         lease_until=Now() + lease,
         rows_written=0,
@@ -271,6 +301,7 @@ def _back_to_pending(
         waits_again_since=Now(),
         reminders=0,
         tries=0,
+        setbacks=0,
         worker="",
         lease_until=None,
         file_name="",
@@ -298,7 +329,8 @@ def _to_be_asked(export: ExportRequest) -> list[User]:
 
 @transaction.atomic
 def _fail(export: ExportRequest) -> None:
-    why = export.ended_because or KILLED
+    why = (export.tries >= ATTEMPTS and export.ended_because) or KILLED
+    attempts = export.tries + export.setbacks
     transition(
         export,
         actor=SYSTEM,
@@ -306,9 +338,9 @@ def _fail(export: ExportRequest) -> None:
         to=S.FAILED,
         from_=[S.APPROVED, S.PROCESSING],
         where=ready() & Q(attempt=export.attempt),
-        data={"attempts": export.tries},
+        data={"attempts": attempts},
         ended_at=Now(),
-        ended_because=f"{ATTEMPTS} attempts to write the file failed; the last one because {why}.",
+        ended_because=f"{attempts} attempts to write the file failed; the last one because {why}.",
     )
     text = f"Your export “{export.name}” failed. Ask for it again; open it to read why."
     tell([export.requester], text, export, subject="Your export failed")
@@ -345,25 +377,60 @@ def _fail_tampered(export: ExportRequest) -> None:
 def keep(export: ExportRequest, lease: timedelta, rows: int) -> None:
     """Extend the lease and show progress; raises `WrongState` where the job is not ours."""
     held = ExportRequest.objects.filter(mine(export), pk=export.pk)
-    if not held.update(lease_until=Now() + lease, rows_written=rows):
+    if not held.update(lease_until=Now() + lease, rows_written=rows, worker=export.worker):
         raise WrongState("The export was ended or taken over.")
 
 
 def give_back(export: ExportRequest) -> None:
     """End the lease at once, so that another worker need not wait for it; nothing failed."""
     ExportRequest.objects.filter(mine(export), pk=export.pk).update(
-        lease_until=Now(), tries=F("tries") - 1
+        lease_until=Now() + OF_NOW, worker=""
     )
 
 
-def note_error(export: ExportRequest, error: Exception) -> None:
-    """Keep why an attempt failed, without any data; the lease runs out and it is tried again."""
+def note_attempt(export: ExportRequest, error: Exception, lease: timedelta) -> None:
+    """Keep why an attempt came to nothing, and when to try again.
+
+    What is missing in the installation, and a statement that the database breaks off, is a setback:
+    it would happen to any export.
+    """
+    if isinstance(error, NOT_ITS_FAULT):
+        rows = ExportRequest.objects.filter(mine(export), pk=export.pk)
+        rows.update(**_after_setback(export, lease))
+    else:
+        note_error(export, error, lease)
+
+
+NOT_ITS_FAULT = (ImportError, SyntaxError, OperationalError, InterfaceError)
+
+
+def note_error(export: ExportRequest, error: Exception, lease: timedelta) -> None:
+    """Count a failure and keep its reason, without any data; it is tried again, later each time."""
     why = type(error).__name__
     if isinstance(error, OSError) and error.strerror:
         why = error.strerror.lower()
     ExportRequest.objects.filter(mine(export), pk=export.pk).update(
-        ended_because=f"of an error ({why})"
+        ended_because=f"of an error ({why})",
+        worker="",
+        tries=F("tries") + 1,
+        lease_until=Now() + lease * 5 ** min(export.tries, ATTEMPTS),
     )
+
+
+def refused_by_folder(export: ExportRequest, error: files.FolderError) -> None:
+    """Put an export back that the folder for files refused; it has cost nothing.
+
+    All workers pause, unless this one alone does not fit: then it waits by itself, for an hour at
+    most. Where another attempt runs by now, the folder is not to blame.
+    """
+    rows = ExportRequest.objects.filter(mine(export), pk=export.pk)
+    refused = F("folder_failures") + 1
+    if not rows.update(worker="", lease_until=Now() + OF_NOW, folder_failures=refused):
+        return
+    export.refresh_from_db(fields=["folder_failures"])
+    if not folder.failed(error, export):
+        alone = timedelta(minutes=min(2**export.folder_failures, 60))
+        rows.filter(lease_until__lt=Now(), worker="").update(lease_until=Now() + alone)
 
 
 def finish(export: ExportRequest, part: files.Part, dropped: array[int]) -> None:
@@ -515,7 +582,7 @@ def remove_files() -> None:
 
     While a lease is running its worker may still be writing, and cleans up after itself.
     """
-    over = Q(lease_until=None) | Q(lease_until__lt=Now())
+    over = Q(lease_until=None) | Q(lease_until__lt=Now()) | Q(worker="")
     holders = ExportRequest.objects.filter(over, status__in=_WITHOUT_FILE).exclude(file_name="")
     for export in holders:
         with _one_of_many(export):
@@ -525,11 +592,20 @@ def remove_files() -> None:
             ).update(file_name="")
 
 
+def remove_left_files() -> None:
+    """Delete what attempts left behind that were taken over, whole or in part.
+
+    A day long: a worker that was frozen in the meantime may still write its file, and be killed.
+    """
+    for left in LeftFile.objects.all():
+        files.remove(left.name)
+    LeftFile.objects.filter(left_at__lt=Now() - timedelta(days=1)).delete()
+
+
 def report_strays() -> None:
     """Say once which files belong to no export; deleting what is not known to be ours is not ours.
 
-    A worker that is killed between taking an export over and removing its predecessor's file
-    leaves one.
+    A copy of the database may look at the same folder, and knows nothing of what came after.
     """
     # The folder first: a file's name is in its row before the file is there.
     there = files.names()

@@ -25,12 +25,13 @@ from django.db import (
 
 from accounts import access, mail
 from accounts.models import User
-from exports import jobs, tables
+from exports import clocks, folder, jobs, tables
 from exports.models import ExportRequest
 from exports.operations import begin_delegations
 from exports.steps import WrongState
 from exports.writers import files, manifest
 from exports.writers.csv import CsvWriter
+from exports.writers.files import FolderError
 from exports.writers.jsonl import JsonLinesWriter
 from exports.writers.parquet import ParquetWriter
 from exports.writers.rows import rows_of
@@ -123,8 +124,12 @@ def run_once(
     worker = worker or new_worker_name()
     taken = 0
     while not stop.asked:
+        give_back_unsaid()
         upkeep(stop)
+        if not folder.is_ready():
+            break
         if (export := jobs.claim(worker, lease)) is None:
+            folder.worked_where_nothing_waits()
             break
         process(export, lease, stop)
         taken += 1
@@ -134,16 +139,18 @@ def run_once(
 def do_upkeep(stop: Stop | None = None) -> None:
     """Do what time demands; a duty that fails holds up neither the others nor exports."""
     stop = stop or Stop()
-    for duty in (
-        jobs.lapse_overdue,
+    duties: list[Callable[[], object]] = [
         jobs.remind,
         begin_delegations,
-        jobs.expire_files,
         jobs.cancel_waiting_of_revoked,
-        jobs.remove_files,
-        jobs.report_strays,
         partial(mail.send_waiting, asked_to_end=lambda: stop.asked),
-    ):
+    ]
+    if clocks.agree():
+        duties += [jobs.lapse_overdue, jobs.expire_files]
+        # In another folder a file that is to go is not found, and would be forgotten.
+        if folder.is_ours():
+            duties += [jobs.remove_files, jobs.remove_left_files, jobs.report_strays]
+    for duty in duties:
         try:
             duty()
         except DatabaseError:
@@ -172,7 +179,7 @@ def run_forever(stop: Stop, *, lease: timedelta = LEASE) -> None:
 def process(export: ExportRequest, lease: timedelta, stop: Stop) -> None:
     """Write one claimed export's file and finish it; whatever happens, leave no part behind.
 
-    An error is logged and the lease runs out: the export is tried again, at most five times.
+    What went wrong is logged, and the export is tried again; see `_give_up`.
     """
     part = None
     try:
@@ -183,16 +190,17 @@ def process(export: ExportRequest, lease: timedelta, stop: Stop) -> None:
     except Exception as error:
         if part is not None:
             part.discard()
-        _give_up(export, error)
+        _give_up(export, (part and part.trouble) or error, lease)
         return
     try:
         jobs.finish(export, part, dropped)
+        folder.worked()
     except WrongState:
         part.discard()  # ended or taken over meanwhile: this file was never anybody's
     except Exception as error:
         # The commit may have arrived though its answer did not, so the file stays; if it did not
         # arrive, the next attempt removes it by the name in the row.
-        _give_up(export, error)
+        _give_up(export, error, lease)
 
 
 def _write(export: ExportRequest, part: files.Part, lease: timedelta, stop: Stop) -> array[int]:
@@ -246,22 +254,38 @@ def heads(export: ExportRequest) -> list[Head]:
     return found
 
 
-def _give_up(export: ExportRequest, error: Exception) -> None:
+def _give_up(export: ExportRequest, error: Exception, lease: timedelta) -> None:
     """Do what an attempt that did not finish demands; the database itself may be the trouble."""
     try:
         if isinstance(error, Interrupted | Narrowed):
             jobs.give_back(export)
         elif isinstance(error, Revoked):
             jobs.cancel_revoked(export)
+        elif isinstance(error, FolderError):
+            jobs.refused_by_folder(export, error)
         elif not isinstance(error, WrongState):
             logger.error(
                 "Export %s failed at attempt %s.", export.pk, export.attempt, exc_info=error
             )
-            jobs.note_error(export, error)
+            jobs.note_attempt(export, error, lease)
     except WrongState:
         pass
     except (DatabaseError, InterfaceError):
         if transaction.get_connection().in_atomic_block:
             raise
         connection.close()
-        logger.warning("Export %s is left to its lease.", export.pk)
+        _unsaid.append(export)
+        logger.warning("Export %s is given back when the database answers again.", export.pk)
+
+
+def give_back_unsaid() -> None:
+    """Give back what could not be while the database was away; it has cost nothing.
+
+    Where it took longer than the lease, another worker may have it by now: nothing is changed then.
+    """
+    while _unsaid:
+        jobs.give_back(_unsaid[-1])
+        _unsaid.pop()
+
+
+_unsaid: list[ExportRequest] = []

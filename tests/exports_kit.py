@@ -17,6 +17,7 @@ from accounts.models import AuditEvent, ObjectScope, PermissionSet, ToolGrant, U
 from exports import operations, worker
 from exports.models import ExportPolicy, ExportRecord, ExportRequest
 from exports.writers import manifest
+from exports.writers.files import MARKER
 from records.models import Deal, Record
 
 LONG_AGO = timezone.now().replace(year=2001)
@@ -89,7 +90,9 @@ def ids_in(export: ExportRequest) -> list[int]:
 def files() -> list[str]:
     """Return every file under EXPORT_ROOT, parts included."""
     root = Path(settings.EXPORT_ROOT)
-    return sorted(path.name for path in root.iterdir()) if root.exists() else []
+    if not root.exists():
+        return []
+    return sorted(path.name for path in root.iterdir() if path.name != MARKER)
 
 
 def events(export: ExportRequest) -> list[str]:

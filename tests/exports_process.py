@@ -163,10 +163,18 @@ def ask(email: str, token: str) -> None:
 
 
 def work(*arguments: str) -> None:
-    """Run the worker's command; with `--hold` wait for a go after an export's first chunk."""
-    from django.core.management import call_command
+    """Run the worker's command; with `--hold` wait for a go after an export's first chunk.
 
-    from exports.writers import manifest
+    With `--dies` end as soon as an export is claimed, as a killed one does; with
+    `--full-disk` let the disk be full; with `--year-ahead` let the machine's clock be wrong.
+    """
+    from datetime import timedelta
+
+    from django.core.management import call_command
+    from django.utils import timezone
+
+    from exports import worker
+    from exports.writers import files, manifest
 
     chunks = manifest.chunks
 
@@ -180,9 +188,25 @@ def work(*arguments: str) -> None:
     manifest.CHUNK = 1
     if "--hold" in arguments:
         manifest.chunks = held
+    if "--dies" in arguments:
+        worker.process = lambda *claimed: os.kill(os.getpid(), signal.SIGKILL)
+    if "--full-disk" in arguments:
+        # The kernel's own full disk, for the files of exports alone: SQLite is to go on.
+        opened = os.open
+
+        def on_a_full_disk(path: Any, flags: int, mode: int = 0o777) -> int:
+            if str(path).endswith(files.PART):
+                return opened("/dev/full", os.O_WRONLY)
+            return opened(path, flags, mode)
+
+        os.open = on_a_full_disk
+    if "--year-ahead" in arguments:
+        right = timezone.now
+        timezone.now = lambda: right() + timedelta(days=365)
     say("ready")
     wait_for_go()
-    call_command("export_worker", *(a for a in arguments if a != "--hold"))
+    ours = ("--hold", "--dies", "--full-disk", "--year-ahead")
+    call_command("export_worker", *(a for a in arguments if a not in ours))
     say("ended")
 
 

@@ -1,4 +1,4 @@
-"""The database's clock decides, whatever a machine's own says."""
+"""The database's clock decides; a machine whose own is wrong ends nothing and deletes nothing."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import pytest
 from django.utils import timezone
 
 from accounts import audit, clock, mail
-from accounts.models import Outbox
+from accounts.models import Notice, Outbox
 from accounts.notices import notify
-from exports import jobs, operations, policy
-from exports.models import ExportRequest
+from exports import clocks, jobs, operations, policy, worker
+from exports.models import ExportRequest, Trouble
 from records import sharing
 from records.operations import Invalid
 from tests.company import TinyCompany
-from tests.exports_kit import LONG_AGO, ask, completed, pending, set_policy
+from tests.exports_kit import LONG_AGO, ask, completed, files, pending, set_policy
 
 YEAR, DAY, MINUTE = timedelta(days=365), timedelta(days=1), timedelta(minutes=1)
 RIGHT_NOW = timezone.now
@@ -119,6 +119,42 @@ def test_mail_is_due_and_given_up_alike(
 def test_log_has_the_databases_time(c: TinyCompany, machines_clock: None) -> None:
     event = audit.record("person.note", actor=c.rita)
     assert abs(event.at - RIGHT_NOW()) < MINUTE
+
+
+# --- Where the clocks are apart, nothing that cannot be undone is done ----------------------------
+
+
+@pytest.mark.parametrize("ahead", [-6 * MINUTE, 6 * MINUTE, YEAR])
+def test_worker_with_a_wrong_clock_ends_nothing_and_says_so_once(
+    c: TinyCompany, monkeypatch: pytest.MonkeyPatch, ahead: timedelta
+) -> None:
+    closed, overdue = completed(c.rita), pending(c.rita, c.sue)
+    written = files()
+    ExportRequest.objects.filter(pk=closed.pk).update(expires_at=LONG_AGO)
+    ExportRequest.objects.filter(pk=overdue.pk).update(requested_at=LONG_AGO)
+    recalled = pending(c.rita, c.sue)
+    with monkeypatch.context() as patch:
+        set_machines_clock(patch, ahead)
+        for _ in range(3):
+            worker.do_upkeep()
+        operations.recall(recalled, actor=c.rita)  # what people do goes on
+        set_policy(on=False)
+        done = completed(c.nora)
+    assert [state(e) for e in (closed, overdue, done)] == ["completed", "pending", "completed"]
+    assert set(written) < set(files())
+    told = Notice.objects.filter(user=c.sam, text__contains="more than five minutes apart")
+    assert told.count() == 1
+    worker.do_upkeep()
+    assert [state(e) for e in (closed, overdue)] == ["expired", "lapsed"]
+    assert files() == [done.file_name]
+    assert Notice.objects.filter(user=c.sam, text__contains="agree again").count() == 1
+    assert not Trouble.objects.exists()
+
+
+def test_clocks_a_little_apart_agree(c: TinyCompany, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_machines_clock(monkeypatch, 4 * MINUTE)
+    assert clocks.agree()
+    assert not Notice.objects.exists()
 
 
 # --- Nobody asks the machine ----------------------------------------------------------------------

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from django.db import DatabaseError
+from django.db.models import F
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts import operations as people
@@ -403,20 +405,33 @@ def test_worker_may_be_ended_gracefully_as_often_as_one_likes(c: TinyCompany) ->
     for number in range(1, 8):
         taken = jobs.claim("a worker", MINUTE)
         assert taken is not None
-        assert (taken.attempt, taken.tries) == (number, 1)
+        assert (taken.attempt, taken.tries, taken.setbacks) == (number, 0, 0)
         worker.process(taken, MINUTE, stop)
         end_lease(export)
     worker.run_once()
     assert (state(export), export.attempt) == ("completed", 8)
 
 
-def test_killed_worker_still_counts(c: TinyCompany) -> None:
+def test_export_that_kills_its_worker_each_time_ends_at_last(c: TinyCompany) -> None:
     export = approved(c.rita, c.sue)
-    for _ in range(5):
-        assert jobs.claim("a worker", MINUTE) is not None
+    waited = []
+    for number in range(1, jobs.SETBACKS + 1):
+        if jobs.claim("a worker", MINUTE) is None:  # it waits, longer each time
+            assert state(export) == "processing"
+            row = ExportRequest.objects.filter(pk=export.pk)
+            waited.append(row.values_list(F("lease_until") - Now(), flat=True).get())
+            end_lease(export)
+            assert jobs.claim("a worker", MINUTE) is not None
+        assert (state(export), export.attempt, export.setbacks) == (
+            "processing",
+            number,
+            number - 1,
+        )
         end_lease(export)
     assert jobs.claim("a worker", MINUTE) is None
-    assert (state(export), export.attempt, export.tries) == ("failed", 5, 5)
+    assert (state(export), export.tries) == ("failed", 0)
+    assert sorted(waited) == sorted(waited, key=lambda wait: round(wait / MINUTE))
+    assert [round(wait / MINUTE) for wait in waited] == [1, 5, 25, *[125] * 7]
 
 
 # --- One that fails holds up no other -------------------------------------------------------------

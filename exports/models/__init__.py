@@ -1,5 +1,6 @@
 """What is kept of exports: the account's settings, requests with their manifests, downloads."""
 
+from exports.models.folder import ExportFolder, LeftFile, Trouble
 from exports.models.policy import (
     Delegation,
     ExportPolicy,
@@ -18,6 +19,7 @@ from exports.models.requests import (
 __all__ = [
     "Delegation",
     "Download",
+    "ExportFolder",
     "ExportPolicy",
     "ExportProfile",
     "ExportRecord",
@@ -26,4 +28,6 @@ __all__ = [
     "FrozenRequest",
     "GateChange",
     "LargeExportAlert",
+    "LeftFile",
+    "Trouble",
 ]

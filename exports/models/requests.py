@@ -160,7 +160,18 @@ class ExportRequest(Lease):
     tries = models.PositiveSmallIntegerField(
         default=0,
         editable=False,
-        help_text="Attempts that failed, the running one included; one given back does not count.",
+        help_text="Attempts that failed through something about this export; five end it.",
+    )
+    setbacks = models.PositiveSmallIntegerField(
+        default=0,
+        editable=False,
+        help_text="Attempts that came to nothing though the export may be fine: the worker was "
+        "killed, the database went away, the product was half installed.",
+    )
+    folder_failures = models.PositiveSmallIntegerField(
+        default=0,
+        editable=False,
+        help_text="Attempts that the folder for files refused; they never end the export.",
     )
     claimed_at = models.DateTimeField(
         null=True, editable=False, help_text="When a worker took it last: people take turns."
@@ -177,6 +188,11 @@ class ExportRequest(Lease):
     file_size = models.BigIntegerField(null=True)
     sha256 = models.CharField("SHA-256", max_length=64, blank=True)
     expires_at = models.DateTimeField(null=True)
+    closed_because = models.CharField(
+        max_length=300,
+        blank=True,
+        help_text="Why the file is handed out no more: it is not the one that was written.",
+    )
 
     objects: ClassVar[ExportQuerySet] = ExportQuerySet.as_manager()  # type: ignore[assignment]  # a manager made of the queryset
 

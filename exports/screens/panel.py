@@ -8,11 +8,12 @@ from django.db.models import OuterRef, Subquery
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils import timezone
+from django.utils.formats import date_format
 
 from accounts import access, catalogue, clock
 from accounts.modeladmin import person
 from accounts.models import User
-from exports import deciders, hashes, operations, tables
+from exports import deciders, folder, hashes, operations, tables
 from exports.models import ExportRequest
 from exports.operations.delegating import holding
 from exports.screens import risk
@@ -59,6 +60,7 @@ def panel(export: ExportRequest, user: User) -> dict[str, Any]:
         "export": export,
         "kind": kind,
         "is_under_way": export.status in (S.APPROVED, S.PROCESSING),
+        "waits_because": waits_because(export),
         "filters": described_query(export, user),
         "columns": described_columns(export, user),
         "consent": BECAUSE.get(export.because, ""),
@@ -76,6 +78,21 @@ def panel(export: ExportRequest, user: User) -> dict[str, Any]:
         "why_no_file": why_no_file,
         "most_downloads": export.most_downloads if completed else None,
     }
+
+
+def waits_because(export: ExportRequest) -> str:
+    """Return why an export that is under way is not being written now; empty where it is."""
+    if export.status not in (S.APPROVED, S.PROCESSING):
+        return ""
+    if folder.waits():
+        return (
+            "Waits because the folder for files cannot be written; nothing is lost. Super admins "
+            "were told, and it goes on by itself."
+        )
+    if export.status == S.PROCESSING and not export.worker and export.lease_until:
+        again = date_format(timezone.localtime(export.lease_until), "j F, H:i")
+        return f"The last attempt to write the file did not finish. The next one is on {again}."
+    return ""
 
 
 def described_query(export: ExportRequest, user: User) -> list[tuple[str, str]]:

@@ -10,13 +10,16 @@ import hashlib
 import io
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from django.conf import settings
 
 PART = ".part"
+MARKER = ".crmperms-exports"
+"""The file by which a folder is known as ours; see folder.py."""
 ASK_AGAIN_AFTER = 4 * 1024 * 1024
 
 
@@ -25,26 +28,62 @@ def new_name(suffix: str) -> str:
     return f"{secrets.token_hex(24)}.{suffix}"
 
 
+class FolderError(Exception):
+    """The folder for files cannot be used; the message says why, after “because”.
+
+    It is no fault of the export that was being written.
+    """
+
+    errno: int | None = None
+
+    @classmethod
+    def of(cls, error: Exception) -> FolderError:
+        """Return what an error of the operating system means for the folder."""
+        said = getattr(error, "strerror", None) or type(error).__name__
+        found = cls(said.lower())
+        found.errno = getattr(error, "errno", None)
+        return found
+
+    @classmethod
+    @contextmanager
+    def instead_of_os_errors(cls) -> Iterator[None]:
+        """Raise a `FolderError` for whatever the operating system refuses in the block."""
+        try:
+            yield
+        except OSError as error:
+            raise cls.of(error) from error
+
+
 def root() -> Path:
-    """Return the folder of all exports, made for its owner alone."""
-    folder = Path(settings.EXPORT_ROOT)
-    if not folder.is_dir():
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # mkdir's mode is narrowed by the umask and ignored where the folder appeared meanwhile.
-        folder.chmod(0o700)
-    return folder
+    """Return the folder of all exports; workers make it at their first use (folder.py)."""
+    return Path(settings.EXPORT_ROOT)
 
 
 class Part:
-    """A file that is being written: hashed in the same pass, invisible until it is whole."""
+    """A file that is being written: hashed in the same pass, invisible until it is whole.
+
+    Whatever the folder refuses is a `FolderError`, kept in `trouble` too: a library that writes
+    into the file may wrap it.
+    """
 
     def __init__(self, name: str) -> None:
         self.path = root() / name
         self.part = self.path.with_name(name + PART)
         self.hash = hashlib.sha256()
         self.size = 0
-        handle = os.open(self.part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        self.trouble: FolderError | None = None
+        with self._folder():
+            handle = os.open(self.part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         self.file: BinaryIO = os.fdopen(handle, "wb")
+
+    @contextmanager
+    def _folder(self) -> Iterator[None]:
+        try:
+            with FolderError.instead_of_os_errors():
+                yield
+        except FolderError as error:
+            self.trouble = error
+            raise
 
     @property
     def sha256(self) -> str:
@@ -52,30 +91,34 @@ class Part:
         return self.hash.hexdigest()
 
     def write(self, data: bytes) -> None:
-        self.file.write(data)
+        with self._folder():
+            self.file.write(data)
         self.hash.update(data)
         self.size += len(data)
 
     def publish(self) -> None:
         """Make the whole file durable, then give it its name."""
-        self.file.flush()
-        os.fsync(self.file.fileno())
-        self.file.close()
-        self.part.rename(self.path)
-        folder = os.open(self.path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        with self._folder():
+            self.file.flush()
+            os.fsync(self.file.fileno())
+            self.file.close()
+            self.part.rename(self.path)
+            folder = os.open(self.path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
 
     def discard(self) -> None:
-        """Leave nothing behind, however far the writing went."""
-        try:
-            self.file.close()
-        except OSError:
+        """Leave nothing behind, however far the writing went.
+
+        What the folder does not let go of is removed later, by the name in the row.
+        """
+        with suppress(OSError):
             # A full disk refuses the last buffer; the file goes away all the same.
-            pass
-        remove(self.path.name)
+            self.file.close()
+        with suppress(OSError):
+            remove(self.path.name)
 
 
 def remove(name: str) -> None:
@@ -90,8 +133,8 @@ def both(name: str) -> tuple[str, str]:
 
 
 def names() -> set[str]:
-    """Return the names of everything that lies in the folder of all exports."""
-    return {path.name for path in root().iterdir()}
+    """Return the names of everything that lies in the folder of all exports, its marker apart."""
+    return {path.name for path in root().iterdir() if not path.name.startswith(MARKER)}
 
 
 class Handout(io.BufferedIOBase):

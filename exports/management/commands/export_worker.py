@@ -8,9 +8,11 @@ from datetime import timedelta
 from types import FrameType
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
-from exports import worker
+from exports import folder, worker
+from exports.writers.files import FolderError
 
 
 class Command(BaseCommand):
@@ -25,6 +27,12 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--once", action="store_true", help="one pass of everything, then end")
         parser.add_argument(
+            "--use-folder",
+            action="store_true",
+            help="make EXPORT_ROOT, as it is now, the folder for files of this database, and end: "
+            "for who replaced the folder on purpose",
+        )
+        parser.add_argument(
             "--lease",
             type=int,
             default=int(os.environ.get("EXPORT_LEASE") or worker.LEASE.total_seconds()),
@@ -33,10 +41,18 @@ class Command(BaseCommand):
             "default %(default)s)",
         )
 
-    def handle(self, *args: Any, once: bool, lease: int, **options: Any) -> None:
+    def handle(self, *args: Any, once: bool, lease: int, use_folder: bool, **options: Any) -> None:
         if lease < 1:
             self.stderr.write("--lease must be at least one second.")
             raise SystemExit(2)
+        if use_folder:
+            try:
+                folder.use()
+            except FolderError as error:
+                self.stderr.write(f"EXPORT_ROOT ({settings.EXPORT_ROOT}) cannot be used: {error}.")
+                raise SystemExit(2) from None
+            self.stdout.write(f"Files are written to {settings.EXPORT_ROOT} from now on.")
+            return
         stop = worker.Stop()
 
         def ask(number: int, frame: FrameType | None) -> None:

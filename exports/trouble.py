@@ -1,0 +1,41 @@
+"""What keeps workers from their work: told once when it begins, and once when it is over.
+
+The database remembers it, so that neither another worker nor a restart tells it again.
+"""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.db.models import F
+
+from accounts.models import User
+from accounts.notices import notify
+from exports.models import Trouble
+
+
+@transaction.atomic
+def begin(key: str, why: str, *, text: str, subject: str) -> int:
+    """Write down that there is trouble, once more; tell super admins where it is new.
+
+    Return how often it was met in a row.
+    """
+    known, is_new = Trouble.objects.get_or_create(pk=key, defaults={"why": why})
+    Trouble.objects.filter(pk=key).update(failures=F("failures") + 1, why=why)
+    if is_new:
+        tell_super_admins(text, subject)
+    return known.failures + 1
+
+
+@transaction.atomic
+def end(key: str, *, text: str, subject: str) -> bool:
+    """Forget a trouble that is over, and tell super admins; return whether there was one."""
+    if not Trouble.objects.filter(pk=key).delete()[0]:
+        return False
+    tell_super_admins(text, subject)
+    return True
+
+
+def tell_super_admins(text: str, subject: str, link: str = "") -> None:
+    """Tell every active super admin, in the inbox and by e-mail; no data of a record."""
+    people = User.objects.filter(is_superuser=True, is_active=True)
+    notify(list(people), text, link, subject=subject, mail=text)

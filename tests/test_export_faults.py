@@ -1,0 +1,303 @@
+"""A folder, a worker, a deploy or a file that fails: no consent is spent, and nothing is lost."""
+
+from __future__ import annotations
+
+import errno
+import os
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import OperationalError
+
+from accounts.models import Notice, User
+from exports import folder, jobs, operations, worker
+from exports.models import ExportRequest, LeftFile, Trouble
+from exports.models.folder import ExportFolder
+from exports.screens.panel import panel
+from exports.writers import files as storage
+from tests.company import TinyCompany
+from tests.exports_kit import (
+    LONG_AGO,
+    approved,
+    completed,
+    end_lease,
+    files,
+    path_of,
+)
+
+MINUTE = timedelta(minutes=1)
+
+
+def state(export: ExportRequest) -> str:
+    export.refresh_from_db()
+    return export.status
+
+
+def next_try() -> None:
+    """Let all pauses be over by the database's clock."""
+    Trouble.objects.update(next_try_at=LONG_AGO)
+    ExportRequest.objects.filter(status="processing").update(lease_until=LONG_AGO)
+
+
+def told(user: User, what: str) -> int:
+    return Notice.objects.filter(user=user, text__contains=what).count()
+
+
+# --- The folder for files -------------------------------------------------------------------------
+
+
+def is_missing(root: Path) -> None:
+    root.rename(root.with_name("aside"))
+
+
+def is_a_file(root: Path) -> None:
+    is_missing(root)
+    root.write_text("a file")
+
+
+def came_up_empty(root: Path) -> None:
+    is_missing(root)
+    root.mkdir()
+
+
+def is_anothers(root: Path) -> None:
+    came_up_empty(root)
+    (root / storage.MARKER).write_text("f" * 32)
+
+
+def is_a_folder_where_the_marker_is(root: Path) -> None:
+    came_up_empty(root)
+    (root / storage.MARKER).mkdir()
+
+
+def mend(root: Path) -> None:
+    if root.is_dir():
+        for each in root.iterdir():
+            each.rmdir() if each.is_dir() else each.unlink()
+        root.rmdir()
+    else:
+        root.unlink(missing_ok=True)
+    root.with_name("aside").rename(root)
+
+
+BROKEN = {
+    f.__name__: f
+    for f in (is_missing, is_a_file, came_up_empty, is_anothers, is_a_folder_where_the_marker_is)
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_folder_that_cannot_be_used_costs_nothing_and_is_told_once(
+    c: TinyCompany, export_root: Path, broken: str
+) -> None:
+    earlier, gone = completed(c.nora), completed(c.nora)
+    export = approved(c.rita, c.sue)
+    ExportRequest.objects.filter(pk=gone.pk).update(expires_at=LONG_AGO)
+    for times in (1, 2):
+        BROKEN[broken](export_root)
+        for _ in range(7):
+            assert worker.run_once() == 0
+            next_try()
+        assert (state(export), export.attempt, export.tries) == ("approved", 0, 0)
+        assert told(c.sam, "Exports wait") == times
+        assert "nothing is lost" in panel(export, c.rita)["waits_because"]
+        mend(export_root)
+        if times == 1:
+            # What is to be deleted was not forgotten while it could not be found.
+            assert path_of(gone).exists()
+            next_try()
+            assert worker.run_once() == 1
+            assert (state(export), export.attempt) == ("completed", 1)
+            assert told(c.sam, "works again") == 1
+            assert panel(export, c.rita)["waits_because"] == ""
+            assert state(gone) == "expired"
+            assert files() == sorted([earlier.file_name, export.file_name])
+            operations.open_download(earlier, actor=c.nora).close()
+            export = approved(c.rita, c.sue)
+    assert told(c.rita, "Exports wait") == 0
+
+
+def test_pause_is_everybodys_and_grows_to_a_minute(c: TinyCompany, export_root: Path) -> None:
+    completed(c.nora)
+    export = approved(c.rita, c.sue)
+    is_missing(export_root)
+    pauses = []
+    for _ in range(8):
+        assert worker.run_once() == 0
+        trouble = Trouble.objects.get()
+        assert trouble.next_try_at is not None
+        pauses.append(folder._pause(trouble.failures))
+        assert not folder.is_ready()  # of another worker, too, and after a restart
+        assert Trouble.objects.get().failures == trouble.failures
+        next_try()
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == MINUTE
+    mend(export_root)
+    # Somebody else tries at this moment.
+    Trouble.objects.update(next_try_at=timedelta(hours=1) + jobs.Now())
+    assert worker.run_once() == 0
+    assert state(export) == "approved"
+
+
+def test_first_use_makes_the_folder_and_an_old_one_is_adopted(
+    c: TinyCompany, export_root: Path
+) -> None:
+    completed(c.rita)
+    marker = (export_root / storage.MARKER).read_text()
+    assert ExportFolder.objects.get().marker == marker
+    assert export_root.stat().st_mode & 0o777 == 0o700
+    ExportFolder.objects.all().delete()  # a new database
+    completed(c.rita)
+    assert ExportFolder.objects.get().marker == marker
+
+
+def test_folder_replaced_on_purpose_is_used_when_somebody_says_so(
+    c: TinyCompany, export_root: Path
+) -> None:
+    completed(c.nora)
+    export = approved(c.rita, c.sue)
+    came_up_empty(export_root)
+    worker.run_once()
+    assert state(export) == "approved"
+    call_command("export_worker", "--use-folder")
+    next_try()
+    worker.run_once()
+    assert state(export) == "completed"
+
+
+ERRORS = ("ENOSPC", "EDQUOT", "EROFS", "EACCES", "EIO", "ENOENT", "ENAMETOOLONG", "ESTALE")
+
+
+@pytest.mark.parametrize("code", ERRORS)
+def test_error_of_the_folder_while_it_is_written_costs_no_attempt(
+    c: TinyCompany, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    number = getattr(errno, code)
+    export = approved(c.rita, c.sue)
+
+    def fsync(handle: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    assert folder.is_ready()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fsync)
+        for _ in range(7):
+            worker.run_once()
+            assert (state(export), export.tries, export.setbacks) == ("processing", 0, 0)
+            assert files() == []
+            next_try()
+    assert told(c.sam, "Exports wait") == 1
+    worker.run_once()
+    assert (state(export), len(files())) == ("completed", 1)
+    assert told(c.sam, "works again") == 1
+
+
+@pytest.mark.parametrize("format", ["csv", "xlsx", "jsonl", "parquet"])
+def test_full_disk_is_known_whatever_library_writes(
+    c: TinyCompany, monkeypatch: pytest.MonkeyPatch, format: str
+) -> None:
+    export = approved(c.rita, c.sue, format=format)
+    assert folder.is_ready()
+    opened = os.open
+
+    def on_a_full_disk(path: Any, flags: int, mode: int = 0o777) -> int:
+        full = str(path).endswith(storage.PART)
+        return opened("/dev/full", os.O_WRONLY) if full else opened(path, flags, mode)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", on_a_full_disk)
+        patch.setattr(os, "fdopen", partial(open, buffering=0))
+        for _ in range(6):
+            worker.run_once()
+            next_try()
+    assert (state(export), export.tries) == ("processing", 0)
+    assert Trouble.objects.get().why == "no space left on device"
+    worker.run_once()
+    assert state(export) == "completed"
+
+
+def test_export_that_alone_does_not_fit_waits_by_itself(
+    c: TinyCompany, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large, small = approved(c.rita, c.sue), approved(c.mona, c.sue)
+    assert folder.is_ready()
+    write = storage.Part.write
+
+    def too_much(part: storage.Part, data: bytes) -> None:
+        if part.path.name == ExportRequest.objects.get(pk=large.pk).file_name:
+            with part._folder():
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(part, data)
+
+    monkeypatch.setattr(storage.Part, "write", too_much)
+    for _ in range(4):
+        worker.run_once()
+        next_try()
+    assert (state(large), state(small)) == ("processing", "completed")
+    assert (large.tries, large.folder_failures > 1) == (0, True)
+    assert told(c.sam, "Exports wait") == told(c.sam, "works again") == 1
+    assert "did not finish" in panel(large, c.rita)["waits_because"]
+
+
+# --- Workers that are killed, and deploys that are broken -----------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("error", "counts"),
+    [
+        (ImportError("half installed"), False),
+        (SyntaxError("half written"), False),
+        (OperationalError("the database is going away"), False),
+        (ValueError("of the data"), True),
+        (MemoryError(), True),
+    ],
+)
+def test_what_would_happen_to_any_export_costs_no_attempt(
+    c: TinyCompany, monkeypatch: pytest.MonkeyPatch, error: Exception, counts: bool
+) -> None:
+    export = approved(c.rita, c.sue)
+
+    def fails(*args: Any) -> Any:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(worker, "rows_of", fails)
+        for _ in range(6):
+            worker.run_once()
+            if state(export) == "processing":
+                end_lease(export)
+        worker.run_once()
+    if counts:
+        assert (state(export), export.tries) == ("failed", 5)
+        return
+    assert (state(export), export.tries, export.setbacks) == ("processing", 0, 8)
+    end_lease(export)
+    worker.run_once()
+    assert state(export) == "completed"
+
+
+def test_file_of_a_worker_killed_between_two_steps_is_removed(
+    c: TinyCompany, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export = approved(c.rita, c.sue)
+    assert folder.is_ready()
+    assert jobs.claim("killed after it gave the file its name", MINUTE) is not None
+    export.refresh_from_db()
+    part = storage.Part(export.file_name)
+    part.write(b"whole")
+    part.publish()
+    end_lease(export)
+    with monkeypatch.context() as patch:
+        # And the next one before it removed what the first had left.
+        patch.setattr(storage, "remove", lambda name: (_ for _ in ()).throw(OSError()))
+        assert jobs.claim("killed as well", MINUTE) is not None
+    assert (files(), LeftFile.objects.count()) == ([export.file_name], 1)
+    worker.do_upkeep()
+    assert files() == []
+    LeftFile.objects.update(left_at=LONG_AGO)
+    worker.do_upkeep()
+    assert not LeftFile.objects.exists()
