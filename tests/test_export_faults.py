@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -12,10 +13,11 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.db import OperationalError
+from django.test import Client
 
-from accounts.models import Notice, User
+from accounts.models import AuditEvent, Notice, User
 from exports import folder, jobs, operations, worker
-from exports.models import ExportRequest, LeftFile, Trouble
+from exports.models import Download, ExportRequest, LeftFile, Trouble
 from exports.models.folder import ExportFolder
 from exports.screens.panel import panel
 from exports.writers import files as storage
@@ -28,6 +30,7 @@ from tests.exports_kit import (
     files,
     path_of,
 )
+from tests.factories import DealFactory
 
 MINUTE = timedelta(minutes=1)
 
@@ -105,6 +108,7 @@ def test_folder_that_cannot_be_used_costs_nothing_and_is_told_once(
         assert (state(export), export.attempt, export.tries) == ("approved", 0, 0)
         assert told(c.sam, "Exports wait") == times
         assert "nothing is lost" in panel(export, c.rita)["waits_because"]
+        assert "cannot be read at the moment" in refused(earlier, c.nora)
         mend(export_root)
         if times == 1:
             # What is to be deleted was not forgotten while it could not be found.
@@ -119,6 +123,12 @@ def test_folder_that_cannot_be_used_costs_nothing_and_is_told_once(
             operations.open_download(earlier, actor=c.nora).close()
             export = approved(c.rita, c.sue)
     assert told(c.rita, "Exports wait") == 0
+
+
+def refused(export: ExportRequest, actor: User) -> str:
+    with pytest.raises(operations.ExportError) as refusal:
+        operations.open_download(export, actor=actor)
+    return str(refusal.value)
 
 
 def test_pause_is_everybodys_and_grows_to_a_minute(c: TinyCompany, export_root: Path) -> None:
@@ -301,3 +311,86 @@ def test_file_of_a_worker_killed_between_two_steps_is_removed(
     LeftFile.objects.update(left_at=LONG_AGO)
     worker.do_upkeep()
     assert not LeftFile.objects.exists()
+
+
+# --- A file that is not the one that was written --------------------------------------------------
+
+
+def link(path: Path) -> None:
+    """Lead to the very same bytes, from elsewhere."""
+    elsewhere = path.parent.parent / "elsewhere"
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere)
+
+
+def pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def cut_off(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def lengthened(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b"\n")
+
+
+def changed(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[5] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("spoil", [link, pipe, directory, cut_off, lengthened])
+def test_file_of_another_size_or_kind_is_not_handed_out(
+    c: TinyCompany, spoil: Callable[[Path], None]
+) -> None:
+    export, other = completed(c.rita), completed(c.rita)
+    spoil(path_of(export))
+    for _ in range(2):
+        assert "is not the one that was written" in refused(export, c.rita)
+    assert Download.objects.count() == 0
+    assert AuditEvent.objects.filter(action="export.close_file").count() == 1
+    assert told(c.sam, f"The file of export #{export.pk} is closed") == 1
+    with operations.open_download(other, actor=c.rita) as file:
+        assert file.read() == path_of(other).read_bytes()
+
+
+@pytest.mark.parametrize("moment", ["before", "while it is sent", "cut while it is sent"])
+def test_changed_file_never_arrives_whole(
+    c: TinyCompany, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    # Longer than what is read ahead.
+    DealFactory.create_batch(300, owner=c.rita, stage=c.stages["open"], product="x" * 100)
+    export = completed(c.rita, columns=["id", "product"])
+    page = Client()
+    page.force_login(c.rita)
+    path = path_of(export)
+    if moment == "before":
+        changed(path)
+    answer = page.post(f"/admin/exports/exportrequest/{export.pk}/download/")
+    assert answer.streaming
+    if moment != "before":
+        monkeypatch.setattr(storage, "ASK_AGAIN_AFTER", 16)
+        pieces = iter(answer.streaming_content)
+        assert len(next(pieces)) == 16
+        # In place, as whoever holds the file open would do.
+        with path.open("r+b") as file:
+            file.seek(-10_000, os.SEEK_END)
+            file.truncate() if moment.startswith("cut") else file.write(b"\0")
+    received = b""
+    with pytest.raises(storage.WrongFile):
+        for piece in answer.streaming_content:
+            received += piece
+    assert len(received) < int(answer["Content-Length"])
+    event = AuditEvent.objects.get(action="export.close_file")
+    assert (event.system, event.object_id) == ("exports", str(export.pk))
+    assert told(c.sam, "is closed") == 1
+    assert "is not the one that was written" in refused(export, c.rita)
+    assert "closed" in page.get(f"/admin/exports/exportrequest/?review={export.pk}").text

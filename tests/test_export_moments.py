@@ -7,6 +7,7 @@ Over HTTP where a person acts, with the session they had before; the worker's pa
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,9 +15,10 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts import operations as people
-from accounts.models import AuditEvent
+from accounts.models import AuditEvent, User
 from exports import operations, worker
 from exports.models import Download, ExportRequest
+from exports.operations import fetching
 from exports.writers import files as storage
 from exports.writers import manifest
 from records import operations as records
@@ -267,8 +269,8 @@ def test_right_lost_before_the_download(c: TinyCompany, loss: str) -> None:
     assert Download.objects.count() == 1
 
 
-@pytest.mark.parametrize("loss", [loss for loss in LOSSES if loss not in ("record", "share")])
-def test_right_lost_in_the_middle_of_the_download(
+@pytest.mark.parametrize("loss", LOSSES)
+def test_right_or_record_lost_in_the_middle_of_the_download(
     c: TinyCompany, monkeypatch: pytest.MonkeyPatch, loss: str
 ) -> None:
     story = finished(c)
@@ -284,19 +286,70 @@ def test_right_lost_in_the_middle_of_the_download(
 
 
 @pytest.mark.parametrize("loss", [None, "record", "share"])
-def test_download_under_way_is_the_file_as_it_was_opened(
+def test_slow_reader_is_asked_about_by_time(
     c: TinyCompany, monkeypatch: pytest.MonkeyPatch, loss: str | None
 ) -> None:
-    """In the middle the person's rights are asked, not every record: the next one is refused."""
+    """Whoever reads a few bytes now and then is asked about as well, megabytes or not."""
     story = finished(c)
-    monkeypatch.setattr(storage, "ASK_AGAIN_AFTER", 16)
-    answer = story.download()
-    parts = iter(answer.streaming_content)
-    first = next(parts)
+    file = operations.open_download(story.export, actor=c.rita)
+    first = file.read(8)
     if loss is not None:
         LOSSES[loss](c)
-    assert len(first + b"".join(parts)) == int(answer["Content-Length"])
-    assert story.download().streaming == (loss is None)
+    assert file.read(8)  # a moment later
+    monkeypatch.setattr(storage, "ASK_AGAIN_SECONDS", 0)
+    if loss is None:
+        assert first + b"".join(iter(lambda: file.read(8), b""))
+        return
+    with pytest.raises(operations.NotAllowed, match="holds a record"):
+        file.read(8)
+    assert refusals("export.download") == [("rita@example.com", "broken_off")]
+
+
+def test_looking_at_every_record_takes_a_tenth_of_the_time_at_most(
+    c: TinyCompany, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story = finished(c)
+    monkeypatch.setattr(storage, "ASK_AGAIN_SECONDS", 0)
+    looks = []
+    look = manifest.has_out_of_reach
+    clock = [100.0]
+
+    def slow(export: ExportRequest, user: User) -> bool:
+        looks.append(clock[0])
+        clock[0] += 1
+        return look(export, user)
+
+    monkeypatch.setattr(manifest, "has_out_of_reach", slow)
+    file = operations.open_download(story.export, actor=c.rita)
+    monkeypatch.setattr(fetching, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    for _ in range(30):
+        assert file.read(1)
+        clock[0] += 0.5
+    # The first when it was opened; from then on a second's look every ten.
+    assert looks[1:] == [101.5, 111.5]
+    # A right that changed is no reason to wait.
+    team(c)
+    with pytest.raises(operations.NotAllowed):
+        file.read(1)
+
+
+def test_file_that_lost_a_record_while_it_was_written_is_not_closed_by_it(
+    c: TinyCompany, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story = Story(c)
+    story.request()
+    story.approve()
+    with monkeypatch.context() as patch:
+        acted: list[None] = []
+        between_chunks(patch, lambda: acted.append(None) or len(acted) > 1 or record(c))
+        story.run()
+    gone = c.deals["noras"].pk
+    assert story.export.status == "completed"
+    assert gone in set(frozen_ids(story.export)) - delivered_ids(story.export)
+    assert CANARY in story.bytes_for_rita()
+    # Beside it: a record that is in the file does close it.
+    share(c)
+    assert story.bytes_for_rita() == ""
 
 
 # --- What stands beside a record ------------------------------------------------------------------

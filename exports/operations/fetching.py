@@ -2,49 +2,102 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from functools import partial
+
+from django.db import transaction
+from django.urls import reverse
 
 from accounts import access, audit, clock
 from accounts.models import User
-from exports import hashes, tables
+from exports import folder, hashes, tables
 from exports.models import Download, ExportRequest
 from exports.steps import (
     OUT_OF_REACH,
+    PAGE,
+    SYSTEM,
     ExportError,
     NotAllowed,
     S,
     WrongState,
     one_step,
 )
+from exports.trouble import tell_super_admins
 from exports.writers import manifest
-from exports.writers.files import Handout
+from exports.writers.files import Handout, WrongFile
+
+logger = logging.getLogger(__name__)
 
 
 def open_download(export: ExportRequest, *, actor: User) -> Handout:
     """Open the finished file for the one who asked for it, and record that they fetched it (Q16).
 
-    The record is committed before the first byte. The file asks every few megabytes whether it
-    still may, and raises `NotAllowed` in the middle where it may not (Q24).
+    The file is looked at before the record, and the record is committed before the first byte. The
+    file asks every second or two whether it still may, and raises `NotAllowed` in the middle where
+    it may not (Q24).
     """
-    with one_step("export.download", actor, export) as person:
-        # Locked, so that of two who fetch the last copy at once the second counts the first.
-        export.refresh_from_db(from_queryset=ExportRequest.objects.select_for_update())
-        _check_download(export, person)
-        _check_records(export, person)
-        _check_count(export)
-        Download.objects.create(
-            export=export, user=person, ip=audit.origin.get(), agent=audit.agent.get()
+    try:
+        with one_step("export.download", actor, export) as person:
+            # Locked, so that of two who fetch the last copy at once the second counts the first.
+            export.refresh_from_db(from_queryset=ExportRequest.objects.select_for_update())
+            _check_download(export, person)
+            _check_records(export, person)
+            _check_count(export)
+            file = _opened(export, person)
+            Download.objects.create(
+                export=export, user=person, ip=audit.origin.get(), agent=audit.agent.get()
+            )
+            data = {"file_digest": hashes.file_digest(export, export.sha256)}
+            audit.record("export.download", actor=person, on=export, data=data)
+            return file
+    except WrongFile as error:
+        close_file(export.pk, str(error))
+        raise WrongState(f"{CLOSED} {AGAIN}") from None
+
+
+def _opened(export: ExportRequest, person: User) -> Handout:
+    """Open the file; raise where it cannot be read, which counts as no download."""
+    origin = audit.origin.get()
+    try:
+        return Handout(
+            export.file_name,
+            size=export.file_size or 0,
+            sha256=export.sha256,
+            still_allowed=StillAllowed(export.pk, person, origin),
+            wrong=partial(close_file, export.pk),
         )
-        data = {"file_digest": hashes.file_digest(export, export.sha256)}
-        audit.record("export.download", actor=person, on=export, data=data)
-        ask = partial(_ask_again, export.pk, person, audit.origin.get())
-        try:
-            return Handout(export.file_name, ask)
-        except FileNotFoundError:
-            raise ExportError(
-                "The file is gone from the server. Ask for the export again, and tell a super "
-                "admin that it was missing."
-            ) from None
+    except FileNotFoundError:
+        if not folder.is_ours():
+            raise ExportError(UNREADABLE) from None
+        raise ExportError(f"The file is gone from the server. {AGAIN}") from None
+    except OSError:
+        raise ExportError(UNREADABLE) from None
+
+
+CLOSED = "This file is not the one that was written for you, so it is closed."
+AGAIN = "Ask for the export again, and tell a super admin."
+UNREADABLE = (
+    "The folder for files cannot be read at the moment. Nothing is lost: try again later, and tell "
+    "a super admin."
+)
+
+
+@transaction.atomic
+def close_file(export_id: int, why: str) -> None:
+    """Close a file that is not the one that was written, and tell super admins, once."""
+    export = ExportRequest.objects.get(pk=export_id)
+    rows = ExportRequest.objects.filter(pk=export_id, closed_because="")
+    if not rows.update(closed_because=f"{CLOSED} ({why})"):
+        return
+    logger.error("The file of export %s is closed: %s.", export_id, why)
+    audit.record("export.close_file", actor=SYSTEM, on=export, data={"reason": why})
+    tell_super_admins(
+        f"The file of export #{export_id} is closed: {why}. Somebody, or a fault of the disk, "
+        "changed it on the server. Find out who or what.",
+        "A file of an export was changed on the server",
+        reverse(PAGE, args=[export_id]),
+    )
 
 
 def why_not_download(export: ExportRequest, *, actor: User) -> str:
@@ -74,6 +127,8 @@ def _check_download(export: ExportRequest, person: User) -> None:
             "This file holds a field that you may not see any more, so it is closed to you. Ask "
             "for the export again; it will be without it."
         )
+    if export.closed_because:
+        raise WrongState(f"{CLOSED} {AGAIN}")
     if export.status == S.EXPIRED or (
         export.expires_at is not None and export.expires_at <= clock.database_now()
     ):
@@ -103,22 +158,39 @@ def _check_records(export: ExportRequest, person: User) -> None:
         )
 
 
-def _ask_again(export_id: int, then: User, origin: str | None) -> None:
-    """Ask in the middle of a download; where it breaks off, the log says so.
+class StillAllowed:
+    """Asks in the middle of a download whether it may go on; where it breaks off, the log says so.
 
-    `then` is the person when it began; the records are asked for only where their rights changed
-    since: a million take a second. The request is over by now for whoever keeps its address, so the
-    address is given.
+    The person's rights are asked each time. Whether a record was lost costs a look at every record
+    of the file, a second for a million: it is asked at once where the rights changed, and
+    otherwise as often as it takes at most a tenth of the time.
     """
-    export, person = ExportRequest.objects.get(pk=export_id), User.objects.get(pk=then.pk)
-    try:
-        _check_download(export, person)
-        if not access.still_holds(then):
-            _check_records(export, person)
-    except ExportError:
-        came_from = audit.origin.set(origin)
+
+    def __init__(self, export_id: int, then: User, origin: str | None) -> None:
+        """`then` is the person as of now; the request, which knows their address, will be over."""
+        self.export_id, self.then, self.origin = export_id, then, origin
+        self.not_before = 0.0
+
+    def __call__(self) -> None:
+        """Raise `ExportError` where it may not go on."""
+        export = ExportRequest.objects.get(pk=self.export_id)
+        person = User.objects.get(pk=self.then.pk)
         try:
-            audit.record_refusal("export.download", actor=person, code="broken_off", on=export)
-        finally:
-            audit.origin.reset(came_from)
-        raise
+            _check_download(export, person)
+            if time.monotonic() >= self.not_before or not access.still_holds(self.then):
+                began = time.monotonic()
+                _check_records(export, person)
+                took = time.monotonic() - began
+                self.not_before = began + took * ONE_IN
+                self.then = person
+        except ExportError:
+            came_from = audit.origin.set(self.origin)
+            try:
+                audit.record_refusal("export.download", actor=person, code="broken_off", on=export)
+            finally:
+                audit.origin.reset(came_from)
+            raise
+
+
+ONE_IN = 10
+"""Looking at the records takes one second in ten, at most."""

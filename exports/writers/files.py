@@ -6,10 +6,13 @@ killed worker knows exactly which files to remove and never has to guess from a 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
 import secrets
+import stat
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,6 +24,7 @@ PART = ".part"
 MARKER = ".crmperms-exports"
 """The file by which a folder is known as ours; see folder.py."""
 ASK_AGAIN_AFTER = 4 * 1024 * 1024
+ASK_AGAIN_SECONDS = 1.5
 
 
 def new_name(suffix: str) -> str:
@@ -137,31 +141,86 @@ def names() -> set[str]:
     return {path.name for path in root().iterdir() if not path.name.startswith(MARKER)}
 
 
-class Handout(io.BufferedIOBase):
-    """A file on its way to the requester; every few megabytes it asks whether it still may (Q24).
+class WrongFile(Exception):
+    """What lies under an export's name is not the file that was written; the message says why."""
 
-    It has no file number on purpose: a web server that sends files past Python would not ask.
+
+class Handout(io.BufferedIOBase):
+    """A file on its way to the requester; every few moments it asks whether it still may (Q24).
+
+    A regular file of the size that was written, and nothing a link leads to; the hash is made on
+    the way. The last piece is held back until it fits: a file that is another one never arrives
+    whole. It has no file number on purpose: a web server that sends files past Python would not
+    ask.
     """
 
-    def __init__(self, name: str, still_allowed: Callable[[], None]) -> None:
-        self._file: BinaryIO = (root() / name).open("rb")
-        self._still_allowed = still_allowed
+    def __init__(
+        self,
+        name: str,
+        *,
+        size: int,
+        sha256: str,
+        still_allowed: Callable[[], None],
+        wrong: Callable[[str], None],
+    ) -> None:
+        """Open it; `still_allowed` raises where it may not go on, `wrong` is told what is wrong.
+
+        Raises `FileNotFoundError`, another `OSError`, or `WrongFile`.
+        """
+        self._file = _opened(root() / name, size)
+        self._left, self._sha256 = size, sha256
+        self._hash = hashlib.sha256()
+        self._still_allowed, self._wrong = still_allowed, wrong
         self._unasked = 0
+        self._asked_at = time.monotonic()
 
     def readable(self) -> bool:
         return True
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Return at most a few megabytes more; raises what `still_allowed` raises."""
+        """Return at most a few megabytes more; raises as `still_allowed` does, or `WrongFile`."""
         if size is None or size < 0:
             return b"".join(iter(lambda: self.read(ASK_AGAIN_AFTER), b""))
-        if self._unasked >= ASK_AGAIN_AFTER:
+        late = time.monotonic() - self._asked_at >= ASK_AGAIN_SECONDS
+        if self._unasked >= ASK_AGAIN_AFTER or (late and self._unasked):
             self._still_allowed()
-            self._unasked = 0
-        data = self._file.read(min(size, ASK_AGAIN_AFTER))
+            self._unasked, self._asked_at = 0, time.monotonic()
+        wanted = min(size, ASK_AGAIN_AFTER, self._left)
+        data = self._file.read(wanted)
+        self._hash.update(data)
+        self._left -= len(data)
+        if len(data) < wanted or (wanted and not self._left):
+            self._check()
         self._unasked += len(data)
         return data
+
+    def _check(self) -> None:
+        """Raise where the whole file, read to its end, is not the one that was written."""
+        if self._left or self._hash.hexdigest() != self._sha256:
+            why = "it was changed since it was written"
+            self._wrong(why)
+            raise WrongFile(why)
 
     def close(self) -> None:
         self._file.close()
         super().close()
+
+
+def _opened(path: Path, size: int) -> BinaryIO:
+    """Open a regular file of this size, without following a link; a pipe would keep us waiting."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):
+            raise WrongFile("it is not a regular file") from error
+        raise
+    found = os.fstat(handle)
+    why = ""
+    if not stat.S_ISREG(found.st_mode):
+        why = "it is not a regular file"
+    elif found.st_size != size:
+        why = "its size is not the one that was written"
+    if why:
+        os.close(handle)
+        raise WrongFile(why)
+    return os.fdopen(handle, "rb")
