@@ -158,6 +158,7 @@ class ExportRequestAdmin(AccessModelAdmin):
             "reject": self.reject_view,
             "recall": self.recall_view,
             "cancel": self.cancel_view,
+            "again": self.again_view,
             "download": self.download_view,
         }
         view = self.admin_site.admin_view
@@ -222,6 +223,13 @@ class ExportRequestAdmin(AccessModelAdmin):
         def run(export: ExportRequest) -> str:
             operations.cancel(export, actor=person(request))
             return "Cancelled."
+
+        return self._step(request, pk, run)
+
+    def again_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        def run(export: ExportRequest) -> str:
+            operations.try_again(export, actor=person(request))
+            return "It is tried again; nobody has to approve it anew."
 
         return self._step(request, pk, run)
 

@@ -342,7 +342,7 @@ def _fail(export: ExportRequest) -> None:
         ended_at=Now(),
         ended_because=f"{attempts} attempts to write the file failed; the last one because {why}.",
     )
-    text = f"Your export “{export.name}” failed. Ask for it again; open it to read why."
+    text = f"Your export “{export.name}” failed. Open it to read why, and to try again."
     tell([export.requester], text, export, subject="Your export failed")
 
 

@@ -23,6 +23,11 @@ MACHINE: dict[str, tuple[frozenset[str], frozenset[str], str]] = {
     "export.back_to_pending": (frozenset({"system"}), frozenset({"processing"}), "pending"),
     "export.narrow": (frozenset({"system"}), frozenset({"processing"}), "processing"),
     "export.finish": (frozenset({"system"}), frozenset({"processing"}), "completed"),
+    "export.try_again": (
+        frozenset({"requester", "super admin"}),
+        frozenset({"failed"}),
+        "approved",
+    ),
     "export.fail": (frozenset({"system"}), frozenset({"approved", "processing"}), "failed"),
     "export.expire": (frozenset({"system"}), frozenset({"completed"}), "expired"),
 }

@@ -25,10 +25,14 @@ from tests.company import TinyCompany
 from tests.exports_kit import (
     LONG_AGO,
     approved,
+    ask,
     completed,
     end_lease,
+    events,
     files,
     path_of,
+    set_policy,
+    take_tool,
 )
 from tests.factories import DealFactory
 
@@ -311,6 +315,76 @@ def test_file_of_a_worker_killed_between_two_steps_is_removed(
     LeftFile.objects.update(left_at=LONG_AGO)
     worker.do_upkeep()
     assert not LeftFile.objects.exists()
+
+
+# --- Trying again ---------------------------------------------------------------------------------
+
+
+def failed(c: TinyCompany, export: ExportRequest) -> ExportRequest:
+    ExportRequest.objects.filter(pk=export.pk).update(tries=jobs.ATTEMPTS)
+    worker.run_once()
+    assert state(export) == "failed"
+    return export
+
+
+def test_failed_export_is_tried_again_with_its_consent(c: TinyCompany) -> None:
+    export = failed(c, approved(c.rita, c.sue))
+    page = Client()
+    page.force_login(c.rita)
+    log = "/admin/exports/exportrequest/"
+    assert "Try again" in page.get(f"{log}?review={export.pk}").text
+    for person in (c.axel, c.nora):
+        with pytest.raises(operations.NotAllowed):
+            operations.try_again(export, actor=person)
+    page.post(f"{log}{export.pk}/again/")
+    worker.run_once()
+    assert (state(export), export.decided_by) == ("completed", c.sue)
+    assert events(export)[-4:] == [
+        "export.fail",
+        "export.try_again",
+        "export.claim",
+        "export.finish",
+    ]
+    with pytest.raises(operations.WrongState):
+        operations.try_again(export, actor=c.rita)
+
+
+def test_super_admin_tries_again_and_the_requester_is_told(c: TinyCompany) -> None:
+    export = failed(c, approved(c.rita, c.sue))
+    operations.try_again(export, actor=c.sam)
+    assert told(c.rita, "be tried again") == 1
+    worker.run_once()
+    assert state(export) == "completed"
+
+
+def test_consent_that_does_not_hold_any_more_is_not_revived(c: TinyCompany) -> None:
+    export = failed(c, approved(c.rita, c.axel))
+    take_tool(c.sets["approver"], "crm.export_approver")
+    operations.try_again(export, actor=c.rita)
+    worker.run_once()
+    assert state(export) == "pending"
+
+
+@pytest.mark.parametrize("change", ["columns", "ended_at"])
+def test_changed_or_old_export_is_not_tried_again(c: TinyCompany, change: str) -> None:
+    export = failed(c, approved(c.rita, c.sue))
+    value: Any = {"columns": export.columns[:1], "ended_at": LONG_AGO}[change]
+    ExportRequest.objects.filter(pk=export.pk).update(**{change: value})
+    with pytest.raises(operations.WrongState, match="Ask for the export again"):
+        operations.try_again(export, actor=c.rita)
+    assert state(export) == "failed"
+
+
+def test_export_without_consent_is_tried_again_within_the_limits(c: TinyCompany) -> None:
+    set_policy(on=False)
+    export = failed(c, ask(c.rita))
+    set_policy(on=True, threshold=0)
+    with pytest.raises(operations.WrongState, match="needs approval"):
+        operations.try_again(export, actor=c.rita)
+    set_policy(on=True, threshold=1000)
+    operations.try_again(export, actor=c.rita)
+    worker.run_once()
+    assert state(export) == "completed"
 
 
 # --- A file that is not the one that was written --------------------------------------------------

@@ -49,7 +49,7 @@ OF_A_MODEL: dict[str, tuple[str, ...]] = {
     "exports/exportpolicy": ("alert/",),
     "exports/exportrequest": (
         *("<int:pk>/approve/", "<int:pk>/cancel/", "<int:pk>/download/", "<int:pk>/recall/"),
-        *("<int:pk>/reject/", "new/<slug:key>/", "away/", "away/<int:pk>/end/"),
+        *("<int:pk>/again/", "<int:pk>/reject/", "new/<slug:key>/", "away/", "away/<int:pk>/end/"),
     ),
     "records/company": OF_A_LINKED_RECORD,
     "records/contact": OF_A_LINKED_RECORD,

@@ -6,6 +6,7 @@ behind it.
 """
 
 from exports.deciders import approvers_for
+from exports.operations.again import try_again
 from exports.operations.asking import (
     FORMATS,
     Format,
@@ -89,6 +90,7 @@ __all__ = [
     "set_alert",
     "still_valid",
     "tell_it_is_over",
+    "try_again",
     "why_not_decide",
     "why_not_download",
     "with_delegates",

@@ -74,6 +74,7 @@ def panel(export: ExportRequest, user: User) -> dict[str, Any]:
         "risk": risk.figures(export, user) if may_decide else (),
         "may_recall": mine and not export.is_final,
         "may_cancel": user.is_superuser and not mine and not export.is_final,
+        "may_try_again": (mine or user.is_superuser) and export.status == S.FAILED,
         "may_download": mine and completed and not why_no_file,
         "why_no_file": why_no_file,
         "most_downloads": export.most_downloads if completed else None,

@@ -1,0 +1,73 @@
+"""Trying a failed export again, with the consent that it has."""
+
+from __future__ import annotations
+
+from accounts import access, clock
+from accounts.models import User
+from exports import policy
+from exports.models import ExportRequest
+from exports.steps import (
+    OUT_OF_REACH,
+    NotAllowed,
+    S,
+    WrongState,
+    in_words,
+    one_step,
+    tell,
+    transition,
+)
+from exports.writers import manifest
+
+ASK_ANEW = "Ask for the export again."
+
+
+def try_again(export: ExportRequest, *, actor: User) -> None:
+    """Let a failed export be written after all, as its requester or a super admin.
+
+    Consent is neither given nor lengthened by it: the worker asks, before it writes, everything
+    that it asks of any export. What needed none must be within the limits of now, and a request is
+    as old as it is: days in which nobody decided would have ended it.
+    """
+    with one_step("export.try_again", actor, export) as person:
+        export.refresh_from_db()
+        if not access.allows(person, "view", export):
+            raise NotAllowed(OUT_OF_REACH)
+        if person.pk != export.requester_id and not person.is_superuser:
+            raise NotAllowed("Only who asked for an export, or a super admin, tries it again.")
+        _check(export)
+        transition(
+            export,
+            actor=person,
+            action="export.try_again",
+            to=S.APPROVED,
+            from_=[S.FAILED],
+            tries=0,
+            setbacks=0,
+            folder_failures=0,
+            worker="",
+            lease_until=None,
+            ended_at=None,
+            ended_because="",
+        )
+        if person.pk != export.requester_id:
+            text = f"{person.get_full_name()} lets your export “{export.name}” be tried again."
+            tell([export.requester], text, export, subject="Your export is tried again")
+
+
+def _check(export: ExportRequest) -> None:
+    """Raise where the export may not run with what consent it has."""
+    if export.status != S.FAILED or export.ended_at is None:
+        raise WrongState("Only an export that failed is tried again. Reload the page.")
+    if (clock.database_now() - export.ended_at).days >= export.lapse_days:
+        days = in_words(export.lapse_days, "day")
+        raise WrongState(f"It failed more than {days} ago. {ASK_ANEW}")
+    if not manifest.is_as_frozen(export):
+        raise WrongState(f"The request was changed outside the product. {ASK_ANEW}")
+    if export.approval_needed:
+        return
+    policy.one_at_a_time(export.requester)
+    needed, _ = policy.approval(
+        export.requester, export.record_count, export.sensitive_fields, besides=export
+    )
+    if needed:
+        raise WrongState(f"By now this export needs approval. {ASK_ANEW}")
