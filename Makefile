@@ -2,6 +2,7 @@
 # make test   everything that must hold: style, types, floors, both databases, a real browser
 # make lint   the quick part of it
 # make bench  how much rights slow lists and checks down, on both databases (docs/bench.md)
+# make chaos  what happens to servers, while real workers write, on both databases (EXPORTS, SEED)
 # make prove  20,000 made-up worlds against the oracle, on both databases (WORLDS, JOBS, SEED)
 # make lock   compile requirements*.in into requirements*.txt, with hashes
 
@@ -24,7 +25,7 @@ PARALLEL := -m "not browser" -n 2 --dist loadgroup
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: run test lint bench prove lock
+.PHONY: run test lint bench chaos prove lock
 
 # exec: nothing stands between a signal and the supervisor.
 run: $(VENV)/.ready-to-run
@@ -49,6 +50,11 @@ lint: $(VENV)/.ready-to-test
 bench: $(VENV)/.ready-to-test
 	@$(BENCHING) $(PY) -m bench.run
 	@$(BENCHING) $(PY) -m tests.postgres $(PY) -m bench.run
+
+# Kills, freezes, a full disk, a wrong clock, restarts; EXPORTS and SEED may be given.
+chaos: $(VENV)/.ready-to-test
+	@$(BENCHING) $(PY) -m bench.chaos
+	@$(BENCHING) $(PY) -m tests.postgres $(PY) -m bench.chaos
 
 prove: $(VENV)/.ready-to-test
 	@$(TESTING) DATABASE_URL=sqlite://:memory: $(PY) -m tests.prove
