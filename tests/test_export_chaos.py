@@ -68,7 +68,7 @@ def test_real_workers_on_a_full_disk_spend_nothing(c: TinyCompany) -> None:
 
 def test_workers_killed_at_every_claim_spend_nothing(c: TinyCompany) -> None:
     export = approved(c.rita, c.sue)
-    for number in range(1, 8):
+    for number in range(1, 7):
         run_once("--dies")
         end_lease(export)
         if fresh(export).worker == "":  # it was waiting, after one of them
