@@ -102,6 +102,8 @@ class Part:
 
     def publish(self) -> None:
         """Make the whole file durable, then give it its name."""
+        if self.trouble is not None:  # and a library kept it to itself
+            raise self.trouble
         with self._folder():
             self.file.flush()
             os.fsync(self.file.fileno())

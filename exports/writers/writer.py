@@ -70,7 +70,8 @@ class Sink:
         self.shut = False
 
     def write(self, data: bytes) -> int:
-        if not self.shut:
+        # What a library writes when it is thrown away, after the folder refused, is for nobody.
+        if not self.shut and self._part.trouble is None:
             self._part.write(data)
         self._told += len(data)
         return len(data)
