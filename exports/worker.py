@@ -139,14 +139,17 @@ def run_once(
 def do_upkeep(stop: Stop | None = None) -> None:
     """Do what time demands; a duty that fails holds up neither the others nor exports."""
     stop = stop or Stop()
-    duties: list[Callable[[], object]] = [
+    agree = clocks.agree()
+    # First, so that nobody is reminded of what is over.
+    duties: list[Callable[[], object]] = [jobs.lapse_overdue] if agree else []
+    duties += [
         jobs.remind,
         begin_delegations,
         jobs.cancel_waiting_of_revoked,
         partial(mail.send_waiting, asked_to_end=lambda: stop.asked),
     ]
-    if clocks.agree():
-        duties += [jobs.lapse_overdue, jobs.expire_files]
+    if agree:
+        duties.append(jobs.expire_files)
         # In another folder a file that is to go is not found, and would be forgotten.
         if folder.is_ours():
             duties += [jobs.remove_files, jobs.remove_left_files, jobs.report_strays]

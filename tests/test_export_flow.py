@@ -16,7 +16,7 @@ from django.utils import timezone
 from accounts import operations as people
 from accounts.models import AuditEvent, User
 from accounts.operations import InvalidChange
-from exports import jobs, operations, policy, worker
+from exports import folder, jobs, operations, policy, worker
 from exports.models import ExportPolicy, ExportRequest
 from exports.operations import InvalidRequest
 from exports.screens.panel import panel
@@ -400,6 +400,7 @@ def test_upkeep_is_done_between_exports(c: TinyCompany, monkeypatch: pytest.Monk
 
 def test_worker_may_be_ended_gracefully_as_often_as_one_likes(c: TinyCompany) -> None:
     export = approved(c.rita, c.sue)
+    assert folder.is_ready()
     stop = worker.Stop()
     stop.asked = True
     for number in range(1, 8):
@@ -430,7 +431,6 @@ def test_export_that_kills_its_worker_each_time_ends_at_last(c: TinyCompany) -> 
         end_lease(export)
     assert jobs.claim("a worker", MINUTE) is None
     assert (state(export), export.tries) == ("failed", 0)
-    assert sorted(waited) == sorted(waited, key=lambda wait: round(wait / MINUTE))
     assert [round(wait / MINUTE) for wait in waited] == [1, 5, 25, *[125] * 7]
 
 
