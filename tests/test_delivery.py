@@ -1,5 +1,6 @@
 """Delivery: the inbox, and a file that only its requester fetches, so often and no longer (Q16)."""
 
+import hashlib
 import http.client
 import logging
 import socket
@@ -274,7 +275,9 @@ def test_slow_reader_gets_everything_and_others_are_answered_meanwhile(c: TinyCo
     export = completed(c.rita)
     whole = bytes(range(256)) * (16 * 1024 * 1024 // 256)
     path_of(export).write_bytes(whole)
-    ExportRequest.objects.filter(pk=export.pk).update(file_size=len(whole))
+    ExportRequest.objects.filter(pk=export.pk).update(
+        file_size=len(whole), sha256=hashlib.sha256(whole).hexdigest()
+    )
     rita = logged_in(c, "rita")
     assert rita.get(f"{LOG}?review={export.pk}").status_code == 200
     key, token = rita.cookies["sessionid"].value, rita.cookies["csrftoken"].value
