@@ -20,7 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Never
 
-from crmperms.secret import secret_key
+from crmperms.secret import private_folder, secret_key
 
 BASE = Path(__file__).resolve().parent.parent
 VAR = BASE / "var"
@@ -301,9 +301,7 @@ def last_words(log: Path) -> str:
 
 
 def log_folder() -> Path:
-    folder = VAR / "log"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    return private_folder(private_folder(VAR) / "log")
 
 
 def end_with_parent() -> Callable[[], None] | None:

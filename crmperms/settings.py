@@ -1,8 +1,8 @@
 """Settings of crmperms; what differs between installations comes from the environment.
 
 Read: DATABASE_URL, SECRET_KEY, DEBUG, ALLOWED_HOSTS, EXPORT_ROOT, EMAIL_URL, EMAIL_FROM,
-EMAIL_TIMEOUT, SITE_URL, CSRF_TRUSTED_ORIGINS, PROXIES, SECURE (1 behind https), SESSION_HOURS,
-SESSION_IDLE_MINUTES and TIME_ZONE.
+EMAIL_TIMEOUT, SITE_URL, CSRF_TRUSTED_ORIGINS, PROXIES, SECURE (1 behind https), HTTPS_REDIRECT,
+HSTS_SECONDS, SESSION_HOURS, SESSION_IDLE_MINUTES and TIME_ZONE.
 Everything has a default that is safe on one's own machine.
 """
 
@@ -11,12 +11,15 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import environ  # type: ignore[import-untyped]  # ships neither annotations nor a marker
+from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.core.exceptions import ImproperlyConfigured
 
-from crmperms.secret import secret_key
+from crmperms.secret import private_file, private_folder, secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR = BASE_DIR / "var"
+if VAR.is_dir():
+    private_folder(VAR)
 env = environ.Env()
 
 DEBUG = env.bool("DEBUG", default=False)
@@ -38,6 +41,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.humanize",
     "django.forms",
+    "csp",
     "django_filters",
     "guardian",
     "accounts",
@@ -46,6 +50,10 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    # Outermost: these headers stand on every answer, files and errors too.
+    "crmperms.edge.PermissionsPolicyMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "accounts.middleware.MethodMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -57,7 +65,6 @@ MIDDLEWARE = [
     "accounts.session_limits.SessionLimitsMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "accounts.middleware.OriginMiddleware",
     "accounts.middleware.NoStoreMiddleware",
     "accounts.middleware.CurrentRightsMiddleware",
@@ -86,7 +93,11 @@ FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 _database = env.db_url("DATABASE_URL", default=f"sqlite:///{VAR / 'crmperms.sqlite3'}")
 if _database["ENGINE"] == "django.db.backends.sqlite3":
-    Path(_database["NAME"]).parent.mkdir(parents=True, exist_ok=True)
+    if _database["NAME"] != ":memory:":
+        _file = Path(_database["NAME"])
+        # A place of somebody else's choice stays as open as it is; what is made anew does not.
+        private_folder(_file.parent, mend=_file.parent == VAR)
+        private_file(_file, mend=_file.parent == VAR)
     _database["OPTIONS"] = {
         # IMMEDIATE: a transaction that reads first and writes later would otherwise fail with
         # "database is locked" instead of waiting its turn.
@@ -147,13 +158,38 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+# No script but from our own files, none in a page, none in an attribute. The theme's Alpine
+# compiles its attributes, hence eval; the theme sets colours in the page, hence inline styles.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF, UNSAFE_EVAL],
+        "script-src-attr": [NONE],
+        "style-src": [SELF, UNSAFE_INLINE],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "manifest-src": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+    }
+}
 # How many proxies of ours stand in front, each adding to X-Forwarded-For where it was called from.
 PROXIES = max(0, env.int("PROXIES", default=0))
 SECURE = env.bool("SECURE", default=False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
-SECURE_SSL_REDIRECT = False
+# The proxy in front says by which way it was called, and must say it of every request.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SECURE else None
+SECURE_SSL_REDIRECT = env.bool("HTTPS_REDIRECT", default=SECURE)
+SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=365 * 24 * 3600) if SECURE else 0
+SILENCED_SYSTEM_CHECKS += [
+    # An installation speaks for its own name, not for names below it or for lists of browsers.
+    "security.W005",
+    "security.W021",
+]
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 
 # --- Files, mail, language ------------------------------------------------------------------------

@@ -32,6 +32,7 @@ def only_utf8(answer: Application) -> Application:
             ("Content-Length", str(len(body))),
             ("Cache-Control", "no-store"),
             ("X-Content-Type-Options", "nosniff"),
+            ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
         ]
         start_response("400 Bad Request", headers)
         return [body]
