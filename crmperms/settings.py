@@ -2,7 +2,7 @@
 
 Read: DATABASE_URL, SECRET_KEY, DEBUG, ALLOWED_HOSTS, EXPORT_ROOT, EMAIL_URL, EMAIL_FROM,
 EMAIL_TIMEOUT, SITE_URL, CSRF_TRUSTED_ORIGINS, PROXIES, SECURE (1 behind https), HTTPS_REDIRECT,
-HSTS_SECONDS, SESSION_HOURS, SESSION_IDLE_MINUTES and TIME_ZONE.
+HSTS_SECONDS, SESSION_HOURS, SESSION_IDLE_MINUTES, X_ACCEL_REDIRECT and TIME_ZONE.
 Everything has a default that is safe on one's own machine.
 """
 
@@ -56,9 +56,10 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "accounts.middleware.MethodMiddleware",
+    "crmperms.bodies.BodyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "accounts.middleware.PageGZipMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "crmperms.faults.KeptAnswerMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -190,7 +191,10 @@ SILENCED_SYSTEM_CHECKS += [
     "security.W005",
     "security.W021",
 ]
+# A form is the most that anybody sends; no page takes files, so none ever lies on the disk.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
 
 # --- Files, mail, language ------------------------------------------------------------------------
 
@@ -199,6 +203,9 @@ STATICFILES_DIRS = [BASE_DIR / "templates" / "static"]
 # Served from where they lie: no collecting step that could be forgotten.
 WHITENOISE_USE_FINDERS = True
 EXPORT_ROOT = Path(env.str("EXPORT_ROOT", default=str(VAR / "exports")))
+# An internal address of nginx that leads to EXPORT_ROOT; empty: the product sends files itself, and
+# a download breaks off when its right is lost.
+X_ACCEL_REDIRECT = env.str("X_ACCEL_REDIRECT", default="")
 # Without EMAIL_URL no e-mail is written and nothing fails: people are told in their inbox.
 _email = env.str("EMAIL_URL", default="")
 MAIL_ENABLED = bool(_email)
@@ -227,7 +234,15 @@ USE_THOUSAND_SEPARATOR = True
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "handlers": {"console": {"class": "logging.StreamHandler"}},
+    "filters": {"reference": {"()": "crmperms.faults.ReferenceFilter"}},
+    "formatters": {"line": {"format": "{reference}{message}", "style": "{"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "filters": ["reference"],
+            "formatter": "line",
+        }
+    },
     "root": {"handlers": ["console"], "level": "WARNING"},
     # A refusal is an answer, not an incident; the audit log keeps it.
     "loggers": {"django.request": {"level": "ERROR"}, "django.security": {"level": "ERROR"}},

@@ -9,3 +9,4 @@ urlpatterns = [
     path("", login_not_required(RedirectView.as_view(pattern_name="admin:index"))),
     path("admin/", admin.site.urls),
 ]
+handler500 = "crmperms.faults.server_error"

@@ -1,15 +1,13 @@
 """The door for web servers: `gunicorn crmperms.wsgi`."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from django.core.wsgi import get_wsgi_application
 from django.utils.http import parse_header_parameters
 
-Environ = dict[str, Any]
-"""Any, as the protocol has it: texts, numbers and streams."""
-Application = Callable[[Environ, Any], Iterable[bytes]]
+from crmperms.bodies import Application, Environ, whole_bodies
 
 
 def only_utf8(answer: Application) -> Application:
@@ -41,4 +39,4 @@ def only_utf8(answer: Application) -> Application:
 
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "crmperms.settings")
-application = only_utf8(get_wsgi_application())
+application = only_utf8(whole_bodies(get_wsgi_application()))
