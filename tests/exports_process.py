@@ -147,6 +147,25 @@ def download(export_id: str, email: str) -> None:
         say(f"{type(refusal).__name__}: {refusal}")
 
 
+def hold(export_id: str, email: str) -> None:
+    """Begin to fetch a file, and say how it went; keep it open until it is let go once more."""
+    from accounts.models import User
+    from exports import operations
+    from exports.models import ExportRequest
+
+    export, person = ExportRequest.objects.get(pk=export_id), User.objects.get(email=email)
+    say("ready")
+    wait_for_go()
+    try:
+        file = operations.open_download(export, actor=person)
+    except operations.ExportError as refusal:
+        say(type(refusal).__name__)
+        return
+    say("held")
+    wait_for_go()
+    file.close()
+
+
 def ask(email: str, token: str) -> None:
     """Ask for all deals with a token, or without one where it is “none”, and say which export."""
     from uuid import UUID
@@ -362,6 +381,7 @@ if __name__ == "__main__":
         "work": work,
         "download": download,
         "guess": guess,
+        "hold": hold,
         "click": click,
         "leave": leave,
         "change_rights": change_rights,

@@ -15,6 +15,7 @@ from exports.models.requests import (
     ExportRequest,
     FrozenRequest,
 )
+from exports.models.running import RunningDownload
 
 __all__ = [
     "Delegation",
@@ -29,5 +30,6 @@ __all__ = [
     "GateChange",
     "LargeExportAlert",
     "LeftFile",
+    "RunningDownload",
     "Trouble",
 ]

@@ -13,6 +13,7 @@ from accounts import access, audit, clock
 from accounts.models import User
 from exports import folder, hashes, tables
 from exports.models import Download, ExportRequest
+from exports.operations import running
 from exports.steps import (
     OUT_OF_REACH,
     PAGE,
@@ -30,13 +31,15 @@ from exports.writers.files import Handout, WrongFile
 logger = logging.getLogger(__name__)
 
 
-def open_download(export: ExportRequest, *, actor: User) -> Handout:
+def open_download(export: ExportRequest, *, actor: User) -> running.RunningFile:
     """Open the finished file for the one who asked for it, and record that they fetched it (Q16).
 
-    The file is looked at before the record, and the record is committed before the first byte. The
-    file asks every second or two whether it still may, and raises `NotAllowed` in the middle where
-    it may not (Q24).
+    The file is looked at before the record, and the record is committed before the first byte. More
+    than may run at a time are refused and do not count; closing the file lets the next one run
+    (B7). The file asks every second or two whether it still may, and raises `NotAllowed` in the
+    middle where it may not (Q24).
     """
+    taken: running.RunningFile | None = None
     try:
         with one_step("export.download", actor, export) as person:
             # Locked, so that of two who fetch the last copy at once the second counts the first.
@@ -44,16 +47,22 @@ def open_download(export: ExportRequest, *, actor: User) -> Handout:
             _check_download(export, person)
             _check_records(export, person)
             _check_count(export)
+            running.check(person)
             file = _opened(export, person)
-            Download.objects.create(
+            download = Download.objects.create(
                 export=export, user=person, ip=audit.origin.get(), agent=audit.agent.get()
             )
             data = {"file_digest": hashes.file_digest(export, export.sha256)}
             audit.record("export.download", actor=person, on=export, data=data)
-            return file
+            taken = running.begin(download, file)
+        return taken
     except WrongFile as error:
         close_file(export.pk, str(error))
         raise WrongState(f"{CLOSED} {AGAIN}") from None
+    except BaseException:
+        if taken is not None:
+            taken.close()  # the transaction could not be committed
+        raise
 
 
 def _opened(export: ExportRequest, person: User) -> Handout:

@@ -1,0 +1,99 @@
+"""How many downloads run at a time: a few for each person, and never so many that pages wait (B7).
+
+A download holds one of its process's threads for as long as its reader takes.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from threading import BoundedSemaphore
+from time import monotonic
+
+from django.db import Error
+from django.db.models.functions import Now
+
+from accounts.models import User
+from exports import policy
+from exports.models import Download, RunningDownload
+from exports.steps import WrongState
+from exports.writers.files import Handout
+
+logger = logging.getLogger(__name__)
+
+MOST_OF_A_PERSON = 3
+MOST_OF_A_PROCESS = 10
+"""Of the 16 threads in gunicorn.conf.py: the others are for pages and forms."""
+LEASE = timedelta(seconds=180)
+"""Longer than the server waits for a reader who takes nothing (`SEND_TIMEOUT`)."""
+SAY_AFTER = 30  # seconds
+
+_places = BoundedSemaphore(MOST_OF_A_PROCESS)
+
+
+def check(person: User) -> None:
+    """Raise where the person has as many downloads running as may; for the transaction of one."""
+    policy.one_at_a_time(person)
+    theirs = RunningDownload.objects.filter(user=person)
+    theirs.filter(until__lt=Now()).delete()
+    if theirs.count() >= MOST_OF_A_PERSON:
+        raise WrongState(
+            f"{MOST_OF_A_PERSON} of your downloads are running already. Wait until one has ended, "
+            "or cancel one in your browser, and try again. This one was not counted. One that "
+            "broke off counts as running for a few minutes more."
+        )
+
+
+def begin(download: Download, file: Handout) -> RunningFile:
+    """Take a place in this process for a download, in its transaction; closing the file frees it.
+
+    Raises where every place is taken, and nothing is counted.
+    """
+    if not _places.acquire(blocking=False):
+        file.close()
+        raise WrongState(
+            "So many downloads are running just now that this one has to wait. Try again in a "
+            "minute. It was not counted."
+        )
+    taken = RunningFile(download.pk, file)
+    RunningDownload.objects.create(download=download, user=download.user, until=Now() + LEASE)
+    return taken
+
+
+class RunningFile(io.BufferedIOBase):
+    """A file on its way that keeps its lease while it is read, and ends it when it is closed."""
+
+    def __init__(self, download_id: int, file: Handout) -> None:
+        self._download_id = download_id
+        self._rows = RunningDownload.objects.filter(pk=download_id)
+        self._file = file
+        self._said = monotonic()
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return what the file has next; raises what the file raises."""
+        if monotonic() - self._said > SAY_AFTER:
+            self._said = monotonic()
+            self._write(lambda: self._rows.update(until=Now() + LEASE))
+        return self._file.read(size)
+
+    def close(self) -> None:
+        """Free the place and end the lease, once; a lease that cannot be ended runs out."""
+        if self.closed:
+            return
+        super().close()
+        self._file.close()
+        _places.release()
+        self._write(self._rows.delete)
+
+    def _write(self, change: Callable[[], object]) -> None:
+        try:
+            change()
+        except Error:
+            logger.warning(
+                "The lease of download %s was not written.", self._download_id, exc_info=True
+            )
