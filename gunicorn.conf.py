@@ -7,8 +7,9 @@ answer nobody meanwhile. WEB_CONCURRENCY sets the number of processes, GUNICORN_
 
 import os
 
-worker_class = "gthread"
+worker_class = "crmperms.webserver.PatientWorker"  # gthread, which slow clients cannot stop
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+# Of which downloads get 10 (exports/operations/running.py) and large forms 2 (crmperms/bodies.py).
 threads = 16
 # Of a process that does not answer for itself any more; a thread may take as long as it needs.
 timeout = 60
