@@ -93,7 +93,8 @@ class NoStoreMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        if request.user.is_authenticated:
+        # Who asked is in the database, which may be what failed.
+        if response.status_code >= 500 or request.user.is_authenticated:
             response["Cache-Control"] = "private, no-store"
         return response
 

@@ -92,7 +92,7 @@ class KeptAnswerMiddleware(SessionMiddleware):
             logger.warning(
                 "What this request left in its session is lost (%s), its message for instance; "
                 "its answer was given: %s %s",
-                type(error).__name__,
+                _root_of(error),
                 request.method,
                 request.path,
                 extra={"request": request},
@@ -101,11 +101,18 @@ class KeptAnswerMiddleware(SessionMiddleware):
             return response
 
 
+def _root_of(error: BaseException) -> str:
+    """Name the error that began it: Django says of any that the session was deleted."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return type(error).__name__
+
+
 class ReferenceFilter(logging.Filter):
     """Puts the reference of its request before a line of the log."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         request = getattr(record, "request", None)
-        named = isinstance(request, HttpRequest)
-        record.reference = f"[{reference(request)}] " if named else ""
+        named = f"[{reference(request)}] " if isinstance(request, HttpRequest) else ""
+        record.reference = named
         return True

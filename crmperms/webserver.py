@@ -17,7 +17,7 @@ from collections import deque
 from functools import partial
 from typing import Any
 
-from gunicorn.workers.gthread import TConn, ThreadWorker
+from gunicorn.workers.gthread import ThreadWorker
 
 REQUEST_WITHIN = 15  # seconds
 RECEIVE_TIMEOUT = 15  # seconds without a byte of a body
@@ -32,9 +32,13 @@ LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,9})[ \t]*\r\n", re.IGNOREC
 
 
 class PatientWorker(ThreadWorker):
-    """Hands a connection to a thread when its request can be answered, and not before."""
+    """Hands a connection to a thread when its request can be answered, and not before.
 
-    def enqueue_req(self, conn: TConn) -> None:
+    A connection (`TConn`) is Any here, since it gets two notes of ours: how many bytes have
+    `arrived`, and when to `give_up_at`.
+    """
+
+    def enqueue_req(self, conn: Any) -> None:
         """Give the connection a thread, or let it wait in the poller for the rest of its request.
 
         Gunicorn calls it with new connections, and with waiting ones that something came from.
@@ -53,10 +57,11 @@ class PatientWorker(ThreadWorker):
         conn.timeout = conn.give_up_at
         conn.sock.setblocking(False)
         self.pending_conns.append(conn)
+        assert self.poller is not None
         wake = partial(self.on_pending_socket_readable, conn)
         self.poller.register(conn.sock, selectors.EVENT_READ, wake)
 
-    def _is_ready(self, conn: TConn) -> bool:
+    def _is_ready(self, conn: Any) -> bool:
         """Tell whether the request is there, or waiting for more of it would be in vain."""
         if self.cfg.is_ssl:
             return True  # nothing to be seen from outside
@@ -82,7 +87,7 @@ class PatientWorker(ThreadWorker):
         self.pending_conns = deque(sorted(self.pending_conns, key=lambda conn: conn.timeout))
         super().murder_pending()
 
-    def handle(self, conn: TConn) -> Any:
+    def handle(self, conn: Any) -> Any:
         """Answer a request; see a connection off in this thread, too.
 
         Gunicorn would wait for the other side to close it for two seconds in its main loop.

@@ -236,4 +236,4 @@ def test_what_readme_says_for_https_passes_djangos_list_and_less_does_not(tmp_pa
     assert (mode(database.parent), mode(database)) == (0o700, 0o600)
     bare = manage(*DEPLOYED, **where)
     assert bare.returncode == 1
-    assert "security.W012" in bare.stderr  # a cookie that would travel in the open
+    assert "security.W010" in bare.stderr  # a cookie that would travel in the open

@@ -374,6 +374,9 @@ if connection.vendor == "sqlite":  # on PostgreSQL a reset drops the schema, not
         manage("seed_demo", "--reset", "scratch.sqlite3")
         other = sqlite3.connect(tmp_path / "scratch.sqlite3")
         other.execute("SELECT count(*) FROM accounts_user").fetchone()
+        # The new file is its owner's alone, like the one before, and so are those beside it.
+        made = list(tmp_path.glob("scratch.sqlite3*"))
+        assert len(made) > 1 and all(path.stat().st_mode & 0o777 == 0o600 for path in made)
         refused = manage("seed_demo", "--reset", "scratch.sqlite3")
         assert refused.returncode == 1
         assert "Another program has the database open" in refused.stderr

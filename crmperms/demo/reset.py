@@ -11,6 +11,7 @@ from django.db import DatabaseError, connection, connections, transaction
 
 from accounts.models import User
 from crmperms.demo.seeding import Standing, standing
+from crmperms.secret import private_file
 from exports.models import ExportRequest
 from exports.writers import files
 
@@ -77,6 +78,7 @@ def _drop_sqlite() -> None:
         alone.close()
     for end in ("", "-wal", "-shm"):
         path.with_name(path.name + end).unlink(missing_ok=True)
+    private_file(path)  # as at the start: SQLite would make one that everybody may read
 
 
 def _drop_postgresql() -> None:
