@@ -13,6 +13,8 @@ workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = 16
 # Of a process that does not answer for itself any more; a thread may take as long as it needs.
 timeout = 60
+# Longer than the proxies of docs/proxy: none sends a form into a connection that was just closed.
+keepalive = 75
 # How long downloads may go on when the server is told to end or to begin anew.
 graceful_timeout = 60
 # A socket to steer it by, which nobody asked for.
