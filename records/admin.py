@@ -34,11 +34,14 @@ from records.models import Company, Contact, Deal, Record, Ticket
 from records.models.base import BIN_DAYS
 from records.models.properties import fixed_fields, hidden_fields, veiled_fields
 from records.operations import RecordError
+from records.saving import SavesByOneOperation
 from records.share_screens import SharingAdmin
 from records.why import why
 
 
-class RecordAdmin(AccessPages, AssociatingAdmin, RecyclingAdmin, SharingAdmin, LimitedAdmin):  # type: ignore[misc]  # Unfold's formfield_overrides
+class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
+    AccessPages, AssociatingAdmin, RecyclingAdmin, SharingAdmin, LimitedAdmin, SavesByOneOperation
+):
     """What every kind of record's screens have."""
 
     model: type[Record]

@@ -55,7 +55,6 @@ def open_download(export: ExportRequest, *, actor: User) -> running.RunningFile:
             data = {"file_digest": hashes.file_digest(export, export.sha256)}
             audit.record("export.download", actor=person, on=export, data=data)
             taken = running.begin(download, file)
-        return taken
     except WrongFile as error:
         close_file(export.pk, str(error))
         raise WrongState(f"{CLOSED} {AGAIN}") from None
@@ -63,6 +62,7 @@ def open_download(export: ExportRequest, *, actor: User) -> running.RunningFile:
         if taken is not None:
             taken.close()  # the transaction could not be committed
         raise
+    return taken
 
 
 def _opened(export: ExportRequest, person: User) -> Handout:
