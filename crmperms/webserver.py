@@ -51,7 +51,7 @@ class PatientWorker(ThreadWorker):
             # Also for the next request of a connection that is kept open.
             conn.arrived, conn.give_up_at = 0, None
             conn.data_ready = True
-            super().enqueue_req(conn)
+            super().enqueue_req(conn)  # type: ignore[no-untyped-call]  # gunicorn has no types
             return
         conn.give_up_at = conn.give_up_at or time.monotonic() + REQUEST_WITHIN
         conn.timeout = conn.give_up_at
@@ -85,14 +85,14 @@ class PatientWorker(ThreadWorker):
     def murder_pending(self) -> None:
         """Close what waited too long; gunicorn takes for granted that the first came first."""
         self.pending_conns = deque(sorted(self.pending_conns, key=lambda conn: conn.timeout))
-        super().murder_pending()
+        super().murder_pending()  # type: ignore[no-untyped-call]  # gunicorn has no types
 
     def handle(self, conn: Any) -> Any:
         """Answer a request; see a connection off in this thread, too.
 
         Gunicorn would wait for the other side to close it for two seconds in its main loop.
         """
-        is_kept = super().handle(conn)
+        is_kept = super().handle(conn)  # type: ignore[no-untyped-call]  # gunicorn has no types
         if is_kept is False:
             conn.close(graceful=True)
             conn.close = _nothing_is_left_to_close
