@@ -23,10 +23,11 @@ from unfold.dataclasses import SearchResult
 from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
 from unfold.sites import UnfoldAdminSite
 
-from accounts import access, operations, session_limits
+from accounts import access, new_password, operations, session_limits
 from accounts.log_in import LogInPaused, confirm, forget_old, log_in, remember_browser
 from accounts.modeladmin import AccessModelAdmin, person
 from accounts.models import User
+from accounts.new_password_pages import new_password_urls
 from accounts.passwords import LONGEST_PASSWORD
 
 LONGEST_TERM = 80
@@ -192,6 +193,7 @@ class AccessSite(UnfoldAdminSite):
         anybody = path("autocomplete/anybody/", self.admin_view(self.anybody_view), name="anybody")
         return [
             anybody,
+            *new_password_urls(self),
             *(url for url in super().get_urls() if getattr(url, "name", "") != "view_on_site"),
         ]
 
@@ -212,7 +214,14 @@ class AccessSite(UnfoldAdminSite):
         if request.method == "HEAD" and self.has_permission(request):
             return HttpResponseRedirect(reverse(f"{self.name}:index"))  # as Django for a GET
         why = session_limits.in_words(request.GET.get("ended", ""))
-        response = super().login(request, {"why": why, **(extra_context or {})})
+        response = super().login(
+            request,
+            {
+                "why": why,
+                "offers_new_password": new_password.is_offered(),
+                **(extra_context or {}),
+            },
+        )
         if request.method == "POST" and isinstance(response, HttpResponseRedirect):
             remember_browser(request, response, person(request))
             forget_old()

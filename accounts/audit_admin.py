@@ -25,6 +25,7 @@ from accounts.models import AuditEvent, User
 VERBS = {
     "arrange": "arranged",
     "approve": "approved",
+    "ask_new_password": "new password asked for by e-mail",
     "assign_set": "permission set given",
     "back_to_pending": "waits for a decision again",
     "cancel": "cancelled",
@@ -56,6 +57,7 @@ VERBS = {
     "remind": "approvers reminded",
     "remove_super_admin": "super admin taken away",
     "request": "requested",
+    "reset_own_password": "password changed by a link from an e-mail",
     "restore": "restored",
     "restrict": "access changed",
     "reveal": "value shown",

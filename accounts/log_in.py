@@ -87,6 +87,9 @@ class Limit:
 FROM_HERE = Limit(5, timedelta(hours=24))
 OF_ACCOUNT = Limit(30, timedelta(hours=24))
 FROM_ADDRESS = Limit(50, timedelta(hours=1))
+# Of questions for a new password, whether somebody has the account or not.
+QUESTIONS_FOR_ACCOUNT = Limit(3, timedelta(hours=1))
+QUESTIONS_FROM_ADDRESS = Limit(20, timedelta(hours=1))
 
 
 def log_in(request: HttpRequest, email: str, password: str) -> User | None:
@@ -108,7 +111,7 @@ def log_in(request: HttpRequest, email: str, password: str) -> User | None:
             on=known,
             result="refused",
             data={**data, **attempt.facts},
-            text=_address_typed(email),
+            text=address_typed(email),
         )
     return None
 
@@ -130,7 +133,7 @@ def confirm(request: HttpRequest, user: User, password: str) -> bool:
     return False
 
 
-def _address_typed(email: str) -> str:
+def address_typed(email: str) -> str:
     """Return what was typed for the log, if it is an e-mail address: it might be a password."""
     try:
         validate_email(email)
@@ -280,6 +283,18 @@ def _record_turned_away() -> None:
                 result="refused",
                 data={"browser": audit.agent.get()},
             )
+
+
+def count_question(email: str) -> None:
+    """Count a question for a new password; raise `LogInPaused` where there were too many.
+
+    Counted apart from passwords: neither keeps anybody from the other. No account stands in the
+    rows, so that no new password lets the questions begin anew.
+    """
+    limits = {_key("question", _account(email)): QUESTIONS_FOR_ACCOUNT}
+    if address := _network(audit.origin.get()):
+        limits[_key("question from", address)] = QUESTIONS_FROM_ADDRESS
+    _Attempt("", limits).begin()
 
 
 # --- Browsers in which somebody has logged in -----------------------------------------------------

@@ -18,6 +18,7 @@ from django.core.mail import EmailMessage, get_connection
 from django.db.models import F
 from django.db.models.functions import Now
 
+from accounts import new_password
 from accounts.models import Notice, Outbox, User
 from accounts.notices import unreadable
 
@@ -77,7 +78,7 @@ def _deliver(mail: Outbox) -> bool:
     False where the server is not to be reached, or broke off: the next one would fare no better,
     and all of them rest.
     """
-    if not _may_be_told(mail.notice):
+    if not _may_be_told(mail):
         _end(mail, S.DROPPED)
         return True
     try:
@@ -110,12 +111,15 @@ def _deliver(mail: Outbox) -> bool:
             server.close()
 
 
-def _may_be_told(notice: Notice) -> bool:
+def _may_be_told(mail: Outbox) -> bool:
     """Tell whether the addressee may still read of it, by their rights of now (S36, L88)."""
+    notice = mail.notice
     person = User.objects.filter(pk=notice.user_id, is_active=True).first()
     if person is None or not person.email:
         return False
     notice.user = person
+    if not new_password.is_wanted_still(mail.text, notice):
+        return False
     return not any(ask(person, [notice]) for ask in unreadable)
 
 
@@ -125,7 +129,7 @@ def _message(mail: Outbox) -> EmailMessage:
     written = int(mail.notice.created_at.timestamp() * 1_000_000)
     return EmailMessage(
         mail.subject,
-        mail.text,
+        new_password.filled_in(mail.text, mail.notice.user),
         to=[mail.notice.user.email],
         headers={
             "Message-ID": f"<crmperms.{mail.pk}.{written}@{host}>",

@@ -51,13 +51,15 @@ def notify(
     subject: str = NEWS,
     mail: str = "Something in crmperms concerns you.",
     place: str = "Inbox",
+    way_in: str = "",
     by_mail: bool = True,
 ) -> None:
     """Tell active people a sentence, with a link to where they can act (R129, R130).
 
     `subject` and `mail` go to mailboxes that nobody governs: no data of a record may stand in
     them, no value of a filter and no words that a person wrote (L88). `place` says where to look
-    where no address can be given. Not `by_mail` is what only settles an earlier notice.
+    where no address can be given; `way_in` stands instead of both. Not `by_mail` is what only
+    settles an earlier notice.
     """
     told = [person for person in people if person.is_active]
     notices = Notice.objects.bulk_create(
@@ -66,7 +68,7 @@ def notify(
     # Not by the clock of this machine: mail that waits for days is given up by it.
     Notice.objects.filter(pk__in=[notice.pk for notice in notices]).update(created_at=Now())
     if settings.MAIL_ENABLED and by_mail:
-        body = f"{mail}\n\n{_way_in(link, place)}\n\n-- \n{MARK}\n"
+        body = f"{mail}\n\n{way_in or _way_in(link, place)}\n\n-- \n{MARK}\n"
         Outbox.objects.bulk_create(
             Outbox(
                 notice=notice,

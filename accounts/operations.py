@@ -259,6 +259,31 @@ def change_own_password(*, actor: User, password: str) -> None:
     audit.record("person.change_own_password", actor=actor, on=actor)
 
 
+@transaction.atomic
+def reset_own_password(*, actor: User, password: str) -> None:
+    """Give oneself a new password by a link from an e-mail; every open session of the person ends.
+
+    The instance is the one whose link was checked: of two uses of one link the second changes
+    nothing, and neither does one by somebody who was deactivated meanwhile.
+    """
+    require_fit_password(password, actor)
+    checked = {"password": actor.password, "session_epoch": actor.session_epoch}
+    same = User.objects.filter(pk=actor.pk, is_active=True, **checked)
+    actor.set_password(password)
+    if not same.update(password=actor.password, session_epoch=F("session_epoch") + 1):
+        raise InvalidChange("This link was used already. Ask for a new one on the log-in page.")
+    log_in.lift(emails=[actor.email])
+    audit.record("person.reset_own_password", actor=actor, on=actor)
+    notify(
+        [actor],
+        "Your password was changed by a link from an e-mail. If it was not you, tell a super "
+        "admin at once.",
+        subject="Your password was changed",
+        mail="Your password in crmperms was changed by a link from an e-mail. If it was not you, "
+        "tell a super admin at once.",
+    )
+
+
 @operation
 def lift_log_in_pause(person: User, *, actor: Actor) -> None:
     """Let a person log in at once who must wait after too many wrong passwords."""

@@ -41,7 +41,8 @@ class Notice(models.Model):
 class Outbox(Lease):
     """An e-mail that is to be sent, written in the transaction of what it tells of (R129, R130).
 
-    It holds no data of any record and no link that opens anything without a log-in (L88, Q16).
+    It holds no data of any record and no link that opens anything without a log-in (L88, Q16): the
+    one to a new password is put in while the e-mail is sent.
     """
 
     class Status(models.TextChoices):

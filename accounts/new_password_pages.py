@@ -1,0 +1,168 @@
+"""The pages of a forgotten password: ask for the link, read what happens, choose, done.
+
+Django's own views. Where the site cannot send links they are as absent as any page that never was.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib.admin import AdminSite
+from django.contrib.auth.forms import SetPasswordForm
+from django.contrib.auth.views import (
+    PasswordResetCompleteView,
+    PasswordResetConfirmView,
+    PasswordResetDoneView,
+    PasswordResetView,
+)
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxLengthValidator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern, path, reverse_lazy
+from django.views.decorators.debug import sensitive_variables
+from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminPasswordWidget
+
+from accounts import new_password, operations
+from accounts.log_in import LogInPaused
+from accounts.models import User
+from accounts.operations import AccountsError
+from accounts.passwords import LONGEST_PASSWORD
+
+LONGEST_EMAIL = 254
+
+
+class AskForm(forms.Form):
+    """Which log-in it is about."""
+
+    email = forms.EmailField(
+        label="E-mail",
+        max_length=LONGEST_EMAIL,
+        widget=UnfoldAdminEmailInputWidget(attrs={"autocomplete": "username"}),
+    )
+    paused: LogInPaused | None = None
+
+    def clean(self) -> dict[str, Any]:
+        if email := self.cleaned_data.get("email"):
+            try:
+                new_password.ask(email)
+            except LogInPaused as paused:
+                self.paused = paused
+                raise ValidationError(
+                    "New passwords were asked for too often, for this e-mail address or from where "
+                    f"you are. Wait {paused.in_words}, or ask a super admin.",
+                    code="paused",
+                ) from None
+        return self.cleaned_data
+
+    def save(self, **kwargs: Any) -> None:
+        """Do nothing more: it was asked for while the form was checked, which alone can refuse."""
+
+
+class ChooseForm(SetPasswordForm):  # type: ignore[type-arg]  # Django does not let it be subscripted
+    """A new password, twice; saved by the operation alone."""
+
+    user: User
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("new_password1", "new_password2"):
+            self.fields[name].widget = UnfoldAdminPasswordWidget(
+                attrs={"autocomplete": "new-password"}
+            )
+            self.fields[name].validators.append(MaxLengthValidator(LONGEST_PASSWORD))
+
+    @sensitive_variables()
+    def save(self, commit: bool = True) -> User:
+        operations.reset_own_password(actor=self.user, password=self.cleaned_data["new_password1"])
+        return self.user
+
+
+class _Offered:
+    """A page that is there only where links can be sent."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not new_password.is_offered():
+            raise Http404
+        answer: HttpResponseBase = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]  # of the view it is mixed into
+        return answer
+
+
+class AskView(_Offered, PasswordResetView):
+    """Ask for the link; the answer is the same whoever the address belongs to."""
+
+    form_class = AskForm  # type: ignore[assignment]  # saves nothing by itself
+    template_name = "accounts/new_password_ask.html"
+    success_url = reverse_lazy("admin:password_reset_done")
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        answer = super().form_invalid(form)
+        if form.paused is not None:
+            answer.status_code = 429
+            answer["Retry-After"] = str(form.paused.seconds)
+        return answer
+
+
+class SentView(_Offered, PasswordResetDoneView):
+    """Say what happens next."""
+
+    template_name = "accounts/new_password_sent.html"
+
+
+class ChooseView(_Offered, PasswordResetConfirmView):
+    """Choose a new password by the link; an old or used one says so."""
+
+    form_class = ChooseForm
+    token_generator = new_password.tokens
+    template_name = "accounts/new_password_choose.html"
+    success_url = reverse_lazy("admin:password_reset_complete")
+
+    def get_user(self, uidb64: str) -> Any:
+        user = super().get_user(uidb64)
+        return user if isinstance(user, User) and new_password.may_have(user) else None
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        try:
+            return super().form_valid(form)
+        except AccountsError as refusal:
+            form.add_error(None, str(refusal))
+            return self.form_invalid(form)
+
+
+class DoneView(_Offered, PasswordResetCompleteView):
+    """The new password works."""
+
+    template_name = "accounts/new_password_done.html"
+
+
+def new_password_urls(site: AdminSite) -> list[URLPattern]:
+    """Return the addresses of the pages; by Django's own names, as its templates know them."""
+
+    def page(view: type[Any], title: str) -> Any:
+        def show(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
+            context = {**site.each_context(request), "title": title}
+            answer: HttpResponseBase = view.as_view(extra_context=context)(request, **kwargs)
+            return answer
+
+        show.login_required = False  # type: ignore[attr-defined]  # what `login_not_required` sets
+        return show
+
+    return [
+        path("password_reset/", page(AskView, "Forgotten password"), name="password_reset"),
+        path(
+            "password_reset/sent/",
+            page(SentView, "Look at your e-mails"),
+            name="password_reset_done",
+        ),
+        path(
+            "password_reset/<uidb64>/<token>/",
+            page(ChooseView, "Choose a new password"),
+            name="password_reset_confirm",
+        ),
+        path(
+            "password_reset/done/",
+            page(DoneView, "Your new password works"),
+            name="password_reset_complete",
+        ),
+    ]
