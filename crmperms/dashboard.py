@@ -10,6 +10,7 @@ from django.urls import reverse
 from accounts import access, catalogue, notices
 from accounts.modeladmin import MOST_COUNTED, CappedCount, person
 from accounts.models import Rank, User
+from crmperms.first_hour import check_list
 from crmperms.inbox import unread_badge
 from exports.deciders import awaiting
 from exports.models import ExportRequest
@@ -25,6 +26,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     context.update(
         {
             "title": f"Welcome, {user.get_short_name()}",
+            "check_list": check_list(user),
             "reach": [_reach(user, kind) for kind in catalogue.objects() if _sees(user, kind)],
             "waiting": list(awaiting(user).select_related("requester")[:MOST_NOTICES]),
             "own_exports": list(own[:MOST_NOTICES]),

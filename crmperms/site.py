@@ -13,6 +13,7 @@ from accounts import access
 from accounts.adminsite import AccessSite
 from accounts.modeladmin import person
 from accounts.models import User
+from crmperms.first_hour import set_up_page
 from crmperms.inbox import inbox_urls, unread_badge
 from exports.deciders import count_awaiting
 from records.share_screens import sees_records, shared_page
@@ -29,6 +30,7 @@ class CrmSite(AccessSite):
     def get_urls(self) -> list[Any]:  # patterns and resolvers
         return [
             path("shared/", self.admin_view(shared_page), name="shared"),
+            path("set-up/", self.admin_view(set_up_page), name="set_up"),
             *inbox_urls(),
             *super().get_urls(),
         ]

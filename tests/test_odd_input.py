@@ -237,6 +237,7 @@ FORMS: dict[str, tuple[str, tuple[str, ...]]] = {
     "accounts/user/add/": ("sam", ()),
     "accounts/user/{user}/password/": ("sam", ()),
     "password_change/": ("mona", ()),
+    "set-up/": ("sam", ()),
     "exports/exportrequest/away/": ("axel", ()),
     "exports/exportrequest/?review={export}": ("axel", ("drop", "most_records", "file_days")),
     "exports/exportrequest/new/deal/": ("mona", ("step", "profile", "token", "approvers")),

@@ -1,0 +1,144 @@
+"""The first hour of an installation: what is still missing, and one page that makes a beginning.
+
+What is done is told by what is there, never by a stored flag: whoever deletes the last team reads
+again that there is none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Exists
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from accounts.modeladmin import person
+from accounts.models import PermissionSet, Team, User
+from crmperms import starter
+from exports.models import ExportPolicy
+from records.models import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of the check list."""
+
+    title: str
+    text: str
+    url: str
+    done: bool
+
+
+def check_list(user: User) -> list[Step]:
+    """Return what a new installation needs, for super admins and while any of it is missing."""
+    if not user.is_superuser:
+        return []
+    set_up = reverse("admin:set_up")
+    there = _what_is_there(user)
+    steps = [
+        Step(title, text, url if url.startswith("/") else reverse(url), there[name])
+        for name, title, text, url in (
+            (
+                "pipelines",
+                "Pipelines for deals and tickets",
+                "Every deal and every ticket stands in a stage of one.",
+                set_up,
+            ),
+            (
+                "sets",
+                "Permission sets",
+                "What people with the same task may see, edit and take out.",
+                set_up,
+            ),
+            (
+                "teams",
+                "Teams",
+                "People with the scope “team” see what their team owns.",
+                "admin:accounts_team_add",
+            ),
+            (
+                "people",
+                "People",
+                "Somebody beside the super admins, with a permission set.",
+                "admin:accounts_user_add",
+            ),
+            (
+                "approvals",
+                "Approvals for exports",
+                "Off, everybody with the permission Export takes data out without consent.",
+                "admin:exports_exportpolicy_changelist",
+            ),
+        )
+    ]
+    return [] if all(step.done for step in steps) else steps
+
+
+def _what_is_there(user: User) -> dict[str, bool]:
+    """Return which parts of an installation exist; one query."""
+    asked = {
+        "deals": Stage.objects.filter(pipeline__object="deal"),
+        "tickets": Stage.objects.filter(pipeline__object="ticket"),
+        "sets": PermissionSet.objects.all(),
+        "teams": Team.objects.all(),
+        "people": User.objects.filter(
+            is_active=True, is_superuser=False, permission_set__isnull=False
+        ),
+        "approvals": ExportPolicy.objects.filter(require_approval=True),
+    }
+    questions = {f"has_{name}": Exists(rows) for name, rows in asked.items()}
+    row: dict[str, bool] = dict(User.objects.filter(pk=user.pk).values(**questions).get())
+    there = {name: row[f"has_{name}"] for name in asked}
+    return {**there, "pipelines": there["deals"] and there["tickets"]}
+
+
+class SetUpForm(forms.Form):
+    """What to make; one box each."""
+
+    chosen = forms.MultipleChoiceField(
+        choices=lambda: [(each.key, each.name) for each in starter.STARTERS],
+        error_messages={
+            "required": "Nothing is ticked. Tick what you want to have, or go back.",
+            "invalid_choice": "This page does not offer that. Open it again.",
+        },
+    )
+
+
+def set_up_page(request: HttpRequest) -> HttpResponse:
+    """Offer permission sets and pipelines to begin with, and make those that were ticked."""
+    user = person(request)
+    if not user.is_superuser:
+        raise PermissionDenied
+    form = SetUpForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        made = starter.set_up(form.cleaned_data["chosen"], actor=user)
+        if made:
+            messages.success(request, f"Made: {', '.join(made)}. Change them as you like.")
+        else:
+            messages.info(request, "All of this was there already; nothing was made.")
+        return HttpResponseRedirect(reverse("admin:index"))
+    ticked = request.POST.getlist("chosen") if form.is_bound else None
+    context = {
+        **admin.site.each_context(request),
+        "title": "Set up",
+        "form": form,
+        "groups": [
+            ("Pipelines", _boxes(starter.PIPELINES, ticked)),
+            ("Permission sets", _boxes(starter.SETS, ticked)),
+        ],
+    }
+    return TemplateResponse(request, "crmperms/set_up.html", context)
+
+
+def _boxes(starters: tuple[starter.Starter, ...], ticked: list[str] | None) -> list[dict[str, Any]]:
+    """Return the boxes of one group: all ticked at first, apart from what is there already."""
+    boxes = []
+    for each in starters:
+        is_there = each.exists()
+        is_ticked = not is_there and (ticked is None or each.key in ticked)
+        boxes.append({"starter": each, "is_there": is_there, "is_ticked": is_ticked})
+    return boxes
