@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from accounts.models import Rank
-from accounts.operations import Scopes
+from crmperms import starter
+from crmperms.starter import (
+    EVERY_KIND,
+    EVERYTHING,
+    LEADS,
+    READS,
+    READS_AND_KEEPS_OWN,
+    TEAM,
+    WORKS_ON_OWN,
+    Preset,
+)
 
 PASSWORD = "explore-the-demo"
 DOMAIN = "demo.example"
-
-NONE, OWNED, TEAM, EVERYTHING = Rank.NONE, Rank.OWNED, Rank.TEAM, Rank.EVERYTHING
-
-
-@dataclass(frozen=True, slots=True)
-class Preset:
-    """A permission set of the demo company."""
-
-    name: str
-    description: str
-    scopes: Scopes
-    tools: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,29 +55,6 @@ TEAMS = {
     "Service Desk": "Service",
 }
 
-EVERY_KIND = ("contact", "company", "deal", "ticket")
-_READS: dict[str, int | bool] = {"view": EVERYTHING}
-_WORKS_ON_OWN: dict[str, int | bool] = {
-    "add": True,
-    "view": TEAM,
-    "view_unassigned": True,
-    "change": OWNED,
-    "communicate": TEAM,
-    "communicate_unassigned": True,
-    "merge": OWNED,
-}
-_LEADS: dict[str, int | bool] = {
-    "add": True,
-    "view": TEAM,
-    "view_unassigned": True,
-    "change": TEAM,
-    "change_unassigned": True,
-    "delete": OWNED,
-    "communicate": TEAM,
-    "communicate_unassigned": True,
-    "merge": TEAM,
-    "merge_unassigned": True,
-}
 _RUNS: dict[str, int | bool] = {
     "add": True,
     "view": EVERYTHING,
@@ -89,22 +63,14 @@ _RUNS: dict[str, int | bool] = {
     "communicate": EVERYTHING,
     "merge": TEAM,
 }
-_READS_AND_KEEPS_OWN: dict[str, int | bool] = {
-    "add": True,
-    "view": EVERYTHING,
-    "change": OWNED,
-    "communicate": EVERYTHING,
-    "merge": OWNED,
-}
-
 PRESETS = (
     Preset(
         "Sales rep",
         "Sees the team's deals and unassigned ones, edits their own; knows all contacts.",
         {
-            "contact": _READS_AND_KEEPS_OWN,
-            "company": _READS_AND_KEEPS_OWN,
-            "deal": _WORKS_ON_OWN,
+            "contact": READS_AND_KEEPS_OWN,
+            "company": READS_AND_KEEPS_OWN,
+            "deal": WORKS_ON_OWN,
             "ticket": {"view": TEAM, "view_unassigned": True},
         },
         ("crm.export",),
@@ -115,49 +81,21 @@ PRESETS = (
         {
             "contact": _RUNS,
             "company": _RUNS,
-            "deal": _LEADS,
+            "deal": LEADS,
             "ticket": {"view": EVERYTHING},
         },
         ("crm.export",),
     ),
-    Preset(
-        "Service agent",
-        "Works on the team's tickets; reads contacts and companies, sees no deal.",
-        {
-            "contact": _READS_AND_KEEPS_OWN,
-            "company": _READS,
-            "ticket": {**_WORKS_ON_OWN, "change": TEAM, "change_unassigned": True},
-        },
-    ),
-    Preset(
-        "Export approver",
-        "Decides on other people's export requests; reads everything, exports nothing.",
-        dict.fromkeys(EVERY_KIND, _READS),
-        ("crm.export_approver",),
-    ),
+    starter.SERVICE_AGENT,
+    starter.EXPORT_APPROVER,
     Preset(
         "Analyst",
         "Reads everything and exports it without approval.",
-        dict.fromkeys(EVERY_KIND, _READS),
+        dict.fromkeys(EVERY_KIND, READS),
         ("crm.export", "crm.export_without_approval"),
     ),
-    Preset(
-        "Auditor",
-        "Reads the audit log and everybody's exports, and no record.",
-        {},
-        ("audit.view", "audit.view_exports"),
-    ),
-    Preset(
-        "Delegated admin",
-        "Runs the CRM day by day: sees and edits all records. No super admin.",
-        dict.fromkeys(EVERY_KIND, _RUNS),
-        ("crm.export",),
-    ),
-    Preset(
-        "Read only",
-        "Looks at everything, changes and exports nothing.",
-        dict.fromkeys(EVERY_KIND, _READS),
-    ),
+    starter.AUDITOR,
+    starter.READ_ONLY,
 )
 
 CAST = (
@@ -189,14 +127,6 @@ CAST = (
     ),
     Part("exempt", "Jan", "Kowalski", "Analyst", to_try="exempt: any export runs at once"),
     Part("auditor", "Yuki", "Tanaka", "Auditor", to_try="auditor: the log, and no record"),
-    Part(
-        "delegate",
-        "Amina",
-        "Said",
-        "Delegated admin",
-        "Sales",
-        to_try="delegated admin: edit all, lock nothing",
-    ),
     Part("readonly", "Liam", "O’Connor", "Read only", to_try="read only: look, and find no Save"),
     Part(
         "twoteams",

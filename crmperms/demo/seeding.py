@@ -19,6 +19,7 @@ from accounts.audit import System
 from accounts.models import AuditEvent, PermissionSet, Team, User
 from crmperms.demo.cast import CAST, DOMAIN, PASSWORD, PRESETS, TEAMS
 from crmperms.demo.world import World
+from crmperms.starter import LOST, OPEN, SUPPORT, WON
 from exports import operations as exports
 from exports import policy, worker
 from exports.models import ExportRequest
@@ -30,7 +31,6 @@ DONE = "demo.seed"
 THRESHOLD = 100
 
 People = dict[str, User]
-OPEN, WON, LOST = Stage.Outcome.OPEN, Stage.Outcome.WON, Stage.Outcome.LOST
 SUPER_ADMINS_ONLY = "Signed"
 FOR_CHOSEN = "Price approval"
 # (Object, name) → its stages in order.
@@ -48,12 +48,7 @@ PIPELINES = {
         ("Renewed", WON),
         ("Ended", LOST),
     ),
-    ("ticket", "Support"): (
-        ("New", OPEN),
-        ("In progress", OPEN),
-        ("Waiting for customer", OPEN),
-        ("Solved", WON),
-    ),
+    (SUPPORT.object, SUPPORT.name): SUPPORT.stages,
 }
 
 
@@ -118,16 +113,7 @@ def _people() -> People:
     teams: dict[str, Team] = {}
     for name, above in TEAMS.items():
         teams[name] = accounts.create_team(actor=ACTOR, name=name, parent=teams.get(above))
-    sets = {
-        preset.name: accounts.create_set(
-            actor=ACTOR,
-            name=preset.name,
-            description=preset.description,
-            scopes=preset.scopes,
-            tools=preset.tools,
-        )
-        for preset in PRESETS
-    }
+    sets = {preset.name: preset.make(ACTOR) for preset in PRESETS}
     people = {
         part.key: accounts.create_person(
             actor=ACTOR,

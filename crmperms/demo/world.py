@@ -131,14 +131,13 @@ DEAL_OWNERS = {
     "north": 15,
     "twoteams": 10,
     "south": 22,
-    "manager": 8,
-    "delegate": 6,
+    "manager": 14,
     "noteam": 10,
     "": 14,
 }
 CONTACT_OWNERS = {"rep": 20, "north": 18, "south": 20, "noteam": 8, "service": 8, "": 26}
-COMPANY_OWNERS = {"rep": 15, "south": 20, "manager": 25, "delegate": 10, "": 30}
-TICKET_OWNERS = {"service": 35, "service2": 35, "delegate": 5, "": 25}
+COMPANY_OWNERS = {"rep": 15, "south": 20, "manager": 35, "": 30}
+TICKET_OWNERS = {"service": 35, "service2": 40, "": 25}
 CO_OWNED = 0.12
 
 People = Mapping[str, User]
