@@ -16,6 +16,7 @@ from django.urls import URLPattern, path, reverse
 from unfold.decorators import display
 
 from accounts import log_in, operations
+from accounts.create_first import create_first
 from accounts.forms import (
     ConfirmForm,
     DemoteForm,
@@ -157,6 +158,14 @@ class PersonAdmin(AccessModelAdmin):
         if not self.has_change_permission(request, target):
             return self.refuse(request, target, "change")
         step = STEPS[name]
+        if name == "demote" and not PermissionSet.objects.exists():
+            return create_first(
+                request,
+                PermissionSet,
+                title=step["title"],
+                missing="There is no permission set yet that they could have from then on.",
+                back=reverse("admin:accounts_user_change", args=[target.pk]),
+            )
         form = step["form"](request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
             try:

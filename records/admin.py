@@ -21,6 +21,7 @@ from django.utils.text import capfirst
 from unfold.decorators import display
 
 from accounts import access
+from accounts.create_first import create_first
 from accounts.keys import whole_number
 from accounts.modeladmin import person
 from accounts.sent_forms import new_token, token_of
@@ -30,7 +31,7 @@ from records.association_screens import AssociatingAdmin
 from records.bin_screens import RecyclingAdmin
 from records.limited_screens import LimitedAdmin
 from records.listing import list_filter
-from records.models import Company, Contact, Deal, Record, Ticket
+from records.models import Company, Contact, Deal, Pipeline, Record, Stage, Ticket
 from records.models.base import BIN_DAYS
 from records.models.properties import fixed_fields, hidden_fields, veiled_fields
 from records.operations import RecordError
@@ -382,6 +383,31 @@ class StagedAdmin(RecordAdmin):
 
     def get_list_select_related(self, request: HttpRequest) -> list[str]:
         return [*self.relations_shown(request), "stage__pipeline"]
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Say what to create first where there is no stage that a new record could stand in."""
+        if self.has_add_permission(request) and (page := self._without_stages(request)):
+            return page
+        answer: HttpResponse = super().add_view(request, form_url, extra_context)
+        return answer
+
+    def _without_stages(self, request: HttpRequest) -> HttpResponse | None:
+        pipelines = Pipeline.objects.filter(object=self.opts.model_name)
+        if Stage.objects.filter(pipeline__in=pipelines).exists():
+            return None
+        needed = pipelines.first() or Pipeline
+        records = self.opts.verbose_name_plural
+        return create_first(
+            request,
+            needed,
+            title=f"Add {self.opts.verbose_name}",
+            missing=f"The pipeline “{needed}” has no stages yet."
+            if isinstance(needed, Pipeline)
+            else f"There is no pipeline for {records} yet.",
+            back=reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"),
+        )
 
 
 @admin.register(Deal)

@@ -14,6 +14,7 @@ from django.urls import URLPattern, path, reverse
 from unfold.decorators import display
 from unfold.widgets import UnfoldBooleanSwitchWidget
 
+from accounts.create_first import create_first
 from accounts.keys import KeysField
 from accounts.modeladmin import AccessInline, AccessModelAdmin, opened, person
 from accounts.models import Team, User
@@ -160,6 +161,14 @@ class PipelineAdmin(AccessModelAdmin):
         pipeline: Pipeline = self.found(request, object_id)
         if not self.has_change_permission(request, pipeline):
             raise PermissionDenied
+        if not pipeline.stages.exists():
+            return create_first(
+                request,
+                pipeline,
+                title="Editing access by stage",
+                missing=f"The pipeline “{pipeline}” has no stages yet.",
+                back=reverse("admin:records_pipeline_changelist"),
+            )
         # Before the rule is read: a page must not be newer than its mark.
         as_opened = opened(request) or operations.rule_as_it_stands(pipeline)
         rule = StageRule.objects.filter(pipeline=pipeline).first()

@@ -18,7 +18,7 @@ from accounts.operations import NotAllowed, rewrite_reach, scopes_of
 from crmperms import starter
 from exports import worker
 from exports.models import ExportPolicy, ExportRequest
-from records.models import Deal, Pipeline, Stage
+from records.models import Contact, Deal, Pipeline, Stage
 from tests.company import TinyCompany
 from tests.factories import PASSWORD, UserFactory
 from tests.test_odd_input import forms_of
@@ -258,3 +258,48 @@ def test_first_hour_from_an_empty_installation_to_an_approved_export(boss: Clien
     export.refresh_from_db()
     assert export.decided_by == priya
     assert (sam.requests, hanna.requests, approver.requests) == (12, 6, 3)
+
+
+# --- A required choice that has nothing to choose from --------------------------------------------
+
+
+def test_adding_says_which_pipeline_is_missing_and_where_to_make_it(boss: Client) -> None:
+    for kind, records in (("deal", "deals"), ("ticket", "tickets")):
+        address = f"/admin/records/{kind}/add/"
+        page = boss.get(address).text
+        assert f"There is no pipeline for {records} yet. Create one first." in page
+        assert 'href="/admin/records/pipeline/add/"' in page
+        assert 'name="stage"' not in page
+        assert "There is no pipeline" in boss.post(address, {"name": "x", "subject": "x"}).text
+        empty = Pipeline.objects.create(object=kind, name="Empty")
+        page = boss.get(address).text
+        assert "The pipeline “Empty” has no stages yet. Complete it first." in page
+        assert f'href="/admin/records/pipeline/{empty.pk}/change/"' in page
+        rule = boss.get(f"/admin/records/pipeline/{empty.pk}/rule/").text
+        assert "The pipeline “Empty” has no stages yet." in rule
+        empty.stages.create(name="New")
+        assert 'name="stage"' in boss.get(address).text
+    assert Deal.objects.count() == 0
+
+
+def test_whoever_may_not_make_a_pipeline_is_told_whom_to_ask(boss: Client) -> None:
+    boss.post(SET_UP, {"chosen": ["set:Sales rep", "set:Auditor"]})
+    rep = UserFactory(permission_set=PermissionSet.objects.get(name="Sales rep"))
+    client = Client()
+    client.force_login(rep)
+    page = client.get("/admin/records/deal/add/").text
+    assert "There is no pipeline for deals yet. Ask a super admin to do that." in page
+    assert "/admin/records/pipeline/add/" not in page
+    assert client.get("/admin/records/ticket/add/").status_code == 403  # not theirs to add anyway
+    assert client.get("/admin/records/contact/add/").status_code == 200
+    assert not Contact.objects.exists()
+
+
+def test_taking_super_admin_away_needs_a_set_to_give_instead(boss: Client) -> None:
+    other = UserFactory(is_superuser=True)
+    address = f"/admin/accounts/user/{other.pk}/demote/"
+    page = boss.get(address).text
+    assert "There is no permission set yet" in page
+    assert 'href="/admin/accounts/permissionset/add/"' in page
+    boss.post(SET_UP, {"chosen": ["set:Auditor"]})
+    assert 'name="permission_set"' in boss.get(address).text
