@@ -92,7 +92,7 @@ class _Offered:
 class AskView(_Offered, PasswordResetView):
     """Ask for the link; the answer is the same whoever the address belongs to."""
 
-    form_class = AskForm  # type: ignore[assignment]  # saves nothing by itself
+    form_class = AskForm
     template_name = "accounts/new_password_ask.html"
     success_url = reverse_lazy("admin:password_reset_done")
 
@@ -121,6 +121,12 @@ class ChooseView(_Offered, PasswordResetConfirmView):
     def get_user(self, uidb64: str) -> Any:
         user = super().get_user(uidb64)
         return user if isinstance(user, User) and new_password.may_have(user) else None
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        context = super().get_context_data(**kwargs)
+        if not context["validlink"]:
+            context["title"] = "This link does not work"
+        return context
 
     def form_valid(self, form: Any) -> HttpResponse:
         try:
