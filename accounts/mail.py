@@ -19,7 +19,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from accounts import new_password
-from accounts.models import Notice, Outbox, User
+from accounts.models import Outbox, User
 from accounts.notices import unreadable
 
 S = Outbox.Status

@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from accounts import access
 from accounts.modeladmin import person
 from accounts.models import PermissionSet, Team, User
 from crmperms import starter
@@ -36,7 +37,7 @@ class Step:
 
 def check_list(user: User) -> list[Step]:
     """Return what a new installation needs, for super admins and while any of it is missing."""
-    if not user.is_superuser:
+    if not access.allows_any(user, "add", PermissionSet):
         return []
     set_up = reverse("admin:set_up")
     there = _what_is_there(user)
@@ -91,8 +92,8 @@ def _what_is_there(user: User) -> dict[str, bool]:
         "approvals": ExportPolicy.objects.filter(require_approval=True),
     }
     questions = {f"has_{name}": Exists(rows) for name, rows in asked.items()}
-    row: dict[str, bool] = dict(User.objects.filter(pk=user.pk).values(**questions).get())
-    there = {name: row[f"has_{name}"] for name in asked}
+    row: Any = User.objects.filter(pk=user.pk).values(**questions).get()
+    there = {name: bool(row[f"has_{name}"]) for name in asked}
     return {**there, "pipelines": there["deals"] and there["tickets"]}
 
 
@@ -111,7 +112,7 @@ class SetUpForm(forms.Form):
 def set_up_page(request: HttpRequest) -> HttpResponse:
     """Offer permission sets and pipelines to begin with, and make those that were ticked."""
     user = person(request)
-    if not user.is_superuser:
+    if not access.allows_any(user, "add", PermissionSet):
         raise PermissionDenied
     form = SetUpForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
