@@ -3,7 +3,8 @@
 # make lint   the quick part of it
 # make bench  how much rights slow lists and checks down, on both databases (docs/bench.md)
 # make chaos  what happens to servers, while real workers write, on both databases (EXPORTS, SEED)
-# make prove  20,000 made-up worlds against the oracle, on both databases (WORLDS, JOBS, SEED)
+# make prove  20,000 made-up worlds against the oracle, and 1,000 raced requests, on both databases
+#             (WORLDS, JOBS, SEED)
 # make lock   compile requirements*.in into requirements*.txt, with hashes
 
 PYTHON ?= python3
@@ -58,7 +59,9 @@ chaos: $(VENV)/.ready-to-test
 
 prove: $(VENV)/.ready-to-test
 	@$(TESTING) DATABASE_URL=sqlite://:memory: $(PY) -m tests.prove
+	@$(TESTING) EXPORT_ENEMIES=1000 $(PYTEST) tests/test_export_enemies.py
 	@$(TESTING) $(PY) -m tests.postgres $(PY) -m tests.prove
+	@$(TESTING) EXPORT_ENEMIES=1000 $(PY) -m tests.postgres $(PYTEST) tests/test_export_enemies.py
 
 lock:
 	@$(UV) --version >/dev/null || { echo "make lock needs uv: $(PYTHON) -m pip install uv"; exit 1; }

@@ -16,7 +16,7 @@ from tests.exports_kit import frozen_ids, pending
 from tests.factories import UserFactory
 from tests.replayed import steps_off, trails
 
-REQUESTS = int(os.environ.get("EXPORT_ENEMIES") or 1000)
+REQUESTS = int(os.environ.get("EXPORT_ENEMIES") or 200)
 """How many requests the eight decide on."""
 BLOCK = 20
 """So many at a time, between two barriers."""
