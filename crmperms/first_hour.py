@@ -6,6 +6,7 @@ again that there is none.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,7 +93,7 @@ def _what_is_there(user: User) -> dict[str, bool]:
         "approvals": ExportPolicy.objects.filter(require_approval=True),
     }
     questions = {f"has_{name}": Exists(rows) for name, rows in asked.items()}
-    row: Any = User.objects.filter(pk=user.pk).values(**questions).get()
+    row: Mapping[str, object] = User.objects.filter(pk=user.pk).values(**questions).get()
     there = {name: bool(row[f"has_{name}"]) for name in asked}
     return {**there, "pipelines": there["deals"] and there["tickets"]}
 
@@ -123,14 +124,13 @@ def set_up_page(request: HttpRequest) -> HttpResponse:
             messages.info(request, "All of this was there already; nothing was made.")
         return HttpResponseRedirect(reverse("admin:index"))
     ticked = request.POST.getlist("chosen") if form.is_bound else None
+    pipelines, sets = (_boxes(each, ticked) for each in (starter.PIPELINES, starter.SETS))
     context = {
         **admin.site.each_context(request),
         "title": "Set up",
         "form": form,
-        "groups": [
-            ("Pipelines", _boxes(starter.PIPELINES, ticked)),
-            ("Permission sets", _boxes(starter.SETS, ticked)),
-        ],
+        "groups": [("Pipelines", pipelines), ("Permission sets", sets)],
+        "is_complete": all(box["is_there"] for box in (*pipelines, *sets)),
     }
     return TemplateResponse(request, "crmperms/set_up.html", context)
 

@@ -104,6 +104,8 @@ def test_set_up_makes_what_is_ticked_once_as_the_person_who_pressed(boss: Client
     boss.post(SET_UP, {"chosen": EVERY_KEY})
     assert PermissionSet.objects.count() == len(starter.SETS)
     assert Pipeline.objects.count() == len(starter.PIPELINES)
+    complete = boss.get(SET_UP).text
+    assert ("All of this is there already" in complete, "Make what is" in complete) == (True, False)
     made = AuditEvent.objects.filter(action__in=("set.create", "pipeline.create", "stage.create"))
     assert made.count() == 6 + 2 + 9
     assert {event.actor.email for event in made if event.actor} == {"boss@example.com"}
@@ -303,3 +305,11 @@ def test_taking_super_admin_away_needs_a_set_to_give_instead(boss: Client) -> No
     assert 'href="/admin/accounts/permissionset/add/"' in page
     boss.post(SET_UP, {"chosen": ["set:Auditor"]})
     assert 'name="permission_set"' in boss.get(address).text
+
+
+def test_whoever_is_away_reads_that_nobody_else_could_decide(boss: Client) -> None:
+    address, said = "/admin/exports/exportrequest/away/", "Nobody else may decide on exports yet."
+    assert said in boss.get(address).text
+    boss.post(SET_UP, {"chosen": ["set:Export approver"]})
+    UserFactory(permission_set=PermissionSet.objects.get())
+    assert said not in boss.get(address).text

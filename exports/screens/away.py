@@ -30,6 +30,10 @@ from exports.models import Delegation
 from exports.operations import ExportError
 from exports.screens.log import log_address
 
+NOBODY_ELSE = (
+    "Nobody else may decide on exports yet. A super admin can give somebody a permission set with "
+    "Export approver first."
+)
 LAST = MaxValueValidator(date(2999, 12, 31))
 
 
@@ -59,7 +63,10 @@ class AwayForm(forms.Form):
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["delegate"].queryset = colleagues_who_decide(user)  # type: ignore[attr-defined]  # a model choice field
+        others = colleagues_who_decide(user)
+        self.fields["delegate"].queryset = others  # type: ignore[attr-defined]  # a model choice field
+        if not others.exists():
+            self.fields["delegate"].help_text = NOBODY_ELSE
         for name in ("first_day", "last_day"):
             widget = UnfoldAdminTextInputWidget()
             widget.input_type = "date"
