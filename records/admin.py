@@ -31,7 +31,7 @@ from records.association_screens import AssociatingAdmin
 from records.bin_screens import RecyclingAdmin
 from records.limited_screens import LimitedAdmin
 from records.listing import list_filter
-from records.models import Company, Contact, Deal, Pipeline, Record, Stage, Ticket
+from records.models import Company, Contact, Deal, Pipeline, Record, Ticket
 from records.models.base import BIN_DAYS
 from records.models.properties import fixed_fields, hidden_fields, veiled_fields
 from records.operations import RecordError
@@ -388,15 +388,18 @@ class StagedAdmin(RecordAdmin):
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Say what to create first where there is no stage that a new record could stand in."""
-        if self.has_add_permission(request) and (page := self._without_stages(request)):
-            return page
         answer: HttpResponse = super().add_view(request, form_url, extra_context)
-        return answer
+        drawn = getattr(answer, "context_data", None) or {}
+        stage = drawn["adminform"].form.fields.get("stage") if "adminform" in drawn else None
+        if stage is None:
+            return answer
+        # Read once: the page is drawn from what was looked at here. (`list()` would count as well.)
+        choices = [(str(key), label) for key, label in stage.choices]
+        stage.widget.choices = choices
+        return answer if any(key for key, _ in choices) else self._without_stages(request)
 
-    def _without_stages(self, request: HttpRequest) -> HttpResponse | None:
+    def _without_stages(self, request: HttpRequest) -> HttpResponse:
         pipelines = Pipeline.objects.filter(object=self.opts.model_name)
-        if Stage.objects.filter(pipeline__in=pipelines).exists():
-            return None
         needed = pipelines.first() or Pipeline
         records = self.opts.verbose_name_plural
         return create_first(
