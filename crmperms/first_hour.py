@@ -40,22 +40,21 @@ def check_list(user: User) -> list[Step]:
     """Return what a new installation needs, for super admins and while any of it is missing."""
     if not access.allows_any(user, "add", PermissionSet):
         return []
-    set_up = reverse("admin:set_up")
     there = _what_is_there(user)
     steps = [
-        Step(title, text, url if url.startswith("/") else reverse(url), there[name])
-        for name, title, text, url in (
+        Step(title, text, reverse(address), there[name])
+        for name, title, text, address in (
             (
                 "pipelines",
                 "Pipelines for deals and tickets",
                 "Every deal and every ticket stands in a stage of one.",
-                set_up,
+                "admin:set_up",
             ),
             (
                 "sets",
                 "Permission sets",
                 "What people with the same task may see, edit and take out.",
-                set_up,
+                "admin:set_up",
             ),
             (
                 "teams",

@@ -61,6 +61,7 @@ PAGES = {
         "/admin/exports/exportrequest/?review={done}",
         "/admin/exports/exportpolicy/",
         "/admin/records/screenlimit/",
+        "/admin/set-up/",
         "/admin/accounts/user/add/",
         "/admin/accounts/permissionset/1/change/",
         "/admin/records/pipeline/1/change/",
