@@ -31,8 +31,12 @@ OF_EVERY_MODEL = (
     *("", "add/", "<path:object_id>/", "<path:object_id>/change/"),
     *("<path:object_id>/delete/", "<path:object_id>/history/"),
 )
-OF_A_RECORD = tuple(
-    f"<path:object_id>/{step}/" for step in ("access", "empty", "reveal", "share", "unshare", "who")
+OF_A_RECORD = (
+    *("bin/", "bin/restore/"),
+    *(
+        f"<path:object_id>/{step}/"
+        for step in ("access", "empty", "reveal", "share", "unshare", "who")
+    ),
 )
 OF_A_LINKED_RECORD = (
     *OF_A_RECORD,
