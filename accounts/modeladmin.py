@@ -207,7 +207,10 @@ class AccessChangeList(ChangeList):
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         wanted = self.params.get("o", "")
         self.params["o"] = ".".join(part for part in wanted.split(".") if self._sortable(part))
-        return super().get_ordering(request, queryset)
+        ordering = super().get_ordering(request, queryset)
+        # The kind's own order too goes by no field that the person may not read there (L13).
+        names = {str(name).removeprefix("-") for name in ordering}
+        return ["pk"] if names & self.model_admin._unasked(request) else ordering
 
     def _sortable(self, part: str) -> bool:
         if not SORTED_COLUMN.fullmatch(part):
@@ -520,12 +523,6 @@ class AccessModelAdmin(FieldAccess, ModelAdmin):  # type: ignore[misc]  # Unfold
             if name not in unasked
             and getattr(getattr(self, str(name), None), "admin_order_field", None) not in unasked
         ]
-
-    def get_ordering(self, request: HttpRequest) -> Any:
-        """Order by no such field either where nobody asked for an order (L13)."""
-        declared = super().get_ordering(request) or self.opts.ordering or ()
-        names = {str(name).removeprefix("-") for name in declared}
-        return ("pk",) if names & self._unasked(request) else super().get_ordering(request)
 
     def get_list_filter(self, request: HttpRequest) -> Any:
         unasked = self._unasked(request)

@@ -36,6 +36,7 @@ BUDGETS = {
     "access": 14,
     "who": 9,
     "panel": 8,  # by itself, once the person's rights are loaded
+    "review": 9,  # beside the log: what changed lately of rules and rights are two of them
 }
 
 ADDRESSES = {

@@ -28,8 +28,8 @@ def with_delegates(approvers: Iterable[User], deciders: QuerySet[User]) -> list[
     Nobody but `deciders`: who may decide on the request at this moment. One step: who stands in for
     somebody and is away too is not followed further. One query.
     """
-    chosen, today = list(approvers), clock.database_today()
-    away = holding(today, today).filter(approver__in=chosen)
+    chosen = list(approvers)
+    away = holding(clock.Today(), clock.Today()).filter(approver__in=chosen)
     standing_in = deciders.filter(pk__in=away.values("delegate"))
     return [*chosen, *standing_in.exclude(pk__in=[person.pk for person in chosen])]
 
@@ -120,7 +120,7 @@ def end_delegate(delegation: Delegation, *, actor: User) -> None:
         _tell(delegation.delegate, f"You no longer stand in for {person.get_full_name()}.")
 
 
-def holding(first: date, last: date | clock.Today) -> QuerySet[Delegation]:
+def holding(first: date | clock.Today, last: date | clock.Today) -> QuerySet[Delegation]:
     """Return what is arranged for any of these days, and was not ended."""
     return Delegation.objects.filter(first_day__lte=last, last_day__gte=first, ended_at=None)
 
