@@ -333,6 +333,8 @@ NOT_FROZEN = {
     **dict.fromkeys(
         ("worker", "attempt", "lease_until", "tries", "claimed_at", "rows_written"), "of the job"
     ),
+    **dict.fromkeys(("setbacks", "folder_failures"), "of the job"),
+    "closed_because": "of its end, which comes later",
     **dict.fromkeys(
         ("ended_at", "ended_because", "delivered_count", "file_name", "file_size", "sha256"),
         "of its end, which comes later",
@@ -663,7 +665,7 @@ def test_going_back_keeps_choice_approvers_and_message(c: TinyCompany) -> None:
 
 def test_every_reason_has_its_sentence() -> None:
     codes = {"sensitive", "above_threshold", "above_daily", "above_weekly", "second_person"}
-    assert set(REASONS) == codes
+    assert set(REASONS) == codes | {"rules_changed"}
 
 
 @pytest.mark.parametrize("step", ["show", "columns"])

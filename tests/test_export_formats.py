@@ -128,9 +128,15 @@ def read(export: ExportRequest) -> Table:
     return READERS[export.format](path_of(export))
 
 
+def new_part(format: str) -> storage.Part:
+    """Begin a file without a database, in which the folder would be known."""
+    storage.root().mkdir(mode=0o700, parents=True, exist_ok=True)
+    return storage.Part(storage.new_name(format))
+
+
 def written(format: str, heads: Sequence[Head], rows: Sequence[Sequence[Cell]]) -> Path:
     """Write rows without a database, which would not take every character."""
-    part = storage.Part(storage.new_name(format))
+    part = new_part(format)
     with worker.WRITERS[format](part, heads) as writer:
         writer.add(rows)
         writer.finish()
@@ -413,7 +419,7 @@ def test_memory_does_not_grow_with_the_rows(
     heads = [Head("n", Kind.INTEGER), Head("t"), Head("d", Kind.DECIMAL, 2)]
 
     def peak(chunks: int) -> int:
-        part = storage.Part(storage.new_name(format))
+        part = new_part(format)
         tracemalloc.start()
         with worker.WRITERS[format](part, heads) as writer:
             for _ in range(chunks):
@@ -464,7 +470,7 @@ def test_nothing_is_written_outside_the_folder_of_exports(
 def test_writer_that_is_left_with_an_error_lets_go_of_everything(
     export_root: Path, format: str, rows: int
 ) -> None:
-    part = storage.Part(storage.new_name(format))
+    part = new_part(format)
     with pytest.raises(OSError, match="disk"), worker.WRITERS[format](part, TYPED) as writer:
         writer.add(TYPED_ROWS[:rows])
         before = part.size
