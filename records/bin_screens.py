@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import messages
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.core.paginator import Paginator
@@ -16,6 +17,7 @@ from django.http import (
 )
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts import access
 from accounts.access import RESTORE
@@ -36,6 +38,14 @@ def bin_tool(request: HttpRequest, screen: AccessModelAdmin) -> dict[str, Any] |
     ):
         return None
     return {"title": "Recycle bin", "icon": "delete", "url": screen.address("bin")}
+
+
+class SearchForm(forms.Form):
+    """By the words of a name, as the list above is searched."""
+
+    q = forms.CharField(
+        label="Search", widget=UnfoldAdminTextInputWidget, max_length=filters.LONGEST_SEARCH
+    )
 
 
 class RecyclingAdmin(AccessModelAdmin):
@@ -64,6 +74,7 @@ class RecyclingAdmin(AccessModelAdmin):
         term = request.GET.get(filters.SEARCH, "").strip()
         may_search = filters.may_search(self.model, user)
         known = {"p", filters.SEARCH} if may_search else {"p"}
+        form = SearchForm(initial={filters.SEARCH: term}) if may_search else None
         if set(request.GET) - known or "\x00" in term:
             raise BadRequest("This list has no such filter.")
         rows = in_bin(self.model, user).select_related("deleted_by", *self.read_with)
@@ -75,7 +86,7 @@ class RecyclingAdmin(AccessModelAdmin):
             "title": f"Recycle bin: {self.opts.verbose_name_plural}",
             "opts": self.opts,
             "plural": self.opts.verbose_name_plural,
-            "may_search": may_search,
+            "form": form,
             "term": term,
             "days": BIN_DAYS,
             "page": pages.get_page(whole_number(request.GET.get("p")) or 1),
