@@ -265,11 +265,10 @@ def full_disk(company: Company) -> bool:
         use_root(small / "exports")
         folder.use()
         filler = small / "filler"
-        with filler.open("wb") as file:
+        with filler.open("wb", buffering=0) as file:  # or closing it would write once more
             try:
                 while True:
                     file.write(b"\0" * 4096)
-                    file.flush()
             except OSError:
                 pass
         filler.chmod(0o600)
