@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -105,6 +105,18 @@ def test_after_ninety_days_it_is_not_offered_any_more(c: TinyCompany) -> None:
     assert not in_bin(Company, c.sam).filter(pk=acme.pk).exists()
     with pytest.raises(operations.NotAllowed, match="not in the recycle bin"):
         restore(acme, actor=c.sam)
+
+
+def test_the_bin_is_read_in_the_order_of_its_index(c: TinyCompany) -> None:
+    for user in (c.sam, c.people["eve"]):
+        with transaction.atomic(), connection.cursor() as cursor:
+            if connection.vendor == "postgresql":
+                cursor.execute("SET LOCAL enable_seqscan = off")
+                cursor.execute("SET LOCAL enable_sort = off")
+            plan = in_bin(Company, user)[:50].explain()
+        assert "company_bin" in plan
+        assert "Sort" not in plan
+        assert "TEMP B-TREE" not in plan
 
 
 def test_a_locked_stage_binds_what_comes_back_into_it(c: TinyCompany) -> None:

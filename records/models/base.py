@@ -97,8 +97,9 @@ class Record(models.Model):
         But for restoring it, which is for what lies in the bin alone.
         """
         asked = access.SCOPE_OF.get(action, action)
-        # By the database's clock: the page, the check and the UPDATE agree on the last moment.
-        out_of_it = Q(deleted_at__isnull=True) | Q(deleted_at__lt=Now() - timedelta(days=BIN_DAYS))
+        # By the database's clock: the page, the check and the UPDATE agree on the last moment. Said
+        # as what is not in it: negated once more for a query, it is a range that an index serves.
+        out_of_it = ~Q(deleted_at__gte=Now() - timedelta(days=BIN_DAYS))
         bin_rule = (
             Rule("deleted", False, out_of_it, "it is not in the recycle bin")
             if action == access.RESTORE
