@@ -26,9 +26,8 @@ LIST = "/admin/records/deal/"
 
 def sessions_of(number: int) -> list[tuple[dict[str, str], list[dict[str, str]]]]:
     """Make so many people with three deals each; return their cookies and what they post."""
-    from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-    from django.contrib.sessions.backends.db import SessionStore
     from django.middleware.csrf import _get_new_csrf_string
+    from django.test import Client
 
     from accounts.models import User
     from accounts.operations import create_person
@@ -42,16 +41,16 @@ def sessions_of(number: int) -> list[tuple[dict[str, str], list[dict[str, str]]]
         user = create_person(
             actor=admin, email=f"bench{count}@demo.example", first_name="B", permission_set=like
         )
-        session = SessionStore()
-        session[SESSION_KEY] = str(user.pk)
-        session[BACKEND_SESSION_KEY] = "accounts.backends.AccessBackend"
-        session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-        session.save()
+        client = Client()
+        client.force_login(user)
         deals = [
             Deal.objects.create(name=f"Deal {count}-{each}", owner=user, stage=stage)
             for each in range(3)
         ]
-        cookies = {"sessionid": session.session_key, "csrftoken": _get_new_csrf_string()}
+        cookies = {
+            "sessionid": client.cookies["sessionid"].value,
+            "csrftoken": _get_new_csrf_string(),
+        }
         forms = [{"pk": str(d.pk), "name": d.name, "stage": str(d.stage_id)} for d in deals]
         made.append((cookies, [form | {"owner": str(user.pk)} for form in forms]))
     return made
