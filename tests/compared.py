@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import product
 from random import Random
 from typing import Any
@@ -55,7 +55,9 @@ class Tally:
         self.refused += other.refused
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        # Not `asdict`, which makes a counter of pairs out of a counter.
+        counted = {name: dict(getattr(self, name)) for name in COUNTED}
+        return {"worlds": self.worlds, "decisions": self.decisions, **counted}
 
     @classmethod
     def from_json(cls, told: dict[str, Any]) -> Tally:

@@ -1,6 +1,7 @@
 """The product against the oracle: hundreds of made-up worlds, every reader, every answer (B1)."""
 
 import ast
+import json
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -68,3 +69,5 @@ def test_product_and_oracle_agree(record_property: Any) -> None:
     # Worlds changed, files were written and fetched afterwards.
     assert tally.changes.total() > tally.worlds / 3
     assert tally.compared["export: rows"] >= 3
+    # As `make prove` puts it together from its processes.
+    assert Tally.from_json(json.loads(json.dumps(tally.to_json()))) == tally

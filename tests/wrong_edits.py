@@ -102,7 +102,7 @@ WRONG: dict[str, Wrong] = {
         JOBS,
         'if export.because == "exempt" and not',
         'if export.because == "exempted" and not',
-        ("tests/test_export_policy.py",),
+        ("tests/test_export_flow.py",),
     ),
     "a column that was restricted leaves by an approval": Wrong(
         JOBS,
