@@ -338,7 +338,8 @@ class PermissionSetAdmin(AccessModelAdmin):
 
     @display(description="Tools")
     def tool_names(self, obj: PermissionSet) -> str:
-        return ", ".join(tool_labels(tool.key for tool in obj.tools.all())) or "–"
+        names = (operations.tool_name(tool.key, tool.option) for tool in obj.tools.all())
+        return ", ".join(tool_labels(names)) or "–"
 
     @display(description="Active people")
     def people_count(self, obj: Any) -> int:
@@ -347,6 +348,7 @@ class PermissionSetAdmin(AccessModelAdmin):
     def create(self, request: HttpRequest, obj: Any, form: Any) -> None:
         made = operations.create_set(actor=person(request), **_permissions(form))
         obj.pk = made.pk
+        _say_what_was_narrowed(request, form)
 
     def as_it_stands(self, obj: Model) -> str:
         assert isinstance(obj, PermissionSet)
@@ -358,8 +360,17 @@ class PermissionSetAdmin(AccessModelAdmin):
                 obj,
                 actor=person(request),
                 as_opened=opened(request),
+                remove_unknown=form.cleaned_data.get("remove_unknown", False),
                 **_permissions(form),
             )
+        _say_what_was_narrowed(request, form)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Offer to remove what is unknown where there is anything."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is not None and operations.unknown_in(obj):
+            fieldsets = [*fieldsets, ("Unknown permissions", {"fields": ["remove_unknown"]})]
+        return fieldsets
 
     def remove(self, request: HttpRequest, obj: Any) -> None:
         operations.delete_set(obj, actor=person(request))
@@ -368,6 +379,11 @@ class PermissionSetAdmin(AccessModelAdmin):
 def _permissions(form: forms.Form) -> dict[str, Any]:
     names = ("name", "description", "scopes", "tools")
     return {name: form.cleaned_data[name] for name in names}
+
+
+def _say_what_was_narrowed(request: HttpRequest, form: forms.Form) -> None:
+    if narrowed := operations.narrowed(form.cleaned_data["scopes"]):
+        messages.warning(request, f"Narrowed on saving. {'; '.join(narrowed)}.")
 
 
 from accounts import audit_admin  # noqa: E402, F401

@@ -30,6 +30,9 @@ origin: ContextVar[str | None] = ContextVar("origin", default=None)
 agent: ContextVar[str] = ContextVar("agent", default="")
 """The browser the current request came from, as it names itself; empty outside a request."""
 
+written: ContextVar[int] = ContextVar("written", default=0)
+"""How many events the current request wrote, so that a page can say that nothing was changed."""
+
 
 things: dict[str, str] = {
     "person": "Person",
@@ -150,6 +153,7 @@ def record(
     if connection.vendor == "postgresql":
         event.txid = RawSQL("pg_current_xact_id()::text::bigint", [])  # an expression on insert
     event.save(force_insert=True)
+    written.set(written.get() + 1)
     if text:
         AuditText.objects.create(event=event, salt=salt, text=text)
     return event

@@ -16,9 +16,13 @@ from accounts import catalogue
 from accounts.keys import KeyField, KeysField, whole_number
 from accounts.modeladmin import AccessForm
 from accounts.models import PermissionSet, Rank, Team, User
-from accounts.operations import scopes_of
+from accounts.operations import scopes_of, tool_name, unknown_in
 
 # --- Permission sets: one row per object, one column per action -----------------------------------
+
+
+UNKNOWN = ""
+"""In a grid that was sent: cells that no grid of this version has."""
 
 
 class ScopeGrid(forms.Widget):
@@ -67,6 +71,12 @@ class ScopeGrid(forms.Widget):
                     box = f"{name}-{kind.key}-{action}_unassigned"
                     row[f"{action}_unassigned"] = bool(data.get(box))
             scopes[kind.key] = row
+        prefix = f"{name}-"
+        known = {f"{prefix}{key}-{column}" for key, row in scopes.items() for column in row}
+        if unknown := sorted(
+            each for each in data if each.startswith(prefix) and each not in known
+        ):
+            scopes[UNKNOWN] = {each.removeprefix(prefix): True for each in unknown}
         return scopes
 
 
@@ -76,6 +86,11 @@ class ScopeGridField(forms.Field):
     widget = ScopeGrid
 
     def clean(self, value: Any) -> dict[str, dict[str, int | bool]]:
+        if unknown := (value or {}).get(UNKNOWN):
+            raise forms.ValidationError(
+                f"There is no such permission: {', '.join(unknown)}. Open this page again to see "
+                "which there are."
+            )
         cleaned: dict[str, dict[str, int | bool]] = {}
         for key, row in (value or {}).items():
             cleaned[key] = {}
@@ -126,6 +141,9 @@ class PermissionSetForm(AccessForm):
     tools = forms.MultipleChoiceField(
         label="Tools", required=False, choices=[], widget=ToolBoxes, help_text=""
     )
+    remove_unknown = forms.BooleanField(
+        label="Remove what this version does not know", required=False
+    )
 
     class Meta:
         model = PermissionSet
@@ -137,7 +155,16 @@ class PermissionSetForm(AccessForm):
         self.fields["tools"].choices = choices  # type: ignore[attr-defined]  # a choice field
         if self.instance.pk:
             self.initial["scopes"] = scopes_of(self.instance)
-            self.initial["tools"] = list(self.instance.tools.values_list("key", flat=True))
+            held = self.instance.tools.values_list("key", "option")
+            self.initial["tools"] = [tool_name(*row) for row in held]
+        unknown = unknown_in(self.instance) if self.instance.pk else []
+        if unknown:
+            self.fields["remove_unknown"].help_text = (
+                f"This set also names {', '.join(unknown)}. It grants nothing, and stays here "
+                "until you tick this and save."
+            )
+        else:
+            del self.fields["remove_unknown"]
 
 
 # --- People ---------------------------------------------------------------------------------------
@@ -227,5 +254,7 @@ class TeamForm(AccessForm):
 
 
 def tool_labels(keys: Iterable[str]) -> list[str]:
-    """Return the names of tools as people read them."""
-    return [catalogue.TOOLS[key].label for key in keys if key in catalogue.TOOLS]
+    """Return the names of tools as people read them, and what there is no such tool for."""
+    return [
+        catalogue.TOOLS[key].label if key in catalogue.TOOLS else f"{key} (unknown)" for key in keys
+    ]

@@ -12,7 +12,7 @@ from django.http.response import HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
 
 from accounts import access
-from accounts.audit import agent, origin
+from accounts.audit import agent, origin, written
 from accounts.models import User
 
 Answer = Callable[[HttpRequest], HttpResponse]
@@ -43,9 +43,11 @@ class OriginMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         came_from = origin.set(_address(request))
         came_by = agent.set(_named(request.META.get("HTTP_USER_AGENT", "")))
+        wrote = written.set(0)
         try:
             return self.get_response(request)
         finally:
+            written.reset(wrote)
             origin.reset(came_from)
             agent.reset(came_by)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 from django import forms
+from django.contrib import messages
 from django.contrib.admin import ShowFacets
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters, InlineModelAdmin
@@ -34,6 +35,7 @@ from accounts.models import User
 from accounts.operations import AccountsError
 
 RESTRICTED = "restricted record"
+NOTHING_CHANGED = "Nothing was changed: it was stored like this already."
 MOST_COUNTED = 10_000
 SORTED_COLUMN = re.compile(r"-?[0-9]{1,2}")
 """A part of a list's order: the number of a column, as the admin writes it."""
@@ -45,6 +47,14 @@ def person(request: HttpRequest) -> User:
     """Return who asks; every address but the log-in page demands a log-in."""
     assert isinstance(request.user, User)
     return request.user
+
+
+def say_saved(request: HttpRequest, text: str) -> None:
+    """Say what was saved, or that there was nothing to change."""
+    if audit.written.get():
+        messages.success(request, text)
+    else:
+        messages.info(request, NOTHING_CHANGED)
 
 
 def opened(request: HttpRequest) -> str:
@@ -832,6 +842,22 @@ class AccessModelAdmin(FieldAccess, ModelAdmin):  # type: ignore[misc]  # Unfold
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         for formset in formsets:
             self.save_formset(request, form, formset, change=change)
+
+    def response_add(
+        self, request: HttpRequest, obj: Any, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """Name what was added as it is stored: of what the form held, its name may be no part."""
+        stored = self.model._base_manager.get(pk=obj.pk)
+        return super().response_add(request, stored, post_url_continue)
+
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        """Say so where the operation found nothing to change."""
+        if audit.written.get():
+            return super().response_change(request, obj)
+        self.message_user(request, NOTHING_CHANGED)
+        if "_continue" in request.POST:
+            return HttpResponseRedirect(request.get_full_path())
+        return self.response_post_save_change(request, obj)
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.password_validation import validate_password
@@ -185,7 +186,7 @@ def create_person(
             permission_set=permission_set,
             is_superuser=is_superuser,
         )
-    _write_teams(person, main_team, extra_teams)
+    _write_teams(person, _teams_wanted(main_team, extra_teams))
     audit.record(
         "person.create",
         actor=actor,
@@ -300,10 +301,11 @@ def set_teams(
     require(actor, "change", person)
     one_at_a_time("people")
     before = _team_data(person)
-    _write_teams(person, main_team, extra_teams)
-    after = _team_data(person)
-    if before != after:
-        audit.record("person.set_teams", actor=actor, on=person, data={"from": before, "to": after})
+    after = _teams_wanted(main_team, extra_teams)
+    if before == after:
+        return
+    _write_teams(person, after)
+    audit.record("person.set_teams", actor=actor, on=person, data={"from": before, "to": after})
 
 
 @operation
@@ -334,7 +336,7 @@ def assign_set(person: User, *, actor: Actor, permission_set: PermissionSet | No
 
 def _tools_of(set_id: int | None) -> set[str]:
     rows = ToolGrant.objects.filter(permission_set=set_id)
-    return set(rows.values_list("key", flat=True))
+    return {tool_name(*row) for row in rows.values_list("key", "option")}
 
 
 @operation
@@ -420,10 +422,16 @@ def _free_email(email: str, besides: User | None = None) -> str:
     return email
 
 
-def _write_teams(person: User, main: Team | None, extra: Iterable[Team]) -> None:
-    wanted = {team.pk: False for team in extra}
-    if main is not None:
-        wanted[main.pk] = True
+def _teams_wanted(main: Team | None, extra: Iterable[Team]) -> dict[str, Any]:
+    """Return these teams in the form of `_team_data`."""
+    others = {team.pk for team in extra} - {main and main.pk}
+    return {"main": main and main.pk, "extra": sorted(others)}
+
+
+def _write_teams(person: User, teams: Mapping[str, Any]) -> None:
+    wanted = dict.fromkeys(teams["extra"], False)
+    if teams["main"] is not None:
+        wanted[teams["main"]] = True
     Membership.objects.filter(user=person).delete()
     Membership.objects.bulk_create(
         Membership(user=person, team_id=team, is_main=is_main) for team, is_main in wanted.items()
@@ -587,8 +595,9 @@ def create_set(
     )
     permission_set.save(force_insert=True)
     with rights.changing(actor, Door.SET_EDITED, User.objects.none(), permission_set):
-        data = _write_permissions(permission_set, scopes or {}, set(tools))
-    audit.record("set.create", actor=actor, on=permission_set, data=data)
+        changes = _changes_of(permission_set, *_checked(scopes or {}, tools))
+        _write_permissions(permission_set, changes)
+    audit.record("set.create", actor=actor, on=permission_set, data=changes.data)
     return permission_set
 
 
@@ -609,25 +618,33 @@ def change_set(
     description: str,
     scopes: Scopes,
     tools: Iterable[str],
+    remove_unknown: bool = False,
     as_opened: str | None = None,
 ) -> None:
     """Write what a permission set says; everybody who has it is affected at once (Q24, Q26).
 
-    `as_opened` is what `as_it_stands` said when it was read: a form that is out of date changes
-    nothing. Whoever read nothing before leaves it out.
+    What it holds and the catalogue does not know any more grants nothing; it stays unless
+    `remove_unknown` says otherwise. `as_opened` is what `as_it_stands` said when it was read: a
+    form that is out of date changes nothing. Whoever read nothing before leaves it out.
     """
     require(actor, "change", permission_set)
     one_at_a_time("rights")
     # Locked, so that of two who change it at once the second is held against the first.
     stored = PermissionSet.objects.select_for_update().get(pk=permission_set.pk)
     _require_as_opened(stored, as_opened)
-    stored.name = _free_set_name(name, besides=stored)
-    stored.description = line("Description", description)
-    stored.save()
+    texts = {
+        "name": _free_set_name(name, besides=stored),
+        "description": line("Description", description),
+    }
+    changes = _changes_of(stored, *_checked(scopes, tools), remove_unknown=remove_unknown)
+    renamed = any(getattr(stored, field) != text for field, text in texts.items())
+    if not renamed and not any(changes.data.values()):
+        return
+    PermissionSet.objects.filter(pk=stored.pk).update(**texts)
     people = User.objects.filter(permission_set=stored)
     with _permissions_changing(actor, Door.SET_EDITED, people, stored):
-        data = _write_permissions(stored, scopes, set(tools))
-        audit.record("set.change", actor=actor, on=stored, data=data)
+        _write_permissions(stored, changes)
+        audit.record("set.change", actor=actor, on=stored, data=changes.data)
 
 
 @operation
@@ -666,41 +683,138 @@ def _free_set_name(name: str, besides: PermissionSet | None = None) -> str:
     return name
 
 
-def _write_permissions(
-    permission_set: PermissionSet, scopes: Scopes, tools: set[str]
-) -> dict[str, Any]:
-    """Replace scopes and tools, and return what changed, for the log."""
+def narrowed(scopes: Scopes) -> list[str]:
+    """Return in words what saving these scopes narrows (R20): of what, from what to what."""
+    said = []
+    for kind in catalogue.objects():
+        asked = scopes.get(kind.key, {})
+        row = clamped(asked)
+        for action in kind.actions:
+            said += [f"{kind.plural}: {each}" for each in _narrowing(action, asked, row)]
+    return said
+
+
+def _narrowing(
+    action: str, asked: Mapping[str, int | bool], row: Mapping[str, int | bool]
+) -> Iterator[str]:
+    labels = catalogue.ACTION_LABELS
+    if action == "add":
+        if asked.get("add", False) and not row["add"]:
+            yield f"{labels['add']} from Yes to No, because {labels['view']} is {Rank.NONE.label}"
+        return
+    before, after = Rank(asked.get(action, Rank.NONE)), Rank(row[action])
+    if before != after:
+        cap = labels[catalogue.CAPPED_BY[action]]
+        yield f"{labels[action]} from {before.label} to {after.label}, which is as wide as {cap}"
+    box = f"{action}_unassigned"
+    # Everything covers unassigned ones without a box.
+    if asked.get(box, False) and not row[box] and after != Rank.EVERYTHING:
+        if after == Rank.NONE:
+            because = f"{labels[action]} is {after.label}"
+        else:
+            because = f"{labels[catalogue.CAPPED_BY[action]]} is without them"
+        yield f"{labels[action]} from with unassigned ones to without, because {because}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Changes:
+    """What a permission set is to hold, and how that differs from what it holds."""
+
+    scopes: Mapping[str, Mapping[str, int | bool]]
+    tools: set[tuple[str, str]]
+    data: dict[str, Any]
+    """The differences, for the log; each part is empty where there is none."""
+
+
+def _checked(scopes: Scopes, tools: Iterable[str]) -> tuple[Scopes, set[str]]:
+    """Return scopes and tools all of which the catalogue knows; raise where it does not.
+
+    So are options of tools: what no rule asks for would look as if it granted something.
+    """
+    tools = set(tools)
+    unknown = tools - set(catalogue.TOOLS)
+    for key, row in scopes.items():
+        kind = catalogue.object_kind(key)
+        if kind is None:
+            unknown.add(key)
+            continue
+        for column, value in row.items():
+            action = column.removesuffix("_unassigned")
+            has_column = action in catalogue.ACTIONS and column != "add_unassigned"
+            if not has_column or (value and action not in kind.actions):
+                unknown.add(f"{key}.{column}")
+            elif column != action or action == "add":
+                if value not in (True, False):
+                    raise InvalidChange(f"{kind.plural}, {column}: this is either yes or no.")
+            elif isinstance(value, bool) or value not in Rank.values:
+                raise InvalidChange(f"{kind.plural}, {column}: choose one of the offered scopes.")
+    if unknown:
+        raise InvalidChange(
+            f"Unknown permissions: {', '.join(sorted(map(str, unknown)))}. Nothing was saved; "
+            "leave them out, or open the permission set again to see which there are."
+        )
+    return scopes, tools
+
+
+def tool_name(key: str, option: str) -> str:
+    """Return how a stored tool is written: its key, and its option where it has one."""
+    return f"{key}:{option}" if option else key
+
+
+def unknown_in(permission_set: PermissionSet) -> list[str]:
+    """Return what a set holds that the catalogue does not know any more: it grants nothing."""
+    tools = {tool_name(*row) for row in permission_set.tools.values_list("key", "option")}
+    kinds = set(permission_set.scopes.values_list("object", flat=True))
     known = {kind.key for kind in catalogue.objects()}
-    if unknown := (set(scopes) - known) | {
-        t for t in tools if t.partition(":")[0] not in catalogue.TOOLS
-    }:
-        raise InvalidChange(f"Unknown permissions: {', '.join(sorted(unknown))}.")
+    return sorted((tools - set(catalogue.TOOLS)) | (kinds - known))
+
+
+def _changes_of(
+    permission_set: PermissionSet,
+    scopes: Scopes,
+    tools: set[str],
+    *,
+    remove_unknown: bool = False,
+) -> _Changes:
     before = {s.object: _row(s) for s in permission_set.scopes.all()}
-    held = set(permission_set.tools.values_list("key", "option"))
+    held = {tool_name(*row) for row in permission_set.tools.values_list("key", "option")}
+    kept = set() if remove_unknown else set(unknown_in(permission_set))
     after = {key: clamped(scope) for key, scope in scopes.items()}
-    wanted = {(key, option) for key, _, option in (tool.partition(":") for tool in tools)}
+    after |= {key: row for key, row in before.items() if key in kept}
+    wanted = tools | (held & kept)
+    nothing = clamped({})
+    return _Changes(
+        after,
+        {(key, option) for key, _, option in (tool.partition(":") for tool in wanted)},
+        {
+            "scopes": {
+                key: {"from": before.get(key), "to": after.get(key)}
+                for key in sorted({*before, *after})
+                # No row says the same as one in which nothing is allowed.
+                if before.get(key, nothing) != after.get(key, nothing)
+            },
+            "tools_added": sorted(wanted - held),
+            "tools_removed": sorted(held - wanted),
+        },
+    )
+
+
+def _write_permissions(permission_set: PermissionSet, changes: _Changes) -> None:
+    """Replace scopes and tools."""
     try:
         with transaction.atomic():
             permission_set.scopes.all().delete()
             ObjectScope.objects.bulk_create(
                 ObjectScope(permission_set=permission_set, object=key, **row)
-                for key, row in after.items()
+                for key, row in changes.scopes.items()
             )
     except IntegrityError as error:
         raise InvalidChange("These scopes contradict each other; nothing was saved.") from error
     permission_set.tools.all().delete()
     ToolGrant.objects.bulk_create(
-        ToolGrant(permission_set=permission_set, key=key, option=option) for key, option in wanted
+        ToolGrant(permission_set=permission_set, key=key, option=option)
+        for key, option in changes.tools
     )
-    return {
-        "scopes": {
-            key: {"from": before.get(key), "to": after.get(key)}
-            for key in sorted({*before, *after})
-            if before.get(key) != after.get(key)
-        },
-        "tools_added": sorted(key for key, _ in wanted - held),
-        "tools_removed": sorted(key for key, _ in held - wanted),
-    }
 
 
 def _row(scope: ObjectScope) -> dict[str, int | bool]:

@@ -105,7 +105,9 @@ def _held_by(people: QuerySet[User]) -> Held:
 def _held_in(permission_set: PermissionSet | None) -> Held:
     if permission_set is None:
         return {}
-    grants = ToolGrant.objects.filter(permission_set=permission_set, key__in=catalogue.GUARDED)
+    grants = ToolGrant.objects.filter(
+        permission_set=permission_set, key__in=catalogue.GUARDED, option=""
+    )
     return {permission_set.pk: frozenset(grants.values_list("key", flat=True))}
 
 
