@@ -616,16 +616,19 @@ def delete_pipeline(pipeline: Pipeline, *, actor: Actor) -> None:
 def save_stages(stages: Iterable[Stage], *, actor: Actor) -> None:
     """Add stages to their pipeline, or write their names, positions and outcomes.
 
-    All at once, so that two of them may swap their names. Raises `Invalid` where two stages of one
-    pipeline would have the same name, or where one would go to another pipeline: the rule there
-    would go on to bind it, and nobody would read why.
+    All at once, so that two of them may swap their names. A stage that stays as it is, is not
+    written. Raises `Invalid` where two stages of one pipeline would have the same name, or where
+    one would go to another pipeline: the rule there would go on to bind it, and nobody would read
+    why.
     """
-    stages = list(stages)
-    for stage in stages:
+    given = list(stages)
+    for stage in given:
         require(actor, "change" if stage.pk else "add", stage if stage.pk else Stage)
         _check_line("Name of a stage", stage.name)
         _locked_pipeline(stage.pipeline)
         _check_stays(stage)
+    # Compared after the lock.
+    stages = [stage for stage in given if not (stage.pk and _is_stored(stage))]
     # A name that is about to be somebody else's is given up first: both databases look at each row
     # by itself, and SQLite knows no constraint that waits for the end.
     for stage in stages:
@@ -642,6 +645,13 @@ def save_stages(stages: Iterable[Stage], *, actor: Actor) -> None:
                 "another name."
             ) from None
         audit.record(action, actor=actor, on=stage, data={"pipeline": stage.pipeline_id})
+
+
+def _is_stored(stage: Stage) -> bool:
+    """Tell whether a stage is stored just as it is given."""
+    return Stage.objects.filter(
+        pk=stage.pk, name=stage.name, position=stage.position, outcome=stage.outcome
+    ).exists()
 
 
 def _check_stays(stage: Stage) -> None:
@@ -696,19 +706,36 @@ def set_stage_rule(
     stages, users, teams = list(stages), list(users), list(teams)
     if foreign := [stage for stage in stages if stage.pipeline_id != pipeline.pk]:
         raise Invalid(f"“{foreign[0].name}” is a stage of another pipeline.")
-    rule, _ = StageRule.objects.get_or_create(pipeline=pipeline)
-    before = _rule_data(rule)
+    stored = StageRule.objects.filter(pipeline=pipeline).first()
+    before = _rule_data(stored) if stored else NO_RULE
+    after = {
+        "enabled": enabled,
+        "editors": str(editors),
+        "stages": sorted({stage.pk for stage in stages}),
+        "users": sorted({user.pk for user in users}),
+        "teams": sorted({team.pk for team in teams}),
+    }
+    if before == after:
+        # No empty rule is laid down either: an open form would be out of date by it.
+        return stored or StageRule(pipeline=pipeline)
+    rule = stored or StageRule.objects.create(pipeline=pipeline)
     StageRule.objects.filter(pk=rule.pk).update(enabled=enabled, editors=editors)
     rule.stages.set(stages)
     rule.users.set(users)
     rule.teams.set(teams)
     rule.refresh_from_db()
-    after = _rule_data(rule)
-    if before != after:
-        audit.record(
-            "pipeline.set_rule", actor=actor, on=pipeline, data={"from": before, "to": after}
-        )
+    audit.record("pipeline.set_rule", actor=actor, on=pipeline, data={"from": before, "to": after})
     return rule
+
+
+NO_RULE = {
+    "enabled": False,
+    "editors": StageRule.Editors.SUPER_ADMINS.value,
+    "stages": [],
+    "users": [],
+    "teams": [],
+}
+"""What holds where no rule was laid down."""
 
 
 def _rule_data(rule: StageRule) -> dict[str, Any]:
@@ -792,11 +819,15 @@ def restrict_property(
     row = Property.objects.select_for_update(no_key=True).get(pk=row.pk)
     _require_as_opened(as_opened, NOTHING_SAID if created else field_as_it_stands(row), "field")
     before = _property_data(row)
-    Property.objects.filter(pk=row.pk).update(
-        access=access,
-        sensitive=sensitive or highly_sensitive,
-        highly_sensitive=highly_sensitive,
-    )
+    columns = {
+        "access": access,
+        "sensitive": sensitive or highly_sensitive,
+        "highly_sensitive": highly_sensitive,
+    }
+    held = {(grant.user or grant.team): grant.level for grant in row.grants.all()}
+    if not created and held == grants and all(before[n] == columns[n] for n in columns):
+        return row
+    Property.objects.filter(pk=row.pk).update(**columns)
     PropertyGrant.objects.filter(property=row).delete()
     PropertyGrant.objects.bulk_create(
         PropertyGrant(
@@ -808,11 +839,20 @@ def restrict_property(
         for receiver, level in grants.items()
     )
     row.refresh_from_db()
-    after = _property_data(row)
-    if created or before != after:
-        data = {"object": object, "name": name, "from": before, "to": after}
-        audit.record("property.restrict", actor=actor, on=row, data=data)
+    data = {"object": object, "name": name, "from": before, "to": _property_data(row)}
+    audit.record("property.restrict", actor=actor, on=row, data=data)
     return row
+
+
+@operation
+def forget_property(row: Property, *, actor: Actor) -> None:
+    """Remove what is said about a field that is gone; raise `Invalid` where it is there."""
+    require(actor, "delete", row)
+    if not row.is_stale:
+        raise Invalid("This field is there. Open it to everyone instead of removing it.")
+    data = {"object": row.object, "name": row.name, "from": _property_data(row)}
+    audit.record("property.forget", actor=actor, on=row, data=data)
+    row.delete()
 
 
 @operation

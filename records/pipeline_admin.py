@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -16,7 +16,7 @@ from unfold.widgets import UnfoldBooleanSwitchWidget
 
 from accounts.create_first import create_first
 from accounts.keys import KeysField
-from accounts.modeladmin import AccessInline, AccessModelAdmin, opened, person
+from accounts.modeladmin import AccessInline, AccessModelAdmin, opened, person, say_saved
 from accounts.models import Team, User
 from accounts.people import selectable
 from records import operations
@@ -193,7 +193,7 @@ class PipelineAdmin(AccessModelAdmin):
             except RecordError as refusal:
                 form.add_error(None, str(refusal))
             else:
-                messages.success(request, f"The rule of {pipeline} holds from now on.")
+                say_saved(request, f"The rule of {pipeline} holds from now on.")
                 return HttpResponseRedirect(back)
         context = {
             **self.admin_site.each_context(request),

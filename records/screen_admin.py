@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -13,7 +13,7 @@ from django.urls import reverse
 from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
 from accounts.keys import whole_number
-from accounts.modeladmin import AccessModelAdmin, person
+from accounts.modeladmin import AccessModelAdmin, person, say_saved
 from records import screen_limit
 from records.models import Property, ScreenLimit
 from records.operations import RecordError
@@ -80,7 +80,7 @@ class ScreenLimitAdmin(AccessModelAdmin):
             form.add_error(None, str(refusal))
             return False
         most = saved.values_a_day
-        messages.success(
+        say_saved(
             request,
             "Saved. Nobody is limited, and nothing is counted."
             if most is None

@@ -19,7 +19,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminSingleDateWidget
 
 from accounts import access, catalogue
 from accounts.keys import KeyField, whole_number
-from accounts.modeladmin import AccessModelAdmin, person
+from accounts.modeladmin import AccessModelAdmin, person, say_saved
 from accounts.models import Team, User
 from records import sharing
 from records.models import SHARES, Level, Record
@@ -97,7 +97,7 @@ class SharingAdmin(AccessModelAdmin):
                     until=form.until,
                 )
                 receiver = chosen["user"] or chosen["team"]
-                messages.success(request, f"“{record}” is shared with {receiver}.")
+                say_saved(request, f"“{record}” is shared with {receiver}.")
                 return HttpResponseRedirect(self._share_page(record))
             sharing.require_sharing(record, person(request))
         except NotAllowed as refusal:

@@ -75,6 +75,13 @@ def share(
     )
     key = {f"{table.receiver_field}_id": receiver.pk, "content_object": stored}
     before = table._default_manager.filter(**key).select_related("permission").first()
+    is_same = before is not None and (before.permission_id, before.giver_id, before.until) == (
+        permission.pk,
+        actor.pk if isinstance(actor, User) else None,
+        until,
+    )
+    if is_same:
+        return before  # type: ignore[no-any-return]  # guardian's bases are not typed
     now = {
         "permission": permission,
         "giver": actor if isinstance(actor, User) else None,

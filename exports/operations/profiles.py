@@ -56,6 +56,10 @@ def save_profile(
         if format not in FORMATS or headers not in ExportRequest.Headers.values:
             raise InvalidRequest("Choose a format and headers that are offered.")
         mine = profiles_of(person, model)
+        kept = {"columns": list(columns), "format": format, "headers": headers}
+        before = mine.filter(name=name).first()
+        if before is not None and all(getattr(before, key) == kept[key] for key in kept):
+            return before
         if mine.exclude(name=name).count() >= MOST_PROFILES:
             raise InvalidRequest(
                 f"You have {MOST_PROFILES} profiles here. Delete one before you keep another."
@@ -64,7 +68,7 @@ def save_profile(
             owner=person,
             object=model.object_key,
             name=name,
-            defaults={"columns": list(columns), "format": format, "headers": headers},
+            defaults=kept,
         )
         audit.record(
             "export_profile.save",

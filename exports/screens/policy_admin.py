@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.forms import model_to_dict
@@ -14,7 +14,7 @@ from django.urls import URLPattern, path, reverse
 
 from accounts import access
 from accounts.keys import whole_number
-from accounts.modeladmin import AccessModelAdmin, person
+from accounts.modeladmin import AccessModelAdmin, person, say_saved
 from accounts.models import User
 from exports import deciders, operations, policy
 from exports.models import ExportPolicy, LargeExportAlert
@@ -76,7 +76,7 @@ class ExportPolicyAdmin(AccessModelAdmin):
                 form.add_error(None, str(refusal))
             else:
                 said = "Saved. It holds for new requests; what waits still waits for a decision."
-                messages.success(request, said)
+                say_saved(request, said)
                 return HttpResponseRedirect(reverse(PAGE))
         return self._page(request, form)
 
@@ -97,7 +97,7 @@ class ExportPolicyAdmin(AccessModelAdmin):
             except InvalidSetting as refusal:
                 form.add_error(refusal.field, str(refusal))
             else:
-                messages.success(
+                say_saved(
                     request,
                     "Saved. You are not told about large exports."
                     if records is None
