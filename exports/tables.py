@@ -116,6 +116,15 @@ def model_of(key: str) -> type[Record]:
     return kind.model
 
 
+def is_known(key: str) -> bool:
+    """Tell whether this kind of record is still there: exports outlive one that was removed."""
+    try:
+        model_of(key)
+    except KeyError:
+        return False
+    return True
+
+
 @cache
 def table(model: type[Record]) -> tuple[Column, ...]:
     """Return every column of this kind of record's own, the record's id first."""

@@ -236,6 +236,8 @@ def _write(export: ExportRequest, part: files.Part, lease: timedelta, stop: Stop
 def _requester_of(export: ExportRequest) -> User:
     """Return the requester as of now; raise where the file may not go on as it was begun."""
     requester = User.objects.get(pk=export.requester_id)
+    if not tables.is_known(export.object):
+        raise Revoked
     if not access.allows_any(requester, access.EXPORT, tables.model_of(export.object)):
         raise Revoked
     if not jobs.still_whole(export, requester):

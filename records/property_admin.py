@@ -18,6 +18,7 @@ from accounts.models import Team
 from accounts.people import selectable
 from records import operations
 from records.models import Property, PropertyGrant, Record
+from records.models.properties import field_of
 from records.operations import RecordError
 
 LEVELS = PropertyGrant.Level
@@ -145,9 +146,14 @@ class PropertyAdmin(AccessModelAdmin):
         rows = super().get_queryset(request)
         return rows if self.may(request, "view") else rows.none()
 
+    what_becomes = "What was said about it is removed. The audit log keeps that it was there."
+
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """A field is opened again, not deleted: the log refers to it."""
-        return False
+        """A field is opened again, not deleted, unless there is no such field any more."""
+        return isinstance(obj, Property) and obj.is_stale and self.may(request, "delete", obj)
+
+    def remove(self, request: HttpRequest, obj: Any) -> None:
+        operations.forget_property(obj, actor=person(request))
 
     def get_form(
         self, request: HttpRequest, obj: Model | None = None, change: bool = False, **kwargs: Any
@@ -158,10 +164,10 @@ class PropertyAdmin(AccessModelAdmin):
 
     @display(description="Field")
     def label(self, obj: Property) -> str:
-        kind = catalogue.object_kind(obj.object)
-        if kind is None:
-            return obj.name
-        return str(kind.model._meta.get_field(obj.name).verbose_name).capitalize()  # type: ignore[union-attr]  # concrete fields
+        field = field_of(obj.object, obj.name)
+        if field is None:
+            return f"{obj.name} (gone: there is no such field any more; delete this)"
+        return str(field.verbose_name).capitalize()
 
     @display(description="Kind of record")
     def kind(self, obj: Property) -> str:

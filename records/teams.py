@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from accounts import catalogue
 from accounts.models import Team
 from records.models import SHARES, Property, StageRule
+from records.models.properties import field_of
 from records.models.shares import live
 
 
@@ -39,7 +40,7 @@ def _plural(key: str) -> str:
 
 def _label(row: Property) -> str:
     kind = catalogue.object_kind(row.object)
-    if kind is None:
-        return str(row)
-    field = kind.model._meta.get_field(row.name)
-    return f"{kind.label}: {getattr(field, 'verbose_name', row.name)}"
+    field = field_of(row.object, row.name)
+    if kind is None or field is None:
+        return f"{row}, which is gone"
+    return f"{kind.label}: {field.verbose_name}"

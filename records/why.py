@@ -12,7 +12,7 @@ from accounts.models import Team, User
 from accounts.suppose import Candidate, Suggestion
 from records import operations
 from records.models import Property, Record
-from records.models.properties import restrictions
+from records.models.properties import field_of, restrictions
 from records.rules import BOUND_BY_STAGE, GIVEN_BY_SHARE
 
 ASKED = ("change", "delete")
@@ -129,6 +129,9 @@ def field_answers(user: User, model: type[Record], *, may_change: bool) -> list[
     found = restrictions(user, model)
     answers = []
     for row in Property.objects.filter(object=model.object_key):
+        field = field_of(row.object, row.name)
+        if field is None:
+            continue  # it has no values to be read or edited
         if row.name in found.hidden:
             answer = "hidden, name included"
         elif row.name in found.fixed or not may_change:
@@ -137,8 +140,7 @@ def field_answers(user: User, model: type[Record], *, may_change: bool) -> list[
             answer = "read and edit"
         if row.name in found.veiled:
             answer += ", one value at a time, and logged"
-        field = model._meta.get_field(row.name)
-        label = str(getattr(field, "verbose_name", row.name))
+        label = str(field.verbose_name)
         answers.append(FieldAnswer(row.name, label, answer, row.get_access_display()))
     return answers
 

@@ -205,6 +205,8 @@ def still_valid(export: ExportRequest) -> bool:
 
     Which records there were is frozen, so that a filter by a record deleted since ends nothing.
     """
+    if not tables.is_known(export.object):
+        return False
     requester = User.objects.get(pk=export.requester_id)
     model = tables.model_of(export.object)
     return access.allows_any(requester, access.EXPORT, model) and filters.may_still_ask(

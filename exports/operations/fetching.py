@@ -124,6 +124,8 @@ def _check_download(export: ExportRequest, person: User) -> None:
         raise NotAllowed(OUT_OF_REACH)
     if person.pk != export.requester_id:
         raise NotAllowed("Only who asked for an export may download it.")
+    if not tables.is_known(export.object):
+        raise NotAllowed("There are no records of this kind any more, so this file is closed.")
     model = tables.model_of(export.object)
     if not access.allows_any(person, access.EXPORT, model):
         raise NotAllowed(

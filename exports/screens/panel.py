@@ -113,6 +113,9 @@ def _may_view(user: User, key: FieldKey, model: type[Record]) -> bool:
 
 def described_columns(export: ExportRequest, user: User) -> list[Any]:
     """Return the columns of an export as this person may read them (B6)."""
+    if not tables.is_known(export.object):
+        # Nobody can tell any more which of them were hidden from whom.
+        return [{**column, "label": filters.RESTRICTED_FIELD} for column in export.columns]
     return tables.described(export.columns, tables.model_of(export.object), user)
 
 
@@ -138,7 +141,8 @@ def left_out_in_words(export: ExportRequest, user: User) -> list[str]:
     if records := export.most_leaving - (export.delivered_count or 0):
         were = "was" if records == 1 else "were"
         said.append(f"{in_words(records)} {were} out of the requester’s reach by then.")
-    if lost := set(manifest.columns_lost(export)):
+    lost = set(manifest.columns_lost(export))
+    if lost and tables.is_known(export.object):
         model = tables.model_of(export.object)
         names = [c.label for c in tables.permitted_columns(model, user) if c.name in lost]
         if hidden := len(lost) - len(names):

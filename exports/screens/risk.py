@@ -46,6 +46,8 @@ DELIVERED = (S.COMPLETED, S.EXPIRED)
 
 def figures(export: ExportRequest, reader: User) -> list[Figure]:
     """Return the card of a request as this reader may have it, most telling first."""
+    if not tables.is_known(export.object):
+        return list(changes.figures(export, reader))
     model = tables.model_of(export.object)
     past = _past(export, model, reader)
     return [

@@ -8,13 +8,13 @@ disk: what is promised here is who gets to read a value, and that reading a veil
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NewType
+from typing import TYPE_CHECKING, Any, NewType
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q, Subquery
 
-from accounts import access
+from accounts import access, catalogue
 from accounts.access import Rule
 from accounts.models import Team
 from records.models.screens import ScreenLimit
@@ -26,6 +26,17 @@ if TYPE_CHECKING:
 
 FieldKey = NewType("FieldKey", str)
 """A field of a kind of record: `company.name`."""
+
+
+def field_of(kind: str, name: str) -> models.Field[Any, Any] | None:
+    """Return the field that a row is about; None where the code has it no more.
+
+    Rows outlive a field that was renamed or removed. They say nothing about anybody then, are shown
+    as what they are, and can be removed.
+    """
+    known = catalogue.object_kind(kind)
+    fields = known.model._meta.concrete_fields if known else ()
+    return next((field for field in fields if field.name == name), None)
 
 
 def field_key(kind: str, name: str) -> FieldKey:
@@ -81,6 +92,11 @@ class Property(models.Model):
 
     def __str__(self) -> str:
         return f"{self.object}.{self.name}"
+
+    @property
+    def is_stale(self) -> bool:
+        """Tell whether the field it is about is gone."""
+        return field_of(self.object, self.name) is None
 
     @classmethod
     def access_rules(cls, person: Person, action: str) -> list[Rule]:
@@ -183,6 +199,8 @@ def _all_restrictions(user: User) -> dict[str, Restrictions]:
     most: int | None = lines[0][-1] if lines else None
     found: dict[str, dict[str, set[str]]] = {}
     for key, name, view, change, sensitive, veiled, _ in lines:
+        if field_of(key, name) is None:
+            continue
         sets = found.setdefault(
             key, {"hidden": set(), "fixed": set(), "veiled": set(), "sensitive": set()}
         )
