@@ -23,7 +23,7 @@ from unfold.dataclasses import SearchResult
 from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
 from unfold.sites import UnfoldAdminSite
 
-from accounts import access, new_password, operations, session_limits
+from accounts import access, late_forms, new_password, operations, session_limits
 from accounts.log_in import LogInPaused, confirm, forget_old, log_in, remember_browser
 from accounts.modeladmin import AccessModelAdmin, person
 from accounts.models import User
@@ -214,15 +214,22 @@ class AccessSite(UnfoldAdminSite):
         if request.method == "HEAD" and self.has_permission(request):
             return HttpResponseRedirect(reverse(f"{self.name}:index"))  # as Django for a GET
         why = session_limits.in_words(request.GET.get("ended", ""))
+        late = late_forms.unpack(request.POST.get(late_forms.FIELD, ""))
+        owner, token = late_forms.owner(request), request.META.get("CSRF_COOKIE")
         response = super().login(
             request,
             {
                 "why": why,
                 "offers_new_password": new_password.is_offered(),
+                "is_late": late is not None,
+                "late_form": request.POST[late_forms.FIELD] if late else "",
                 **(extra_context or {}),
             },
         )
         if request.method == "POST" and isinstance(response, HttpResponseRedirect):
+            late_forms.give_token(request, token if owner == person(request).pk else None)
+            if late:
+                response = late_forms.answer(request, late)
             remember_browser(request, response, person(request))
             forget_old()
         paused = getattr(_form_of(response), "paused", None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -15,18 +14,17 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import UpdateError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render, resolve_url
-from django.urls import Resolver404, resolve
+from django.urls import Resolver404, resolve, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+
+from accounts import late_forms
 
 BEGUN, USED = "begun_at", "used_at"
 """In the session, in seconds since 1970."""
 WRITTEN_EVERY = timedelta(minutes=5)
 """How often use is written down at most: a page that is only read writes nothing else."""
 
-_NOT_TYPED = re.compile(r"^(_|csrf|initial-|as_opened$|record_version$)|_FORMS$|password")
-"""What a form sends that nobody typed, or that nobody may read over a shoulder."""
-
-IDLE, LONG, GONE = "idle", "long", "gone"
+IDLE, LONG, GONE, OUT = "idle", "long", "gone", "out"
 
 
 def begin(sender: Any, request: HttpRequest, **kwargs: Any) -> None:
@@ -42,6 +40,8 @@ def in_words(ended: str) -> str:
         return f"A log-in lasts {_long(settings.SESSION_LONGEST)} at most, and yours is over."
     if ended == GONE:
         return "Your log-in was ended while this page was made."
+    if ended == OUT:
+        return "You are not logged in any more: somebody logged out here, or changed your password."
     return ""
 
 
@@ -66,10 +66,31 @@ class SessionLimitsMiddleware:
         if SESSION_KEY in request.session:
             ended = _ended(request) or _write_use(request)
         if ended:
+            user_id = int(request.session[SESSION_KEY])
             request.session.flush()
-            if not _is_public(request):
-                return _say_why(request, ended)
-        return self.get_response(request)
+            if request.method in ("GET", "HEAD") and not _is_public(request):
+                return HttpResponseRedirect(_log_in_address(request.get_full_path(), ended))
+            request.__dict__["_log_in_over"] = (ended, user_id)
+        response = self.get_response(request)
+        late_forms.remember_owner(request, response)
+        return response
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], *rest: Any
+    ) -> HttpResponse | None:
+        """Keep what was typed into a form whose log-in is over.
+
+        Here, since the form's token is checked by now: what another site made somebody send is
+        not what they typed, and is kept for nobody.
+        """
+        is_private = getattr(view, "login_required", True)
+        if request.method != "POST" or not is_private or request.user.is_authenticated:
+            return None
+        if request.path == reverse("admin:logout"):
+            return HttpResponseRedirect(resolve_url(settings.LOGIN_URL))
+        over = (OUT, late_forms.owner(request))
+        ended, user_id = request.__dict__.get("_log_in_over", over)
+        return _log_in_again(request, ended, user_id) if user_id else None
 
 
 def _ended(request: HttpRequest) -> str:
@@ -112,28 +133,28 @@ def _is_public(request: HttpRequest) -> bool:
     return not getattr(view, "login_required", True)
 
 
-def _say_why(request: HttpRequest, ended: str) -> HttpResponse:
-    """Lead to the log-in page and from there back; show once more what somebody had typed."""
-    is_reading = request.method in ("GET", "HEAD")
-    back = request.get_full_path() if is_reading else _page_before(request)
+def _log_in_address(back: str, ended: str) -> str:
+    """Return the address of the log-in page that says why, and leads back from there."""
     query = urlencode({"next": back, "ended": ended}, safe="/")
-    address = f"{resolve_url(settings.LOGIN_URL)}?{query}"
-    if is_reading:
-        return HttpResponseRedirect(address)
-    typed = [
-        (name.replace("_", " ").capitalize(), value)
-        for name, values in request.POST.lists()
-        for value in values
-        if value and not _NOT_TYPED.search(name)
-    ]
+    return f"{resolve_url(settings.LOGIN_URL)}?{query}"
+
+
+def _log_in_again(request: HttpRequest, ended: str, user_id: int) -> HttpResponse:
+    """Answer a form that came too late with the log-in page, which holds what was typed."""
+    address = _log_in_address(_page_before(request), ended)
     context = {
         **admin.site.each_context(request),
         "title": "Log in again",
+        "app_path": address,
+        "form": admin.site.login_form(request),
         "why": in_words(ended),
-        "address": address,
-        "typed": typed,
+        "is_late": True,
+        "late_form": (kept := late_forms.pack(request, user_id)),
+        "typed": [] if kept else late_forms.typed(late_forms.sent(request)),
     }
-    return render(request, "accounts/session_ended.html", context, status=403)
+    answer = render(request, "admin/login.html", context, status=403)
+    answer["Cache-Control"] = "private, no-store"
+    return answer
 
 
 def _page_before(request: HttpRequest) -> str:

@@ -82,9 +82,11 @@ ON_ONE_DATABASE = (
     "test_export_screens.py",
     "test_fields.py",
     "test_known_wrong.py",
+    "test_late_forms.py",
     "test_people_and_sets.py",
     "test_screens.py",
     "test_serve.py",
+    "test_sets_in_words.py",
 )
 """Forms, sentences, pages and negative controls: what they claim does not depend on the database.
 

@@ -67,17 +67,14 @@ def test_session_ends_and_the_log_in_page_says_why_and_leads_back(
     assert rita.get(LIST).status_code == 200
 
 
-def test_what_was_typed_is_shown_once_more_and_not_saved(c: TinyCompany, rita: Client) -> None:
+def test_what_was_sent_too_late_is_not_saved_and_leads_back(c: TinyCompany, rita: Client) -> None:
     deal = c.deals["ritas"]
     page = f"{LIST}{deal.pk}/change/"
-    posted = {"name": "A long <b>name</b>", "password": "secret", "as_opened": "1", "_save": "Save"}
     age(rita, used=3 * HOURS)
     referer = {"Referer": f"http://testserver{page}?_tab=2"}
-    answer = rita.post(page, posted, headers=referer)
+    answer = rita.post(page, {"name": "A long name", "_save": "Save"}, headers=referer)
     assert answer.status_code == 403
     assert "You did nothing here for 2 hours" in answer.text
-    assert "A long &lt;b&gt;name&lt;/b&gt;" in answer.text
-    assert "secret" not in answer.text
     assert "next=/admin/records/deal/" in answer.text
     assert Deal.objects.get(pk=deal.pk).name == deal.name
     assert rita.get(page).status_code == 302  # it has ended, and stays so
