@@ -27,7 +27,7 @@ from accounts.forms import (
     TeamForm,
     tool_labels,
 )
-from accounts.modeladmin import AccessModelAdmin, opened, person
+from accounts.modeladmin import AccessModelAdmin, opened, person, say_saved
 from accounts.models import Membership, PermissionSet, Team, User
 from accounts.operations import AccountsError
 
@@ -174,7 +174,7 @@ class PersonAdmin(AccessModelAdmin):
             except AccountsError as refusal:
                 messages.error(request, str(refusal))
             else:
-                messages.success(request, step["done"].format(target.get_full_name()))
+                say_saved(request, step["done"].format(target.get_full_name()))
             return HttpResponseRedirect(reverse("admin:accounts_user_change", args=[target.pk]))
         context = {
             **self.admin_site.each_context(request),

@@ -710,10 +710,10 @@ def _narrowing(
     # Everything covers unassigned ones without a box.
     if asked.get(box, False) and not row[box] and after != Rank.EVERYTHING:
         if after == Rank.NONE:
-            because = f"{labels[action]} is {after.label}"
+            yield f"{labels[action]} covers no unassigned ones, because it is {after.label}"
         else:
-            because = f"{labels[catalogue.CAPPED_BY[action]]} is without them"
-        yield f"{labels[action]} from with unassigned ones to without, because {because}"
+            cap = labels[catalogue.CAPPED_BY[action]]
+            yield f"{labels[action]} covers no unassigned ones, because {cap} covers none"
 
 
 @dataclass(frozen=True, slots=True)

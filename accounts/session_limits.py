@@ -142,11 +142,13 @@ def _log_in_address(back: str, ended: str) -> str:
 def _log_in_again(request: HttpRequest, ended: str, user_id: int) -> HttpResponse:
     """Answer a form that came too late with the log-in page, which holds what was typed."""
     address = _log_in_address(_page_before(request), ended)
+    log_in_form = admin.site.login_form
+    assert log_in_form is not None  # of our own site
     context = {
         **admin.site.each_context(request),
         "title": "Log in again",
         "app_path": address,
-        "form": admin.site.login_form(request),
+        "form": log_in_form(request),
         "why": in_words(ended),
         "is_late": True,
         "late_form": (kept := late_forms.pack(request, user_id)),

@@ -23,7 +23,7 @@ from django.utils.text import capfirst
 from accounts import access
 from accounts.access import ASSOCIATE
 from accounts.keys import KeyField, KeySelect, whole_number
-from accounts.modeladmin import DOTS, AccessModelAdmin, person
+from accounts.modeladmin import DOTS, AccessModelAdmin, person, say_saved
 from records import associations
 from records.limited_screens import count, counted
 from records.models import Record
@@ -111,7 +111,7 @@ class AssociatingAdmin(AccessModelAdmin):
         except RecordError as refusal:
             messages.error(request, str(refusal) if key else "Choose a record first.")
         else:
-            messages.success(request, done.format(saved, record) + self._was(request, link, before))
+            say_saved(request, done.format(saved, record) + self._was(request, link, before))
         return HttpResponseRedirect(self.page_of(record))
 
     def _was(self, request: HttpRequest, link: Link, before: Record | None) -> str:

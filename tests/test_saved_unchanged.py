@@ -155,3 +155,18 @@ def test_operations_called_twice_write_once(set_up: TinyCompany) -> None:
     assert stage.name == "Renamed"
     assert Team.objects.exists()
     assert Property.objects.filter(name="product", access="chosen").exists()
+
+
+def test_step_that_was_taken_already_says_so(set_up: TinyCompany, sam: Client) -> None:
+    ella = f"/admin/accounts/user/{set_up.ella.pk}"
+    assert "Ella" in sam.post(f"{ella}/deactivate/", {}, follow=True).text
+    before = stored()
+    assert "Nothing was changed" in sam.post(f"{ella}/deactivate/", {}, follow=True).text
+    assert stored() == before
+    contact, deal = set_up.contacts["carl"], set_up.deals["ritas"]
+    posted = {"relation": "deals", "record": deal.pk}
+    page = f"/admin/records/contact/{contact.pk}/associate/"
+    assert "is linked with" in sam.post(page, posted, follow=True).text
+    before = stored()
+    assert "Nothing was changed" in sam.post(page, posted, follow=True).text
+    assert stored() == before

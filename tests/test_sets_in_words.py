@@ -30,7 +30,7 @@ def test_message_says_what_was_narrowed_from_what_to_what(c: TinyCompany, client
     }
     page = client.post(ADD, form, follow=True).text
     assert "Deals: Delete from Everything to Team only, which is as wide as View" in page
-    assert "Deals: Edit from with unassigned ones to without, because View is without" in page
+    assert "Deals: Edit covers no unassigned ones, because View covers none" in page
     assert "Contacts: Create from Yes to No, because View is None" in page
     stored = ObjectScope.objects.get(permission_set__name="Wide", object="deal")
     assert (stored.delete, stored.change_unassigned) == (Rank.TEAM, False)
