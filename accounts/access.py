@@ -177,9 +177,12 @@ class Person(ABC):
             owned |= Q(**{name: self.id()})
         return owned
 
-    def receives(self, shared: Q) -> Q:
-        """Hold where this condition, that a record is shared with the person, does."""
-        return shared
+    def receives(self, kind: str, permissions: Sequence[str], shared: Callable[[], Q]) -> Q:
+        """Hold where a record of this kind is given to the person by one of these permissions.
+
+        `shared` says so in a query, for whoever is not known.
+        """
+        return shared()
 
     @abstractmethod
     def mates_own(self, owner_fields: Sequence[str]) -> Q:
@@ -199,11 +202,21 @@ class Grants:
     teams: tuple[int, ...] = ()
     mates: tuple[int, ...] = ()
     main_teams: tuple[int, ...] = ()
+    given: dict[tuple[str, str], frozenset[int]] = field(default_factory=dict)
+    """Keys of the records given one by one, by kind of record and permission."""
     known: dict[Hashable, Any] = field(default_factory=dict)
     """Rules and conditions already made of these grants; gone with the request like them."""
     notes: dict[Callable[[User], Any], Any] = field(default_factory=dict)
     """What upper floors know about the person, by how it is read; see `noted`."""
 
+
+given_one_by_one: list[Callable[[int], Iterable[tuple[str, QuerySet[Any], str, str]]]] = []
+"""A slot for upper floors: what the person with this key is given record by record.
+
+A kind of record, rows, and in which of their columns permission and record's key stand.
+"""
+MOST_LITERAL = 10_000
+"""So many keys of given records at most stand in a statement; beyond it the tables are asked."""
 
 SCOPE_COLUMNS = tuple(
     f for f in ObjectScope._meta.concrete_fields if f.name not in {"id", "permission_set", "object"}
@@ -228,7 +241,7 @@ def _rights_of_anybody(vendor: str) -> tuple[str, tuple[Any, ...]]:
     member_rows = Membership.objects.filter(team__in=below).order_by()
     scope_rows = ObjectScope.objects.filter(permission_set=_SET).order_by()
     tool_rows = ToolGrant.objects.filter(permission_set=_SET).order_by()
-    # Three kinds of rows in one statement: each fills its own columns and leaves the others empty.
+    # Several kinds of rows in one statement: each fills its own columns, the others stay empty.
     rows = member_rows.values_list(
         Value("member"), Value(""), Value(""), "user", "team", "is_main", *nothing
     ).union(
@@ -236,6 +249,13 @@ def _rights_of_anybody(vendor: str) -> tuple[str, tuple[Any, ...]]:
             Value("scope"), "object", Value(""), *nobody, *(f.name for f in SCOPE_COLUMNS)
         ),
         tool_rows.values_list(Value("tool"), "key", "option", *nobody, *nothing),
+        *(
+            given.order_by().values_list(
+                Value("given"), Value(kind), permission, record, *nobody[1:], *nothing
+            )
+            for read in given_one_by_one
+            for kind, given, permission, record in read(_USER)
+        ),
         all=True,
     )
     sql, params = rows.query.sql_with_params()
@@ -249,6 +269,7 @@ def load_grants(user: User) -> Grants:
     members: list[tuple[int, int, bool]] = []
     scopes: dict[str, ObjectScope] = {}
     tools: set[str] = set()
+    given: dict[tuple[str, str], set[int]] = {}
     with connection.cursor() as cursor:
         cursor.execute(sql, [keys.get(param, param) for param in params])
         for kind, key, option, member, team, is_main, *values in cursor.fetchall():
@@ -256,6 +277,8 @@ def load_grants(user: User) -> Grants:
                 members.append((member, team, bool(is_main)))
             elif kind == "tool":
                 tools.add(f"{key}:{option}" if option else key)
+            elif kind == "given":
+                given.setdefault((key, option), set()).add(member)
             else:
                 row = {f.name: f.to_python(v) for f, v in zip(SCOPE_COLUMNS, values, strict=True)}
                 scopes[key] = ObjectScope(object=key, **row)  # never saved
@@ -266,6 +289,7 @@ def load_grants(user: User) -> Grants:
         tuple(team for team, _ in mine),
         tuple(sorted({member for member, _, _ in members})),
         tuple(team for team, is_main in mine if is_main),
+        {which: frozenset(keys) for which, keys in given.items()},
     )
 
 
@@ -302,7 +326,7 @@ def _held(user: User) -> tuple[Any, ...]:
         for key, scope in grants.scopes.items()
     }
     return (
-        *(user.is_active, user.is_superuser, user.session_epoch, scopes),
+        *(user.is_active, user.is_superuser, user.session_epoch, scopes, grants.given),
         *(frozenset(getattr(grants, name)) for name in ("tools", "teams", "mates", "main_teams")),
     )
 
@@ -362,6 +386,14 @@ class Loaded(Person):
 
     def holds(self, tool: str) -> Q:
         return _yes(self.user.is_superuser or tool in self.user.grants.tools)
+
+    def receives(self, kind: str, permissions: Sequence[str], shared: Callable[[], Q]) -> Q:
+        given = [self.user.grants.given.get((kind, each), frozenset()) for each in permissions]
+        keys = frozenset[int]().union(*given)
+        if len(keys) > MOST_LITERAL:
+            return shared()
+        # As a sub-query in an OR, PostgreSQL took it for half of the table and used no index.
+        return Q(pk__in=Keys(sorted(keys))) if keys else NEVER
 
     def mates(self) -> Any:
         """Return the keys of the person's mates."""

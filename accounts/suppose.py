@@ -7,7 +7,7 @@ in exactly one respect, and the readers of access.py tell what follows. Nothing 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from django.db.models import Count, Model, Q
@@ -53,8 +53,9 @@ class Supposed(Loaded):
         below = TeamReach.objects.filter(above__in=self.teams()).values("below")
         return Membership.objects.filter(team__in=below).values("user")
 
-    def receives(self, shared: Q) -> Q:
-        return ALWAYS if self.share else shared
+    def receives(self, kind: str, permissions: Sequence[str], shared: Callable[[], Q]) -> Q:
+        # Asked of the tables: what another main team would bring is not among what was loaded.
+        return ALWAYS if self.share else shared()
 
     def owns(self, owner_fields: Sequence[str]) -> Q:
         return ALWAYS if self.owner else super().owns(owner_fields)

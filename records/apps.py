@@ -13,6 +13,7 @@ class RecordsConfig(AppConfig):
     verbose_name = "CRM"
 
     def ready(self) -> None:
+        from accounts.access import given_one_by_one
         from accounts.audit import shown_data, things
         from accounts.catalogue import ObjectKind, register
         from accounts.modeladmin import AccessModelAdmin
@@ -23,6 +24,7 @@ class RecordsConfig(AppConfig):
         from records.bin_screens import bin_tool
         from records.history import without_hidden_fields
         from records.models import Company, Contact, Deal, Ticket
+        from records.rules import given_by_shares
         from records.screen_limit import unreadable as unreadable_limits
         from records.share_screens import shares_panel
         from records.sharing import end_with_receiver
@@ -41,6 +43,7 @@ class RecordsConfig(AppConfig):
                 "screen_limit": "Sensitive data on screens",
             }
         )
+        given_one_by_one.append(given_by_shares)
         on_leaving.append(end_with_receiver)
         where_named.append(places)
         unreadable.append(unreadable_limits)

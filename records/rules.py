@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 from django.db.models import Q, QuerySet
 
 from accounts.access import RESTORE, Rule
-from accounts.models import Rank
+from accounts.models import Membership, Rank
 from records.models.pipelines import StageRule
 from records.models.shares import SHARES, live
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from accounts.access import Person
     from records.models.base import Record
+    from records.models.shares import TeamShare, UserShare
 
 SHARED = "shared"
 
@@ -35,23 +38,42 @@ def share_rules(person: Person, action: str, model: type[Record]) -> list[Rule]:
     if tables is None or action not in GIVEN_BY_SHARE:
         return []
     names = [f"{word}_{model._meta.model_name}" for word in GIVEN_BY_SHARE[action]]
-    to_users, to_teams = tables
-    own = to_users._default_manager.filter(
-        live(), user=person.id(depth=2), permission__codename__in=names
-    )
-    teams = to_teams._default_manager.filter(
-        live(), group__in=person.main_teams(depth=2), permission__codename__in=names
-    )
-    # IN, not a join: a to-many join answers `filter` and `Case(When)` differently (design.md §1).
-    received = Q(pk__in=own.values("content_object")) | Q(pk__in=teams.values("content_object"))
+
+    def received() -> Q:
+        # IN: a to-many join answers `filter` and `Case(When)` differently (design.md §1).
+        rows = _live_shares(tables, person.id(depth=2), person.main_teams(depth=2))
+        given = (each.filter(permission__codename__in=names) for each in rows)
+        own, teams = (Q(pk__in=each.values("content_object")) for each in given)
+        return own | teams
+
     return [
         Rule(
             SHARED,
             True,
-            person.at_least(model.object_key, action, Rank.OWNED) & person.receives(received),
+            person.at_least(model.object_key, action, Rank.OWNED)
+            & person.receives(model.object_key, names, received),
             "it is shared with the person or with their main team",
         )
     ]
+
+
+def given_by_shares(user: int) -> Iterator[tuple[str, QuerySet[Any], str, str]]:
+    """Yield what a person is given by shares; fills the slot `access.given_one_by_one`."""
+    main = Membership.objects.filter(user=user, is_main=True).values("team")
+    for kind, tables in SHARES.items():
+        for rows in _live_shares(tables, user, main):
+            yield kind, rows, "permission__codename", "content_object_id"
+
+
+def _live_shares(
+    tables: tuple[type[UserShare], type[TeamShare]], user: Any, main_teams: Any
+) -> tuple[QuerySet[Any], QuerySet[Any]]:
+    """Return the shares with a person, and with their main team, that have not ended."""
+    to_users, to_teams = tables
+    return (
+        to_users._default_manager.filter(live(), user=user),
+        to_teams._default_manager.filter(live(), group__in=main_teams),
+    )
 
 
 def stage_rules(person: Person, action: str) -> list[Rule]:

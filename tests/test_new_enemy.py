@@ -144,10 +144,12 @@ def test_unsteady_rights_show_nothing(c: TinyCompany, rf: RequestFactory) -> Non
         lambda c: restrict_property(
             actor=c.sam, object="deal", name="amount", access="super_admins"
         ),
+        lambda c: share(c.deals["robs"], actor=c.sam, user=c.rita, level=Level.VIEW),
+        lambda c: share(c.deals["robs"], actor=c.sam, team=c.teams["north_a"], level=Level.VIEW),
     ],
     ids=[
         *("deactivated", "promoted", "set", "scope", "tool", "own team", "a mate's team"),
-        "a field",
+        *("a field", "a share", "a share with the team"),
     ],
 )
 def test_whatever_changes_what_a_person_holds_is_noticed(c: TinyCompany, change: Any) -> None:
