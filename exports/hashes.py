@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import QuerySet
+from django.template.defaultfilters import filesizeformat
 from django.utils.crypto import salted_hmac
 
 from accounts import audit
@@ -46,6 +47,17 @@ def shown(export: ExportRequest, user: User) -> FileHash:
         "Equal files have equal fingerprints. The SHA-256 itself is shown to the requester and "
         "super admins.",
     )
+
+
+def size_shown(export: ExportRequest, user: User) -> str:
+    """Return the size of an export's file in words, below 1 KB exact for whom its hash is plain.
+
+    Of one record and one column, the number of bytes is the length of a value.
+    """
+    size = export.file_size or 0
+    if size < 1024 and not reads_plain(export, user):
+        return "less than 1 KB"
+    return filesizeformat(size)
 
 
 def keyed(sha256: str) -> str:

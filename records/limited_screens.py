@@ -85,7 +85,8 @@ class LimitedAdmin(AccessModelAdmin):
         """
         fields = counted(request, self.model)
         if request.method not in ("GET", "HEAD"):
-            return fields - set(request.POST)
+            # What this person may only read is no input: a name that is sent shows nothing.
+            return fields - (set(request.POST) - self.fixed_fields(request))
         memo: dict[Cell, frozenset[str]] = request.__dict__.setdefault("_dotted", {})
         key = (obj.pk, self.opts.label)
         if fields and key not in memo:

@@ -24,7 +24,7 @@ from django.utils import timezone
 from accounts import access, audit
 from accounts.audit import Actor, operation
 from accounts.models import Notice, User
-from accounts.notices import notify
+from accounts.notices import notify, one_line
 from accounts.operations import require
 from records import operations
 from records.models import Record, ScreenCount, ScreenLimit
@@ -201,4 +201,23 @@ def set_screen_limit(*, actor: Actor, values_a_day: int | None, version: int) ->
     if changed:
         data = {"from": stored.values_a_day, "to": values_a_day}
         audit.record("screen_limit.change", actor=actor, on=stored, data=data)
+        if isinstance(actor, User):
+            _tell_super_admins(actor, stored.values_a_day, values_a_day)
     return current()
+
+
+def _tell_super_admins(actor: User, before: int | None, now: int | None) -> None:
+    """Tell the other super admins who changed the limit, and from what to what."""
+    was, holds = ("no limit" if each is None else f"{each:,} values" for each in (before, now))
+    name = actor.get_full_name()
+    others = User.objects.filter(is_active=True, is_superuser=True).exclude(pk=actor.pk)
+    notify(
+        list(others),
+        f"{name} changed how many sensitive values a person sees on screens in a day: {was} "
+        f"before, {holds} now.",
+        reverse(PAGE),
+        subject="The limit for sensitive data on screens was changed",
+        mail=f"{one_line(name)} changed how many sensitive values a person sees on screens in a "
+        "day. Look whether it is meant.",
+        place="Sensitive data on screens",
+    )

@@ -124,6 +124,8 @@ def test_phone_number_in_a_file_is_not_recovered_from_any_hash(
     seen = hashes_in(seen_by(c, who, export))
     assert hashes.keyed(export.sha256) in seen
     assert on_the_file(export)(seen) == []
+    panel = logged_in(c, who).get(f"{LOG}?review={export.pk}").text
+    assert "<dd>less than 1 KB</dd>" in panel  # the exact size is the length of the number
 
 
 @pytest.mark.parametrize("who", ["rita", "sam"])
@@ -132,6 +134,7 @@ def test_requester_and_super_admins_read_the_plain_hash(
 ) -> None:
     page = logged_in(c, who).get(f"{LOG}?review={export.pk}").text
     assert "SHA-256</dt>" in page
+    assert f"<dd>{export.file_size}\xa0bytes</dd>" in page
     assert on_the_file(export)(hashes_in(iter([page]))) == [PHONE]  # the attack works where it can
 
 

@@ -16,7 +16,7 @@ from accounts.models import AuditEvent, Notice, User
 from accounts.operations import NotAllowed
 from records import operations, screen_limit
 from records.models import Contact, ScreenCount, ScreenLimit
-from records.operations import Invalid, Stale
+from records.operations import Invalid, Stale, restrict_property
 from tests.company import TinyCompany
 from tests.enemy_process import processes
 from tests.exports_kit import completed, path_of
@@ -43,8 +43,8 @@ def phones(text: str) -> int:
     return text.count("+49 30 7")
 
 
-def told() -> list[tuple[int, str]]:
-    rows = Notice.objects.filter(text__contains="sensitive values on screens")
+def told(part: str = "sensitive values on screens today") -> list[tuple[int, str]]:
+    rows = Notice.objects.filter(text__contains=part)
     return [(row.user_id, row.text) for row in rows.order_by("user")]
 
 
@@ -230,6 +230,21 @@ def test_a_refused_form_shows_what_was_typed_and_no_dotted_value(
     assert "+49 30 70" not in answer.text
 
 
+def test_a_posted_name_does_not_show_a_value_that_is_only_read(
+    c: TinyCompany, client: Client, book: list[Contact]
+) -> None:
+    restrict_property(
+        actor=c.sam, object="contact", name="phone", access="everyone_view", sensitive=True
+    )
+    limited(c, 1)
+    client.force_login(c.rita)
+    client.get(page(book[1]))
+    answer = client.post(page(book[0]), form_of(book[0], last_name="", phone=""))
+    assert answer.status_code == 200
+    assert ("+49 30 70" in answer.text, DOTS in answer.text) == (False, True)
+    assert seen(c.rita) == 1
+
+
 def test_whoever_only_reads_sees_dots_too(
     c: TinyCompany, client: Client, book: list[Contact]
 ) -> None:
@@ -390,6 +405,11 @@ def test_only_super_admins_read_or_set_the_limit(c: TinyCompany, client: Client,
     assert ScreenLimit.objects.count() == 1
     event = AuditEvent.objects.get(action="screen_limit.change")
     assert (event.actor, event.data) == (c.sam, {"from": None, "to": 9})
+    # The other super admin hears of it, and once more when it is lifted.
+    client.post(SETTINGS, {"values_a_day": "", "record_version": "2"})
+    assert [(user, "9 values" in text) for user, text in told("changed how many")] == [
+        (c.sue.pk, True)
+    ] * 2
 
 
 def test_a_form_that_is_out_of_date_and_odd_numbers_change_nothing(

@@ -68,6 +68,7 @@ def panel(export: ExportRequest, user: User) -> dict[str, Any]:
         "left_out": left_out_in_words(export, user) if export.delivered_count is not None else (),
         "downloads": list(export.downloads.select_related("user")) if export.sha256 else [],
         "file_hash": hashes.shown(export, user) if export.sha256 else None,
+        "file_size": hashes.size_shown(export, user),
         "told": told(export) if export.approval_needed else (),
         "may_decide": may_decide,
         "why_not": why_not,
