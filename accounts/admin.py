@@ -15,7 +15,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from unfold.decorators import display
 
-from accounts import log_in, operations
+from accounts import access, log_in, operations
 from accounts.create_first import create_first
 from accounts.forms import (
     ConfirmForm,
@@ -271,6 +271,11 @@ class TeamAdmin(AccessModelAdmin):
     fields = ("name", "parent")
     change_form_before_template = "accounts/as_opened.html"
     change_form_outer_after_template = "accounts/team_members.html"
+
+    def asked_fields(self, request: HttpRequest) -> frozenset[str]:
+        """Let whoever governs people ask by teams: “Who can see this” of a record does."""
+        governs = access.allows_any(person(request), "change", User)
+        return frozenset({"parent"} if governs else ())
 
     def as_it_stands(self, obj: Model) -> str:
         assert isinstance(obj, Team)

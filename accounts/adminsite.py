@@ -24,11 +24,13 @@ from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
 from unfold.sites import UnfoldAdminSite
 
 from accounts import access, late_forms, new_password, operations, session_limits
+from accounts.keys import label_of
 from accounts.log_in import LogInPaused, confirm, forget_old, log_in, remember_browser
 from accounts.modeladmin import AccessModelAdmin, person
 from accounts.models import User
 from accounts.new_password_pages import new_password_urls
 from accounts.passwords import LONGEST_PASSWORD
+from accounts.pickers import Purpose, offered
 
 LONGEST_TERM = 80
 MOST_FOUND = 8
@@ -49,24 +51,23 @@ class Picker(AutocompleteJsonView):
     source_field: Any  # a foreign key or a many-to-many field
     admin_site: AdminSite
     model_admin: AccessModelAdmin
-    deactivated_too = False
-    """Whether it offers people who are deactivated: to ask about them, not to choose them."""
+    purpose = Purpose.ASK
+    """Set by the address: no parameter of a request changes what a picker is for."""
 
     def has_perm(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Let in who may fill the field in: whoever may see, add or change its record.
+        """Let in who may choose by this field, or who may ask by it.
 
         A field hidden from them answers like one that does not exist (B6).
         """
+        choosing = self.purpose is Purpose.CHOOSE
         model = self.source_field.model
         screen = self.admin_site._registry.get(model)
         if not isinstance(screen, AccessModelAdmin):
             return False
         if isinstance(self.source_field, ForeignObjectRel):
-            return self._may_link(screen)
-        return self.source_field.name not in screen.hidden_fields(request) and any(
-            access.allows_any(person(request), action, model)
-            for action in ("view", "add", "change")
-        )
+            return choosing and self._may_link(screen)
+        fields = screen.chosen_fields(request) if choosing else screen.asked_fields(request)
+        return self.source_field.name in fields
 
     def _may_link(self, screen: AccessModelAdmin) -> bool:
         """Let in who may link others with a record of this screen, by a field they may write."""
@@ -83,14 +84,12 @@ class Picker(AutocompleteJsonView):
 
     def get_queryset(self) -> QuerySet[Any]:
         target: type[Model] = self.source_field.remote_field.model
-        rows = access.nameable(target._default_manager.all(), person(self.request))
+        rows = offered(target._default_manager.all(), person(self.request), self.purpose)
         if isinstance(self.source_field, ForeignObjectRel):
             rows = access.permitted(rows, person(self.request), access.ASSOCIATE)
             rows = rows.filter(self._not_linked_yet())
         else:
             rows = rows.complex_filter(self.source_field.get_limit_choices_to())
-        if issubclass(target, User) and not self.deactivated_too:
-            rows = rows.filter(is_active=True)
         for word in self.term[:LONGEST_TERM].replace("\x00", "").split():
             found = Q(pk__in=[])
             for field in self.model_admin.picker_fields:
@@ -98,21 +97,16 @@ class Picker(AutocompleteJsonView):
             rows = rows.filter(found)
         return rows.order_by(*(target._meta.ordering or ()))
 
+    def serialize_result(self, obj: Model, to_field_name: str) -> dict[str, str]:
+        """Name a row as the form does that shows it chosen."""
+        return {**super().serialize_result(obj, to_field_name), "text": label_of(obj)}
+
     def _not_linked_yet(self) -> Q:
         """Hold for rows without this link, and for those whose link leads into the bin."""
         link = self.source_field.field
         in_bin = access.recycled(link.related_model._base_manager.all(), person(self.request))
         unlinked = Q(**{f"{link.name}__isnull": True})
         return unlinked | Q(**{f"{link.name}__in": in_bin.values("pk")})
-
-
-class AnybodyPicker(Picker):
-    """Offers every person, to those who govern people."""
-
-    deactivated_too = True
-
-    def has_perm(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return access.allows_any(person(request), "change", User)
 
 
 class LogInForm(AuthenticationForm):
@@ -190,20 +184,23 @@ class AccessSite(UnfoldAdminSite):
 
     def get_urls(self) -> list[Any]:  # Unfold promises patterns only; there are resolvers too
         """Leave out `/r/`, which redirects to any row of any model (L67)."""
-        anybody = path("autocomplete/anybody/", self.admin_view(self.anybody_view), name="anybody")
+        choose = path("autocomplete/choose/", self.admin_view(self.choose_view), name="choose")
         return [
-            anybody,
+            choose,
             *new_password_urls(self),
             *(url for url in super().get_urls() if getattr(url, "name", "") != "view_on_site"),
         ]
 
-    def anybody_view(self, request: HttpRequest) -> HttpResponse:
-        answer = AnybodyPicker.as_view(admin_site=self)(request)
-        assert isinstance(answer, HttpResponse)
-        return answer
+    def choose_view(self, request: HttpRequest) -> HttpResponse:
+        """Answer the pickers of forms."""
+        return self._picked(request, Purpose.CHOOSE)
 
     def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
-        answer = Picker.as_view(admin_site=self)(request)
+        """Answer the pickers of filters."""
+        return self._picked(request, Purpose.ASK)
+
+    def _picked(self, request: HttpRequest, purpose: Purpose) -> HttpResponse:
+        answer = Picker.as_view(admin_site=self, purpose=purpose)(request)
         assert isinstance(answer, HttpResponse)
         return answer
 

@@ -9,7 +9,7 @@ from django import forms
 from django.apps import apps
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, QueryDict
+from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.text import capfirst
 from unfold.decorators import display
@@ -90,6 +90,8 @@ def in_words(action: str) -> str:
 class AuditForm(ListForm):
     """The filters of the audit log."""
 
+    picked: ClassVar[dict[str, Any]] = {"actor": AuditEvent._meta.get_field("actor")}
+
     about = forms.ChoiceField(
         label="About",
         required=False,
@@ -107,10 +109,6 @@ class AuditForm(ListForm):
     )
     at_after = day_field("From")
     at_before = day_field("To")
-
-    def __init__(self, data: QueryDict, *, user: User, site: admin.AdminSite) -> None:
-        super().__init__(data, user=user, site=site)
-        self.let_pick_people("actor", AuditEvent._meta.get_field("actor"))
 
 
 class AuditFilter(FormFilter):

@@ -10,15 +10,14 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import BadRequest
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db.models import Field, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, QueryDict
 from django.utils import timezone
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from accounts import access
-from accounts.keys import KeySelect
 from accounts.modeladmin import AccessModelAdmin, person
 from accounts.models import User
+from accounts.pickers import PickerSelect, Purpose, offered
 
 # Wide enough for every log, narrow enough for every database and time zone.
 _DAYS = [MinValueValidator(date(1900, 1, 1)), MaxValueValidator(date(2999, 12, 31))]
@@ -44,20 +43,18 @@ def last_moment(day: date) -> datetime:
 class ListForm(forms.Form):
     """The filters of a list; every field is optional."""
 
+    picked: ClassVar[dict[str, Any]] = {}
+    """Field → the foreign key of the list's model that it asks by, with a picker."""
+
     def __init__(self, data: QueryDict, *, user: User, site: admin.AdminSite) -> None:
         super().__init__(data)
         self.user, self.site = user, site
-
-    def let_pick_people(self, name: str, db_field: Field[Any, Any]) -> None:
-        """Make a field a picker of people, by names that this person may read."""
-        field: Any = self.fields[name]
-        field.queryset = access.nameable(User.objects.all(), self.user)
-        field.widget = KeySelect(
-            db_field,
-            self.site,
-            attrs={"class": "unfold-filter-autocomplete", "data-ajax--cache": "false"},
-        )
-        field.widget.choices = field.choices
+        for name, db_field in self.picked.items():
+            field: Any = self.fields[name]
+            rows = db_field.related_model._default_manager.all()
+            field.queryset = offered(rows, user, Purpose.ASK)
+            field.widget = PickerSelect(db_field, site, Purpose.ASK)
+            field.widget.choices = field.choices
 
 
 class FormFilter(admin.ListFilter):
@@ -91,6 +88,16 @@ class FormFilter(admin.ListFilter):
     def known_parameters(cls, request: HttpRequest) -> list[str]:
         """Return the parameters of an address that this filter reads."""
         return list(cls.form_class.base_fields)
+
+    @classmethod
+    def asked_fields(cls, request: HttpRequest) -> frozenset[str]:
+        """Return the foreign keys by which its pickers ask."""
+        return frozenset(db_field.name for db_field in cls.form_class.picked.values())
+
+    @property
+    def media(self) -> forms.Media:
+        """What its widgets need in the browser."""
+        return self.form.media
 
     def has_output(self) -> bool:
         return True

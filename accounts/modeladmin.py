@@ -30,9 +30,10 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.views import ChangeList
 
 from accounts import access, audit
-from accounts.keys import KeyField, KeySelect, KeysField, is_key, label_of, whole_number
+from accounts.keys import KeyField, KeysField, is_key, label_of, whole_number
 from accounts.models import User
 from accounts.operations import AccountsError
+from accounts.pickers import PickerSelect, Purpose
 
 RESTRICTED = "restricted record"
 NOTHING_CHANGED = "Nothing was changed: it was stored like this already."
@@ -312,7 +313,8 @@ class FieldAccess:
             kwargs["queryset"] |= access.recycled(rows.filter(pk=kept), person(request))
         kwargs.setdefault("form_class", KeyField)
         if db_field.name in self.get_autocomplete_fields(request):  # type: ignore[attr-defined]  # a mixin
-            kwargs.setdefault("widget", KeySelect(db_field, self.admin_site))  # type: ignore[attr-defined]  # a mixin
+            site = self.admin_site  # type: ignore[attr-defined]  # a mixin
+            kwargs.setdefault("widget", PickerSelect(db_field, site, Purpose.CHOOSE))
         return super().formfield_for_foreignkey(db_field, request, **kwargs)  # type: ignore[misc]  # a mixin
 
     def _kept(self, request: HttpRequest, db_field: ForeignKey[Any, Any]) -> int | None:
@@ -489,6 +491,24 @@ class AccessModelAdmin(FieldAccess, ModelAdmin):  # type: ignore[misc]  # Unfold
         """Return the fields that this record's page shows as dots and leaves as they are."""
         return frozenset()
 
+    # Pickers ----------------------------------------------------------------------------------
+
+    def chosen_fields(self, request: HttpRequest) -> frozenset[str]:
+        """Return the fields that this person may fill in by a picker, on whichever row."""
+        user = person(request)
+        if not any(access.allows_any(user, action, self.model) for action in ("add", "change")):
+            return frozenset()
+        return frozenset(self.get_autocomplete_fields(request)) - self.hidden_fields(request)
+
+    def asked_fields(self, request: HttpRequest) -> frozenset[str]:
+        """Return the fields by which this person may ask: those of pickers among the filters."""
+        if not self.has_view_permission(request):
+            return frozenset()
+        filters = self.get_list_filter(request)
+        return frozenset().union(
+            *(entry.asked_fields(request) for entry in filters if hasattr(entry, "asked_fields"))
+        )
+
     def before_rows_are_shown(self, request: HttpRequest, rows: list[Any]) -> None:
         """Look at the rows of a list's page before any of their values is drawn."""
 
@@ -605,7 +625,13 @@ class AccessModelAdmin(FieldAccess, ModelAdmin):  # type: ignore[misc]  # Unfold
         tools = [tool(request, self) for tool in self.list_tools]
         context = {"list_tools": [t for t in tools if t], **(extra_context or {})}
         context.setdefault("title", str(self.opts.verbose_name_plural).capitalize())
-        return super().changelist_view(request, context)
+        answer = super().changelist_view(request, context)
+        shown = getattr(answer, "context_data", None) or {}
+        if "cl" in shown:
+            # The admin includes what its own widgets need, and nothing of the filters' widgets.
+            for each in shown["cl"].filter_specs:
+                shown["media"] += getattr(each, "media", forms.Media())
+        return answer
 
     # One record -------------------------------------------------------------------------------
 
@@ -665,6 +691,14 @@ class AccessModelAdmin(FieldAccess, ModelAdmin):  # type: ignore[misc]  # Unfold
             request.refusal = refusal  # type: ignore[attr-defined]  # for this request's form
             context["refusal"] = type(refusal).__name__
             return super().changeform_view(request, object_id, form_url, context)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Include what panels beside the form need in the browser, as the form's own widgets do."""
+        context["media"] += context.get("panels_media", forms.Media())
+        answer: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
+        return answer
 
     def record_context(self, request: HttpRequest, obj: Model | None) -> dict[str, Any]:
         """Return what a record's page shows beside its form."""

@@ -195,8 +195,8 @@ def screens(people: list[Profile]) -> Iterator[Row]:
         "deals, last page": (reverse("admin:records_deal_changelist") + "?p=200", None),
         "contacts": (reverse("admin:records_contact_changelist"), 1.2),
         "dashboard": (reverse("admin:index"), None),
-        "picker, any contact": (f"{reverse('admin:autocomplete')}?{picker}", None),
-        "picker, “Costa”": (f"{reverse('admin:autocomplete')}?{picker}Costa", None),
+        "picker, any contact": (f"{reverse('admin:choose')}?{picker}", None),
+        "picker, “Costa”": (f"{reverse('admin:choose')}?{picker}Costa", None),
         "palette, rare word": (f"{reverse('admin:search')}?extended=1&s={RARE}", None),
     }
 

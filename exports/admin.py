@@ -35,7 +35,6 @@ from exports.screens.decision_form import keep_typed, posted_conditions, typed_b
 from exports.screens.dialog import new_view
 from exports.screens.log import LogFilter
 from exports.screens.panel import panel, panel_address
-from records.admin import RecordAdmin
 
 
 def rest_of(request: HttpRequest) -> str:
@@ -80,9 +79,6 @@ class ExportRequestAdmin(AccessModelAdmin):
     list_after_template = "exports/log_panel.html"
     list_filter_sheet = True
     show_add_link = False
-
-    class Media(RecordAdmin.Media):
-        """The filter sheet picks people as lists of records do."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request)

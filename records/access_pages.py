@@ -18,10 +18,11 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts import access, catalogue
 from accounts.access import EXPORT
-from accounts.keys import KeyField, KeySelect
+from accounts.keys import KeyField
 from accounts.modeladmin import AccessModelAdmin, person
 from accounts.models import Team, User
 from accounts.people import members, named, with_main_team
+from accounts.pickers import PickerSelect, Purpose
 from records import operations
 from records.history import owners_so_far
 from records.models import Record
@@ -29,12 +30,6 @@ from records.why import field_answers, way_out
 
 LONGEST_NAME = 80
 PEOPLE_PER_PAGE = 50
-
-
-class AnybodySelect(KeySelect):
-    """Picks any person, deactivated ones too: of them there is a question as well."""
-
-    url_name = "%s:anybody"
 
 
 class PersonForm(forms.Form):
@@ -131,10 +126,14 @@ class AccessPages(AccessModelAdmin):
         asked = [action for action in kind.actions if action != "add"]
         return [*((a, catalogue.ACTION_LABELS[a]) for a in asked), (EXPORT, "Export")]
 
-    def _picker(self, field: Any, widget: type[KeySelect] = KeySelect) -> KeySelect:
+    def asked_fields(self, request: HttpRequest) -> frozenset[str]:
+        """Add the owner, by which “Access” asks about a person."""
+        also = {"owner"} if self.may_govern(request) else set()
+        return super().asked_fields(request) | also
+
+    def _picker(self, field: Any) -> PickerSelect:
         """Return a picker of what this field points at."""
-        attrs = {"class": "unfold-filter-autocomplete", "data-ajax--cache": "false"}
-        return widget(field, self.admin_site, attrs=attrs)
+        return PickerSelect(field, self.admin_site, Purpose.ASK)
 
     def access_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Answer for one person and one action: the verdict, every finding, what would help."""
@@ -142,7 +141,7 @@ class AccessPages(AccessModelAdmin):
         form = PersonForm(
             {"action": "view", **request.GET.dict()},
             actions=self._actions(),
-            picker=self._picker(self.model._meta.get_field("owner"), AnybodySelect),
+            picker=self._picker(self.model._meta.get_field("owner")),
         )
         context: dict[str, Any] = {"title": "Access", "form": form}
         if not form.is_valid():
@@ -171,7 +170,7 @@ class AccessPages(AccessModelAdmin):
         form = PeopleForm(
             {"action": "view", **request.GET.dict()},
             actions=self._actions(),
-            # Any field that points at a team will do.
+            # Any field that points at a team will do; TeamAdmin.asked_fields has this one.
             picker=self._picker(Team._meta.get_field("parent")),
         )
         if not form.is_valid():

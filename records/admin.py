@@ -63,22 +63,6 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
     compressed_fields = True
     warn_unsaved_form = True
 
-    class Media:
-        """The filter sheet picks people and companies as forms do."""
-
-        js = (
-            "admin/js/vendor/jquery/jquery.min.js",
-            "admin/js/vendor/select2/select2.full.js",
-            "admin/js/jquery.init.js",
-            "unfold/js/select2.init.js",
-        )
-        css: ClassVar[dict[str, tuple[str, ...]]] = {
-            "screen": (
-                "admin/css/vendor/select2/select2.css",
-                "admin/css/autocomplete.css",
-            )
-        }
-
     # Which fields there are -----------------------------------------------------------------------
 
     def hidden_fields(self, request: HttpRequest) -> frozenset[str]:

@@ -22,8 +22,9 @@ from django.utils.text import capfirst
 
 from accounts import access
 from accounts.access import ASSOCIATE
-from accounts.keys import KeyField, KeySelect, whole_number
+from accounts.keys import KeyField, whole_number
 from accounts.modeladmin import DOTS, AccessModelAdmin, person, say_saved
+from accounts.pickers import PickerSelect, Purpose
 from records import associations
 from records.limited_screens import count, counted
 from records.models import Record
@@ -124,7 +125,14 @@ class AssociatingAdmin(AccessModelAdmin):
         context = super().record_context(request, obj)
         if isinstance(obj, Record):
             panels = [self._panel(request, obj, link) for link in self._links(request)]
-            context["record_panels"] = [*panels, *context["record_panels"]]
+            drawn = [
+                render_to_string("records/associated.html", panel, request=request)
+                for panel in panels
+            ]
+            context["record_panels"] = [*drawn, *context["record_panels"]]
+            context["panels_media"] = sum(
+                (panel["form"].media for panel in panels if "form" in panel), forms.Media()
+            )
         return context
 
     def delete_view(
@@ -163,8 +171,8 @@ class AssociatingAdmin(AccessModelAdmin):
                 writable = field.name not in screen.fixed_fields(request)
                 yield Link(name, model, field, relation, screen, writable)
 
-    def _panel(self, request: HttpRequest, record: Record, link: Link) -> str:
-        """Return the linked records in this person's reach, and how to add and remove some."""
+    def _panel(self, request: HttpRequest, record: Record, link: Link) -> dict[str, Any]:
+        """Return what a panel shows: linked records in reach, and how to add and remove some."""
         user = person(request)
         editable = link.writable and self.has_change_permission(request, record)
         found = self._linked(request, record, link)
@@ -195,7 +203,7 @@ class AssociatingAdmin(AccessModelAdmin):
         }
         if editable and access.allows_any(user, ASSOCIATE, link.model):
             context["form"] = PickForm(link.model, self._link_picker(link))
-        return render_to_string("records/associated.html", context, request=request)
+        return context
 
     def _listed(self, request: HttpRequest, link: Link, rows: list[Any]) -> list[Any] | None:
         """Return which of these linked records are listed, None where nothing is said of them.
@@ -209,17 +217,9 @@ class AssociatingAdmin(AccessModelAdmin):
         shown = [row for row in rows if (row.pk, link.field.name) in granted.keys]
         return shown if shown or granted.everything else None
 
-    def _link_picker(self, link: Link) -> KeySelect:
-        return KeySelect(
-            link.relation,
-            self.admin_site,
-            attrs={
-                "id": f"add_{link.name}",
-                "class": "unfold-filter-autocomplete",
-                "data-ajax--cache": "false",
-                "aria-describedby": f"add_{link.name}_help",
-            },
-        )
+    def _link_picker(self, link: Link) -> PickerSelect:
+        attrs = {"id": f"add_{link.name}", "aria-describedby": f"add_{link.name}_help"}
+        return PickerSelect(link.relation, self.admin_site, Purpose.CHOOSE, attrs)
 
     def page_of(self, record: Record) -> str:
         name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"

@@ -12,9 +12,10 @@ import django_filters
 from django import forms
 from django.db.models import Model, Q, QuerySet
 
-from accounts.access import nameable, teams_told
+from accounts.access import teams_told
 from accounts.keys import KeyField
 from accounts.models import Membership, Team, User
+from accounts.pickers import Purpose, offered
 from records.models import Company, Contact, Deal, Pipeline, Record, Stage, Ticket
 from records.reads import named
 
@@ -24,10 +25,13 @@ Paths = Callable[[type[Record]], Iterable[str]]
 
 
 def _names(model: type[Model]) -> Any:
-    """Return the choices of a filter by relation: what the person may name (leaks.md L3, L85)."""
+    """Return the choices of a filter by relation: what the person may name (leaks.md L3, L85).
+
+    Deactivated people and what lies in the recycle bin too: records are linked with them still.
+    """
 
     def choices(request: Any) -> QuerySet[Any]:
-        return nameable(model._default_manager.all(), request.user)
+        return offered(model._default_manager.all(), request.user, Purpose.ASK)
 
     return choices
 
@@ -40,6 +44,16 @@ class KeyFilter(django_filters.ModelChoiceFilter):
     """A filter by one row; what is no key is refused as an absent row is."""
 
     field_class = KeyChoiceField
+
+
+class PickedField(KeyChoiceField):
+    """One row, found by typing its name."""
+
+
+class PickedFilter(KeyFilter):
+    """A filter by one row of many: drawn as a picker that asks by the model's field of its name."""
+
+    field_class = PickedField
 
 
 class TeamFilter(KeyFilter):
@@ -76,7 +90,7 @@ class RecordFilterSet(django_filters.FilterSet):
     """Filters that every kind of record has."""
 
     owner = reading(
-        KeyFilter(label="Owner or co-owner", queryset=_names(User), method="owned_by"),
+        PickedFilter(label="Owner or co-owner", queryset=_names(User), method="owned_by"),
         _named_owners,
     )
     team = reading(TeamFilter(label="Team of an owner", method="owned_in"), _owners)
@@ -113,12 +127,14 @@ def _any_owner(model: type[Record], value: int | list[int]) -> Q:
     return named
 
 
-def _company_filter() -> KeyFilter:
-    return reading(KeyFilter(label="Company", queryset=_names(Company)), *named("company", Company))
+def _company_filter() -> PickedFilter:
+    declared = PickedFilter(label="Company", queryset=_names(Company))
+    return reading(declared, *named("company", Company))
 
 
-def _contact_filter() -> KeyFilter:
-    return reading(KeyFilter(label="Contact", queryset=_names(Contact)), *named("contact", Contact))
+def _contact_filter() -> PickedFilter:
+    declared = PickedFilter(label="Contact", queryset=_names(Contact))
+    return reading(declared, *named("contact", Contact))
 
 
 def _pipeline_filter(key: str) -> KeyFilter:

@@ -16,9 +16,9 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model, Q, QuerySet
 from django.http import QueryDict
 
-from accounts.keys import is_key
+from accounts.keys import is_key, label_of
 from accounts.models import User
-from records.filter_sets import FILTERSETS, RecordFilterSet
+from records.filter_sets import FILTERSETS, PickedFilter, RecordFilterSet
 from records.models import Record
 from records.models.properties import FieldKey, field_key, hidden_keys, unasked_keys
 from records.reads import fields_on, kind_of
@@ -119,6 +119,12 @@ def _offered(model: type[Record], user: User) -> dict[str, Any]:
     return {
         name: each for name, each in declared.items() if not reads_of_filter(model, name) & unasked
     }
+
+
+def picked(model: type[Record]) -> list[str]:
+    """Return the filters that are pickers; each asks by the model's field of its name."""
+    declared = FILTERSETS[model].base_filters
+    return [name for name, each in declared.items() if isinstance(each, PickedFilter)]
 
 
 def may_search(model: type[Record], user: User) -> bool:
@@ -284,7 +290,7 @@ def _in_words(field: forms.Field, value: Any) -> str:
     if isinstance(field, forms.ChoiceField) and not isinstance(field, forms.ModelChoiceField):
         choices: Any = field.choices  # its stub allows whatever may be assigned
         return str(dict(choices).get(value, value))
-    return str(value)
+    return label_of(value) if isinstance(value, Model) else str(value)
 
 
 def _term(model: type[Record], term: str, hidden: frozenset[FieldKey]) -> str:

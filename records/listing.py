@@ -10,15 +10,17 @@ from django.contrib import admin, messages
 from django.core.exceptions import BadRequest
 from django.db.models import QuerySet
 from django.http import HttpRequest, QueryDict
+from django.utils.functional import cached_property
 from django_filters.widgets import SuffixedMultiWidget
 from unfold.widgets import (
     UnfoldAdminSelectWidget,
     UnfoldAdminTextInputWidget,
 )
 
-from accounts.keys import KeySelect
 from accounts.modeladmin import SORTED_COLUMN, AccessModelAdmin, person
+from accounts.pickers import PickerSelect, Purpose
 from records import filters, screen_limit
+from records.filter_sets import PickedField
 from records.limited_screens import late_parameters, parameter_names, unasked
 from records.models import Record
 
@@ -48,6 +50,24 @@ class RecordListFilter(admin.ListFilter):
         used: dict[str, Any] = dict(data.lists())  # Any, since it is read for emptiness only
         self.used_parameters = used
 
+    @cached_property
+    def form(self) -> forms.Form:
+        """The filters this person has now, as the rest of the admin draws them."""
+        form = filters.bound(
+            self.model, self.data, self.model._default_manager.none(), user=self.user
+        ).form
+        for name in late_parameters(self.request, self.model):
+            form.fields.pop(name.rpartition("_")[0] or name, None)
+            form.fields.pop(name, None)
+        for name, field in form.fields.items():
+            self._dress(name, field)
+        return form
+
+    @property
+    def media(self) -> forms.Media:
+        """What its widgets need in the browser."""
+        return self.form.media
+
     def has_output(self) -> bool:
         return True
 
@@ -66,24 +86,13 @@ class RecordListFilter(admin.ListFilter):
 
     def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:  # type: ignore[override]  # a form, not links
         """Hand the drawn form to the template."""
-        form = filters.bound(
-            self.model, self.data, self.model._default_manager.none(), user=self.user
-        ).form
-        for name in late_parameters(self.request, self.model):
-            form.fields.pop(name.rpartition("_")[0] or name, None)
-            form.fields.pop(name, None)
-        for name, field in form.fields.items():
-            self._dress(name, field)
-        yield {"form": form, "selected": bool(self.data)}
+        yield {"form": self.form, "selected": bool(self.data)}
 
     def _dress(self, name: str, field: Any) -> None:
         """Give a field the widget the rest of the admin has."""
-        if isinstance(field, forms.ModelChoiceField) and name in ("owner", "company", "contact"):
-            field.widget = KeySelect(
-                self.model._meta.get_field(name),
-                self.model_admin.admin_site,
-                attrs={"class": "unfold-filter-autocomplete", "data-ajax--cache": "false"},
-            )
+        if isinstance(field, PickedField):
+            db_field = self.model._meta.get_field(name)
+            field.widget = PickerSelect(db_field, self.model_admin.admin_site, Purpose.ASK)
             field.widget.choices = field.choices
         elif isinstance(field, forms.ChoiceField):
             choices = field.choices
@@ -112,6 +121,10 @@ def list_filter(model: type[Record]) -> type[RecordListFilter]:
         @staticmethod
         def known_parameters(request: HttpRequest) -> list[str]:
             return parameter_names(request, model)
+
+        @staticmethod
+        def asked_fields(request: HttpRequest) -> frozenset[str]:
+            return frozenset(filters.picked(model)).intersection(parameter_names(request, model))
 
     return ModelListFilter
 

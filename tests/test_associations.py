@@ -282,7 +282,7 @@ def test_restricted_link_has_no_button_and_a_hidden_one_no_panel(
     assert "Vault" in panel(client.get(page(cora)).text)
 
 
-PICKER = "/admin/autocomplete/?app_label=records&model_name=contact&field_name=deals&term="
+PICKER = "/admin/autocomplete/choose/?app_label=records&model_name=contact&field_name=deals&term="
 
 
 def test_picker_offers_what_is_not_linked_and_may_be(c: TinyCompany, client: Client) -> None:
@@ -316,14 +316,16 @@ def test_no_other_relation_is_searched_from_its_other_side(
     c: TinyCompany, client: Client, model: str, field: str
 ) -> None:
     client.force_login(c.sam)
-    address = f"/admin/autocomplete/?app_label=records&model_name={model}&field_name={field}&term="
+    address = (
+        f"/admin/autocomplete/choose/?app_label=records&model_name={model}&field_name={field}&term="
+    )
     assert client.get(address).status_code == 403
 
 
 def test_people_are_no_way_to_search_what_they_own(c: TinyCompany, client: Client) -> None:
     client.force_login(c.sam)
     owned = "app_label=accounts&model_name=user&field_name=owned_deals&term="
-    assert client.get(f"/admin/autocomplete/?{owned}").status_code == 403
+    assert client.get(f"/admin/autocomplete/choose/?{owned}").status_code == 403
 
 
 def test_more_than_ten_are_ten_and_a_way_to_all(c: TinyCompany, client: Client) -> None:

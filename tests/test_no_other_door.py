@@ -68,7 +68,7 @@ OF_THE_SITE = {
     *("admin/password_change/done/", "admin/search/", "admin/shared/", "admin/jsi18n/"),
     *("admin/set-up/", "admin/password_reset/", "admin/password_reset/sent/"),
     *("admin/password_reset/<uidb64>/<token>/", "admin/password_reset/done/"),
-    *("admin/autocomplete/", "admin/autocomplete/anybody/"),
+    *("admin/autocomplete/", "admin/autocomplete/choose/"),
     *("admin/inbox/", "admin/inbox/read/", "admin/inbox/<int:pk>/read/"),
     *("admin/inbox/<int:pk>/open/", "admin/<app_label>/", "admin/<url>"),
 }
@@ -105,7 +105,7 @@ PICKER = "app_label=records&model_name=deal&field_name=company&term=a"
 HTML = frozenset({"text/html"})
 OTHERWISE = {
     "/admin/autocomplete/": frozenset({"text/html", "application/json"}),
-    "/admin/autocomplete/anybody/": frozenset({"text/html", "application/json"}),
+    "/admin/autocomplete/choose/": frozenset({"text/html", "application/json"}),
     "/admin/jsi18n/": frozenset({"text/html", "text/javascript"}),
 }
 

@@ -212,7 +212,7 @@ def test_from_the_other_side_a_link_into_the_bin_is_replaced_and_told(c: TinyCom
     operations.delete(old, actor=c.sam)
     client = _client(c, "mona")
     picker = {"app_label": "records", "model_name": "company", "field_name": "deals"}
-    offered = client.get("/admin/autocomplete/", {**picker, "term": "Orphan"}).json()
+    offered = client.get("/admin/autocomplete/choose/", {**picker, "term": "Orphan"}).json()
     assert [each["text"] for each in offered["results"]] == ["Orphan"]
     answer = client.post(
         reverse("admin:records_company_associate", args=[heir.pk]),

@@ -383,7 +383,7 @@ def test_search_and_palette_and_picker_find_only_what_is_in_reach(
     assert "Bolt" not in palette
     palette = client.get("/admin/search/?s=Acme&extended=1").text
     assert "Acme" in palette
-    picker = "/admin/autocomplete/?app_label=records&model_name=deal&field_name="
+    picker = "/admin/autocomplete/choose/?app_label=records&model_name=deal&field_name="
     names = [r["text"] for r in client.get(f"{picker}company").json()["results"]]
     assert names == ["Acme"]
     people = [r["text"] for r in client.get(f"{picker}owner&term=Rob").json()["results"]]

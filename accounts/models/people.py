@@ -102,6 +102,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     name_fields = ("first_name", "last_name", "email")
     """What a person's name is made of."""
     names_are_public = True
+    can_be_chosen = Q(is_active=True)
+    """Whom pickers offer to choose (E52)."""
 
     class Meta:
         verbose_name = "person"

@@ -34,6 +34,8 @@ def log_address(**filters: Any) -> str:
 class LogForm(ListForm):
     """The filters of the log; every field is optional."""
 
+    picked: ClassVar[dict[str, Any]] = {"requester": ExportRequest._meta.get_field("requester")}
+
     waiting = forms.ChoiceField(
         label="Waiting for me",
         required=False,
@@ -64,7 +66,6 @@ class LogForm(ListForm):
 
     def __init__(self, data: QueryDict, *, user: User, site: admin.AdminSite) -> None:
         super().__init__(data, user=user, site=site)
-        self.let_pick_people("requester", ExportRequest._meta.get_field("requester"))
         if not access.holds_tool(user, deciders.DECIDE):
             self.fields["waiting"].widget = forms.HiddenInput()
 

@@ -1,0 +1,54 @@
+"""Pickers: fields in which a row is found by typing, and what each of them offers.
+
+Every picker declares its purpose. *Choosing* writes the row into a record, so it offers what can be
+chosen now: no deactivated people (E52), nothing in the recycle bin. *Asking* narrows a list or a
+log, and what is gone still stands there: it offers that too, marked as what it is.
+
+Both offer only what the person may name. Where each is answered stands in adminsite.py; who may use
+it, in `AccessModelAdmin.chosen_fields` and `asked_fields`.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any, TypeVar
+
+from django.contrib.admin import AdminSite
+from django.db.models import Model, Q, QuerySet
+
+from accounts import access
+from accounts.keys import KeySelect
+from accounts.models import User
+
+M = TypeVar("M", bound=Model)
+
+
+class Purpose(Enum):
+    """What a picker is for; the value is the name of the address that answers it."""
+
+    CHOOSE = "choose"
+    ASK = "autocomplete"
+
+
+def offered(queryset: QuerySet[M], user: User, purpose: Purpose) -> QuerySet[M]:
+    """Return which of these rows a picker of this purpose offers this person.
+
+    A model says by `can_be_chosen`, a `Q`, which of its rows can be chosen; by default all.
+    """
+    rows = access.nameable(queryset, user)
+    if purpose is Purpose.CHOOSE:
+        return rows.filter(getattr(queryset.model, "can_be_chosen", Q()))
+    return rows | access.recycled(queryset, user)
+
+
+class PickerSelect(KeySelect):
+    """Django's picker of what a field points at, answered by the address of its purpose.
+
+    Its `media` is what it needs in the browser: a page that shows one includes that.
+    """
+
+    def __init__(
+        self, field: Any, site: AdminSite, purpose: Purpose, attrs: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(field, site, attrs)
+        self.url_name = f"%s:{purpose.value}"
