@@ -126,6 +126,8 @@ def test_what_lies_in_the_bin_is_asked_about_by_whom_it_was_seen_and_not_chosen(
     assert f'<option value="{old.pk}" selected>Old Ltd (in the recycle bin)</option>' in (
         filtered.text
     )
+    dialog = rita.get(f"/admin/exports/exportrequest/new/deal/?company={old.pk}")
+    assert "Old Ltd (in the recycle bin)" in dialog.text
     # Who never saw it reads of it what they read of one that is absent.
     assert texts(ruth, ASK, company, "Old") == []
     hidden, absent = (ruth.get(f"/admin/records/deal/?company={pk}") for pk in (old.pk, 10**9))
