@@ -99,7 +99,7 @@ class Picker(AutocompleteJsonView):
 
     def serialize_result(self, obj: Model, to_field_name: str) -> dict[str, str]:
         """Name a row as the form does that shows it chosen."""
-        return {**super().serialize_result(obj, to_field_name), "text": label_of(obj)}
+        return {"id": str(getattr(obj, to_field_name)), "text": label_of(obj)}
 
     def _not_linked_yet(self) -> Q:
         """Hold for rows without this link, and for those whose link leads into the bin."""
