@@ -603,7 +603,8 @@ class AccessModelAdmin(FieldAccess, ModelAdmin):  # type: ignore[misc]  # Unfold
         return request is not None and lookup in self.list_parameters(request)
 
     def to_field_allowed(self, request: HttpRequest, to_field: str) -> bool:
-        return to_field == self.opts.pk.name
+        # Pickers ask by the column: a team's key is that of the group it extends.
+        return to_field in (self.opts.pk.name, self.opts.pk.attname)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Offer what this class and the slot declare: deleting many is a tool of its own."""

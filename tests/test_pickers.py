@@ -71,6 +71,13 @@ def test_people_who_left_are_asked_about_and_not_chosen(
     assert texts(client, ASK, ("records", "deal", "co_owner"), "") == 403
 
 
+def test_who_governs_people_asks_by_teams(c: TinyCompany) -> None:
+    """“Who can see this” of a record has a picker of teams, whose key is another table's."""
+    parent = ("accounts", "team", "parent")
+    assert texts(log_in(c.sam), ASK, parent, c.teams["south"].name) == [c.teams["south"].name]
+    assert texts(log_in(c.people["rita"]), ASK, parent, "") == 403
+
+
 def test_purpose_is_of_the_address_and_no_parameter_changes_it(c: TinyCompany) -> None:
     """A co-owner is chosen on forms, and no filter asks by the field."""
     client = log_in(c.people["rita"])
