@@ -51,6 +51,27 @@ document.addEventListener("DOMContentLoaded", () => {
   new MutationObserver(nameBoxes).observe(document.body, { childList: true, subtree: true });
 });
 
+// Select2 opens by Enter and Space alone; typing opens it too, as it opens a select.
+document.addEventListener("keydown", (event) => {
+  const box = event.target.closest?.(".select2-selection--single");
+  const types = event.key.length === 1 && event.key !== " ";
+  if (!box || !types || event.ctrlKey || event.metaKey || event.altKey) return;
+  const select = box.closest(".select2-container").previousElementSibling;
+  django.jQuery(select).select2("open");
+  document.querySelector(".select2-container--open .select2-search__field")?.focus();
+});
+
+// Escape that closes a picker closes nothing around it: the filter sheet listens at the window.
+document.addEventListener(
+  "keydown",
+  (event) => {
+    if (event.key !== "Escape" || !document.querySelector(".select2-container--open")) return;
+    const stop = (late) => late.stopPropagation();
+    document.addEventListener("keydown", stop, { once: true });
+  },
+  { capture: true },
+);
+
 // Dialogs in steps: one form, one fieldset [data-step] at a time. Without a script all are visible.
 document.addEventListener("DOMContentLoaded", () => {
   for (const form of document.querySelectorAll("form[data-steps]")) {

@@ -14,6 +14,7 @@ from accounts.audit import System
 from accounts.models import User
 from records.models import Deal
 from tests import chromium
+from tests.laid_down import laid_down
 
 HERE = Path(__file__).parent
 TESTS = HERE.parent
@@ -51,6 +52,16 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
         "args": chromium.FLAGS,
         "chromium_sandbox": os.geteuid() != 0,
     }
+
+
+@pytest.fixture
+def demo_company(db: None) -> None:
+    """The demo company, seeded once per process and laid down again for every other test."""
+    laid_down(_seed_demo)
+
+
+def _seed_demo() -> None:
+    call_command("seed_demo", verbosity=0)
 
 
 LogIn = Callable[[str], Page]

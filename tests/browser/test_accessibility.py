@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from django.core.management import call_command
 from playwright.sync_api import Browser, Page, expect
 
 from crmperms.demo.cast import PASSWORD
@@ -20,9 +19,8 @@ WINDOWS = [("light", 1400), ("dark", 420)]
 
 
 @pytest.fixture
-def demo(db: None) -> dict[str, object]:
+def demo(demo_company: None) -> dict[str, object]:
     """The demo company, and what its pages are about."""
-    call_command("seed_demo", verbosity=0)
     waiting = ExportRequest.objects.awaiting_decision().first()
     done = ExportRequest.objects.filter(status="completed").first()
     deal = Deal.objects.filter(stage__name="Signed", owner__email="rep@demo.example").first()

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from django.core.management import call_command
 from playwright.sync_api import Browser, Page
 
 from crmperms.demo.cast import PASSWORD
@@ -63,8 +62,7 @@ def use(page: Page) -> None:
     page.keyboard.press("Escape")
 
 
-def test_no_page_does_what_its_policy_forbids(db: None, page: Page) -> None:
-    call_command("seed_demo", verbosity=0)
+def test_no_page_does_what_its_policy_forbids(demo_company: None, page: Page) -> None:
     wrong: list[str] = []
     page.goto("/admin/login/")
     wrong += page.evaluate("window.violations")
