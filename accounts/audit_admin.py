@@ -120,7 +120,7 @@ class AuditFilter(FormFilter):
         "result": ("result", str),
         "actor": ("actor", lambda chosen: chosen.pk),
         "at_after": ("at__gte", first_moment),
-        "at_before": ("at__lte", last_moment),
+        "at_before": ("at__lt", last_moment),
     }
 
 

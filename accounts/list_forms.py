@@ -3,41 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, datetime, time
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import BadRequest
-from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db.models import QuerySet
+from django.db.models import Field, QuerySet
 from django.http import HttpRequest, QueryDict
-from django.utils import timezone
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from accounts import days
 from accounts.modeladmin import AccessModelAdmin, person
 from accounts.models import User
 from accounts.pickers import PickerSelect, Purpose, offered
 
-# Wide enough for every log, narrow enough for every database and time zone.
-_DAYS = [MinValueValidator(date(1900, 1, 1)), MaxValueValidator(date(2999, 12, 31))]
+first_moment = days.first_moment
+last_moment = days.moment_after
+"""The end of a day, for `__lt`: the day's own moments are all before it."""
 
 
-def day_field(label: str) -> forms.DateField:
-    """Return a field for a day that may be left out, picked in the browser's own calendar."""
+def day_field(label: str, *, required: bool = False) -> forms.DateField:
+    """Return a field for a day that becomes a moment, picked in the browser's own calendar."""
     widget = UnfoldAdminTextInputWidget()
     widget.input_type = "date"
-    return forms.DateField(label=label, required=False, widget=widget, validators=_DAYS)
-
-
-def first_moment(day: date) -> datetime:
-    """Return when a day begins."""
-    return timezone.make_aware(datetime.combine(day, time.min))
-
-
-def last_moment(day: date) -> datetime:
-    """Return when a day ends."""
-    return timezone.make_aware(datetime.combine(day, time.max))
+    said = {"invalid": "Write the day as 2026-12-31."}
+    return forms.DateField(
+        label=label,
+        required=required,
+        widget=widget,
+        validators=[days.check_day],
+        error_messages=said,
+    )
 
 
 class ListForm(forms.Form):
@@ -111,9 +107,9 @@ class FormFilter(admin.ListFilter):
             wrong = self.form.errors.as_data()
             if any(not isinstance(self.form.fields[name], forms.DateField) for name in wrong):
                 raise BadRequest("This list has no such filter.")
-            for name in wrong:
-                label = self.form.fields[name].label
-                messages.error(request, f"{label}: write the day as 2026-12-31.")
+            for name, errors in wrong.items():
+                label, said = self.form.fields[name].label, errors[0].messages[0]
+                messages.error(request, f"{label}: {said[0].lower()}{said[1:]}")
             return queryset.none()
         wanted = self.form.cleaned_data
         for name, (lookup, value) in self.narrowing.items():

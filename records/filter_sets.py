@@ -10,8 +10,11 @@ from typing import Any, ClassVar, TypeVar
 
 import django_filters
 from django import forms
-from django.db.models import Model, Q, QuerySet
+from django.db.models import DateTimeField, Model, Q, QuerySet
+from django_filters.fields import RangeField
+from django_filters.widgets import DateRangeWidget
 
+from accounts import days
 from accounts.access import teams_told
 from accounts.keys import KeyField
 from accounts.models import Membership, Team, User
@@ -63,6 +66,40 @@ class TeamFilter(KeyFilter):
         return teams_told(request.user, self.model)  # type: ignore[attr-defined]  # set by its filter set
 
 
+class DayRangeField(RangeField):
+    """Two days, each of which may be left out: a slice of days, and not yet of moments."""
+
+    widget = DateRangeWidget
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        said = {"invalid": "Write the day as 2026-12-31."}
+        ends = [forms.DateField(validators=[days.check_day], error_messages=said) for _ in "ab"]
+        super().__init__(ends, *args, **kwargs)
+
+
+class DayRangeFilter(django_filters.RangeFilter):
+    """From the first moment of one day to before the next day after another begins.
+
+    django-filter's own ends a day at 23:59:59.999999 by the wall clock: where the clock goes back
+    at midnight, that leaves out an hour.
+    """
+
+    field_class = DayRangeField
+
+    def filter(self, qs: QuerySet[R], value: slice | None) -> QuerySet[R]:
+        if value is None:
+            return qs
+        name, first, last = self.field_name, value.start, value.stop
+        if isinstance(qs.model._meta.get_field(name), DateTimeField):
+            bounds = {
+                f"{name}__gte": first and days.first_moment(first),
+                f"{name}__lt": last and days.moment_after(last),
+            }
+        else:
+            bounds = {f"{name}__gte": first, f"{name}__lte": last}
+        return qs.filter(**{lookup: bound for lookup, bound in bounds.items() if bound})
+
+
 def _amount() -> forms.DecimalField:
     """Return one end of a range of amounts: wide enough for all, and for every database."""
     return forms.DecimalField(max_digits=20, decimal_places=6)
@@ -101,7 +138,7 @@ class RecordFilterSet(django_filters.FilterSet):
         _owners,
     )
     created_at = reading(
-        django_filters.DateFromToRangeFilter(label="Created", field_name="created_at"),
+        DayRangeFilter(label="Created", field_name="created_at"),
         "created_at",
     )
 
@@ -180,7 +217,7 @@ class DealFilters(RecordFilterSet):
 
     pipeline = _pipeline_filter("deal")
     stage = _stage_filter("deal")
-    closed = reading(django_filters.DateFromToRangeFilter(label="Closed"), "closed")
+    closed = reading(DayRangeFilter(label="Closed"), "closed")
     amount = reading(
         django_filters.RangeFilter(label="Amount", fields=(_amount(), _amount())), "amount"
     )

@@ -285,8 +285,9 @@ def described(
 
 def _in_words(field: forms.Field, value: Any) -> str:
     if isinstance(value, slice):
-        low, high = (_day(value.start), _day(value.stop))
-        return f"{low or '…'} – {high or '…'}"
+        # A bound of 0 is one: only an end that was left out is open.
+        low, high = ("…" if end is None else str(end) for end in (value.start, value.stop))
+        return f"{low} – {high}"
     if isinstance(field, forms.ChoiceField) and not isinstance(field, forms.ModelChoiceField):
         choices: Any = field.choices  # its stub allows whatever may be assigned
         return str(dict(choices).get(value, value))
@@ -297,10 +298,6 @@ def _term(model: type[Record], term: str, hidden: frozenset[FieldKey]) -> str:
     name = term.removeprefix("-")
     shown = RESTRICTED_FIELD.lower() if field_key(kind_of(model), name) in hidden else name
     return f"descending {shown}" if term.startswith("-") else shown
-
-
-def _day(value: Any) -> Any:
-    return value.date() if hasattr(value, "date") else value
 
 
 def _check_names(model: type[Record], data: QueryDict, user: User) -> list[str]:

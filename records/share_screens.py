@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime, time
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -14,10 +14,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpR
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminSingleDateWidget
 
-from accounts import access, catalogue
+from accounts import access, catalogue, days
 from accounts.keys import KeyField, whole_number
 from accounts.modeladmin import AccessModelAdmin, person, say_saved
 from accounts.models import Team, User
@@ -48,14 +47,17 @@ class ShareForm(forms.Form):
         "this kind only views it.",
     )
     last_day = forms.DateField(
-        required=False, widget=UnfoldAdminSingleDateWidget, help_text="Empty: no end."
+        required=False,
+        widget=UnfoldAdminSingleDateWidget,
+        validators=[days.check_day],
+        help_text="Empty: no end.",
     )
 
     @property
     def until(self) -> datetime | None:
-        """The end of the last day, in the time of the house."""
+        """The end of the last day, in the product's time zone."""
         day = self.cleaned_data["last_day"]
-        return day and timezone.make_aware(datetime.combine(day, time.max))
+        return day and days.moment_after(day)
 
 
 class SharingAdmin(AccessModelAdmin):
@@ -239,6 +241,7 @@ def _line(share: Any) -> dict[str, Any]:
         "receiver": getattr(share, share.receiver_field),
         "receiver_field": "user" if share.receiver_field == "user" else "team",
         "level": share.level.label,
+        "last_day": share.until and days.last_day_before(share.until),
     }
 
 

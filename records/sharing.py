@@ -15,7 +15,7 @@ from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import QuerySet
 
-from accounts import access, audit, catalogue, clock
+from accounts import access, audit, catalogue, clock, days
 from accounts.audit import Actor, operation
 from accounts.models import Membership, Team, User
 from records.models import SHARES, Level, Record, Share, TeamShare, UserShare
@@ -58,8 +58,8 @@ def share(
 ) -> Share:
     """Open a record to one person or to one team's main members; replaces what they had of it.
 
-    `level` is a `Level`; `until` an aware moment to come, or None for no end. Raises `NotFound`,
-    `NotAllowed` with the reasons, or `Invalid`.
+    `level` is a `Level`; `until` an aware moment to come, at most the end of `days.LAST_DAY`, or
+    None for no end. Raises `NotFound`, `NotAllowed` with the reasons, or `Invalid`.
     """
     stored = _locked(record, actor)
     require_sharing(stored, actor)
@@ -67,6 +67,9 @@ def share(
         raise Invalid("Choose what the share allows: view, or view and edit.")
     if until is not None and until <= clock.database_now():
         raise Invalid("This end lies in the past. Choose a later one, or none.")
+    if until is not None and until > days.moment_after(days.LAST_DAY):
+        # PostgreSQL would keep it and could not be read any more, east of its time zone.
+        raise Invalid(f"This end lies after the year {days.LAST_DAY.year}. Choose none instead.")
     receiver = _receiver(stored, actor, user, team)
     table = _table(stored, receiver)
     codename = f"{Level(level).codename}_{stored._meta.model_name}"

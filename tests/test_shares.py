@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from guardian.utils import get_group_obj_perms_model, get_user_obj_perms_model
 
+from accounts import days
 from accounts.access import (
     ACTIONS,
     Loaded,
@@ -466,8 +467,7 @@ def test_story_of_a_share_over_http(c: TinyCompany) -> None:
     assert done.redirect_chain == [(page(deal), 302)]
     assert "is shared with Rob" in done.text
     until = DealUserShare.objects.get().until
-    assert until is not None
-    assert (until.date(), until.hour, until.minute) == (day, 23, 59)
+    assert until == days.moment_after(day)
 
     seen = rob.get(page(deal)).text
     assert "it is shared with you" in seen

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.core.validators import MaxValueValidator
 from django.http import (
     Http404,
     HttpRequest,
@@ -18,10 +16,11 @@ from django.http import (
 )
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts import access, clock
 from accounts.keys import KeyField
+from accounts.list_forms import day_field
 from accounts.modeladmin import person
 from accounts.models import User
 from exports import operations
@@ -34,7 +33,6 @@ NOBODY_ELSE = (
     "Nobody else may decide on exports yet. A super admin can give somebody a permission set with "
     "Export approver first."
 )
-LAST = MaxValueValidator(date(2999, 12, 31))
 
 
 def away_tools(request: HttpRequest) -> list[dict[str, Any]]:
@@ -56,10 +54,8 @@ class AwayForm(forms.Form):
         help_text="Told, as well as you, of requests that name you: new ones, and those that wait "
         "already. Only people who hold Export approver.",
     )
-    first_day = forms.DateField(
-        label="First day", validators=[MaxValueValidator(date(2999, 12, 31))]
-    )
-    last_day = forms.DateField(label="Last day", validators=[MaxValueValidator(date(2999, 12, 31))])
+    first_day = day_field("First day", required=True)
+    last_day = day_field("Last day", required=True)
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -67,10 +63,6 @@ class AwayForm(forms.Form):
         self.fields["delegate"].queryset = others  # type: ignore[attr-defined]  # a model choice field
         if not others.exists():
             self.fields["delegate"].help_text = NOBODY_ELSE
-        for name in ("first_day", "last_day"):
-            widget = UnfoldAdminTextInputWidget()
-            widget.input_type = "date"
-            self.fields[name].widget = widget
 
 
 def away_view(request: HttpRequest) -> HttpResponse:

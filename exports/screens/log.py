@@ -79,7 +79,7 @@ class LogFilter(FormFilter):
         "source": ("object", str),
         "requester": ("requester", lambda chosen: chosen.pk),
         "requested_after": ("requested_at__gte", first_moment),
-        "requested_before": ("requested_at__lte", last_moment),
+        "requested_before": ("requested_at__lt", last_moment),
     }
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:

@@ -7,7 +7,7 @@ those for the requester's own rights, however many records were frozen.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, timedelta
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -24,7 +24,7 @@ from django.db.models import (
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
 
-from accounts import access
+from accounts import access, days
 from accounts.models import User
 from exports import tables
 from exports.models import ExportRecord, ExportRequest
@@ -88,7 +88,7 @@ def _past(export: ExportRequest, model: type[Record], reader: User) -> _Past:
     requests = ExportRequest.objects.order_by()
     asked = requests.filter(
         requester=export.requester_id,
-        requested_at__gte=_since(export),
+        requested_at__gte=days.first_moment(_since(export)),
         requested_at__lte=export.requested_at,
     ).exclude(pk=export.pk)
     requester, rows = export.requester, model._base_manager.all()
@@ -111,10 +111,9 @@ def _past(export: ExportRequest, model: type[Record], reader: User) -> _Past:
     return _Past(kinds["asked"], kinds["reach"][0].delivered, kinds["own"][0].delivered)
 
 
-def _since(export: ExportRequest) -> datetime:
-    """Return the day's beginning, 90 days before: the log's filters go by days."""
-    day = timezone.localtime(export.requested_at - LOOK_BACK)
-    return day.replace(hour=0, minute=0, second=0, microsecond=0)
+def _since(export: ExportRequest) -> date:
+    """Return the day 90 days before: the log's filters go by days."""
+    return timezone.localdate(export.requested_at - LOOK_BACK)
 
 
 def _count(rows: QuerySet[Any]) -> Subquery:
@@ -126,7 +125,7 @@ def _in_log(export: ExportRequest, **more: Any) -> str:
     """Return the log of what this person asked for in the time that the card is about."""
     return log_address(
         requester=export.requester_id,
-        requested_after=_since(export).date(),
+        requested_after=_since(export),
         earlier_than=export.pk,
         **more,
     )

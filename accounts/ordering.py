@@ -1,0 +1,59 @@
+"""Which end of a list empty values stand at: the last one, whichever way it is sorted.
+
+Databases disagree: PostgreSQL takes an unknown value for the largest, SQLite for the smallest, and
+both take a text without a character for the smallest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.core.exceptions import FieldDoesNotExist
+from django.db.models import CharField, F, Field, Model, TextField, Value
+from django.db.models.constants import LOOKUP_SEP
+from django.db.models.lookups import Exact
+
+
+def empty_last(model: type[Model], terms: Iterable[Any]) -> list[Any]:
+    """Return an order, as for `order_by`, in which empty values come last, up and down.
+
+    A term is a name, perhaps with "-" in front or across relations, or an expression, which stays
+    as it is. So does the name of a field that is never empty: an index serves its plain order.
+    """
+    return [part for term in terms for part in _parts(model, term)]
+
+
+def _parts(model: type[Model], term: Any) -> list[Any]:
+    if not isinstance(term, str):
+        return [term]
+    name = term.removeprefix("-")
+    field, may_be_null = _field_at(model, name)
+    may_be_blank = isinstance(field, CharField | TextField) and field.blank
+    if field is None or not (may_be_null or may_be_blank):
+        return [term]
+    parts: list[Any] = [Exact(F(name), Value("")).asc()] if may_be_blank else []
+    value = F(name)
+    parts.append(value.desc(nulls_last=True) if term != name else value.asc(nulls_last=True))
+    return parts
+
+
+def _field_at(model: type[Model], path: str) -> tuple[Field[Any, Any] | None, bool]:
+    """Return the field at the end of a path, and whether something on the way may be null.
+
+    None for what is no column: an annotation, and a relation, which has an order of its own.
+    """
+    may_be_null, field = False, None
+    for name in path.split(LOOKUP_SEP):
+        if field is not None:
+            model = field.related_model
+        try:
+            field = model._meta.pk if name == "pk" else model._meta.get_field(name)
+        except (FieldDoesNotExist, AttributeError):
+            return None, False
+        if not getattr(field, "concrete", False):
+            return None, False
+        may_be_null = may_be_null or field.null
+    if field is not None and field.is_relation and field.attname != name:
+        return None, False
+    return field, may_be_null
