@@ -30,6 +30,8 @@ from accounts.forms import (
 from accounts.modeladmin import AccessModelAdmin, opened, person, say_saved
 from accounts.models import Membership, PermissionSet, Team, User
 from accounts.operations import AccountsError
+from accounts.ordering import empty_last
+from accounts.people import BY_NAME
 
 admin.site.unregister(Group)
 
@@ -78,6 +80,9 @@ class PersonAdmin(AccessModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request)
         return rows.select_related("permission_set").prefetch_related("memberships__team")
+
+    def get_ordering(self, request: HttpRequest) -> list[Any]:
+        return BY_NAME
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
@@ -293,9 +298,8 @@ class TeamAdmin(AccessModelAdmin):
         context = super().record_context(request, obj)
         if obj is not None:
             rows = Membership.objects.filter(team=obj).select_related("user")
-            context["members"] = rows.order_by(
-                "-is_main", *(f"user__{n}" for n in User._meta.ordering or ())
-            )
+            by_name = [f"user__{name}" for name in User._meta.ordering or ()]
+            context["members"] = rows.order_by("-is_main", *empty_last(Membership, by_name))
         return context
 
     def create(self, request: HttpRequest, obj: Any, form: Any) -> None:

@@ -28,11 +28,13 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.views import ChangeList
+from unfold.widgets import UnfoldAdminTextInputWidget
 
-from accounts import access, audit
+from accounts import access, audit, numbers
 from accounts.keys import KeyField, KeysField, is_key, label_of, whole_number
 from accounts.models import User
 from accounts.operations import AccountsError
+from accounts.ordering import empty_last
 from accounts.pickers import PickerSelect, Purpose
 
 RESTRICTED = "restricted record"
@@ -221,7 +223,10 @@ class AccessChangeList(ChangeList):
         ordering = super().get_ordering(request, queryset)
         # The kind's own order too goes by no field that the person may not read there (L13).
         names = {str(name).removeprefix("-") for name in ordering}
-        return ["pk"] if names & self.model_admin._unasked(request) else ordering
+        if names & self.model_admin._unasked(request):
+            return ["pk"]
+        # An order that nobody asked for is the model's own, as its indexes have it.
+        return empty_last(self.model, ordering) if self.params["o"] else ordering
 
     def _sortable(self, part: str) -> bool:
         if not SORTED_COLUMN.fullmatch(part):

@@ -8,6 +8,10 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Concat
 
 from accounts.models import Membership, Team, User
+from accounts.ordering import empty_last
+
+BY_NAME = empty_last(User, User._meta.ordering or ())
+"""The order of people by name; whoever has none stands at the end, by e-mail."""
 
 
 def selectable(chosen: Iterable[int] = ()) -> QuerySet[User]:
@@ -24,7 +28,7 @@ def named(people: QuerySet[User], words: str) -> QuerySet[User]:
         people = people.alias(full_name=Concat("first_name", Value(" "), "last_name")).filter(
             full_name__icontains=word
         )
-    return people.order_by(*(User._meta.ordering or ()))
+    return people.order_by(*BY_NAME)
 
 
 def members(people: QuerySet[User], team: Team) -> QuerySet[User]:

@@ -18,6 +18,7 @@ from django.http import QueryDict
 
 from accounts.keys import is_key, label_of
 from accounts.models import User
+from accounts.ordering import empty_last
 from records.filter_sets import FILTERSETS, PickedFilter, RecordFilterSet
 from records.models import Record
 from records.models.properties import FieldKey, field_key, hidden_keys, unasked_keys
@@ -224,7 +225,7 @@ def narrowed(queryset: QuerySet[R], query: str | QueryDict, *, user: User) -> Qu
     if term := data.get(SEARCH):
         rows = search(rows, term)
     if order := data.get(ORDER):
-        return rows.order_by(*order.split(","), "-pk")
+        return rows.order_by(*empty_last(model, [*order.split(","), "-pk"]))
     # The kind's own order, where it goes by nothing that the person may not read (L13).
     return rows.order_by("pk") if reads_of_order(model, "") & unasked_keys(user) else rows
 
@@ -291,7 +292,10 @@ def _in_words(field: forms.Field, value: Any) -> str:
     if isinstance(field, forms.ChoiceField) and not isinstance(field, forms.ModelChoiceField):
         choices: Any = field.choices  # its stub allows whatever may be assigned
         return str(dict(choices).get(value, value))
-    return label_of(value) if isinstance(value, Model) else str(value)
+    if isinstance(value, Record | User):
+        # Two may have one name: the number tells which is meant.
+        return f"{label_of(value)} (#{value.pk})"
+    return str(value)
 
 
 def _term(model: type[Record], term: str, hidden: frozenset[FieldKey]) -> str:

@@ -216,7 +216,6 @@ def _beside_out_of_reach(export: ExportRequest, user: User, key: str) -> bool:
     return ExportRelated.objects.filter(~Exists(seen), export=export, object=key).exists()
 
 
-def order(rows: QuerySet[Record]) -> list[str]:
-    """Return what the rows are ordered by; the white list of orders knows no relation."""
-    names = rows.query.order_by or rows.model._meta.ordering or ()
-    return [*(str(name) for name in names), "pk"]
+def order(rows: QuerySet[Record]) -> list[Any]:
+    """Return what the rows are ordered by, the key last; the white list knows no relation."""
+    return [*(rows.query.order_by or rows.model._meta.ordering or ()), "pk"]
