@@ -137,9 +137,12 @@ class AuditEventAdmin(AccessModelAdmin):
     show_add_link = False
     fieldsets = (
         (None, {"fields": ("at", "who", "what", "on_what", "outcome", "ip", "words", "details")}),
-        ("Proof", {"fields": ("id", "whole_hash", "text_digest")}),
+        ("Proof", {"fields": ("number", "whole_hash", "text_digest")}),
     )
-    readonly_fields = ("who", "what", "on_what", "outcome", "words", "details", "whole_hash")
+    readonly_fields = (
+        *("who", "what", "on_what", "outcome", "words", "details"),
+        *("number", "whole_hash"),
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).select_related("actor", "text")
@@ -184,6 +187,10 @@ class AuditEventAdmin(AccessModelAdmin):
         if text is not None:
             return str(text.text)
         return "erased" if obj.text_digest else "–"
+
+    @display(description="ID")
+    def number(self, obj: AuditEvent) -> str:
+        return str(obj.pk)
 
     @display(description="Hash of the row")
     def whole_hash(self, obj: AuditEvent) -> str:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import BadRequest
-from django.db.models import Field, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, QueryDict
 from unfold.widgets import UnfoldAdminTextInputWidget
 
@@ -108,8 +108,8 @@ class FormFilter(admin.ListFilter):
             if any(not isinstance(self.form.fields[name], forms.DateField) for name in wrong):
                 raise BadRequest("This list has no such filter.")
             for name, errors in wrong.items():
-                label, said = self.form.fields[name].label, errors[0].messages[0]
-                messages.error(request, f"{label}: {said[0].lower()}{said[1:]}")
+                label = self.form.fields[name].label
+                messages.error(request, f"{label}: {errors[0].messages[0]}")
             return queryset.none()
         wanted = self.form.cleaned_data
         for name, (lookup, value) in self.narrowing.items():

@@ -179,6 +179,23 @@ def veiled_column(model: type[Model], name: str) -> Callable[[Any], Any]:
     return column
 
 
+def years(model: type[Model]) -> tuple[str, ...]:
+    """Return the fields of a model that hold years: their thousands are not separated."""
+    return getattr(model, "years", ())
+
+
+def plain_column(name: str, label: str) -> Callable[[Any], Any]:
+    """Return a read-only form field that shows a year as it is written: 2017, and not 2,017."""
+
+    def column(obj: Model) -> str:
+        value = getattr(obj, name)
+        return "–" if value is None else str(value)
+
+    column.__name__ = name
+    column.short_description = label  # type: ignore[attr-defined]  # read by the admin
+    return column
+
+
 # --- Lists ----------------------------------------------------------------------------------------
 
 
@@ -338,7 +355,13 @@ class FieldAccess:
     def formfield_for_dbfield(
         self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any
     ) -> Any:
-        """Take away the links beside a select: they are drawn by model, not by row (L28)."""
+        """Read numbers as they are typed; take away the links beside a select.
+
+        Those are drawn by model, not by row (L28).
+        """
+        if (number := numbers.form_class(db_field)) is not None:
+            kwargs.setdefault("form_class", number)
+            kwargs.setdefault("widget", UnfoldAdminTextInputWidget)
         field = super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]  # a mixin
         if field is not None and isinstance(field.widget, RelatedFieldWidgetWrapper):
             field.widget = field.widget.widget
@@ -824,12 +847,12 @@ class AccessModelAdmin(FieldAccess, ModelAdmin):  # type: ignore[misc]  # Unfold
         return veiled | self.dotted_fields(request, obj)
 
     def _shown_only(self, request: HttpRequest, obj: Model | None) -> list[str]:
-        """Return the foreign keys that this page shows and does not edit."""
+        """Return the foreign keys, and years, that this page shows and does not edit."""
         hidden = self.hidden_fields(request)
         all_of_them = [
             f.name
             for f in self.model._meta.fields
-            if isinstance(f, ForeignKey) and f.name not in hidden
+            if (isinstance(f, ForeignKey) or f.name in years(self.model)) and f.name not in hidden
         ]
         if obj is None or obj.pk is None:
             return []
@@ -840,8 +863,8 @@ class AccessModelAdmin(FieldAccess, ModelAdmin):  # type: ignore[misc]  # Unfold
 
     def _hides_its_value(self, request: HttpRequest, obj: Model, name: str) -> bool:
         """A value that may not be named is kept and not offered for change (RC6)."""
-        field = relation(self.model, name)
-        assert field is not None
+        if (field := relation(self.model, name)) is None:
+            return False
         key, related = getattr(obj, field.attname), related_model(field)
         known = names(request)
         return key is not None and not (
@@ -954,14 +977,19 @@ class AccessModelAdmin(FieldAccess, ModelAdmin):  # type: ignore[misc]  # Unfold
 def safe_readonly(
     request: HttpRequest, model: type[Model], name: str, dots: bool
 ) -> Callable[[Any], Any]:
-    """Return a read-only form field that shows a relation safely, or dots.
+    """Return a read-only form field that shows a relation safely, or a year, or dots.
 
     One object per request: the form and its list of read-only fields must name the same.
     """
     memo: dict[tuple[Any, ...], Any] = request.__dict__.setdefault("_safe_fields", {})
     if (model, name, dots) not in memo:
+        label = str(model._meta.get_field(name).verbose_name)  # type: ignore[union-attr]  # a concrete field
         memo[model, name, dots] = (
-            veiled_column(model, name) if dots else safe_column(request, model, name)
+            veiled_column(model, name)
+            if dots
+            else plain_column(name, label)
+            if name in years(model)
+            else safe_column(request, model, name)
         )
     return memo[model, name, dots]  # type: ignore[no-any-return]  # a memo of this request
 

@@ -168,7 +168,7 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
             "opts": self.opts,
             "original": record,
             "label": dict(self._veiled_labels(request))[name],
-            "value": display_for_value(value, "–"),
+            "value": str(value) if name in record.years else display_for_value(value, "–"),
             "field_name": name,
             "may_empty": self._may_empty(request, record, name) and value not in (None, ""),
         }

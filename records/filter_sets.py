@@ -18,6 +18,7 @@ from accounts import days
 from accounts.access import teams_told
 from accounts.keys import KeyField
 from accounts.models import Membership, Team, User
+from accounts.numbers import NumberField
 from accounts.pickers import Purpose, offered
 from records.models import Company, Contact, Deal, Pipeline, Record, Stage, Ticket
 from records.reads import named
@@ -100,9 +101,9 @@ class DayRangeFilter(django_filters.RangeFilter):
         return qs.filter(**{lookup: bound for lookup, bound in bounds.items() if bound})
 
 
-def _amount() -> forms.DecimalField:
+def _amount() -> NumberField:
     """Return one end of a range of amounts: wide enough for all, and for every database."""
-    return forms.DecimalField(max_digits=20, decimal_places=6)
+    return NumberField(max_digits=20, decimal_places=6)
 
 
 def reading(declared: F, *paths: str | Paths) -> F:

@@ -10,10 +10,10 @@ from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
 from accounts.keys import whole_number
 from accounts.modeladmin import AccessModelAdmin, person, say_saved
+from accounts.numbers import WholeNumberField
 from records import screen_limit
 from records.models import Property, ScreenLimit
 from records.operations import RecordError
@@ -24,12 +24,11 @@ MOST_LISTED = 20
 class ScreenLimitForm(forms.Form):
     """The one number; the operation says what it may be."""
 
-    values_a_day = forms.IntegerField(
+    values_a_day = WholeNumberField(
         label="Sensitive values per person and day",
         required=False,
         min_value=1,
         max_value=screen_limit.MOST,
-        widget=UnfoldAdminIntegerFieldWidget(attrs={"min": 1, "max": screen_limit.MOST}),
         help_text="Beyond it values read as dots until midnight. Empty: no limit.",
     )
 

@@ -133,7 +133,7 @@ def test_lists_say_which_days_they_take(c: TinyCompany, zone: str) -> None:
             for day in (FAR[0], FAR[-1]):
                 page = client.get(address, {parameter: day})
                 assert page.status_code == 200
-                assert "hoose a day from 1 January 1900 to 31 December 2999." in page.text
+                assert "Choose a day from 1 January 1900 to 31 December 2999." in page.text
             assert client.get(address, {parameter: "2026-01-01"}).status_code == 200
     page = client.get("/admin/records/deal/", {"closed_after": "tomorrow"})
     assert "Closed: Write the day as 2026-12-31." in page.text

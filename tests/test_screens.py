@@ -517,7 +517,7 @@ def test_audit_log_is_narrowed(c: TinyCompany, client: Client, query: str, found
     text = client.get(address).text
     codes = set(re.findall(r'<span class="code">([^<]+)</span>', text))
     assert codes - {"session.login"} == found
-    assert ("write the day as" in text) == ("tomorrow" in query)
+    assert ("Write the day as" in text) == ("tomorrow" in query)
     for bad in ("?about=nothing", "?result=maybe", "?actor=x", "?result__exact=done"):
         assert client.get(f"/admin/accounts/auditevent/{bad}").status_code == 400, bad
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, QueryDict
 
 from accounts.keys import whole_number
+from accounts.numbers import ungrouped
 from exports.models import ExportRequest
 
 NUMBERS = ("most_records", "file_days", "most_downloads")
@@ -26,8 +28,15 @@ def posted_conditions(posted: QueryDict, export: ExportRequest) -> dict[str, Any
     for name in NUMBERS:
         if text := posted.get(name, "").strip():
             # What is no number is refused by the operation, which says what would be one.
-            given[name] = whole_number(text) or text
+            given[name] = _number(text)
     return given or None
+
+
+def _number(text: str) -> int | str:
+    try:
+        return whole_number(ungrouped(text)) or text
+    except ValidationError:
+        return text
 
 
 def keep_typed(request: HttpRequest, export: ExportRequest, *, again: bool) -> None:

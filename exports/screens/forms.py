@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 from django import forms
 from django.forms.boundfield import BoundWidget
 from unfold.widgets import (
-    UnfoldAdminIntegerFieldWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
     UnfoldBooleanSwitchWidget,
@@ -17,6 +16,7 @@ from unfold.widgets import (
 
 from accounts.keys import KeysField
 from accounts.models import User
+from accounts.numbers import WholeNumberField
 from exports.models import ExportRequest
 from exports.operations import FORMATS
 
@@ -133,16 +133,12 @@ class ApproversForm(forms.Form):
         self.fields["approvers"].queryset = approvers  # type: ignore[attr-defined]  # a model choice field
 
 
-def _number(label: str, help_text: str, *, least: int, required: bool = True) -> forms.IntegerField:
-    return forms.IntegerField(
+def _number(label: str, help_text: str, *, required: bool = True) -> WholeNumberField:
+    return WholeNumberField(
         label=label,
         help_text=help_text,
         required=required,
-        widget=UnfoldAdminIntegerFieldWidget(attrs={"min": least}),
-        error_messages={
-            "required": "Enter a whole number.",
-            "invalid": "Enter a whole number, without dots or commas.",
-        },
+        error_messages={"required": "Enter a whole number."},
     )
 
 
@@ -162,42 +158,35 @@ class PolicyForm(forms.Form):
         "Second person above so many records",
         "People who export without approval, super admins included, need somebody else’s consent "
         "for more records than this. Empty: never.",
-        least=0,
         required=False,
     )
     threshold = _number(
         "Record threshold",
         "An export with more than this many records needs approval; 0: every export that is not "
         "empty. Exports with sensitive fields always need it.",
-        least=0,
     )
     daily_records = _number(
         "Records per person in 24 hours",
         "Recommended. Who takes out more than this in 24 hours needs consent for what exceeds it, "
         "however small each export is. Empty: no limit.",
-        least=1,
         required=False,
     )
     weekly_records = _number(
         "Records per person in 7 days",
         "Recommended. The same over 7 days; not fewer than in 24 hours. Empty: no limit.",
-        least=1,
         required=False,
     )
     lapse_days = _number(
         "Days until a request lapses",
         "A request on which nobody decides ends after this many days.",
-        least=1,
     )
     file_days = _number(
         "Days a file stays",
         "A finished file can be downloaded for this many days, at most 30.",
-        least=1,
     )
     most_downloads = _number(
         "Downloads of a file",
         "By its requester, the only one who may; at most 100 times.",
-        least=1,
     )
 
     steps: ClassVar[tuple[tuple[str, tuple[str, ...]], ...]] = (
@@ -223,9 +212,8 @@ class PolicyForm(forms.Form):
 class AlertForm(forms.Form):
     """From how many records on a super admin wants to hear of an export (E47)."""
 
-    records = forms.IntegerField(
+    records = WholeNumberField(
         label="Tell me about exports of more records than",
         required=False,
-        widget=UnfoldAdminIntegerFieldWidget(attrs={"min": 0}),
         help_text="You are told when somebody else asks for such an export. Empty: you are not.",
     )

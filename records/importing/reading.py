@@ -12,6 +12,9 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+from django.core.exceptions import ValidationError
+
+from accounts.numbers import ungrouped
 from accounts.text import shows
 from records.importing.files import WHAT_SEPARATES, Broken, ImportRefused, TableText, read_text
 
@@ -58,9 +61,10 @@ class Row:
         value = self.text(column, LONGEST_VALUE)
         if not value:
             return None
-        if not _NUMBER.fullmatch(value):
+        plain = _without_groups(value)
+        if not _NUMBER.fullmatch(plain):
             raise self.broken(column, f"“{value}” is not a number; write it like 1054 or 251.41.")
-        number = Decimal(value)
+        number = Decimal(plain)
         if abs(number) >= LARGEST_NUMBER:
             raise self.broken(column, f"the number {value} is too large.")
         return number
@@ -70,11 +74,12 @@ class Row:
         value = self.text(column, LONGEST_VALUE)
         if not value:
             return None
-        if not _WHOLE.fullmatch(value):
+        plain = _without_groups(value)
+        if not _WHOLE.fullmatch(plain):
             raise self.broken(column, f"“{value}” is not a whole number; write it like 2822.")
-        if len(value) > 10 or int(value) > largest:
+        if len(plain) > 10 or int(plain) > largest:
             raise self.broken(column, f"the number {value} is too large.")
-        return int(value)
+        return int(plain)
 
     def day(self, column: str) -> date | None:
         """Return a date written month/day/year; None where nothing is said."""
@@ -190,6 +195,14 @@ def _row(file: str, line: int, heading: list[str], cells: list[str], table: Tabl
             heading[-1],
         )
     return Row(file, line, dict(zip(heading, cells, strict=False)))
+
+
+def _without_groups(value: str) -> str:
+    """Return a number as our own lists show it, 166,650.00, without its commas."""
+    try:
+        return ungrouped(value)
+    except ValidationError:
+        return value
 
 
 def _counted(cells: int) -> str:

@@ -80,6 +80,8 @@ class Record(models.Model):
     """Fields that cannot be view-restricted; only these may stand in `__str__` and ordering."""
     name_fields: ClassVar[tuple[str, ...]] = ("name",)
     """What `__str__` is made of, so that whoever writes a record's name knows what it reads."""
+    years: ClassVar[tuple[str, ...]] = ()
+    """Fields that hold years, whose thousands are not separated."""
     search_fields: ClassVar[tuple[str, ...]]
     """What the search box looks in: names, all of them always visible."""
 

@@ -41,6 +41,7 @@ class Company(Record):
 
     object_key = "company"
     always_visible = ("name", "domain", *Record.always_visible)
+    years = ("founded",)
     search_fields = ("name", "domain")
 
     class Meta:
