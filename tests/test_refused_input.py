@@ -168,8 +168,23 @@ HIDDEN = {
     "blank": "\u2800",
     "only a joiner": "\u200d",
     "surrogate": "\ud800",
+    "a joiner between Latin letters": "Ada\u200dm",
+    "a joiner between Chinese letters": "東\u200c京",
+    "a chooser after a Latin letter": "Adam\ufe0f",
+    "codes of a flag that no font has": "\U0001f3f4\U000e0061\U000e0062\U000e0063\U000e007f",
+    "codes of a flag without the flag": "a\U000e0067\U000e0062",
+    "a joiner that joins nothing": "a\u034fb",
 }
-SEEN = ["Ådne & Søn", "👩\u200d🚒", "می\u200cخواهم", "東京", "—", "e\u0301"]
+SEEN = [
+    "Ådne & Søn",
+    "👩\u200d🚒",
+    "❤\ufe0f\u200d🔥 1\ufe0f\u20e3 ℹ\ufe0f",
+    "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",  # England
+    "می\u200cخواهم",
+    "അവന്\u200d",
+    "東京",
+    "—",
+]
 
 
 @pytest.mark.parametrize("text", HIDDEN.values(), ids=HIDDEN)

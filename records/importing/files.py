@@ -9,12 +9,11 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from accounts.text import BREAKS, hidden_character, named
+from accounts.text import BREAKS, hidden_at, named, one_form
 
 # Cells may hold line breaks and tabs, which are folded into spaces; what else nobody sees means
 # nothing in a table, and PostgreSQL refuses NUL.
@@ -68,16 +67,16 @@ def read_text(path: Path, columns: Sequence[str]) -> TableText:
     """Return the text of a file that should have these columns; raises `Broken` if it is none."""
     file = path.name
     text = _decoded(file, _bytes(path, columns), columns)
-    if letter := hidden_character(text, allowed=_FOLDED):
-        line, column = _place(text[: text.index(letter)], columns)
-        words = f"there is a character that nobody sees ({named(letter)}); take it out."
+    if (at := hidden_at(text, allowed=_FOLDED)) is not None:
+        line, column = _place(text[:at], columns)
+        words = f"there is a character that nobody sees ({named(text[at])}); take it out."
         raise Broken(file, words, line, column)
     if not text.endswith(("\n", "\r")):
         # Nothing else tells 10 from the 1052 that it was before somebody's disk was full.
         line, column = _place(text[:-1], columns)
         raise Broken(file, f"the last line has no end, so {_CUT_OFF}", line, column)
     # One way to write each letter: “é” of one table must find “é” of the other.
-    return _separated(file, unicodedata.normalize("NFC", text), columns)
+    return _separated(file, one_form(text), columns)
 
 
 def _bytes(path: Path, columns: Sequence[str]) -> bytes:
