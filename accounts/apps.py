@@ -10,6 +10,11 @@ class AccountsConfig(AppConfig):
     verbose_name = "People & permissions"
 
     def ready(self) -> None:
-        from accounts import checks, sessions  # noqa: F401  # importing the checks registers them
+        from django.db.models import CharField, TextField
 
+        from accounts import checks, letters, sessions  # noqa: F401  # importing the checks registers them
+
+        letters.listen()
+        CharField.register_lookup(letters.Folded)
+        TextField.register_lookup(letters.Folded)
         sessions.listen()

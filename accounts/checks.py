@@ -7,9 +7,10 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connections
 
+from accounts.letters import knows_all_letters
 from accounts.protection import is_protected, protected_tables
 
 
@@ -32,6 +33,24 @@ def append_only_tables_are_protected(
             if table in present and not is_protected(connection, table)
         ]
     return errors
+
+
+@register(Tags.database)
+def letters_of_all_scripts_are_known(
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Search and order know every letter: PostgreSQL without ICU knows those of its locale."""
+    return [
+        Warning(
+            "This PostgreSQL was built without ICU.",
+            hint="Search finds letters beyond a-z in one case only where the server's locale knows "
+            "them, and lists put Z before a. Use a server with ICU, as Debian's is, and load a "
+            "dump of the data into a database migrated there.",
+            id="accounts.W003",
+        )
+        for alias in databases or ()
+        if not knows_all_letters(connections[alias])
+    ]
 
 
 @register()

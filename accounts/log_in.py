@@ -38,9 +38,8 @@ from django.utils.crypto import salted_hmac
 
 from accounts import audit
 from accounts.models import AuditEvent, LogInCount, User
-from accounts.models.people import normal_email
 from accounts.passwords import HASHES_AT_ONCE
-from accounts.text import trouble
+from accounts.text import normal_email, trouble
 
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(minutes=15)

@@ -20,8 +20,8 @@ from django.utils.http import urlsafe_base64_encode
 
 from accounts import audit, log_in
 from accounts.models import Notice, User
-from accounts.models.people import normal_email
 from accounts.notices import notify
+from accounts.text import normal_email
 
 LINK = "{link}"
 """Stands in the outbox where the e-mail will have its link; no person's words are in that text."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.core.validators import validate_email
+from django.core.validators import MaxLengthValidator, validate_email
 from django.db import IntegrityError, models, transaction
 from django.db.models import F, QuerySet
 from django.utils.crypto import salted_hmac
@@ -30,11 +30,10 @@ from accounts.models import (
     ToolGrant,
     User,
 )
-from accounts.models.people import normal_email
 from accounts.notices import notify as notify  # noqa: PLC0414 - offered here too
 from accounts.notices import read_notices as read_notices  # noqa: PLC0414 - offered here too
 from accounts.rights import Door, one_at_a_time
-from accounts.text import trouble
+from accounts.text import normal_email, one_form, trouble
 
 
 class AccountsError(Exception):
@@ -136,8 +135,8 @@ def _require_as_opened(stored: User | Team | PermissionSet, as_opened: str | Non
 
 
 def line(label: str, text: str) -> str:
-    """Return a single line of text, trimmed; raise where it holds what nobody sees."""
-    text = text.strip()
+    """Return a single line of text, trimmed and in one form; raise where nobody sees all of it."""
+    text = one_form(text.strip())
     if found := trouble(text):
         raise InvalidChange(f"{label}: {found}")
     return text
@@ -171,6 +170,8 @@ def create_person(
     require(actor, "add", User)
     if is_superuser:
         require_super_admin(actor)
+    # Of two who add one address at a moment the second is told.
+    one_at_a_time("people")
     email = _free_email(email)
     names = {
         "first_name": line("First name", first_name),
@@ -408,11 +409,14 @@ def reactivate(person: User, *, actor: Actor) -> None:
 
 def _free_email(email: str, besides: User | None = None) -> str:
     email = normal_email(line("E-mail", email))
+    longest = User._meta.get_field("email").max_length
     try:
         validate_email(email)
+        MaxLengthValidator(longest)(email)
     except ValidationError:
         raise InvalidChange(
-            "This is not an e-mail address. Write it like name@example.com."
+            f"This is not an e-mail address of at most {longest} characters. Write it like "
+            "name@example.com."
         ) from None
     others = User.objects.filter(email=email)
     if besides is not None:

@@ -23,7 +23,7 @@ from accounts.audit import Actor, System
 from accounts.keys import whole_number
 from accounts.models import Notice, User
 from accounts.notices import notify, one_line
-from accounts.text import BREAKS, hidden_character, named, shows
+from accounts.text import BREAKS, hidden_character, named, one_form, shows
 from exports.models import ExportRequest
 
 SYSTEM = System("exports")
@@ -190,11 +190,11 @@ def in_words(count: int, noun: str = "record") -> str:
 
 
 def words(text: str) -> str:
-    """Return what a person wrote, without white space around it; empty where nothing is seen.
+    """Return what a person wrote, trimmed and in one form; empty where nothing is seen.
 
     Raises where it is too long, or holds a character that nobody sees; lines and tabs may be.
     """
-    text = text.strip()
+    text = one_form(text.strip())
     if len(text) > LONGEST_TEXT:
         raise InvalidRequest(f"Write at most {LONGEST_TEXT} characters.")
     if letter := hidden_character(text, allowed=BREAKS):

@@ -19,7 +19,7 @@ from accounts.audit import Actor, System, operation
 from accounts.models import Rank, SentForm, Team, User
 from accounts.operations import mark, require
 from accounts.sent_forms import made_by, remember
-from accounts.text import trouble
+from accounts.text import one_form, trouble
 from records.models import Pipeline, Property, PropertyGrant, Record, Stage, StageRule
 from records.models.properties import fixed_fields, hidden_fields, veiled_fields
 from records.rules import SHARED
@@ -96,6 +96,8 @@ def create(
 @operation
 def _create(record: R, *, actor: Actor, confirm_hand_over: bool, token: UUID | None) -> R:
     model = type(record)
+    for field in _editable(model):
+        setattr(record, field.attname, one_form(_raw(record, field.name)))
     if isinstance(actor, User) and not access.allows_any(actor, "add", model):
         raise NotAllowed(f"You may not create {model._meta.verbose_name_plural}.")
     if isinstance(actor, User) and (sent := made_by(token, actor)):
@@ -156,7 +158,7 @@ def change(
     before = find_stored(record, actor)
     after = model._base_manager.get(pk=before.pk)
     for name, value in values.items():
-        setattr(after, name, value)
+        setattr(after, name, one_form(value))
     # What stays dots for the actor is always written: that nothing was would tell them the value.
     dots = veiled_fields(actor, model) if isinstance(actor, User) else frozenset()
     changed = sorted(n for n in values if n in dots or _raw(after, n) != _raw(before, n))
@@ -543,6 +545,7 @@ def _check_owners(record: Record, names: Iterable[str]) -> None:
 def create_pipeline(*, actor: Actor, object: str, name: str) -> Pipeline:
     """Add an empty pipeline."""
     require(actor, "add", Pipeline)
+    name = one_form(name)
     pipeline = Pipeline(object=object, name=name)
     _check_pipeline_name(pipeline)
     pipeline.save(force_insert=True)
@@ -588,6 +591,7 @@ def change_pipeline(
     changes nothing. It holds for the stages too, if they follow in one transaction.
     """
     require(actor, "change", pipeline)
+    name = one_form(name)
     stored = _locked_pipeline(pipeline)
     _require_as_opened(as_opened, pipeline_as_it_stands(stored), "pipeline")
     _check_pipeline_name(Pipeline(pk=pipeline.pk, object=pipeline.object, name=name))

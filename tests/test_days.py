@@ -171,7 +171,7 @@ def test_an_end_that_was_stored_before_is_mended(c: TinyCompany) -> None:
     stored = "10000-01-01 04:59:59+00" if connection.vendor == "postgresql" else "9999-12-31"
     with connection.cursor() as cursor:
         cursor.execute("UPDATE records_dealteamshare SET until = %s", [stored])
-    import_module("records.migrations.0005_far_ends_of_shares").bring_near(apps, None)
+    import_module("records.migrations.0006_far_ends_of_shares").bring_near(apps, None)
     assert DealTeamShare.objects.get().until == datetime(3000, 1, 1, tzinfo=UTC)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -20,15 +19,12 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.functional import cached_property
 
+from accounts.fields import Line, LogIn
 from accounts.passwords import OwnNameValidator
+from accounts.text import normal_email
 
 if TYPE_CHECKING:
     from accounts.access import Grants, Person, Rule
-
-
-def normal_email(text: str) -> str:
-    """Return an e-mail address as it is stored and looked up, however it was typed."""
-    return unicodedata.normalize("NFKC", text).strip().lower()
 
 
 class UserManager(BaseUserManager["User"]):
@@ -59,13 +55,13 @@ class UserManager(BaseUserManager["User"]):
 class User(AbstractBaseUser, PermissionsMixin):
     """A person who can log in with an e-mail address; their rights hang on one permission set."""
 
-    email = models.EmailField(
+    email = LogIn(
         "e-mail",
         unique=True,
         help_text="The log-in. Stored in lower case; one person per address.",
     )
-    first_name = models.CharField(max_length=100, blank=True)
-    last_name = models.CharField(max_length=100, blank=True)
+    first_name = Line(max_length=100, blank=True)
+    last_name = Line(max_length=100, blank=True)
     is_active = models.BooleanField(
         "active", default=True, help_text="Inactive people cannot log in; their records stay."
     )
@@ -128,10 +124,6 @@ class User(AbstractBaseUser, PermissionsMixin):
     def is_staff(self) -> bool:
         """The admin is the whole product: every active person may enter it."""
         return self.is_active
-
-    def clean(self) -> None:
-        super().clean()
-        self.email = normal_email(self.email)
 
     def check_password(self, raw_password: str) -> bool:
         """Tell whether this is the password; an old hash of it is made anew.

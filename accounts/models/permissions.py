@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from accounts import catalogue
+from accounts.fields import Line
 
 if TYPE_CHECKING:
     from accounts.access import Person, Rule
@@ -25,8 +26,8 @@ class Rank(models.IntegerChoices):
 class PermissionSet(models.Model):
     """A named set of permissions; everybody who has it may do exactly what it says (R102, E12)."""
 
-    name = models.CharField(max_length=100, unique=True)
-    description = models.CharField(max_length=300, blank=True)
+    name = Line(max_length=100, unique=True)
+    description = Line(max_length=300, blank=True)
 
     always_visible = ("name", "description")
 

@@ -10,6 +10,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from accounts.access import ALWAYS, Rule
+from accounts.fields import Line
 
 if TYPE_CHECKING:
     from accounts.access import Person
@@ -198,7 +199,7 @@ class ExportProfile(models.Model):
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="export_profiles"
     )
     object = models.CharField(max_length=60)
-    name = models.CharField(max_length=80)
+    name = Line(max_length=80)
     columns = models.JSONField(default=list, help_text="Names of columns, in order.")
     format = models.CharField(max_length=10, default="csv")
     headers = models.CharField(max_length=10, default="labels")

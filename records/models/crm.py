@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from accounts.fields import Email, Line
 from records.models.base import Record, RecordQuerySet, record_indexes
 from records.models.pipelines import Stage
 from records.rules import stage_rules
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
 class Company(Record):
     """An organisation that buys, or may one day."""
 
-    name = models.CharField(max_length=200)
-    domain = models.CharField(max_length=200, blank=True)
-    sector = models.CharField(max_length=100, blank=True)
-    country = models.CharField(max_length=100, blank=True)
+    name = Line(max_length=200)
+    domain = Line(max_length=200, blank=True)
+    sector = Line(max_length=100, blank=True)
+    country = Line(max_length=100, blank=True)
     employees = models.PositiveIntegerField(null=True, blank=True)
     revenue = models.DecimalField(
         "revenue (million USD)", max_digits=14, decimal_places=2, null=True, blank=True
@@ -62,15 +63,15 @@ class Contact(Record):
         CUSTOMER = "customer", "Customer"
         FORMER = "former", "Former customer"
 
-    first_name = models.CharField(max_length=100, blank=True)
-    last_name = models.CharField(max_length=100)
-    email = models.EmailField("e-mail", blank=True)
-    phone = models.CharField(max_length=50, blank=True)
-    job_title = models.CharField(max_length=100, blank=True)
+    first_name = Line(max_length=100, blank=True)
+    last_name = Line(max_length=100)
+    email = Email("e-mail", blank=True)
+    phone = Line(max_length=50, blank=True)
+    job_title = Line(max_length=100, blank=True)
     company = models.ForeignKey(
         Company, models.PROTECT, null=True, blank=True, related_name="contacts"
     )
-    city = models.CharField(max_length=100, blank=True)
+    city = Line(max_length=100, blank=True)
     lifecycle = models.CharField(max_length=20, choices=Lifecycle.choices, default=Lifecycle.LEAD)
 
     objects: ClassVar[RecordQuerySet[Contact]] = RecordQuerySet.as_manager()  # type: ignore[assignment]  # a manager made of the queryset
@@ -88,12 +89,12 @@ class Contact(Record):
 class Deal(Record):
     """Business that may be won."""
 
-    name = models.CharField(max_length=200)
+    name = Line(max_length=200)
     amount = models.DecimalField(max_digits=14, decimal_places=2, null=True, blank=True)
     stage = models.ForeignKey(
         Stage, models.PROTECT, related_name="deals", limit_choices_to={"pipeline__object": "deal"}
     )
-    product = models.CharField(max_length=100, blank=True)
+    product = Line(max_length=100, blank=True)
     company = models.ForeignKey(
         Company, models.PROTECT, null=True, blank=True, related_name="deals"
     )
@@ -102,8 +103,8 @@ class Deal(Record):
     )
     opened = models.DateField(null=True, blank=True)
     closed = models.DateField(null=True, blank=True)
-    source = models.CharField(max_length=60, blank=True, editable=False)
-    external_id = models.CharField(max_length=60, blank=True, editable=False)
+    source = Line(max_length=60, blank=True, editable=False)
+    external_id = Line(max_length=60, blank=True, editable=False)
 
     objects: ClassVar[RecordQuerySet[Deal]] = RecordQuerySet.as_manager()  # type: ignore[assignment]  # a manager made of the queryset
 
@@ -142,7 +143,7 @@ class Ticket(Record):
         HIGH = "high", "High"
         URGENT = "urgent", "Urgent"
 
-    subject = models.CharField(max_length=200)
+    subject = Line(max_length=200)
     priority = models.CharField(max_length=10, choices=Priority.choices, default=Priority.MEDIUM)
     stage = models.ForeignKey(
         Stage,

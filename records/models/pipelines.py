@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import models
 
+from accounts.fields import Line
 from accounts.models import Team
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ class Pipeline(models.Model):
     object = models.CharField(
         max_length=60, choices=[("deal", "Deals"), ("ticket", "Tickets")], default="deal"
     )
-    name = models.CharField(max_length=100)
+    name = Line(max_length=100)
 
     always_visible = ("object", "name")
     name_fields = ("name",)
@@ -51,7 +52,7 @@ class Stage(models.Model):
         LOST = "lost", "Closed: lost"
 
     pipeline = models.ForeignKey(Pipeline, models.PROTECT, related_name="stages")
-    name = models.CharField(max_length=100)
+    name = Line(max_length=100)
     position = models.PositiveSmallIntegerField(default=1)
     outcome = models.CharField(max_length=10, choices=Outcome.choices, default=Outcome.OPEN)
 

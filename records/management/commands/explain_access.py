@@ -31,7 +31,7 @@ class Command(BaseCommand):
         add_question(parser)
 
     def handle(self, *, user: str, action: str, id: str | None, json: bool, **options: Any) -> None:
-        person = User.objects.filter(email=user.strip().lower()).first()
+        person = User.objects.filter(email=user).first()
         if person is None:
             raise CommandError(f"Nobody logs in as “{user}”. Give the e-mail of a person.")
         action = known_action(action)

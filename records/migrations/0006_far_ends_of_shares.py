@@ -22,7 +22,7 @@ def bring_near(apps: Any, schema_editor: Any) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("records", "0004_screen_limit"),
+        ("records", "0005_letters"),
     ]
 
     operations = [

@@ -1,0 +1,101 @@
+"""What migrations of text columns are made of: letters for PostgreSQL, columns, one form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import DataError, IntegrityError, models, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.operations.base import Operation
+from django.db.migrations.state import ProjectState
+
+from accounts.letters import FOLD, ICU, ORDER
+from accounts.text import one_form
+
+_ICU_FOLD = f"""upper(lower($1 COLLATE "{ICU}") COLLATE "{ICU}")"""
+# Without ICU letters change one by one, and ß is the one of Europe that becomes two.
+_LIBC_FOLD = "upper(lower(replace(replace($1, 'ẞ', 'ß'), 'ß', 'ss') COLLATE \"default\"))"
+
+
+def lay_down_letters(schema_editor: BaseDatabaseSchemaEditor) -> None:
+    """Make the function and the collation on PostgreSQL; where it has no ICU, the nearest to it.
+
+    The function is immutable, so that an index can be made of it, and of one expression, so that
+    PostgreSQL writes it out into the query.
+    """
+    if schema_editor.connection.vendor != "postgresql":
+        return
+    with schema_editor.connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_collation WHERE collname = %s", [ICU])
+        has_icu = bool(cursor.fetchone()[0])
+    order, fold = (ICU, _ICU_FOLD) if has_icu else ("C", _LIBC_FOLD)
+    schema_editor.execute(f'CREATE COLLATION {ORDER} FROM "{order}"')
+    schema_editor.execute(
+        f"CREATE FUNCTION {FOLD}(text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE "
+        f"AS $$ SELECT replace({fold}, E'I\\u0307', 'I') $$"
+    )
+
+
+def take_away_letters(schema_editor: BaseDatabaseSchemaEditor) -> None:
+    """Undo `lay_down_letters`."""
+    if schema_editor.connection.vendor == "postgresql":
+        schema_editor.execute(f"DROP FUNCTION {FOLD}(text)")
+        schema_editor.execute(f"DROP COLLATION {ORDER}")
+
+
+class AlterFields(Operation):
+    """Alter several columns of one table; on SQLite it is made anew once, and not for each."""
+
+    reduces_to_sql = True
+
+    def __init__(self, model_name: str, fields: Mapping[str, models.Field[Any, Any]]) -> None:
+        self.model_name, self.fields = model_name, fields
+
+    def state_forwards(self, app_label: str, state: ProjectState) -> None:
+        for name, field in self.fields.items():
+            state.alter_field(app_label, self.model_name, name, field, True)
+
+    def database_forwards(
+        self,
+        app_label: str,
+        schema_editor: BaseDatabaseSchemaEditor,
+        from_state: ProjectState,
+        to_state: ProjectState,
+    ) -> None:
+        before = from_state.apps.get_model(app_label, self.model_name)
+        after = to_state.apps.get_model(app_label, self.model_name)
+        pairs = [(before._meta.get_field(n), after._meta.get_field(n)) for n in self.fields]
+        if schema_editor.connection.vendor == "sqlite":
+            schema_editor._remake_table(before, alter_fields=pairs)  # type: ignore[attr-defined]  # SQLite's own
+            return
+        for old, new in pairs:
+            schema_editor.alter_field(before, old, new)  # type: ignore[arg-type]  # concrete fields
+
+    database_backwards = database_forwards
+
+    def describe(self) -> str:
+        return f"Alter {', '.join(self.fields)} of {self.model_name}"
+
+
+def to_one_form(connection: BaseDatabaseWrapper, table: str, column: str) -> None:
+    """Write the stored texts of a column in one form (NFC).
+
+    What would then be somebody else's name, or too long, stays: to rename it is for people.
+    """
+    is_other = {
+        "postgresql": f"{column} IS NOT NFC NORMALIZED",
+        "sqlite": f"length({column}) <> length(CAST({column} AS BLOB))",
+    }[connection.vendor]
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT id, {column} FROM {table} WHERE {is_other}")
+        others = [(key, text) for key, text in cursor.fetchall() if one_form(text) != text]
+        for key, text in others:
+            try:
+                with transaction.atomic(using=connection.alias):
+                    cursor.execute(
+                        f"UPDATE {table} SET {column} = %s WHERE id = %s", [one_form(text), key]
+                    )
+            except (IntegrityError, DataError):
+                continue
