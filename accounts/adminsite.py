@@ -23,14 +23,17 @@ from unfold.dataclasses import SearchResult
 from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
 from unfold.sites import UnfoldAdminSite
 
-from accounts import access, late_forms, new_password, operations, session_limits
+from accounts import access, late_forms, new_password, operations, people, session_limits
+from accounts.finding import with_words
 from accounts.keys import label_of
+from accounts.letters import folded
 from accounts.log_in import LogInPaused, confirm, forget_old, log_in, remember_browser
 from accounts.modeladmin import AccessModelAdmin, person
 from accounts.models import User
 from accounts.new_password_pages import new_password_urls
 from accounts.passwords import LONGEST_PASSWORD
 from accounts.pickers import Purpose, offered
+from accounts.text import one_form
 
 LONGEST_TERM = 80
 MOST_FOUND = 8
@@ -90,11 +93,10 @@ class Picker(AutocompleteJsonView):
             rows = rows.filter(self._not_linked_yet())
         else:
             rows = rows.complex_filter(self.source_field.get_limit_choices_to())
-        for word in self.term[:LONGEST_TERM].replace("\x00", "").split():
-            found = Q(pk__in=[])
-            for field in self.model_admin.picker_fields:
-                found |= Q(**{f"{field}__icontains": word})
-            rows = rows.filter(found)
+        term = self.term[:LONGEST_TERM]
+        if issubclass(target, User):
+            return people.named(rows, term)
+        rows = with_words(rows, term, self.model_admin.picker_fields)
         return rows.order_by(*(target._meta.ordering or ()))
 
     def serialize_result(self, obj: Model, to_field_name: str) -> dict[str, str]:
@@ -255,7 +257,7 @@ class AccessSite(UnfoldAdminSite):
         term = (request.GET.get("s") or "").strip().replace("\x00", "")[:LONGEST_TERM]
         extended = "extended" in request.GET
         results = self._pages(request, term) if term else []
-        if extended and len(term) > 1:
+        if extended and term:
             results += self._records(request, term)
         page = Paginator(results, 100)
         context = {
@@ -277,7 +279,7 @@ class AccessSite(UnfoldAdminSite):
             )
             for a in self.get_app_list(request)
             for m in a["models"]
-            if m["admin_url"] and term.lower() in str(m["name"]).lower()
+            if m["admin_url"] and folded(one_form(term)) in folded(str(m["name"]))
         ]
 
     def _records(self, request: HttpRequest, term: str) -> list[SearchResult]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Concat
 
+from accounts.fields import Line
+from accounts.finding import with_words
 from accounts.models import Membership, Team, User
 from accounts.ordering import empty_last
 
@@ -22,12 +24,20 @@ def selectable(chosen: Iterable[int] = ()) -> QuerySet[User]:
     return User.objects.filter(Q(is_active=True) | Q(pk__in=list(chosen)))
 
 
+def _shown() -> Concat:
+    """Return what people read of a person, as `User.__str__` does."""
+    line = Line()
+    nameless = When(first_name="", last_name="", then="email")
+    full_name = Concat("first_name", Value(" ", line), "last_name")
+    gone = When(is_active=False, then=Value(" (deactivated)", line))
+    return Concat(
+        Case(nameless, default=full_name, output_field=line), Case(gone, default=Value("", line))
+    )
+
+
 def named(people: QuerySet[User], words: str) -> QuerySet[User]:
-    """Return those in whose name every word occurs, in the order of names."""
-    for word in words.split():
-        people = people.alias(full_name=Concat("first_name", Value(" "), "last_name")).filter(
-            full_name__icontains=word
-        )
+    """Return those in whose name, as it is shown, every word occurs, in the order of names."""
+    people = with_words(people.alias(shown=_shown()), words, ["shown"])
     return people.order_by(*BY_NAME)
 
 

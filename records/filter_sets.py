@@ -205,8 +205,8 @@ class ContactFilters(RecordFilterSet):
 class CompanyFilters(RecordFilterSet):
     """Filters of companies."""
 
-    sector = reading(django_filters.CharFilter(label="Sector", lookup_expr="iexact"), "sector")
-    country = reading(django_filters.CharFilter(label="Country", lookup_expr="iexact"), "country")
+    sector = reading(django_filters.CharFilter(label="Sector", lookup_expr="folded"), "sector")
+    country = reading(django_filters.CharFilter(label="Country", lookup_expr="folded"), "country")
 
     class Meta:
         model = Company

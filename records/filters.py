@@ -13,12 +13,14 @@ from typing import Any, TypeVar
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, QuerySet
 from django.http import QueryDict
 
+from accounts.finding import with_words
 from accounts.keys import is_key, label_of
 from accounts.models import User
 from accounts.ordering import empty_last
+from accounts.text import one_form
 from records.filter_sets import FILTERSETS, PickedFilter, RecordFilterSet
 from records.models import Record
 from records.models.properties import FieldKey, field_key, hidden_keys, unasked_keys
@@ -206,8 +208,8 @@ def canonical(model: type[Record], query: str | QueryDict, *, user: User) -> str
 
 
 def given(values: Iterable[str]) -> list[str]:
-    """Return the values of one parameter, each once, without the white space around and empties."""
-    return sorted({value.strip() for value in values} - {""})
+    """Return the values of one parameter, each once, in one form, trimmed, without empties."""
+    return sorted({one_form(value.strip()) for value in values} - {""})
 
 
 def _filters_by(data: QueryDict) -> bool:
@@ -236,13 +238,7 @@ def search(queryset: QuerySet[R], term: str, fields: Iterable[str] | None = None
     `fields` are the ones to look in, where they are not all. Whoever asks for a person asks
     `may_search` first.
     """
-    fields = queryset.model.search_fields if fields is None else fields
-    for word in term.split():
-        found = Q(pk__in=[])
-        for field in fields:
-            found |= Q(**{f"{field}__icontains": word})
-        queryset = queryset.filter(found)
-    return queryset
+    return with_words(queryset, term, queryset.model.search_fields if fields is None else fields)
 
 
 def described(
