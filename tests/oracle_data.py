@@ -4,6 +4,7 @@ Like `oracle`, on which it stands: plain loops over plain values, nothing of the
 answer with the line of the requirements that it is written from.
 """
 
+import unicodedata
 from typing import Any
 
 from tests.oracle import EVERYTHING, can, can_any, field, has_tool, scope, teams_below
@@ -106,8 +107,8 @@ def matches(world: Any, kind: str, record: Any, name: str, value: str) -> bool:
     """Whether a record is among what one filter or the search keeps."""
     owners = {record.owner, record.co_owner} - {None}
     if name == "q":  # every word in some field, whatever the case
-        texts = [str(record.values.get(each, "")).lower() for each in SEARCHED[kind]]
-        return all(any(word.lower() in text for text in texts) for word in value.split())
+        texts = [caseless(str(record.values.get(each, ""))) for each in SEARCHED[kind]]
+        return all(any(caseless(word) in text for text in texts) for word in value.split())
     if name == "owner":
         return int(value) in owners
     if name == "team":
@@ -123,7 +124,13 @@ def matches(world: Any, kind: str, record: Any, name: str, value: str) -> bool:
         if amount is None:
             return False
         return bool(amount >= int(value) if name == "amount_min" else amount <= int(value))
-    return str(record.values.get(name, "")).lower() == value.lower() or name == "o"
+    return caseless(str(record.values.get(name, ""))) == caseless(value) or name == "o"
+
+
+def caseless(text: str) -> str:
+    """A text by Unicode's own folding; dotted and dotless i are one, as in either language."""
+    whole = unicodedata.normalize("NFC", text).casefold()
+    return whole.replace("i\u0307", "i").replace("\u0131", "i")
 
 
 def listed(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -10,6 +9,7 @@ from decimal import Decimal
 from random import Random
 
 from accounts.models import User
+from records.importing.logins import plain
 from records.models import Company, Contact, Deal, Stage, Ticket
 
 SEED = 20_240_917
@@ -161,7 +161,7 @@ class World:
             place = PLACES[number % len(PLACES)]
             company = Company(
                 name=name,
-                domain=f"{_plain(name)}.example",
+                domain=f"{plain(name)}.example",
                 sector=sector,
                 country=place.country,
                 employees=int(self.random.lognormvariate(5.5, 1.2)) + 3,
@@ -186,7 +186,7 @@ class World:
             contact = Contact(
                 first_name=first,
                 last_name=last,
-                email=f"{_plain(first)}.{_plain(last)}@{domain}",
+                email=f"{plain(first)}.{plain(last)}@{domain}",
                 phone=f"{place.dial} {self.random.randint(0, 9999):04}",
                 job_title=self.random.choice(JOBS),
                 company=company,
@@ -249,9 +249,3 @@ class World:
 
 
 CENT = Decimal("0.01")
-
-
-def _plain(name: str) -> str:
-    """Return a name as it stands in an address."""
-    plain = unicodedata.normalize("NFKD", name.replace("ł", "l"))
-    return "".join(letter for letter in plain.lower() if letter.isascii() and letter.isalnum())

@@ -28,7 +28,7 @@ _SPELT = dict(zip(_LETTERS.split()[::2], _LETTERS.split()[1::2], strict=True))
 
 def email_of(name: str) -> str:
     """Return the invented log-in of a person, first.last@crm.example; empty if none can be made."""
-    words = (re.sub(r"[^a-z0-9-]", "", _latin(word)).strip("-") for word in name.split())
+    words = (re.sub(r"[^a-z0-9-]", "", latin(word)).strip("-") for word in name.split())
     local = ".".join(word for word in words if word)[:LONGEST].rstrip(".-")
     return f"{local}@{MAIL_DOMAIN}" if local else ""
 
@@ -69,7 +69,12 @@ def _with_number(login: str, number: int) -> str:
     return f"{local[: LONGEST - len(str(number))]}{number}@{domain}"
 
 
-def _latin(word: str) -> str:
+def plain(name: str) -> str:
+    """Return a name in small Latin letters and digits alone, as it stands in an address."""
+    return re.sub(r"[^a-z0-9]", "", latin(name))
+
+
+def latin(word: str) -> str:
     """Return a word in small Latin letters, digits and what else it is made of."""
     small = unicodedata.normalize("NFC", word.lower())
     return "".join(map(_spelt, small))
