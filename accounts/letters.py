@@ -51,25 +51,44 @@ class Folded(Transform):
 
 # As ICU's rules for all languages have it (CLDR root), for what names are written with.
 _SIGNS = " _‗-‐‑‒–—―,;:!¡?¿.…·'‘’‚‹›\"“”„«»()[]{}§¶@*/\\&#%‰†‡•`´^¯¨¸°©®+±÷×<=>¬|¦~¤¢$£¥₩€₹"
-_ALPHABETS = """
-abcdeǝəɛfghiıjklmnŋoɔpqĸrstŧuvwxyzþ
-αβγδεϝζηθικλμνξοπϙρστυφχψωϡ
-аәӕбвгғҕдђҙеєжҗзѕиійјкқҡлљмнңҥњоөпрсҫтћуүұфхһцчџшщъыьѣэюя
-"""
+_LATIN = "abcdeǝəɛfghiıjklmnŋoɔpqĸrstŧuvwxyzþ"
+_GREEK_AND_CYRILLIC = (
+    "αβγδεϝζηθικλμνξοπϙρστυφχψωϡаәӕбвгғҕдђҙеєжҗзѕиійјкқҡлљмнңҥњоөпрсҫтћуүұфхһцчџшщъыьѣэюя"
+)
 _SPELT = {"ß": "ss", "æ": "ae", "œ": "oe", "ĳ": "ij", "ð": "d", "ø": "o", "ł": "l"}
 _SPELT |= {"đ": "d", "ħ": "h"}
 _MARKS = "\u0301\u0300\u0306\u0302\u030c\u030a\u0308\u030b\u0303\u0307\u0338\u0327\u0328\u0304"
+_AFTER_ALL = "\U0010ffff"
+_OTHER_SIGN, _OTHER_LETTER = "/", "\u0200"
+_PLAIN, _LOWER, _UPPER, _FINAL = "\x01", "0", "1", "2"
+
+
+def _one_after_another(letters: str, first: int | None = None) -> dict[str, str]:
+    """Return what each letter is compared by; of ASCII by one character of ASCII, which is quick.
+
+    `first` numbers them from there; otherwise each stands for itself. Any other letter comes after
+    all words with the one before it.
+    """
+    found: dict[str, str] = {}
+    ascii_before = ""
+    for number, letter in enumerate(letters):
+        if letter.isascii():
+            ascii_before = letter if first is None else chr(first)
+            first = None if first is None else first + 1
+            found[letter] = ascii_before
+        else:
+            found[letter] = f"{ascii_before}{_AFTER_ALL}{chr(number)}"
+    return found
+
 
 # Signs before digits, these before letters; alphabets in the order of scripts, all others after.
-_KNOWN = {each: chr(0x21 + n) for n, each in enumerate(_SIGNS)}
-_KNOWN |= {str(n): chr(0x90 + n) for n in range(10)}
-_KNOWN |= {each: chr(0xA0 + n) for n, each in enumerate("".join(_ALPHABETS.split()))}
-_OTHER_SIGN, _OTHER_LETTER = "\x8f", "\u0200"
-_PLAIN, _LOWER, _UPPER, _FINAL = "\x01", "0", "1", "2"
+_KNOWN = _one_after_another(_SIGNS, first=1) | _one_after_another("0123456789")
+_KNOWN |= _one_after_another(_LATIN)
+_KNOWN |= {each: chr(0x100 + n) for n, each in enumerate(_GREEK_AND_CYRILLIC)}
 
 _ASCII = "".join(map(chr, range(0x20, 0x7F)))
 _TO_LETTERS = str.maketrans({each: _KNOWN[each.lower()] for each in _ASCII})
-_TO_CASE = str.maketrans({each: _UPPER if each.isupper() else _LOWER for each in _ASCII})
+_TO_CASES = str.maketrans({each: _UPPER if each.isupper() else _LOWER for each in _ASCII})
 
 Weights = tuple[str, str, str]
 """Of a text: its letters, its accents, its cases; of two texts the first that differs decides."""
@@ -88,28 +107,34 @@ def _weights(letter: str) -> Weights:
     if (category := unicodedata.category(letter)) in ("Cf", "Cc"):
         return "", "", ""
     case = _LOWER if small == letter else _UPPER
-    apart = _SPELT.get(small) or unicodedata.normalize("NFKD", small)
-    if apart == letter.lower() and len(apart) == 1:
-        # To Unicode's tables ɏ is no y with a mark, but it is called “y with stroke”.
-        base, marked, _ = unicodedata.name(small, "").partition(" WITH ")
-        try:
-            apart = unicodedata.lookup(base) if marked else ""
-        except KeyError:
-            apart = ""
+    apart = _apart(letter, small)
     if not apart:
         kind = _OTHER_LETTER if category[0] in "LN" else _OTHER_SIGN
         return kind + small, _PLAIN, case
     letters, accents, _ = map("".join, zip(*map(_weights, apart), strict=True))
-    if len(apart) == len(letters):
+    if not any(map(unicodedata.combining, apart)):
         # No mark of its own to tell it by: ø, æ come after every accented o, ae.
         accents = f"{_PLAIN}\u0338{accents[1:]}"
     return letters, accents, case * len(letters)
 
 
+def _apart(letter: str, small: str) -> str:
+    """Return what a letter is made of: a letter and its marks, or several; empty for itself."""
+    apart = _SPELT.get(small) or unicodedata.normalize("NFKD", small)
+    if apart != letter.lower() or len(apart) > 1:
+        return apart
+    # To Unicode's tables ɏ is no y with a mark, but it is called “y with stroke”.
+    base, marked, _ = unicodedata.name(small, "").partition(" WITH ")
+    try:
+        return unicodedata.lookup(base) if marked else ""
+    except KeyError:
+        return ""
+
+
 @lru_cache(20_000)
 def _key(text: str) -> Weights:
-    if text.isascii() and text.isprintable():
-        return text.translate(_TO_LETTERS), "", text.translate(_TO_CASE)
+    if text.isascii():
+        return text.translate(_TO_LETTERS), "", text.translate(_TO_CASES)
     letters, accents, cases = zip(*map(_weights, text), strict=True)
     accented = "".join(accents)
     # Of plain letters alone nothing is said, as above: a plain text comes before an accented one.
@@ -123,6 +148,11 @@ def in_order(one: str, other: str) -> int:
     """
     if one == other:
         return 0
+    # Letters decide as a rule; a list of 50,000 calls this as often.
+    mine = one.translate(_TO_LETTERS) if one.isascii() else _key(one)[0]
+    theirs = other.translate(_TO_LETTERS) if other.isascii() else _key(other)[0]
+    if mine != theirs:
+        return -1 if mine < theirs else 1
     return -1 if (*_key(one), one) < (*_key(other), other) else 1
 
 

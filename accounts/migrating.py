@@ -32,9 +32,12 @@ def lay_down_letters(schema_editor: BaseDatabaseSchemaEditor) -> None:
         has_icu = bool(cursor.fetchone()[0])
     order, fold = (ICU, _ICU_FOLD) if has_icu else ("C", _LIBC_FOLD)
     schema_editor.execute(f'CREATE COLLATION {ORDER} FROM "{order}"')
+    # Over plain ASCII, ICU takes four times as long as PostgreSQL itself.
+    plain, other = 'upper($1 COLLATE "C")', f"replace({fold}, E'I\\u0307', 'I')"
     schema_editor.execute(
-        f"CREATE FUNCTION {FOLD}(text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE "
-        f"AS $$ SELECT replace({fold}, E'I\\u0307', 'I') $$"
+        f"CREATE FUNCTION {FOLD}(text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ "
+        "SELECT CASE WHEN octet_length($1) = char_length($1) "
+        f'THEN {plain} COLLATE "C" ELSE {other} COLLATE "C" END $$'
     )
 
 
