@@ -87,7 +87,8 @@ class Picker(AutocompleteJsonView):
 
     def get_queryset(self) -> QuerySet[Any]:
         target: type[Model] = self.source_field.remote_field.model
-        rows = offered(target._default_manager.all(), person(self.request), self.purpose)
+        asking = person(self.request)
+        rows: QuerySet[Any] = offered(target._default_manager.all(), asking, self.purpose)
         if isinstance(self.source_field, ForeignObjectRel):
             rows = access.permitted(rows, person(self.request), access.ASSOCIATE)
             rows = rows.filter(self._not_linked_yet())

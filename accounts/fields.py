@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.db import models
 
 from accounts.letters import ORDER
 from accounts.text import normal_email, one_form
+
+if TYPE_CHECKING:
+    _CharField = models.CharField[str, str]
+    _EmailField = models.EmailField[str, str]
+else:  # cannot be subscripted at run time
+    _CharField, _EmailField = models.CharField, models.EmailField
 
 
 def _log_in(value: Any) -> Any:
@@ -65,14 +71,14 @@ class _Kept:
         return super().formfield(**kwargs)  # type: ignore[misc]  # a mixin
 
 
-class Line(_Kept, models.CharField):  # type: ignore[type-arg]  # cannot be subscripted at run time
+class Line(_Kept, _CharField):  # type: ignore[misc]  # the mixin's hooks take what they are given
     """A line of text that somebody writes."""
 
 
-class Email(_Kept, models.EmailField):  # type: ignore[type-arg]  # cannot be subscripted at run time
+class Email(_Kept, _EmailField):  # type: ignore[misc]  # as above
     """An e-mail address."""
 
-    form_class = EmailInput
+    form_class: type[forms.CharField] = EmailInput
 
 
 class LogIn(Email):

@@ -40,7 +40,9 @@ class Folded(Transform):
     function = FOLD
     bilateral = True
 
-    def as_sqlite(self, compiler: Any, connection: BaseDatabaseWrapper) -> Any:
+    def as_sqlite(
+        self, compiler: Any, connection: BaseDatabaseWrapper, **extra_context: Any
+    ) -> Any:  # SQL and its parameters
         """Leave plain ASCII to SQLite itself, which has it ten times as fast as Python."""
         sql, params = compiler.compile(self.lhs)
         is_ascii = f"length({sql}) = length(CAST({sql} AS BLOB))"

@@ -74,7 +74,7 @@ class AlterFields(Operation):
             schema_editor._remake_table(before, alter_fields=pairs)  # type: ignore[attr-defined]  # SQLite's own
             return
         for old, new in pairs:
-            schema_editor.alter_field(before, old, new)  # type: ignore[arg-type]  # concrete fields
+            schema_editor.alter_field(before, old, new)
 
     database_backwards = database_forwards
 

@@ -28,8 +28,10 @@ def pytest_report_header(config: pytest.Config) -> str:
     with config.stash[blocking_manager_key].unblock(), connection.temporary_connection() as cursor:
         cursor.execute("SELECT count(*) FROM pg_available_extensions WHERE name = 'pg_trgm'")
         trigrams = "with" if cursor.fetchone()[0] else "without"
+        cursor.execute("SELECT count(*) FROM pg_collation WHERE collname = 'und-x-icu'")
+        icu = "with" if cursor.fetchone()[0] else "without"
         version = ".".join(map(str, connection.get_database_version()))
-    return f"database: PostgreSQL {version}, {trigrams} pg_trgm"
+    return f"database: PostgreSQL {version}, {trigrams} pg_trgm, {icu} ICU"
 
 
 FAR_APART = 10_000
