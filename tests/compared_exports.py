@@ -42,7 +42,7 @@ def asked_for(world: World, kind: str, random: Random) -> dict[str, str]:
         "owner": [*people, 99],
         "team": teams,
         "unassigned": ["yes", "no"],
-        "q": [*WORDS, "A", "e d", "wood c"],
+        "q": [*WORDS, "A", "Ø", "e d", "wood c", "BJØ"],
         "o": [f"{sign}{name}" for name in ORDERS[kind] for sign in ("", "-")],
     }
     for name in ("sector", "country") if kind == "company" else ():

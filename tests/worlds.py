@@ -176,7 +176,7 @@ NAMES = {
     "deal": ("name", "owner"),
     "ticket": ("subject",),
 }
-WORDS = ("alder", "birch", "cedar", "dogwood")
+WORDS = ("alder", "bjørk", "cedar", "dogwood")
 NONE, OWNED, TEAM, EVERYTHING = oracle.NONE, oracle.OWNED, oracle.TEAM, oracle.EVERYTHING
 RANKS = st.sampled_from([*[TEAM] * 7, *[OWNED] * 4, *[EVERYTHING] * 3, NONE])
 BOX = st.booleans()
