@@ -43,7 +43,8 @@ def _field_at(model: type[Model], path: str) -> tuple[Field[Any, Any] | None, bo
 
     None for what is no column: an annotation, and a relation, which has an order of its own.
     """
-    may_be_null, field = False, None
+    may_be_null = False
+    field: Any = None  # whatever a name may lead to; what is no column ends the search
     for name in path.split(LOOKUP_SEP):
         if field is not None:
             model = field.related_model

@@ -74,8 +74,10 @@ class DayRangeField(RangeField):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         said = {"invalid": "Write the day as 2026-12-31."}
-        ends = [forms.DateField(validators=[days.check_day], error_messages=said) for _ in "ab"]
-        super().__init__(ends, *args, **kwargs)
+        first, last = (
+            forms.DateField(validators=[days.check_day], error_messages=said) for _ in range(2)
+        )
+        super().__init__((first, last), *args, **kwargs)
 
 
 class DayRangeFilter(django_filters.RangeFilter):
@@ -90,7 +92,7 @@ class DayRangeFilter(django_filters.RangeFilter):
     def filter(self, qs: QuerySet[R], value: slice | None) -> QuerySet[R]:
         if value is None:
             return qs
-        name, first, last = self.field_name, value.start, value.stop
+        name, first, last = str(self.field_name), value.start, value.stop
         if isinstance(qs.model._meta.get_field(name), DateTimeField):
             bounds = {
                 f"{name}__gte": first and days.first_moment(first),
