@@ -149,6 +149,20 @@ def test_every_column_of_a_name_has_the_order_of_letters() -> None:
                 assert getattr(field, "db_collation", None) == "crm_order", field
 
 
+def test_an_index_serves_the_order_of_a_list(c: TinyCompany) -> None:
+    """No row is sorted for the first page, however many there are."""
+    if connection.vendor == "sqlite":
+        plan = Company.objects.filter(deleted_at=None).order_by("name", "id").explain()
+        assert ("company_title" in plan, "TEMP B-TREE" in plan) == (True, False)
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT collname FROM pg_index JOIN pg_collation c ON c.oid = indcollation[0] "
+            "WHERE indexrelid = 'company_title'::regclass"
+        )
+        assert cursor.fetchall() == [("crm_order",)]
+
+
 # --- Over HTTP ------------------------------------------------------------------------------------
 
 
