@@ -155,18 +155,36 @@ def _make_at_first_use() -> None:
     folder = root()
     with FolderError.instead_of_os_errors():
         _make(folder)
-        with suppress(FileExistsError):
-            handle = os.open(folder / MARKER, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "w") as file:
-                file.write(secrets.token_hex(16))
-                file.flush()
-                os.fsync(file.fileno())
+        if not (folder / MARKER).exists():
+            _write_marker(folder)
         marker = (folder / MARKER).read_text().strip()
     if not marker:
         # A full disk, or a power cut, left it empty; nobody has used it yet.
         (folder / MARKER).unlink(missing_ok=True)
         raise FolderError("its marker file could not be written")
     ExportFolder.objects.get_or_create(pk=1, defaults={"marker": marker[:32]})
+
+
+def _write_marker(folder: Path) -> None:
+    """Write the marker unless there is one, and never let another worker find it half written.
+
+    Two that start together would each take the other's empty file for one that a full disk left.
+    """
+    path = folder / f"{MARKER}.{secrets.token_hex(8)}"
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w") as file:
+        file.write(secrets.token_hex(16))
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        with suppress(FileExistsError):
+            os.link(path, folder / MARKER)  # fails where there is one, as renaming would not
+    except OSError:
+        # No hard links here. Both would find the one that was renamed last, and the database
+        # knows the first: it is told, and --use-folder mends it.
+        path.rename(folder / MARKER)
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def _make(folder: Path) -> None:
