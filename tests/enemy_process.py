@@ -6,12 +6,12 @@ Run as `python -m tests.enemy_process`.
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from tests import forked
 from tests.exports_process import PATIENCE, environment
 
 
@@ -19,13 +19,7 @@ class Process:
     """One of the three, from the test's side."""
 
     def __init__(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.enemy_process"],
-            env=environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        self.process = forked.start("tests.enemy_process", [], environment())
 
     def tell(self, *words: object) -> None:
         assert self.process.stdin is not None
@@ -61,7 +55,7 @@ def processes(number: int) -> Iterator[list[Process]]:
 # --- From here on inside the process --------------------------------------------------------------
 
 
-def serve() -> None:
+def main(arguments: list[str]) -> None:
     from django.contrib.auth import SESSION_KEY
     from django.test import Client
     from django.urls import reverse
@@ -127,4 +121,4 @@ if __name__ == "__main__":
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "crmperms.settings")
     django.setup()
-    serve()
+    main(sys.argv[1:])

@@ -7,12 +7,13 @@ several go at the same moment and nobody has to sleep. Run as `python -m tests.e
 import os
 import select
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
+
+from tests import forked
 
 PATIENCE = 60
 
@@ -21,13 +22,7 @@ class Racer:
     """A process of ours, from the test's side."""
 
     def __init__(self, *arguments: object) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.exports_process", *map(str, arguments)],
-            env=environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        self.process = forked.start("tests.exports_process", [*map(str, arguments)], environment())
 
     def says(self) -> str:
         """Return its next line; empty when it ended."""
@@ -370,11 +365,7 @@ def guess(email: str, number: str) -> None:
         )
 
 
-if __name__ == "__main__":
-    import django
-
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "crmperms.settings")
-    django.setup()
+def main(arguments: list[str]) -> None:
     steps = {
         "ask": ask,
         "decide": decide,
@@ -387,4 +378,12 @@ if __name__ == "__main__":
         "change_rights": change_rights,
         "move": move,
     }
-    steps[sys.argv[1]](*sys.argv[2:])
+    steps[arguments[0]](*arguments[1:])
+
+
+if __name__ == "__main__":
+    import django
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "crmperms.settings")
+    django.setup()
+    main(sys.argv[1:])
