@@ -72,7 +72,6 @@ def pytest_collection_finish() -> None:
 LONGEST = (
     "test_export_enemies.py",
     "test_oracle.py",
-    "test_no_other_door.py",
     "test_export_machine.py",
     "test_seed_demo.py",
     "test_serve.py",
@@ -81,14 +80,45 @@ LONGEST = (
 
 ON_ONE_DATABASE = (
     "test_decisions.py",
+    "test_edge.py",
+    "test_explain.py::test_access_page_gives_the_verdict_and_every_finding",
+    "test_explain.py::test_explain_access_tells_the_verdict_and_every_finding",
+    "test_explain.py::test_record_page_shows_why_and_the_way_out",
+    "test_explain.py::test_unknown_questions_are_a_400",
+    "test_explain.py::test_who_page_is_narrowed_by_team_and_level_together",
+    "test_explain.py::test_who_page_lists_everybody_with_level_and_reasons",
+    "test_explain.py::test_who_page_turns_pages_with_one_query_over_people",
+    "test_explain.py::test_without_json_people_read_sentences",
+    "test_export_asking.py::test_first_page_ticks_what_is_not_sensitive_and_shows_first_rows",
+    "test_export_asking.py::test_going_back_keeps_choice_approvers_and_message",
+    "test_export_asking.py::test_nothing_ticked_is_said_and_everything_else_is_kept",
+    "test_export_asking.py::test_profile_is_kept_used_and_deleted",
+    "test_export_asking.py::test_profile_of_somebody_else_is_like_none",
+    "test_export_asking.py::test_profile_that_cannot_be_is_refused",
+    "test_export_deciding.py::test_approver_sets_conditions_in_the_dialog",
+    "test_export_deciding.py::test_columns_of_the_log",
+    "test_export_deciding.py::test_figures_lead_to_lists_that_the_reader_may_open",
+    "test_export_deciding.py::test_log_is_narrowed_by_every_filter",
+    "test_export_deciding.py::test_page_of_being_away",
+    "test_export_deciding.py::test_panel_keeps_the_filters_of_the_list",
+    "test_export_deciding.py::test_refused_conditions_lose_nothing_that_was_typed",
+    "test_export_deciding.py::test_steps_of_the_panel_are_those_of_the_reader",
+    "test_export_reads.py::test_the_dialog_marks_names_and_says_what_the_list_reads",
     "test_export_screens.py",
     "test_fields.py",
+    "test_import_files.py",
     "test_known_wrong.py",
     "test_late_forms.py",
+    "test_numbers.py",
+    "test_pages_only.py",
+    "test_passwords.py",
     "test_people_and_sets.py",
+    "test_reads.py",
     "test_screens.py",
     "test_serve.py",
     "test_sets_in_words.py",
+    "test_slow_clients.py",
+    "test_small_oracles.py",
 )
 """Forms, sentences, pages and negative controls: what they claim does not depend on the database.
 
@@ -96,11 +126,16 @@ They run on SQLite. Access, races, budgets, jobs, exports and protection run on 
 """
 
 
+def _is_on_one_database(item: pytest.Item) -> bool:
+    file = item.path.name
+    return file in ON_ONE_DATABASE or f"{file}::{item.name.partition('[')[0]}" in ON_ONE_DATABASE
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with what takes longest, so that no process waits for another at the end."""
     items.sort(key=lambda item: item.path.name not in LONGEST)
     if connection.vendor == "postgresql" and config.getoption("one_database_each"):
-        left = [item for item in items if item.path.name in ON_ONE_DATABASE]
+        left = [item for item in items if _is_on_one_database(item)]
         config.hook.pytest_deselected(items=left)
         items[:] = [item for item in items if item not in set(left)]
 
