@@ -1,0 +1,118 @@
+"""The tab CRM: what is done with records as a whole; scopes of records are `kinds.py`."""
+
+from __future__ import annotations
+
+from accounts.catalogue.types import Kind, Risk, Tool, ladder
+
+TAB, TOOLS = "CRM", "CRM tools"
+
+CRM = (
+    Tool(
+        "crm.workflows",
+        TAB,
+        TOOLS,
+        "Workflows",
+        "Automation that acts on records by itself.",
+        id="C-1",
+        kind=Kind.BOXES,
+        options=ladder(
+            ("view", "View", "Read workflows."),
+            ("edit", "Edit", "Make and change workflows."),
+            ("delete", "Delete", "Delete workflows."),
+        ),
+    ),
+    Tool(
+        "crm.bulk_delete",
+        TAB,
+        TOOLS,
+        "Bulk delete",
+        "Delete many records at once from a list. Deleting one after the other needs the scope "
+        "Delete alone.",
+        Risk.HIGH,
+        id="C-3",
+        rows_within="delete",
+        asked_later=True,
+    ),
+    Tool(
+        "crm.import",
+        TAB,
+        TOOLS,
+        "Import",
+        "Bring records in from a file.",
+        id="C-4",
+        rows_within="change",
+        asked_later=True,
+    ),
+    Tool(
+        "crm.export",
+        TAB,
+        TOOLS,
+        "Export",
+        "Take records out of the product as a file.",
+        Risk.HIGH,
+        id="C-5",
+        rows_within="view",
+        asked_by="every export, from the button on a list to the download",
+    ),
+    Tool(
+        "crm.property_settings",
+        TAB,
+        TOOLS,
+        "Edit property settings",
+        "Create and change fields, the sidebar of a record, cards on boards, pipelines and their "
+        "stages, and lead scoring. Does not pass a rule on who edits in a stage.",
+        Risk.HIGH,
+        id="C-6",
+        asked_later=True,
+    ),
+    Tool(
+        "crm.middle_column_layout",
+        TAB,
+        TOOLS,
+        "Customize middle column layout",
+        "Decide what the middle of a record’s page shows, and in which order.",
+        id="C-7",
+        asked_later=True,
+    ),
+    Tool(
+        "crm.chatflows",
+        TAB,
+        TOOLS,
+        "Chatflows",
+        "Create, change and publish chats and bots.",
+        id="C-8",
+    ),
+    Tool(
+        "crm.custom_views",
+        TAB,
+        TOOLS,
+        "Custom views",
+        "Create, change and delete views that others use too.",
+        id="C-9",
+        asked_later=True,
+    ),
+    Tool(
+        "crm.export_approver",
+        TAB,
+        TOOLS,
+        "Export approver",
+        "Approve or reject other people’s export requests, never one’s own. Super admins always "
+        "may.",
+        Risk.HIGH,
+        id="C-10",
+        guarded=True,
+        asked_by="the export log: who may decide, and who is told of a request",
+    ),
+    Tool(
+        "crm.export_without_approval",
+        TAB,
+        TOOLS,
+        "Export without approval",
+        "Exports run at once, whatever their size or content. Super admins always may.",
+        Risk.HIGH,
+        id="C-11",
+        inert_without="crm.export",
+        guarded=True,
+        asked_by="every export that would need consent",
+    ),
+)

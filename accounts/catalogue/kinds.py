@@ -1,0 +1,78 @@
+"""Kinds of record and what one may do to them: the columns of the grid in a permission set (§0)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.db.models import Model
+
+ACTIONS = ("view", "add", "change", "delete", "communicate", "merge")
+SCOPED_ACTIONS = ("view", "change", "delete", "communicate", "merge")
+# What each scope may not exceed (R20, §0): narrowing the second narrows the first with it.
+CAPPED_BY = {"change": "view", "delete": "view", "communicate": "view", "merge": "change"}
+
+ACTION_LABELS = {
+    "view": "View",
+    "add": "Create",
+    "change": "Edit",
+    "delete": "Delete",
+    "communicate": "Communicate",
+    "merge": "Merge",
+}
+
+ACTION_IDS = {"communicate": "C-2"}
+"""The actions that have a number of their own among the tools of the requirements."""
+
+ACTION_HELP = {
+    "view": "Find and read records: in lists, search, pickers, links and exports.",
+    "add": "Make new records.",
+    "change": "Change records, and give them to another owner. A rule on a stage may narrow it.",
+    "delete": "Put records into the recycle bin, and take them out of it.",
+    "communicate": "Log e-mails, calls and meetings, change notes and tasks, and link them with "
+    "further records.",
+    "merge": "Make one record of two.",
+}
+
+NOTHING_ASKS = {
+    "communicate": "Stored, and narrowed with View; this version has no activities that ask it.",
+    "merge": "Stored, and narrowed with Edit; nothing merges records in this version.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectKind:
+    """A kind of record whose access is scoped: its key in scopes, its model, its actions (§0)."""
+
+    key: str
+    model: type[Model]
+    label: str
+    plural: str
+    actions: tuple[str, ...] = ACTIONS
+
+
+_objects: dict[str, ObjectKind] = {}
+_by_model: dict[type[Model], ObjectKind] = {}
+
+
+def register(kind: ObjectKind) -> None:
+    """Add a kind of record; called from an `AppConfig.ready()` of the layer that owns it."""
+    if unknown := set(kind.actions) - set(ACTIONS):
+        raise ValueError(f"{kind.key}: unknown actions {sorted(unknown)}.")
+    _objects[kind.key] = kind
+    _by_model[kind.model] = kind
+
+
+def objects() -> Iterator[ObjectKind]:
+    """Return every kind of record in the order of registration."""
+    return iter(_objects.values())
+
+
+def object_kind(key: str) -> ObjectKind | None:
+    """Return the kind of record with this key, or None."""
+    return _objects.get(key)
+
+
+def kind_of(model: type[Model]) -> ObjectKind | None:
+    """Return the kind of record that this model is, or None for a model without scopes."""
+    return _by_model.get(model)
