@@ -13,6 +13,7 @@ from accounts import access
 from accounts.adminsite import AccessSite
 from accounts.modeladmin import person
 from accounts.models import User
+from accounts.permission_pages import permission_pages
 from crmperms.first_hour import set_up_page
 from crmperms.inbox import inbox_urls, unread_badge
 from exports.deciders import count_awaiting
@@ -32,6 +33,7 @@ class CrmSite(AccessSite):
             path("shared/", self.admin_view(shared_page), name="shared"),
             path("set-up/", self.admin_view(set_up_page), name="set_up"),
             *inbox_urls(),
+            *permission_pages(),
             *super().get_urls(),
         ]
 
@@ -122,6 +124,10 @@ GROUPS: list[dict[str, Any]] = [
             _item("People", "group", "accounts.user"),
             _item("Teams", "account_tree", "accounts.team"),
             _item("Permission sets", "key", "accounts.permissionset"),
+            {
+                **_item("Permissions reference", "menu_book", "accounts.permissionset"),
+                "link": reverse_lazy("admin:permission_reference"),
+            },
             _item("Pipelines & rules", "conversion_path", "records.pipeline"),
             {
                 **_item("Fields", "visibility_lock", "records.property"),

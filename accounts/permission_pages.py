@@ -1,0 +1,31 @@
+"""The permissions reference: every permission of the catalogue on one page (R42)."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+
+from accounts import access, catalogue
+from accounts.modeladmin import person
+from accounts.models import PermissionSet
+
+
+def permission_pages() -> list[URLPattern]:
+    """Return the address of the reference."""
+    page = admin.site.admin_view(reference_page)
+    return [path("permissions/", page, name="permission_reference")]
+
+
+def reference_page(request: HttpRequest) -> HttpResponse:
+    """List every permission there is, for whoever may see permission sets."""
+    if not access.allows_any(person(request), "view", PermissionSet):
+        raise PermissionDenied
+    context = {
+        **admin.site.each_context(request),
+        "title": "Permissions reference",
+        "reference": catalogue.reference(),
+    }
+    return TemplateResponse(request, "accounts/permission_reference.html", context)
