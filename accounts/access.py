@@ -159,8 +159,26 @@ class Person(ABC):
     def may_add(self, object_key: str) -> Q: ...
 
     @abstractmethod
-    def holds(self, tool: str) -> Q:
-        """Hold where the person has this tool; super admins have every tool (R90)."""
+    def given(self, key: str, options: tuple[str, ...], rank: int = 0) -> Q:
+        """Hold where the person's set stores this tool with one of these options.
+
+        `rank` asks for this level or a wider one. What is stored may have no effect: see `holds`.
+        """
+
+    @abstractmethod
+    def given_box(self, key: str, option: str) -> Q:
+        """Hold where the person's set stores this option with its box Unassigned."""
+
+    def holds(self, tool: str, rank: int = 0) -> Q:
+        """Hold where the person has this tool, by key or `key:option`, with all that it needs.
+
+        Super admins have every tool, but for what needs a seat (R90, Q33). What depends on what is
+        declared in the catalogue; a key that is not there raises.
+        """
+        return self.once(
+            ("holds", tool, rank),
+            lambda: settled(catalogue.effective(tool, rank).asked_of(self)),
+        )
 
     @abstractmethod
     def teams(self, depth: int = 1) -> Any:
@@ -199,6 +217,9 @@ class Grants:
 
     scopes: dict[str, ObjectScope] = field(default_factory=dict)
     tools: frozenset[str] = frozenset()
+    """Every tool that is stored, as `key` or `key:option`, also what has no effect."""
+    levels: dict[str, tuple[int, bool]] = field(default_factory=dict)
+    """Of tools with levels: `key:option` → rank, and whether the box Unassigned is ticked."""
     teams: tuple[int, ...] = ()
     mates: tuple[int, ...] = ()
     main_teams: tuple[int, ...] = ()
@@ -248,7 +269,9 @@ def _rights_of_anybody(vendor: str) -> tuple[str, tuple[Any, ...]]:
         scope_rows.values_list(
             Value("scope"), "object", Value(""), *nobody, *(f.name for f in SCOPE_COLUMNS)
         ),
-        tool_rows.values_list(Value("tool"), "key", "option", *nobody, *nothing),
+        tool_rows.values_list(
+            Value("tool"), "key", "option", "rank", Value(0), "unassigned", *nothing
+        ),
         *(
             given.order_by().values_list(
                 Value("given"), Value(kind), permission, record, *nobody[1:], *nothing
@@ -270,13 +293,17 @@ def load_grants(user: User) -> Grants:
     scopes: dict[str, ObjectScope] = {}
     tools: set[str] = set()
     given: dict[tuple[str, str], set[int]] = {}
+    levels: dict[str, tuple[int, bool]] = {}
     with connection.cursor() as cursor:
         cursor.execute(sql, [keys.get(param, param) for param in params])
         for kind, key, option, member, team, is_main, *values in cursor.fetchall():
             if kind == "member":
                 members.append((member, team, bool(is_main)))
             elif kind == "tool":
-                tools.add(f"{key}:{option}" if option else key)
+                name = f"{key}:{option}" if option else key
+                tools.add(name)
+                if member:  # the rank stands in this column
+                    levels[name] = (member, bool(is_main))
             elif kind == "given":
                 given.setdefault((key, option), set()).add(member)
             else:
@@ -286,6 +313,7 @@ def load_grants(user: User) -> Grants:
     return Grants(
         scopes,
         frozenset(tools),
+        levels,
         tuple(team for team, _ in mine),
         tuple(sorted({member for member, _, _ in members})),
         tuple(team for team, is_main in mine if is_main),
@@ -326,7 +354,8 @@ def _held(user: User) -> tuple[Any, ...]:
         for key, scope in grants.scopes.items()
     }
     return (
-        *(user.is_active, user.is_superuser, user.session_epoch, scopes, grants.given),
+        *(user.is_active, user.is_superuser, user.session_epoch, scopes),
+        *(grants.levels, grants.given),
         *(frozenset(getattr(grants, name)) for name in ("tools", "teams", "mates", "main_teams")),
     )
 
@@ -384,8 +413,15 @@ class Loaded(Person):
         scope = self.user.grants.scopes.get(object_key)
         return _yes(scope is not None and scope.add)
 
-    def holds(self, tool: str) -> Q:
-        return _yes(self.user.is_superuser or tool in self.user.grants.tools)
+    def given(self, key: str, options: tuple[str, ...], rank: int = 0) -> Q:
+        grants = self.user.grants
+        names = [f"{key}:{option}" if option else key for option in options]
+        if rank:
+            return _yes(any(grants.levels.get(name, (0, False))[0] >= rank for name in names))
+        return _yes(not grants.tools.isdisjoint(names))
+
+    def given_box(self, key: str, option: str) -> Q:
+        return _yes(self.user.grants.levels.get(f"{key}:{option}", (0, False))[1])
 
     def receives(self, kind: str, permissions: Sequence[str], shared: Callable[[], Q]) -> Q:
         given = [self.user.grants.given.get((kind, each), frozenset()) for each in permissions]
@@ -462,12 +498,22 @@ class Anyone(Person):
     def may_add(self, object_key: str) -> Q:
         return self._scope(object_key, add=True)
 
-    def holds(self, tool: str) -> Q:
-        key, _, option = tool.partition(":")
+    def given(self, key: str, options: tuple[str, ...], rank: int = 0) -> Q:
+        which: dict[str, Any] = {"option__in": options}
+        if len(options) == 1:
+            which = {"option": options[0]}
+        if rank:
+            which["rank__gte"] = rank
+        return self._granted(key, **which)
+
+    def given_box(self, key: str, option: str) -> Q:
+        return self._granted(key, option=option, unassigned=True)
+
+    def _granted(self, key: str, **conditions: Any) -> Q:
         granted = ToolGrant.objects.filter(
-            key=key, option=option, permission_set=_outer("permission_set_id", 2)
+            key=key, permission_set=_outer("permission_set_id", 2), **conditions
         )
-        return self.is_superuser() | Q(Exists(granted))
+        return Q(Exists(granted))
 
     def teams(self, depth: int = 1) -> Any:
         return Membership.objects.filter(user=_outer("pk", depth + 1)).values("team")
@@ -871,8 +917,28 @@ def teams_told(user: User, model: type[Model]) -> QuerySet[Team]:
 
 
 def holds_tool(user: User, key: str) -> bool:
-    """Tell whether this person has a tool of the catalogue, by key or `key:option`."""
-    return user.is_active and (user.is_superuser or key in user.grants.tools)
+    """Tell whether this person has a tool of the catalogue, by key or `key:option`.
+
+    A key alone of a tool with options means any of them. One that does not exist raises.
+    """
+    return Loaded(user).holds(key) is ALWAYS and user.is_active
+
+
+@dataclass(frozen=True, slots=True)
+class ToolScope:
+    """How far a tool with levels reaches for one person, and whether ownerless things count."""
+
+    rank: Rank
+    unassigned: bool
+
+
+def tool_scope(user: User, key: str) -> ToolScope:
+    """Return the level and the box Unassigned that a person has of `key:option` (S-7, RP-4)."""
+    person = Loaded(user)
+    box = settled(catalogue.effective_box(key).asked_of(person)) is ALWAYS  # raises for other keys
+    reached = [rank for rank in Rank if rank and person.holds(key, rank) is ALWAYS]
+    rank = max(reached, default=Rank.NONE) if user.is_active else Rank.NONE
+    return ToolScope(rank, box and rank in (Rank.OWNED, Rank.TEAM))
 
 
 def _holds(when: Q) -> Case | Value:
@@ -891,6 +957,18 @@ def holders(tool: str) -> QuerySet[User]:
     # The rule is worded for a sub-query in a query over people; here that is the person's own row.
     row = User.objects.filter(pk=OuterRef("pk"))
     return User.objects.filter(Exists(row.filter(ANYONE.holds(tool))), is_active=True)
+
+
+def given_to(tool: str) -> QuerySet[User]:
+    """Return the active people whose set stores a tool, though it may have no effect for them.
+
+    Super admins are among them, as among `holders`. For screens and records of who gave what; who
+    may do something is asked of `holders`.
+    """
+    key, _, option = catalogue.parse(tool).name.partition(":")
+    stored = ANYONE.is_superuser() | ANYONE.given(key, (option,))
+    row = User.objects.filter(pk=OuterRef("pk"))
+    return User.objects.filter(Exists(row.filter(stored)), is_active=True)
 
 
 # --- The same questions in Django's words ---------------------------------------------------------
@@ -913,11 +991,17 @@ def asked(perm: str) -> tuple[str, type[Model]] | None:
 
 
 def has_perm(user: User, perm: str, obj: Model | None = None) -> bool:
-    """Answer `user.has_perm`: a tool by its key, or an action on a model or one record."""
-    if perm.partition(":")[0] in catalogue.TOOLS:
+    """Answer `user.has_perm`: a tool by its key, or an action on a model or one record.
+
+    What looks like a key of the catalogue and is none raises: it is a mistake in our own code.
+    """
+    of_catalogue = perm.partition(".")[0] in catalogue.NAMESPACES
+    if of_catalogue and perm.count(".") == 1:
         return holds_tool(user, perm)
     question = asked(perm)
     if question is None:
+        if of_catalogue and "." in perm:
+            raise catalogue.UnknownPermission(perm)
         return False
     action, model = question
     if obj is None:

@@ -11,11 +11,13 @@ from django.contrib import admin, messages
 from django.contrib.auth.models import Group
 from django.db.models import Count, Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.functional import lazy
 from unfold.decorators import display
 
-from accounts import access, log_in, operations
+from accounts import access, catalogue, log_in, operations
 from accounts.create_first import create_first
 from accounts.forms import (
     ConfirmForm,
@@ -323,6 +325,28 @@ class TeamAdmin(AccessModelAdmin):
         operations.delete_team(obj, actor=person(request))
 
 
+def _permission_tabs() -> str:
+    """Return what stands above the permissions of a set: tabs, a box to search in, the R9 line."""
+    tabs = [
+        {"key": tab.lower(), "label": tab, "anchor": f"permissions-{tab.lower()}"}
+        for tab in catalogue.TABS
+    ]
+    context = {
+        "tabs": tabs,
+        "inbox": catalogue.INBOX,
+        "reference": reverse("admin:permission_reference"),
+    }
+    return render_to_string("accounts/permission_tabs.html", context)
+
+
+# Fieldsets are read before there are addresses.
+permission_tabs = lazy(_permission_tabs, str)
+
+
+MOST_NAMED = 6
+"""How many tools of a set its row in the list names."""
+
+
 @admin.register(PermissionSet)
 class PermissionSetAdmin(AccessModelAdmin):
     """Permission sets: one row per kind of record, one column per action, and the tools."""
@@ -334,8 +358,7 @@ class PermissionSetAdmin(AccessModelAdmin):
     form = PermissionSetForm
     fieldsets = (
         (None, {"fields": (("name", "description"),)}),
-        (None, {"fields": ("scopes",)}),
-        (None, {"fields": ("tools",)}),
+        (None, {"description": permission_tabs(), "fields": ("scopes", "tools")}),
     )
     compressed_fields = False
     change_form_before_template = "accounts/as_opened.html"
@@ -347,8 +370,14 @@ class PermissionSetAdmin(AccessModelAdmin):
 
     @display(description="Tools")
     def tool_names(self, obj: PermissionSet) -> str:
-        names = (operations.tool_name(tool.key, tool.option) for tool in obj.tools.all())
-        return ", ".join(tool_labels(names)) or "–"
+        names = (
+            tool.key if catalogue.is_known(tool.key, tool.option) else tool.as_grant.name
+            for tool in obj.tools.all()
+        )
+        labels = tool_labels(names)
+        more = len(labels) - MOST_NAMED
+        rest = [f"and {more} more"] if more > 0 else []
+        return ", ".join([*labels[:MOST_NAMED], *rest]) or "–"
 
     @display(description="Active people")
     def people_count(self, obj: Any) -> int:
@@ -393,6 +422,8 @@ def _permissions(form: forms.Form) -> dict[str, Any]:
 def _say_what_was_narrowed(request: HttpRequest, form: forms.Form) -> None:
     if narrowed := operations.narrowed(form.cleaned_data["scopes"]):
         messages.warning(request, f"Narrowed on saving. {'; '.join(narrowed)}.")
+    if along := operations.ticked_along(form.cleaned_data["tools"]):
+        messages.warning(request, f"Completed on saving. {'; '.join(along)}.")
 
 
 from accounts import audit_admin  # noqa: E402, F401

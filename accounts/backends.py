@@ -24,7 +24,8 @@ class AccessBackend(ModelBackend):
         """Return the keys of the catalogue that this person has anything of."""
         if not isinstance(user_obj, User) or obj is not None:
             return set()
-        keys = {tool for tool in catalogue.TOOLS if access.holds_tool(user_obj, tool)}
+        tools = (key for key in catalogue.known_keys() if key.count(".") == 1)
+        keys = {tool for tool in tools if access.holds_tool(user_obj, tool)}
         for kind in catalogue.objects():
             keys |= {
                 f"crm.{kind.key}.{action}"

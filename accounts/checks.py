@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connections
 
+from accounts import access, catalogue
 from accounts.letters import knows_all_letters
 from accounts.protection import is_protected, protected_tables
 
@@ -67,3 +70,51 @@ def site_has_an_address(
             id="accounts.E002",
         )
     ]
+
+
+# What ends in .example is the address of nobody (RFC 2606).
+_KEY = re.compile(
+    r"""["']((?:{0})\.(?!example["'])[a-z0-9_.]+(?::[a-z_]*)?(?:=[a-z]+(?:\+unassigned)?)?)["']"""
+    r"""|\bperms\.((?:{0})\.[a-z0-9_]+)""".format("|".join(sorted(catalogue.NAMESPACES)))
+)
+
+
+@register()
+def keys_in_our_code_are_permissions(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Every text in our own code and templates that looks like a permission is one (R42).
+
+    So that a mistyped key is found before somebody is refused by it. Old migrations may name what
+    is no more.
+    """
+    ours = [Path(app.path) for app in apps.get_app_configs()]
+    packages = [path for path in ours if path.parent == settings.BASE_DIR]
+    sources = [source for path in packages for source in path.rglob("*.py")]
+    sources += (settings.BASE_DIR / "templates").rglob("*.html")
+    return [
+        Error(
+            f"{place}, line {line}: {wrong}",
+            hint="Write a key that `manage.py permission_catalogue` lists.",
+            id="accounts.E003",
+        )
+        for source in sources
+        if "migrations" not in source.parts
+        for line, wrong in _unknown_keys(source.read_text(encoding="utf-8"))
+        for place in [source.relative_to(settings.BASE_DIR)]
+    ]
+
+
+def _unknown_keys(text: str) -> Iterator[tuple[int, catalogue.UnknownPermission]]:
+    """Yield what looks like a key and is none, with its line."""
+    for match in _KEY.finditer(text):
+        asked = match[1] or match[2]
+        try:
+            if "=" in asked:
+                catalogue.parse(asked)
+            elif asked.count(".") == 1:
+                catalogue.find(asked)
+            elif access.asked(asked) is None:
+                raise catalogue.UnknownPermission(asked)
+        except catalogue.UnknownPermission as wrong:
+            yield text.count("\n", 0, match.start()) + 1, wrong

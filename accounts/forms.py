@@ -16,7 +16,8 @@ from accounts import catalogue
 from accounts.keys import KeyField, KeysField, whole_number
 from accounts.modeladmin import AccessForm
 from accounts.models import PermissionSet, Rank, Team, User
-from accounts.operations import scopes_of, tool_name, unknown_in
+from accounts.operations import grants_of, scopes_of, unknown_in
+from accounts.tool_forms import ToolsField
 
 # --- Permission sets: one row per object, one column per action -----------------------------------
 
@@ -107,28 +108,6 @@ class ScopeGridField(forms.Field):
         return True
 
 
-class ToolBoxes(forms.CheckboxSelectMultiple):
-    """Tools by section, each with what it does."""
-
-    template_name = "accounts/tool_boxes.html"
-
-    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
-        context = super().get_context(name, value, attrs)
-        chosen = set(value or ())
-        sections: dict[str, list[dict[str, Any]]] = {}
-        for tool in catalogue.TOOLS.values():
-            missing = bool(tool.inert_without) and tool.inert_without not in chosen
-            sections.setdefault(tool.section, []).append(
-                {
-                    "tool": tool,
-                    "checked": tool.key in chosen,
-                    "inert": missing and tool.key in chosen,
-                }
-            )
-        context["sections"] = sections.items()
-        return context
-
-
 class PermissionSetForm(AccessForm):
     """A permission set with its scopes and tools."""
 
@@ -138,9 +117,7 @@ class PermissionSetForm(AccessForm):
         help_text="Edit, Delete and Communicate never exceed View, and Merge never exceeds Edit: "
         "what is set wider is narrowed on saving.",
     )
-    tools = forms.MultipleChoiceField(
-        label="Tools", required=False, choices=[], widget=ToolBoxes, help_text=""
-    )
+    tools = ToolsField(label="Tools", required=False)
     remove_unknown = forms.BooleanField(
         label="Remove what this version does not know", required=False
     )
@@ -151,12 +128,10 @@ class PermissionSetForm(AccessForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        choices = [(key, tool.label) for key, tool in catalogue.TOOLS.items()]
-        self.fields["tools"].choices = choices  # type: ignore[attr-defined]  # a choice field
+        self.initial["tools"] = [key for key, tool in catalogue.TOOLS.items() if tool.default]
         if self.instance.pk:
             self.initial["scopes"] = scopes_of(self.instance)
-            held = self.instance.tools.values_list("key", "option")
-            self.initial["tools"] = [tool_name(*row) for row in held]
+            self.initial["tools"] = [str(grant) for grant in grants_of(self.instance.pk)]
         unknown = unknown_in(self.instance) if self.instance.pk else []
         if unknown:
             self.fields["remove_unknown"].help_text = (
@@ -255,6 +230,7 @@ class TeamForm(AccessForm):
 
 def tool_labels(keys: Iterable[str]) -> list[str]:
     """Return the names of tools as people read them, and what there is no such tool for."""
-    return [
+    names = (
         catalogue.TOOLS[key].label if key in catalogue.TOOLS else f"{key} (unknown)" for key in keys
-    ]
+    )
+    return list(dict.fromkeys(names))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from django.contrib.auth.password_validation import validate_password
@@ -20,6 +20,7 @@ from django.utils.crypto import salted_hmac
 
 from accounts import access, audit, catalogue, log_in, rights
 from accounts.audit import Actor, System, operation
+from accounts.catalogue import Grant
 from accounts.models import (
     Membership,
     ObjectScope,
@@ -121,7 +122,7 @@ def as_it_stands(subject: User | Team | PermissionSet) -> str:
         return mark([*names, subject.permission_set_id, _team_data(subject)])
     if isinstance(subject, Team):
         return mark([subject.name, subject.parent_id])
-    tools = sorted(subject.tools.values_list("key", "option"))
+    tools = sorted(subject.tools.values_list("key", "option", "rank", "unassigned"))
     return mark([subject.name, subject.description, sorted(scopes_of(subject).items()), tools])
 
 
@@ -336,8 +337,7 @@ def assign_set(person: User, *, actor: Actor, permission_set: PermissionSet | No
 
 
 def _tools_of(set_id: int | None) -> set[str]:
-    rows = ToolGrant.objects.filter(permission_set=set_id)
-    return {tool_name(*row) for row in rows.values_list("key", "option")}
+    return {str(grant) for grant in grants_of(set_id)}
 
 
 @operation
@@ -698,6 +698,26 @@ def narrowed(scopes: Scopes) -> list[str]:
     return said
 
 
+def ticked_along(tools: Iterable[str]) -> list[str]:
+    """Return in words what saving these tools adds or narrows (Q38, R20), nothing where nothing."""
+    asked = {grant.name: grant for grant in map(catalogue.parse, tools)}
+    stored = {grant.name: grant for grant in to_be_stored(tools)}
+    said = [f"{catalogue.name_of(name)} is ticked too" for name in sorted(stored.keys() - asked)]
+    for name, grant in asked.items():
+        left = stored.get(name)
+        if left == grant:
+            continue
+        levels = [_level_in_words(each) for each in (grant, left)]
+        said.append(f"{catalogue.name_of(name)} from {levels[0]} to {levels[1]}, as wide as View")
+    return said
+
+
+def _level_in_words(grant: Grant | None) -> str:
+    if grant is None:
+        return Rank.NONE.label
+    return f"{Rank(grant.rank).label}{', with unassigned ones' if grant.unassigned else ''}"
+
+
 def _narrowing(
     action: str, asked: Mapping[str, int | bool], row: Mapping[str, int | bool]
 ) -> Iterator[str]:
@@ -725,18 +745,17 @@ class _Changes:
     """What a permission set is to hold, and how that differs from what it holds."""
 
     scopes: Mapping[str, Mapping[str, int | bool]]
-    tools: set[tuple[str, str]]
+    tools: frozenset[Grant]
     data: dict[str, Any]
     """The differences, for the log; each part is empty where there is none."""
 
 
-def _checked(scopes: Scopes, tools: Iterable[str]) -> tuple[Scopes, set[str]]:
+def _checked(scopes: Scopes, tools: Iterable[str]) -> tuple[Scopes, frozenset[Grant]]:
     """Return scopes and tools all of which the catalogue knows; raise where it does not.
 
-    So are options of tools: what no rule asks for would look as if it granted something.
+    What no rule asks for would look as if it granted something.
     """
-    tools = set(tools)
-    unknown = tools - set(catalogue.TOOLS)
+    unknown = set()
     for key, row in scopes.items():
         kind = catalogue.object_kind(key)
         if kind is None:
@@ -757,39 +776,38 @@ def _checked(scopes: Scopes, tools: Iterable[str]) -> tuple[Scopes, set[str]]:
             f"Unknown permissions: {', '.join(sorted(map(str, unknown)))}. Nothing was saved; "
             "leave them out, or open the permission set again to see which there are."
         )
-    return scopes, tools
-
-
-def tool_name(key: str, option: str) -> str:
-    """Return how a stored tool is written: its key, and its option where it has one."""
-    return f"{key}:{option}" if option else key
+    return scopes, to_be_stored(tools)
 
 
 def unknown_in(permission_set: PermissionSet) -> list[str]:
     """Return what a set holds that the catalogue does not know any more: it grants nothing."""
-    tools = {tool_name(*row) for row in permission_set.tools.values_list("key", "option")}
     kinds = set(permission_set.scopes.values_list("object", flat=True))
     known = {kind.key for kind in catalogue.objects()}
-    return sorted((tools - set(catalogue.TOOLS)) | (kinds - known))
+    unknown = {
+        grant.name
+        for grant in grants_of(permission_set.pk)
+        if not catalogue.is_known(grant.key, grant.option)
+    }
+    return sorted(unknown | (kinds - known))
 
 
 def _changes_of(
     permission_set: PermissionSet,
     scopes: Scopes,
-    tools: set[str],
+    tools: frozenset[Grant],
     *,
     remove_unknown: bool = False,
 ) -> _Changes:
     before = {s.object: _row(s) for s in permission_set.scopes.all()}
-    held = {tool_name(*row) for row in permission_set.tools.values_list("key", "option")}
+    held = grants_of(permission_set.pk)
     kept = set() if remove_unknown else set(unknown_in(permission_set))
     after = {key: clamped(scope) for key, scope in scopes.items()}
     after |= {key: row for key, row in before.items() if key in kept}
-    wanted = tools | (held & kept)
+    wanted = tools | {grant for grant in held if grant.name in kept}
     nothing = clamped({})
     return _Changes(
         after,
-        {(key, option) for key, _, option in (tool.partition(":") for tool in wanted)},
+        wanted,
         {
             "scopes": {
                 key: {"from": before.get(key), "to": after.get(key)}
@@ -797,8 +815,8 @@ def _changes_of(
                 # No row says the same as one in which nothing is allowed.
                 if before.get(key, nothing) != after.get(key, nothing)
             },
-            "tools_added": sorted(wanted - held),
-            "tools_removed": sorted(held - wanted),
+            "tools_added": [str(grant) for grant in sorted(wanted - held)],
+            "tools_removed": [str(grant) for grant in sorted(held - wanted)],
         },
     )
 
@@ -816,9 +834,28 @@ def _write_permissions(permission_set: PermissionSet, changes: _Changes) -> None
         raise InvalidChange("These scopes contradict each other; nothing was saved.") from error
     permission_set.tools.all().delete()
     ToolGrant.objects.bulk_create(
-        ToolGrant(permission_set=permission_set, key=key, option=option)
-        for key, option in changes.tools
+        ToolGrant(permission_set=permission_set, **asdict(grant)) for grant in sorted(changes.tools)
     )
+
+
+def grants_of(set_id: int | None) -> frozenset[Grant]:
+    """Return the tools that a permission set stores, also those that have no effect."""
+    rows = ToolGrant.objects.filter(permission_set=set_id)
+    names = (f.name for f in fields(Grant))
+    return frozenset(Grant(*row) for row in rows.values_list(*names))
+
+
+def to_be_stored(tools: Iterable[str]) -> frozenset[Grant]:
+    """Return what is stored for these tools: with lower boxes, and levels within what caps them.
+
+    Raise `InvalidChange` for what the catalogue does not have, or where two contradict each other.
+    """
+    try:
+        return catalogue.completed([catalogue.parse(tool) for tool in tools])
+    except (catalogue.UnknownPermission, catalogue.Contradiction) as error:
+        raise InvalidChange(
+            f"{error} Nothing was saved; open the permission set again to see which there are."
+        ) from error
 
 
 def _row(scope: ObjectScope) -> dict[str, int | bool]:

@@ -18,15 +18,18 @@ from django.urls import reverse
 
 from accounts import access, catalogue
 from accounts.audit import Actor, System
-from accounts.models import PermissionSet, RightsChange, ToolGrant, User
+from accounts.models import PermissionSet, RightsChange, User
 from accounts.notices import notify, one_line
 
 Door = RightsChange.Door
 REMEMBERED = timedelta(days=30)
 """For how long whoever made or changed somebody's account counts as acting through it."""
 
-Held = dict[int, frozenset[str]]
-"""The key of each person, or permission set → the guarded tools that they hold."""
+Held = dict[int, frozenset[tuple[str, str]]]
+"""The key of each person, or permission set → the guarded tools that they were given and that have
+an effect. Both are kept: whoever lets a tool take effect changes it as much as who gives it."""
+GIVEN, EFFECTIVE = "given", "effective"
+READERS = {GIVEN: access.given_to, EFFECTIVE: access.holders}
 
 
 def one_at_a_time(what: str) -> None:
@@ -89,34 +92,37 @@ def behind(actor: Actor) -> list[int]:
 
 def _held_by(people: QuerySet[User]) -> Held:
     """Return each of these people with what they hold; one query."""
+    asked = [(tool, how) for tool in catalogue.GUARDED for how in READERS]
     held = {
-        f"holds_{number}": Exists(access.holders(tool).filter(pk=OuterRef("pk")))
-        for number, tool in enumerate(catalogue.GUARDED)
+        f"holds_{number}": Exists(READERS[how](tool).filter(pk=OuterRef("pk")))
+        for number, (tool, how) in enumerate(asked)
     }
     rows = people.order_by().annotate(**held).values_list("pk", *held)
     return {
-        key: frozenset(
-            tool for tool, holds in zip(catalogue.GUARDED, answers, strict=True) if holds
-        )
+        key: frozenset(each for each, holds in zip(asked, answers, strict=True) if holds)
         for key, *answers in rows
     }
 
 
 def _held_in(permission_set: PermissionSet | None) -> Held:
+    """Return what somebody would hold who has this set and nothing else; one query."""
     if permission_set is None:
         return {}
-    grants = ToolGrant.objects.filter(
-        permission_set=permission_set, key__in=catalogue.GUARDED, option=""
-    )
-    return {permission_set.pk: frozenset(grants.values_list("key", flat=True))}
+    somebody = User(permission_set=permission_set)
+    stored = somebody.grants.tools
+    held = {(tool, GIVEN) for tool in catalogue.GUARDED if tool in stored}
+    held |= {(t, EFFECTIVE) for t in catalogue.GUARDED if access.holds_tool(somebody, t)}
+    return {permission_set.pk: frozenset(held)}
 
 
 def _differences(before: Held, after: Held) -> Iterator[tuple[int, str, bool]]:
     """Yield whose, which tool, and whether it was given or taken."""
-    for key, tools in after.items():
+    for key, held in after.items():
         had = before.get(key, frozenset())
-        for tool in sorted(tools ^ had):
-            yield key, tool, tool in tools
+        gave = {tool for tool, _ in held - had}
+        took = {tool for tool, _ in had - held}
+        for tool in sorted(gave | took):
+            yield key, tool, tool in gave
 
 
 def _row(

@@ -115,6 +115,8 @@ ON_ONE_DATABASE = (
     "test_pages_only.py",
     "test_passwords.py",
     "test_people_and_sets.py",
+    "test_permission_pages.py",
+    "test_permission_reference.py",
     "test_reads.py",
     "test_screens.py",
     "test_serve.py",

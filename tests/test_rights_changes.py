@@ -296,3 +296,19 @@ def test_migrations_take_over_what_the_log_knows(c: TinyCompany) -> None:
     moments = AuditEvent.objects.filter(action__regex=r"^(person|set)\.")
     taken_over = RightsChange.objects.values_list("at", flat=True)
     assert set(taken_over) <= set(moments.values_list("at", flat=True))
+
+
+def test_whoever_lets_a_dormant_right_take_effect_changed_it_too(c: TinyCompany) -> None:
+    """Export without approval counts only beside Export: both who gave it and who woke it stand."""
+    exempt = "crm.export_without_approval"
+    edit(c, "reader", c.sam, [exempt])
+    assert holds_tool(c.fresh("ruth"), exempt) is False
+    edit(c, "reader", c.sue, ["crm.export", exempt])
+    assert holds_tool(c.fresh("ruth"), exempt) is True
+    edit(c, "reader", c.sam, [exempt])
+    rows = RightsChange.objects.filter(tool=exempt).order_by("id")
+    of_ruth = rows.filter(person=c.ruth).values_list("actor", "gave")
+    assert list(of_ruth) == [(c.sam.pk, True), (c.sue.pk, True), (c.sam.pk, False)]
+    of_set = rows.filter(person=None).values_list("set_key", "actor", "gave")
+    assert list(of_set) == [(c.sets["reader"].pk, actor, gave) for actor, gave in of_ruth]
+    assert "Sue gave Ruth the permission Export without approval" in told(c.sam)[-1]

@@ -117,11 +117,26 @@ class ToolGrant(models.Model):
     permission_set = models.ForeignKey(PermissionSet, models.CASCADE, related_name="tools")
     key = models.CharField(max_length=60)
     option = models.CharField(max_length=30, blank=True)
+    rank = models.SmallIntegerField(choices=Rank.choices, default=Rank.NONE)
+    """The level of a tool that has levels (S-7, RP-4); None for every other."""
+    unassigned = models.BooleanField(default=False)
 
     class Meta:
         constraints = (
             models.UniqueConstraint(fields=["permission_set", "key", "option"], name="grant_once"),
+            models.CheckConstraint(
+                condition=Q(rank__in=Rank.values), name="level_of_a_grant_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(unassigned=False) | Q(rank__in=(Rank.OWNED, Rank.TEAM)),
+                name="box_of_a_grant_fits",
+            ),
         )
 
     def __str__(self) -> str:
-        return f"{self.permission_set_id}: {self.key}"
+        return f"{self.permission_set_id}: {self.as_grant}"
+
+    @property
+    def as_grant(self) -> catalogue.Grant:
+        """The row as a value."""
+        return catalogue.Grant(self.key, self.option, self.rank, self.unassigned)

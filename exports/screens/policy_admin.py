@@ -144,7 +144,8 @@ def _form_of(now: ExportPolicy) -> PolicyForm:
 def _with_reasons(tool: str) -> list[User]:
     """Return who has this tool, each with the set it comes from and whether Export goes with it."""
     exporters = set(access.holders("crm.export").values_list("pk", flat=True))
-    people = list(access.holders(tool).select_related("permission_set"))
+    # Also those for whom it has no effect, which the page says beside their names (Q8).
+    people = list(access.given_to(tool).select_related("permission_set"))
     for each in people:
         each.without_export = each.pk not in exporters  # type: ignore[attr-defined]  # for the template
     return people

@@ -62,6 +62,7 @@ PAGES = {
         "/admin/set-up/",
         "/admin/accounts/user/add/",
         "/admin/accounts/permissionset/1/change/",
+        "/admin/permissions/",
         "/admin/records/pipeline/1/change/",
         "/admin/records/property/1/change/",
     ],

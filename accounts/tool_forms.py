@@ -1,0 +1,155 @@
+"""The tools of a permission set as a form draws and reads them: tabs, boxes, levels (R5)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+from django import forms
+
+from accounts import catalogue
+from accounts.catalogue import Kind, Option, Risk, Tool
+from accounts.models import Rank
+
+
+class ToolBoxes(forms.CheckboxSelectMultiple):
+    """Tools by tab and section (R5): switches, boxes, choices and levels, children by their parent.
+
+    All send the field's one name. A value is a grant as `catalogue.parse` reads it; an empty one
+    says None, and `key:option+unassigned` the box beside a level.
+    """
+
+    template_name = "accounts/tool_boxes.html"
+
+    class Media:
+        js = ("permissions.js",)
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        context = super().get_context(name, None, attrs)
+        context["tabs"] = _tabs_of(frozenset(value or ()))
+        return context
+
+    def optgroups(self, *args: Any, **kwargs: Any) -> list[Any]:
+        """Leave Django’s own list of boxes out: the template draws the tabs."""
+        return []
+
+
+def _tabs_of(chosen: frozenset[str]) -> list[dict[str, Any]]:
+    """Return the tabs with their sections; `chosen` as it was sent, or as it is stored."""
+    tabs: dict[str, dict[str, Any]] = {
+        tab: {"key": tab.lower(), "label": tab, "sections": {}} for tab in catalogue.TABS
+    }
+    families: dict[str, dict[str, Any]] = {}
+    for tool in catalogue.TOOLS.values():
+        if tool.overrides:
+            tabs[tool.overrides]["overridden_by"] = tool.label
+        if tool.kind is Kind.DERIVED:
+            continue  # nothing to tick; the reference tells what it follows from
+        entry = _entry(tool, chosen)
+        if tool.parent:
+            families[tool.parent]["children"].append(entry)
+            continue
+        families[tool.key] = {"entry": entry, "children": []}
+        tabs[tool.tab]["sections"].setdefault(tool.section, []).append(families[tool.key])
+    return [{**tab, "sections": tab["sections"].items()} for tab in tabs.values()]
+
+
+def _entry(tool: Tool, chosen: frozenset[str]) -> dict[str, Any]:
+    """Return what is drawn of one tool."""
+    given = [option for option in tool.options if not option.derived]
+    boxes, choices, levels = (
+        [draw(tool, option, chosen) for option in given] if tool.kind is kind else []
+        for kind, draw in ((Kind.BOXES, _box), (Kind.CHOICE, _box), (Kind.SCOPE, _level))
+    )
+    is_on = tool.key in chosen
+    return {
+        "tool": tool,
+        **_in_words(tool),
+        "is_switch": tool.kind is Kind.SWITCH,
+        "checked": is_on,
+        "inert": is_on and bool(tool.inert_without) and tool.inert_without not in chosen,
+        "presets": " ".join(tool.presets),
+        "boxes": boxes,
+        "choices": choices,
+        "levels": levels,
+    }
+
+
+@cache
+def _in_words(tool: Tool) -> dict[str, Any]:
+    """Return what is said of a tool; the parent is said once, above its children."""
+    standing = "For tools outside"
+    if tool.asked_by or tool.asked_later:
+        standing = "" if tool.asked_by else "Not asked yet"
+    words = (tool.label, tool.key, tool.help, tool.section, *(o.label for o in tool.options))
+    return {
+        "standing": standing,
+        "is_high": tool.risk is Risk.HIGH,
+        "sentences": catalogue.beside_the_switch(tool),
+        "find": " ".join(words).lower(),
+    }
+
+
+def _box(tool: Tool, option: Option, chosen: frozenset[str]) -> dict[str, Any]:
+    value = f"{tool.key}:{option.key}"
+    return {
+        "value": value,
+        "label": option.label,
+        "help": option.help,
+        "checked": value in chosen,
+        "lower": " ".join(f"{tool.key}:{lower}" for lower in option.implies),
+    }
+
+
+def _level(tool: Tool, option: Option, chosen: frozenset[str]) -> dict[str, Any]:
+    name = f"{tool.key}:{option.key}"
+    ranks = {level: Rank(rank).label for level, rank in catalogue.LEVELS.items()}
+    with_box = {f"{name}={level}{catalogue.BOX}" for level in ranks} & chosen
+    values = {f"{name}={level}": label for level, label in ranks.items()}
+    return {
+        "label": option.label,
+        "box": f"{name}{catalogue.BOX}",
+        "unassigned": bool(with_box) or f"{name}{catalogue.BOX}" in chosen,
+        "choices": [
+            {"value": "", "label": Rank.NONE.label, "checked": False},
+            *(
+                {
+                    "value": value,
+                    "label": label,
+                    "checked": not chosen.isdisjoint({value, f"{value}{catalogue.BOX}"}),
+                }
+                for value, label in values.items()
+            ),
+        ],
+    }
+
+
+class ToolsField(forms.Field):
+    """Tools as `accounts.operations` takes them, from what the boxes and selects send."""
+
+    widget = ToolBoxes
+
+    def clean(self, value: Any) -> list[str]:
+        sent = {each for each in value or () if each}
+        boxes = {each for each in sent if "=" not in each and each.endswith(catalogue.BOX)}
+        beside = {each.removesuffix(catalogue.BOX) for each in boxes}
+        try:
+            for name in beside:
+                catalogue.parse(f"{name}=team")  # raises where there is no such box
+            # The box beside None or Everything says nothing.
+            grants = [
+                replace(grant, unassigned=True)
+                if grant.name in beside and grant.rank < catalogue.EVERYTHING
+                else grant
+                for grant in map(catalogue.parse, sent - boxes)
+            ]
+            catalogue.completed(grants)
+        except (catalogue.UnknownPermission, catalogue.Contradiction) as wrong:
+            raise forms.ValidationError(
+                f"{wrong} Open this page again to see which there are."
+            ) from wrong
+        return [str(grant) for grant in grants]
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return True
