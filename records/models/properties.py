@@ -199,7 +199,8 @@ def _all_restrictions(user: User) -> dict[str, Restrictions]:
     most: int | None = lines[0][-1] if lines else None
     found: dict[str, dict[str, set[str]]] = {}
     for key, name, view, change, sensitive, veiled, _ in lines:
-        if field_of(key, name) is None:
+        # What no kind of record is called, a person say, has fields elsewhere and is obeyed.
+        if catalogue.object_kind(key) and field_of(key, name) is None:
             continue
         sets = found.setdefault(
             key, {"hidden": set(), "fixed": set(), "veiled": set(), "sensitive": set()}
