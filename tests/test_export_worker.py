@@ -499,14 +499,14 @@ def test_killed_at_the_last_attempt_says_so(c: TinyCompany) -> None:
     assert "the worker was ended while it wrote" in export.ended_because
 
 
-def test_export_that_cannot_be_claimed_does_not_hold_up_the_next(
+def test_export_of_a_kind_that_is_gone_does_not_hold_up_the_next(
     c: TinyCompany, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_policy(on=False)
     broken, fine = ask(c.rita), ask(c.rita)
     ExportRequest.objects.filter(pk=broken.pk).update(object="nothing")
     worker.run_once()
-    assert (state(broken), broken.attempt, state(fine)) == ("processing", 1, "completed")
+    assert (state(broken), broken.attempt, state(fine)) == ("cancelled", 1, "completed")
 
 
 def test_lost_database_is_tried_again(

@@ -175,9 +175,9 @@ def names_in(response: Any, kind: str) -> list[str]:
 
 
 def picked(client: Client, term: str, **asked: str) -> list[str]:
-    """What a picker offers; by default of companies, for a contact."""
+    """What a picker offers to choose from; by default companies, for a contact."""
     address = {"app_label": "records", "model_name": "contact", "field_name": "company", **asked}
-    answer = client.get("/admin/autocomplete/", {**address, "term": term})
+    answer = client.get("/admin/autocomplete/choose/", {**address, "term": term})
     return [each["text"] for each in json.loads(answer.content)["results"]]
 
 
@@ -224,7 +224,7 @@ def test_people_are_found_by_what_is_shown_of_them(client: Client, c: TinyCompan
     User.objects.filter(pk=lea.pk).update(is_active=False)
     assert owners("åkerman") == []
     answer = client.get(
-        "/admin/autocomplete/anybody/",
+        "/admin/autocomplete/",
         {
             "app_label": "accounts",
             "model_name": "auditevent",

@@ -54,8 +54,8 @@ WRONG: dict[str, Wrong] = {
     ),
     "shares with a team never end": Wrong(
         "records/rules.py",
-        "live(), group__in=person.main_teams",
-        "group__in=person.main_teams",
+        "filter(live(), group__in=main_teams)",
+        "filter(group__in=main_teams)",
         ("tests/test_shares.py",),
     ),
     "one sorts by what is veiled": Wrong(
@@ -71,7 +71,7 @@ WRONG: dict[str, Wrong] = {
         (NARROWED,),
     ),
     "what is equal comes oldest first": Wrong(
-        FILTERS, 'order.split(","), "-pk")', 'order.split(","), "pk")', (NARROWED,)
+        FILTERS, 'order.split(","), "-pk"]', 'order.split(","), "pk"]', (NARROWED,)
     ),
     "a hidden field is exported beside a related record": Wrong(
         TABLES,
