@@ -25,6 +25,9 @@ Door = RightsChange.Door
 REMEMBERED = timedelta(days=30)
 """For how long whoever made or changed somebody's account counts as acting through it."""
 
+LETS_IN = (Door.CREATED, Door.EMAIL, Door.PASSWORD, Door.REACTIVATED)
+"""The doors by which whoever uses them could log in as that person afterwards."""
+
 Held = dict[int, frozenset[tuple[str, str]]]
 """The key of each person, or permission set → the guarded tools that they were given and that have
 an effect. Both are kept: whoever lets a tool take effect changes it as much as who gives it."""
@@ -75,6 +78,24 @@ def changing(
 def changed_since(since: timedelta, **whom: object) -> QuerySet[RightsChange]:
     """Return changes of the last days or hours, by the database's clock."""
     return RightsChange.objects.filter(at__gt=Now() - since, **whom)
+
+
+def let_in(**whom: object) -> QuerySet[RightsChange]:
+    """Return the changes of the last 30 days by which their actor could act as somebody.
+
+    Whoever did so through another account is among them, in a row of their own (`through`).
+    """
+    return changed_since(REMEMBERED, **whom).filter(lets_in())
+
+
+def lets_in() -> Q:
+    """Hold for changes by which their actor, if it is a person, could act as somebody."""
+    return Q(tool="", door__in=LETS_IN, actor__isnull=False)
+
+
+def themselves_or_let_in(person: User) -> Q:
+    """Hold for what this person did, or who could log in as them: both may be one and the same."""
+    return Q(actor=person.pk) | Q(actor__in=let_in(person=person.pk).values("actor"))
 
 
 def of_account_or(tool: str) -> Q:

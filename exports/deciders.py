@@ -7,6 +7,7 @@ sentence; whoever none of them holds for may decide.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -14,9 +15,9 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts import access
-from accounts.access import ALWAYS, ANYONE, Loaded, Person
+from accounts.access import ALWAYS, ANYONE, NEVER, Loaded, Person
 from accounts.models import RightsChange, User
-from accounts.rights import REMEMBERED, changed_since, of_account_or
+from accounts.rights import REMEMBERED, Door, changed_since, let_in, of_account_or
 from exports.models import ExportRequest, GateChange
 from exports.models.requests import ExportQuerySet
 from exports.steps import OUT_OF_REACH
@@ -25,6 +26,9 @@ DECIDE = "crm.export_approver"
 EXEMPT = "crm.export_without_approval"
 # SQLite's clock counts milliseconds, ours microseconds: what came right after is not before.
 MOMENT = timedelta(milliseconds=1)
+
+Seen = Callable[[int], Any]
+"""A key, or a moment, as a sub-query so many levels further in than the question refers to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +42,9 @@ class Bar:
 
 def bars(person: Person) -> tuple[Bar, ...]:
     """Return every reason why this person may not decide on a request, the weightiest first."""
-    # Inside `Exists` the request is the query around it, and the person, where it is anyone, is two
-    # queries out: hence `OuterRef` for the one and `id(2)` for the other.
-    since_request = {
-        "actor": person.id(2),
-        "through": None,
-        "at__gte": OuterRef("requested_at") - MOMENT,
-    }
-    rules_changed = GateChange.objects.filter(**since_request)
-    requester_changed = RightsChange.objects.filter(
-        changes_exemption(), person=OuterRef("requester"), **since_request
-    )
+    requester, asked = _of("requester"), _of("requested_at")
+    # Where the person is anyone, they are the query around that of requests.
+    decider = _further_in(person.id)
     return (
         Bar(
             "self_approval",
@@ -63,22 +59,29 @@ def bars(person: Person) -> tuple[Bar, ...]:
         ),
         Bar(
             "changed_rules",
-            Q(Exists(rules_changed)),
+            _changed_rules(decider, asked),
             "You changed the rules for exports after this request was made. Another approver has "
             "to decide on it.",
         ),
         Bar(
             "changed_requester",
-            Q(Exists(requester_changed)),
+            _changed_requester(requester, decider, asked),
             "You changed the rules for this requester after the request was made: whether they "
             "may export without approval. Another approver has to decide on it.",
         ),
         Bar(
             "changed_by_requester",
-            Q(Exists(_changed_by(OuterRef("requester"), person.id(2)))),
+            Q(Exists(_changed_by(requester(1), decider(1)))),
             "Within the last 30 days the requester made or changed your account: your password, "
             "e-mail address, permission set or right to approve. Another approver has to decide "
             "on it.",
+        ),
+        Bar(
+            "dependent",
+            _is_less_independent(requester, decider, asked),
+            "Within the last 30 days you made the requester’s account, set its password, changed "
+            "its e-mail address or reactivated it, or one and the same person did so to your "
+            "account and to theirs. An approver of whom that is not true has to decide on it.",
         ),
     )
 
@@ -98,6 +101,74 @@ def _changed_by(actor: Any, person: Any) -> QuerySet[RightsChange]:
     Either may be a key or an expression of an enclosing query.
     """
     return changed_since(REMEMBERED, actor=actor, person=person).filter(of_account_or(DECIDE))
+
+
+def _of(name: str) -> Seen:
+    """Return how sub-queries refer to a column of the question."""
+
+    def seen(depth: int) -> Any:
+        found: Any = name
+        for _ in range(depth):
+            found = OuterRef(found)
+        return found
+
+    return seen
+
+
+def _further_in(seen: Seen) -> Seen:
+    """Return the same key for a question that is asked in a sub-query itself."""
+    return lambda depth: seen(depth + 1)
+
+
+def _changed_rules(decider: Seen, asked: Seen) -> Q:
+    since = {"actor": decider(1), "through": None, "at__gte": asked(1) - MOMENT}
+    return Q(Exists(GateChange.objects.filter(**since)))
+
+
+def _changed_requester(requester: Seen, decider: Seen, asked: Seen) -> Q:
+    since = {"actor": decider(1), "through": None, "at__gte": asked(1) - MOMENT}
+    changes = RightsChange.objects.filter(changes_exemption(), person=requester(1), **since)
+    return Q(Exists(changes))
+
+
+def _depends(requester: Seen, decider: Seen, **how: Any) -> Q:
+    """Hold where requester and decider may be one person: whoever could log in as both.
+
+    The decider let themselves into the requester's account, or a third person let themselves into
+    both; `how` narrows what the third person did to the decider's.
+    """
+    both = Exists(let_in(person=decider(2), actor=OuterRef("actor"), **how))
+    return Q(Exists(let_in(person=requester(1)).filter(Q(actor=decider(1)) | Q(both))))
+
+
+# How much a decider hangs together with a requester; a stricter question first. Whose account was
+# there before is not made one's own by a password or an e-mail address without losing it: else
+# whoever owns a requester would change all other approvers' addresses and back, and be free again.
+_DEPENDENCES: tuple[dict[str, Any], ...] = ({}, {"door": Door.CREATED})
+
+
+def _is_less_independent(requester: Seen, decider: Seen, asked: Seen | None) -> Q:
+    """Hold where the decider hangs together with the requester, and somebody else does not.
+
+    Only then: in a young company one super admin made everybody, and somebody has to decide. There
+    the risk card says it. Without `asked`, of a request made now.
+    """
+    found = NEVER
+    for how in _DEPENDENCES:
+        mine = _depends(requester, decider, **how)
+        found |= mine & Q(Exists(_independent(requester, asked, **how)))
+    return found
+
+
+def _independent(requester: Seen, asked: Seen | None, **how: Any) -> QuerySet[User]:
+    """Return who may decide for this requester and does not hang together with them."""
+    inside, them = _further_in(requester), _of("pk")
+    others = access.holders(DECIDE).exclude(pk=requester(1))
+    free = ~Q(Exists(_changed_by(inside(1), them(1)))) & ~_depends(inside, them, **how)
+    if asked is not None:
+        then = _further_in(asked)
+        free &= ~_changed_rules(them, then) & ~_changed_requester(inside, them, then)
+    return others.filter(free)
 
 
 def _may_decide(person: Person) -> Q:
@@ -138,8 +209,17 @@ def deciders_of(export: ExportRequest) -> QuerySet[User]:
 def approvers_for(requester: User) -> QuerySet[User]:
     """Return whom this person may choose to decide on a request made now, never they (Q11)."""
     return colleagues_who_decide(requester).filter(
-        ~Exists(_changed_by(requester.pk, OuterRef("pk")))
+        ~Exists(_changed_by(requester.pk, OuterRef("pk"))),
+        ~_is_less_independent(lambda depth: requester.pk, _of("pk"), None),
     )
+
+
+def without_independent_decider(requesters: QuerySet[User]) -> QuerySet[User]:
+    """Return those of these people who hang together with everybody who could decide for them."""
+    them = _of("pk")
+    others = access.holders(DECIDE).exclude(pk=them(1))
+    deciders = others.filter(~Exists(_changed_by(them(2), them(1))))
+    return requesters.filter(Exists(deciders), ~Exists(_independent(them, None)))
 
 
 def colleagues_who_decide(user: User) -> QuerySet[User]:
@@ -164,7 +244,8 @@ def waiting_without_decider() -> ExportQuerySet:
 def without_decider(requesters: QuerySet[User], forgiving: User | None = None) -> QuerySet[User]:
     """Return those of these people on whose requests nobody could decide, if they made one now.
 
-    What `forgiving` changed of others is left out of account.
+    What `forgiving` changed of others is left out of account. Who hangs together with a requester
+    is barred only where somebody else is not, so that leaves nobody without a decider.
     """
     holders = set(access.holders(DECIDE).order_by().values_list("pk", flat=True))
     if not holders:

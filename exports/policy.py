@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from django.db.models import Q, Sum
+from django.db.models import Q, QuerySet, Sum
 from django.db.models.functions import Coalesce, Now
 
 from accounts import access, rights
@@ -27,6 +28,7 @@ from exports.deciders import (
     colleagues_who_decide,
     waiting_without_decider,
     without_decider,
+    without_independent_decider,
 )
 from exports.models import ExportPolicy, ExportRequest, GateChange
 from exports.models.policy import GateRules
@@ -58,8 +60,9 @@ def approval(
     Where the answer decides about a request, ask `one_at_a_time` first, in the transaction that
     writes it: otherwise two requests are each told that they alone are within the limits (B8).
 
-    Whoever changed the rules, or their own exemption, is asked like anybody else for 24 hours, by
-    the rules of now and by those they changed: nobody opens the gate for themselves.
+    Whoever changed the rules, or their own exemption, is asked for 24 hours like anybody else and
+    as who they are, by the rules of now and by those they changed: nobody opens the gate for
+    themselves. Nor for an account that they let themselves into: it counts as theirs.
     """
     rules = current()
     sensitive = frozenset(sensitive)
@@ -68,8 +71,10 @@ def approval(
     if needed or not (changed := changed_lately(person)):
         return needed, because
     for held in (rules, *changed.rules):
-        if _asked_by(held, person, count, sensitive, False, besides)[0]:
-            return True, "rules_changed"
+        # As anybody and as who they are: only who is exempt may need a second person.
+        for as_exempt in {False, exempt}:
+            if _asked_by(held, person, count, sensitive, as_exempt, besides)[0]:
+                return True, "rules_changed"
     return False, "within_threshold" if rules.require_approval else because
 
 
@@ -86,7 +91,9 @@ def _asked_by(
         return False, "policy_off"
     if exempt:
         most = rules.second_person_above
-        return (True, "second_person") if most is not None and count > most else (False, "exempt")
+        # Of nothing there is nothing to ask: that is the question what sensitive data alone needs.
+        above = most is not None and count and _left(person, besides).day + count > most
+        return (True, "second_person") if above else (False, "exempt")
     if sensitive:
         return True, "sensitive"
     if count > rules.threshold:
@@ -101,7 +108,7 @@ def _asked_by(
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """What somebody changed of the gate they pass themselves; true where they changed anything."""
+    """What was changed of a gate by those who pass it; true where anything was."""
 
     rules: tuple[GateRules, ...]
     """The rules as they stood before each change."""
@@ -114,12 +121,14 @@ class Changed:
 def changed_lately(person: User) -> Changed:
     """Return what this person changed in the last 24 hours, by the database's clock.
 
-    Whoever made or changed the account of the one who did it counts as well.
+    Whoever made or changed the account of the one who did it counts as well, and so does whoever
+    could log in as this person: a puppet has the rules lifted, or is exempted, by its owner.
     """
-    mine = changed_since(DAY, actor=person.pk, person=person.pk).filter(changes_exemption())
+    owners = rights.themselves_or_let_in(person)
+    exempted = changed_since(DAY, person=person.pk).filter(owners, changes_exemption())
     return Changed(
-        tuple(GateChange.objects.filter(actor=person.pk, at__gt=Now() - DAY)),
-        access.holds_tool(person, EXEMPT) and mine.exists(),
+        tuple(GateChange.objects.filter(owners, at__gt=Now() - DAY)),
+        access.holds_tool(person, EXEMPT) and exempted.exists(),
     )
 
 
@@ -166,6 +175,18 @@ def _usage(person: User, policy: GateRules, besides: ExportRequest | None = None
     daily, weekly = policy.daily_records, policy.weekly_records
     if daily is None and weekly is None:
         return Usage(0, None, 0, None)
+    left = _left(person, besides)
+    return Usage(left.day, daily, left.week, weekly)
+
+
+class _Left(NamedTuple):
+    """How many records left in the last 24 hours, and in the last 7 days."""
+
+    day: int
+    week: int
+
+
+def _left(person: User, besides: ExportRequest | None) -> _Left:
     now = Now()
     records = Coalesce("delivered_count", "record_count")
     # Released by a decision, or by the request itself. A decision takes no lock: it asks for no
@@ -179,7 +200,7 @@ def _usage(person: User, policy: GateRules, besides: ExportRequest | None = None
         day=Sum(records, filter=Q(released_at__gt=now - DAY), default=0),
         week=Sum(records, default=0),
     )
-    return Usage(used["day"], daily, used["week"], weekly)
+    return _Left(used["day"], used["week"])
 
 
 def one_at_a_time(person: User) -> None:
@@ -218,10 +239,15 @@ def without_approver(forgiving: User | None = None) -> User | None:
     rules = current()
     if not rules.require_approval:
         return None
+    return without_decider(_asking(rules), forgiving).order_by("pk").first()
+
+
+def _asking(rules: GateRules) -> QuerySet[User]:
+    """Return who may export, and may have to ask for it."""
     exporters = access.holders(TAKE_OUT)
     if rules.second_person_above is None:
         exporters = exporters.exclude(pk__in=access.holders(EXEMPT).values("pk"))
-    return without_decider(exporters, forgiving).order_by("pk").first()
+    return exporters
 
 
 def why_nobody_decides(user: User) -> str:
@@ -264,7 +290,19 @@ def warnings(reader: User) -> list[str]:
         )
     elif rules.second_person_above is not None and (why := why_nobody_decides(reader)):
         told.append(why)
+    if approvers and (person := _without_four_eyes(rules)):
+        told.append(
+            "Everybody who could decide on exports of "
+            f"{person.get_full_name()} made or opened their account within the last 30 days, or had"
+            " their own made or opened by the same person: until then two accounts may be one "
+            "person’s. An approver whose account somebody else made would be a second pair of eyes."
+        )
     return told
+
+
+def _without_four_eyes(rules: GateRules) -> User | None:
+    """Return somebody whose exports only people decide on who hang together with them."""
+    return without_independent_decider(_asking(rules)).order_by("pk").first()
 
 
 @contextmanager

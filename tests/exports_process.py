@@ -280,9 +280,10 @@ def leave(email: str, by: str) -> None:
 
 
 def change_rights(what: str, by: str, hold: str = "") -> None:
-    """Set Axel's password, exempt everybody who has the set Rep, or lift the rule; say how it went.
+    """Set Axel's or Rita's password, exempt everybody with the set Rep, or lift the rule.
 
-    With `hold`, stop in the transaction, when everything is written, until let go once more.
+    Say how it went. With `hold`, stop in the transaction, when everything is written, until let go
+    once more.
     """
     from accounts import audit, operations
     from accounts.models import PermissionSet, User
@@ -302,9 +303,10 @@ def change_rights(what: str, by: str, hold: str = "") -> None:
         audit.record = held
     say("ready")
     wait_for_go()
-    if what == "password":
-        axel = User.objects.get(email="axel@example.com")
-        operations.set_password(axel, actor=actor, password="another long password")
+    if what in ("password", "puppet"):
+        email = {"password": "axel@example.com", "puppet": "rita@example.com"}[what]
+        person = User.objects.get(email=email)
+        operations.set_password(person, actor=actor, password="another long password")
     elif what == "set":
         rep = PermissionSet.objects.get(name="Rep")
         tools = ["crm.export", "crm.export_without_approval"]

@@ -115,7 +115,9 @@ TABLE = [
     (ROLLING, "sam", 9_999, True, 9_999, 9_999, "exempt"),
     ({"threshold": 10, "weekly_records": 15}, "rita", 5, False, 11, 0, "above_weekly"),
     ({"threshold": 10, "daily_records": 15}, "rita", 5, False, 10, 9_999, "within_threshold"),
-    (SECOND, "xena", 50, True, 99, 99, "exempt"),
+    (SECOND, "xena", 50, True, 0, 99, "exempt"),  # above 50 in 24 hours, however it is split
+    (SECOND, "xena", 1, True, 49, 99, "exempt"),
+    (SECOND, "xena", 1, False, 50, 0, "second_person"),
     (SECOND, "xena", 51, False, 0, 0, "second_person"),
     (SECOND, "xena", 51, True, 0, 0, "second_person"),
     (SECOND, "sam", 50, True, 0, 0, "exempt"),
@@ -737,7 +739,7 @@ def test_super_admin_switches_approvals_on_in_three_steps(c: TinyCompany) -> Non
     assert "It holds for new requests" in answer.text
     assert "Every export that is not empty" in answer.text
     assert "At most 500 records in 24 hours and 2,000 records in 7 days" in answer.text
-    assert "Above 10,000 records people who export without approval need" in answer.text
+    assert "Above 10,000 records in 24 hours people who export without approval need" in answer.text
     assert "can be fetched for 5 days, once, by its requester alone." in answer.text
     now = ExportPolicy.objects.get()
     assert (now.require_approval, now.threshold, now.second_person_above) == (True, 0, 10_000)

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 # (what Sam changes, whose request, who decides, what they read when they come second)
 CHANGES = [
     ("password", "sam", "axel", "made or changed your account"),
+    ("puppet", "rita", "sam", "made the requester’s account"),
     ("set", "rita", "sam", "changed the rules for this requester"),
     ("rules", "rita", "sam", "changed the rules for exports"),
 ]

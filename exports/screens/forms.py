@@ -155,9 +155,9 @@ class PolicyForm(forms.Form):
         help_text="Off: every export of a person with the permission Export runs at once.",
     )
     second_person_above = _number(
-        "Second person above so many records",
+        "Second person above so many records in 24 hours",
         "People who export without approval, super admins included, need somebody else’s consent "
-        "for more records than this. Empty: never.",
+        "for what makes it more records than this in 24 hours. Empty: never.",
         required=False,
     )
     threshold = _number(

@@ -176,7 +176,7 @@ def described(now: ExportPolicy) -> list[tuple[str, str]]:
             if most is None
             else "Above "
             + ("0 records" if most == 0 else f"{intcomma(most)} record{'' if most == 1 else 's'}")
-            + " people who export without approval need somebody’s consent too.",
+            + " in 24 hours people who export without approval need somebody’s consent too.",
         ),
         ("A request", f"ends after {in_words(now.lapse_days, 'day')} if nobody decides on it."),
         (
