@@ -32,6 +32,7 @@ DECIDING, JOBS = "exports/operations/deciding.py", "exports/jobs.py"
 MANIFEST, TABLES, FILTERS = "exports/writers/manifest.py", "exports/tables.py", "records/filters.py"
 ORACLE = "tests/test_oracle.py"
 NARROWED = "tests/test_narrowed.py"
+SAME_HANDS, GATE_MOVED = "tests/test_same_hands.py", "tests/test_gate_moved.py"
 
 WRONG: dict[str, Wrong] = {
     "an approval holds for whatever version is stored": Wrong(
@@ -133,6 +134,36 @@ WRONG: dict[str, Wrong] = {
         "(RightsChange.Door.MADE_SUPER_ADMIN, RightsChange.Door.REMOVED_SUPER_ADMIN)",
         "(RightsChange.Door.MADE_SUPER_ADMIN,)",
         ("tests/test_four_eyes.py",),
+    ),
+    "who owns a puppet decides on what it asks": Wrong(
+        "exports/deciders.py",
+        "found |= mine & Q(",
+        "found |= mine & ~Q(",
+        (SAME_HANDS,),
+    ),
+    "puppet and owner are two pairs of eyes once all others' accounts were opened": Wrong(
+        "exports/deciders.py",
+        '({}, {"door": Door.CREATED})',
+        "({},)",
+        (SAME_HANDS,),
+    ),
+    "who owns a puppet lifts the rules for it": Wrong(
+        "exports/policy.py",
+        "filter(owners, at__gt=",
+        "filter(actor=person.pk, at__gt=",
+        (GATE_MOVED,),
+    ),
+    "who lifts the second person needs none": Wrong(
+        "exports/policy.py",
+        "for as_exempt in {False, exempt}:",
+        "for as_exempt in (False,):",
+        (GATE_MOVED,),
+    ),
+    "a second person is asked of one export alone": Wrong(
+        "exports/policy.py",
+        "_left(person, besides).day + count > most",
+        "count > most",
+        (GATE_MOVED,),
     ),
     "a veiled field may be filtered by whoever sees it": Wrong(
         "records/models/properties.py",
