@@ -185,7 +185,7 @@ def consent_needed_since(export: ExportRequest, requester: User) -> tuple[str, s
     A code, a sentence, and the code of why approval is needed (Q3). A policy that was changed is no
     reason: it holds for new requests (Q10). An exemption that was taken away is one.
     """
-    sensitive = _sensitive_now(export)
+    sensitive = _sensitive_now(export, requester)
     if export.because == "exempt" and not access.holds_tool(requester, deciders.EXEMPT):
         needed, because = policy.approval(requester, export.record_count, sensitive, besides=export)
         if needed:
@@ -236,11 +236,11 @@ def _model(export: ExportRequest) -> type[Record]:
     return tables.model_of(export.object)
 
 
-def _sensitive_now(export: ExportRequest) -> frozenset[FieldKey]:
+def _sensitive_now(export: ExportRequest, requester: User) -> frozenset[FieldKey]:
     # A dropped column does not leave; a filter or an order by its field counts all the same.
     names = {column["name"] for column in export.leaving_columns}
     columns = [c for c in tables.all_columns(_model(export)) if c.name in names]
-    return tables.sensitive(_model(export), columns, export.query)
+    return tables.sensitive(_model(export), columns, export.query, requester)
 
 
 def cancel_revoked(export: ExportRequest) -> None:
@@ -271,7 +271,7 @@ def _back_to_pending(
     }
     # In the order of the file, which was asked for.
     columns = [visible[each["name"]] for each in export.columns if each["name"] in visible]
-    flagged = tables.sensitive(_model(export), columns, export.query)
+    flagged = tables.sensitive(_model(export), columns, export.query, requester)
     described: dict[str, Any] = {
         "approval_needed": True,
         "because": because,

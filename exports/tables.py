@@ -215,13 +215,15 @@ def reads_of(model: type[Record], names: Collection[str]) -> frozenset[FieldKey]
     return frozenset().union(*(c.reads for c in all_columns(model) if c.name in names))
 
 
-def sensitive(model: type[Record], columns: Iterable[Column], query: str) -> frozenset[FieldKey]:
-    """Return the sensitive fields that these columns and the query read (R113, Q5).
+def sensitive(
+    model: type[Record], columns: Iterable[Column], query: str, requester: User
+) -> frozenset[FieldKey]:
+    """Return the fields, sensitive for this requester, that columns and query read (R113, Q5).
 
     A filter, a search or an order counts: being in the file, or where, reveals the value.
     """
     read = filters.reads(model, query).union(*(column.reads for column in columns))
-    return sensitive_keys() & read
+    return sensitive_keys(requester) & read
 
 
 def is_sensitive(column: Column, flagged: frozenset[FieldKey]) -> bool:

@@ -20,6 +20,7 @@ from accounts.models import Rank, SentForm, Team, User
 from accounts.operations import mark, require
 from accounts.sent_forms import made_by, remember
 from accounts.text import one_form, trouble
+from records.flags import flags_changed
 from records.models import Pipeline, Property, PropertyGrant, Record, Stage, StageRule
 from records.models.properties import fixed_fields, hidden_fields, veiled_fields
 from records.rules import SHARED
@@ -771,8 +772,10 @@ def flag_property(*, actor: Actor, object: str, name: str, sensitive: bool) -> P
     if flagged.highly_sensitive and not sensitive:
         raise Invalid("This field is highly sensitive, and so sensitive too. Lift that first.")
     if created or flagged.sensitive != sensitive:
+        stood = _flags(None if created else flagged)
         Property.objects.filter(pk=flagged.pk).update(sensitive=sensitive)
         flagged.sensitive = sensitive
+        flags_changed(stood, flagged, actor)
         audit.record("property.flag", actor=actor, on=flagged, data={"sensitive": sensitive})
     return flagged
 
@@ -822,7 +825,7 @@ def restrict_property(
     # Locked, so that of two who change it at once the second is held against the first.
     row = Property.objects.select_for_update(no_key=True).get(pk=row.pk)
     _require_as_opened(as_opened, NOTHING_SAID if created else field_as_it_stands(row), "field")
-    before = _property_data(row)
+    before, stood = _property_data(row), _flags(row)
     columns = {
         "access": access,
         "sensitive": sensitive or highly_sensitive,
@@ -843,6 +846,7 @@ def restrict_property(
         for receiver, level in grants.items()
     )
     row.refresh_from_db()
+    flags_changed(stood, row, actor)
     data = {"object": object, "name": name, "from": before, "to": _property_data(row)}
     audit.record("property.restrict", actor=actor, on=row, data=data)
     return row
@@ -901,6 +905,14 @@ def _check_restriction(field: models.Field[Any, Any], access: str, highly_sensit
             f"“{label}” is chosen from a list. Only text, numbers and dates can be highly "
             "sensitive; restrict who may view it instead."
         )
+
+
+def _flags(row: Property | None) -> dict[str, bool]:
+    """Return how a field's flags stand; none where nothing was said of it."""
+    return {
+        "sensitive": row is not None and row.sensitive,
+        "highly_sensitive": row is not None and row.highly_sensitive,
+    }
 
 
 def _property_data(row: Property) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from accounts.models import PermissionSet, RightsChange, User
 from accounts.protection import protect, unprotect
 from exports import operations
 from exports.models import ExportPolicy, GateChange
+from records.models import FlagLifted
 from tests.company import EVERYTHING, TinyCompany
 from tests.factories import UserFactory
 
@@ -38,7 +39,7 @@ def rewritable(model: type[Model]) -> Iterator[None]:
 
 def let_pass(time: timedelta) -> None:
     """Let what was changed lie back by so much."""
-    for model in (RightsChange, GateChange):
+    for model in (RightsChange, GateChange, FlagLifted):
         with rewritable(model):
             model.objects.update(at=F("at") - time)
 

@@ -17,6 +17,7 @@ from accounts.models import AuditEvent, AuditText, RightsChange
 from accounts.protection import is_protected, protect, protected_tables, unprotect
 from exports.models import FrozenRequest, GateChange
 from records import operations
+from records.models import FlagLifted
 from tests.company import TinyCompany
 from tests.exports_kit import pending
 
@@ -27,6 +28,7 @@ COLUMNS = {
     FrozenRequest._meta.db_table: ("digest", "'forged'"),
     RightsChange._meta.db_table: ("door", "'forged'"),
     GateChange._meta.db_table: ("threshold", "7"),
+    FlagLifted._meta.db_table: ("name", "'forged'"),
 }
 """Every append-only table, with a column to forge and what is written into it."""
 
@@ -64,6 +66,7 @@ def fill(c: TinyCompany) -> None:
     pending(c.rita, c.sue)
     people.set_password(c.axel, actor=c.sam, password="another long password")
     GateChange.objects.create(actor=c.sam, threshold=5)
+    FlagLifted.objects.create(actor=c.sam, object="deal", name="amount")
 
 
 def attack(name: str, table: str) -> str:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from accounts import operations as people
-from accounts.models import User
-from exports import operations, policy
+from accounts.audit import System
+from accounts.models import Notice, User
+from exports import jobs, operations, policy
 from exports.models import ExportRequest
+from records.models import FlagLifted
+from records.models.properties import sensitive_keys
+from records.operations import flag_property, restrict_property
 from tests.company import TinyCompany
 from tests.doors import DAY, HOUR, change, let_pass, rules
 from tests.exports_kit import ask
-from tests.test_four_eyes_http import POLICY, Browser
+from tests.test_four_eyes_http import LOG, POLICY, Browser
 from tests.test_same_hands import password_set
 
 # --- The gate, moved for oneself or for a puppet --------------------------------------------------
@@ -63,6 +69,79 @@ def test_puppet_exempted_by_its_owner_is_not_exempt_for_a_day(c: TinyCompany) ->
     assert because(c.rita) == because(c.nora) == "exempt"
     let_pass(DAY + HOUR)
     assert because(puppet) == because(c.rob) == "exempt"
+
+
+# --- Flags are part of the gate -------------------------------------------------------------------
+
+
+def flag(by: Browser, field: Any, **said: Any) -> None:
+    by.save(f"/admin/records/property/{field.pk}/change/", **said)
+
+
+def test_flag_taken_away_for_a_minute_holds_on_for_who_took_it_and_for_their_puppets(
+    c: TinyCompany,
+) -> None:
+    rules(threshold=100)
+    phone = flag_property(actor=System("test"), object="deal", name="name", sensitive=True)
+    sam = Browser("sam@example.com")
+    puppet = password_set(c, sam)
+    assert puppet.ask([c.sue]).because == "sensitive"
+    waiting = ask(c.nora, approvers=[c.sue])
+    flag(sam, phone, sensitive="")
+    asked = puppet.ask([c.sue])
+    assert (asked.status, asked.because, asked.has_sensitive) == ("pending", "sensitive", True)
+    assert asked.sensitive_fields == ["name"]
+    page = puppet.post(
+        f"{LOG}new/deal/", step="columns", which="chosen", columns=["name"], format="csv"
+    ).text
+    assert "the flag was taken away in the last 24 hours" in page
+    assert "deal.name" in sensitive_keys(c.sam)
+    # For everybody else it is not sensitive, and a file that runs already is written.
+    free = ask(c.nora)
+    assert (free.because, sensitive_keys(c.nora) & {"deal.name"}) == ("within_threshold", set())
+    assert jobs.consent_needed_since(free, c.fresh("nora")) is None
+    assert waiting.because == "sensitive"
+    # When the file is written it is asked again.
+    people.set_password(c.nora, actor=c.sam, password="another long password")
+    needed = jobs.consent_needed_since(free, c.fresh("nora"))
+    assert needed is not None
+    assert needed[0] == "became_sensitive"
+    let_pass(DAY + HOUR)
+    assert puppet.ask([]).because == "within_threshold"
+    assert jobs.consent_needed_since(free, c.fresh("nora")) is None
+
+
+def test_flags_are_written_down_and_the_other_super_admins_are_told(c: TinyCompany) -> None:
+    puppet = people.create_person(
+        actor=c.sam, email="p@example.com", first_name="Pia", is_superuser=True
+    )
+    Notice.objects.all().delete()
+    said: dict[str, Any] = {"object": "deal", "name": "amount"}
+
+    def told() -> list[str]:
+        return [each.text for each in Notice.objects.filter(user=c.sue).order_by("id")]
+
+    restrict_property(actor=puppet, **said, access="everyone_view")
+    assert told() == []
+    restrict_property(actor=puppet, **said, highly_sensitive=True)
+    assert FlagLifted.objects.count() == 0
+    restrict_property(actor=puppet, **said, sensitive=True)
+    assert FlagLifted.objects.count() == 0
+    flag_property(actor=puppet, **said, sensitive=False)
+    assert told() == [
+        "Pia changed the field “amount” of deals: sensitive now, highly sensitive now.",
+        "Pia changed the field “amount” of deals: highly sensitive no more.",
+        "Pia changed the field “amount” of deals: sensitive no more.",
+    ]
+    rows = FlagLifted.objects.values_list("actor", "through", "object", "name")
+    assert set(rows) == {
+        (puppet.pk, None, "deal", "amount"),
+        (c.sam.pk, puppet.pk, "deal", "amount"),
+    }
+    flag_property(actor=System("test"), **said, sensitive=True)
+    flag_property(actor=System("test"), **said, sensitive=False)
+    assert (FlagLifted.objects.count(), len(told())) == (2, 3)
+    assert Notice.objects.filter(user=puppet).count() == 0
 
 
 # --- A second person, in 24 hours -----------------------------------------------------------------

@@ -165,6 +165,12 @@ WRONG: dict[str, Wrong] = {
         "count > most",
         (GATE_MOVED,),
     ),
+    "a flag that was taken away counts no more": Wrong(
+        "records/models/properties.py",
+        "Q(sensitive=True) | Exists(lifted)",
+        "Q(sensitive=True)",
+        (GATE_MOVED,),
+    ),
     "a veiled field may be filtered by whoever sees it": Wrong(
         "records/models/properties.py",
         "return hidden_keys(user) | veiled_keys(user)",

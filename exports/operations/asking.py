@@ -407,7 +407,7 @@ def _wish(
     elif set(QueryDict(canonical)) - {filters.ORDER}:
         name = f"{plural.capitalize()}: filtered"
     wanted = _columns(person, model, columns)
-    flagged = tables.sensitive(model, wanted, canonical)
+    flagged = tables.sensitive(model, wanted, canonical, person)
     return _Wish(model, canonical, keys, rows, wanted, flagged, name)
 
 

@@ -33,7 +33,7 @@ from exports.steps import S
 from records import filters
 from records.listing import canonical_query
 from records.models import Record
-from records.models.properties import sensitive_keys
+from records.models.properties import FieldKey, flagged_keys, sensitive_keys
 
 
 def export_tool(request: HttpRequest, model_admin: AccessModelAdmin) -> dict[str, Any] | None:
@@ -104,9 +104,11 @@ REASONS = {
     "above_daily": "With it you take out more records in 24 hours than may leave without consent.",
     "above_weekly": "With it you take out more records in 7 days than may leave without consent.",
     "rules_changed": "In the last 24 hours you changed the rules for exports, or your own right to "
-    "export without approval. For so long your exports need the consent that anybody's would need, "
-    "by the rules of before and of now.",
-    "second_person": "It has so many records that everybody needs a second person's consent.",
+    "export without approval; or somebody did who made your account or opened it in the last 30 "
+    "days. For so long your exports need the consent that anybody's would need, by the rules of "
+    "before and of now.",
+    "second_person": "With it you take out so many records in 24 hours that everybody needs a "
+    "second person's consent.",
 }
 
 
@@ -124,7 +126,7 @@ class Dialog:
         self.request, self.user, self.model = request, person(request), model
         self.query, self.ids = query, ids
         columns = tables.offered_columns(model, self.user)
-        flagged = sensitive_keys()
+        flagged = sensitive_keys(self.user)
         self.offered = [
             Offered(c.name, c.label, tables.is_sensitive(c, flagged), c.label.split(":")[0])
             if c.relation
@@ -187,11 +189,21 @@ class Dialog:
     def _reason(self) -> str:
         """Say why consent is needed, and which sensitive fields only the list itself reads (Q5)."""
         said, found = REASONS[self.preview.because], self.preview
-        elsewhere = found.sensitive_fields.difference(*(c.reads for c in found.columns))
-        if found.because != "sensitive" or not elsewhere:
+        if found.because != "sensitive":
             return said
-        fields = ", ".join(tables.called(self.model, sorted(elsewhere), self.user))
-        return f"{said} Its filters, search or order read sensitive fields: {fields}."
+        if lifted := found.sensitive_fields - flagged_keys():
+            said += (
+                f" {self._called(lifted)}: the flag was taken away in the last 24 hours, by you or "
+                "by somebody who made or opened your account, and for so long it still counts."
+            )
+        if elsewhere := found.sensitive_fields.difference(*(c.reads for c in found.columns)):
+            said += (
+                f" Its filters, search or order read sensitive fields: {self._called(elsewhere)}."
+            )
+        return said
+
+    def _called(self, keys: Iterable[FieldKey]) -> str:
+        return ", ".join(tables.called(self.model, sorted(keys), self.user))
 
     # What is offered ----------------------------------------------------------------------------
 

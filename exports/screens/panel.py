@@ -30,7 +30,7 @@ BECAUSE = {
     "above_threshold": "Needed: more records than may leave without it",
     "above_daily": "Needed: more records in 24 hours than one person may take out without it",
     "above_weekly": "Needed: more records in 7 days than one person may take out without it",
-    "second_person": "Needed: so many records want a second person",
+    "second_person": "Needed: so many records in 24 hours want a second person",
     "rules_changed": "Needed: the requester changed the rules, or their own exemption, in the 24 "
     "hours before",
     "decided_again": "Needed: what was decided on is not the same any more",
@@ -102,7 +102,8 @@ def described_query(export: ExportRequest, user: User) -> list[tuple[str, str]]:
     kind = catalogue.object_kind(export.object)
     if kind is None or not issubclass(kind.model, Record) or not export.query:
         return []
-    hide = frozenset(key for key in sensitive_keys() if not _may_view(user, key, kind.model))
+    flagged = sensitive_keys(export.requester)
+    hide = frozenset(key for key in flagged if not _may_view(user, key, kind.model))
     return filters.described(kind.model, export.query, user=user, hide=hide)
 
 

@@ -3,7 +3,7 @@
 from records.models.base import Record
 from records.models.crm import Company, Contact, Deal, Ticket
 from records.models.pipelines import Pipeline, Stage, StageRule
-from records.models.properties import Property, PropertyGrant
+from records.models.properties import FlagLifted, Property, PropertyGrant
 from records.models.screens import ScreenCount, ScreenLimit
 from records.models.shares import (
     SHARES,
@@ -32,6 +32,7 @@ __all__ = [
     "Deal",
     "DealTeamShare",
     "DealUserShare",
+    "FlagLifted",
     "Level",
     "Pipeline",
     "Property",

@@ -8,21 +8,27 @@ disk: what is promised here is who gets to read a value, and that reading a veil
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NewType
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q, Subquery
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Now
 
 from accounts import access, catalogue
 from accounts.access import Rule
 from accounts.models import Team
+from accounts.rights import themselves_or_let_in
 from records.models.screens import ScreenLimit
 
 if TYPE_CHECKING:
     from accounts.access import Person
     from accounts.models import User
 
+
+REMAINS_SENSITIVE = timedelta(hours=24)
+"""For how long a field stays sensitive for whoever said that it is not any more."""
 
 FieldKey = NewType("FieldKey", str)
 """A field of a kind of record: `company.name`."""
@@ -124,6 +130,40 @@ class Property(models.Model):
                 f"the person, or a team of theirs, was chosen to {verb} this field",
             ),
         ]
+
+
+class FlagLifted(models.Model):
+    """Somebody said that a field's values are not sensitive any more.
+
+    Asked before that person exports, so it is no part of the log: written in the transaction of
+    the change, and never altered.
+    """
+
+    at = models.DateTimeField(
+        db_default=Now(), help_text="By the database's clock, which all processes share."
+    )
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", db_index=False
+    )
+    through = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,
+        help_text="Who acted, where the actor had made or changed the account that acted.",
+    )
+    object = models.CharField(max_length=60)
+    name = models.CharField(max_length=60)
+
+    append_only = True
+
+    class Meta:
+        ordering = ("-at", "-id")
+        indexes = (models.Index(fields=["actor", "at"], name="flag_lifted_by"),)
+
+    def __str__(self) -> str:
+        return f"{self.actor_id}: {self.object}.{self.name} at {self.at}"
 
 
 class PropertyGrant(models.Model):
@@ -268,7 +308,26 @@ def sensitive_fields(object_key: str) -> frozenset[str]:
     )
 
 
-def sensitive_keys() -> frozenset[FieldKey]:
+def flagged_keys() -> frozenset[FieldKey]:
     """Return the sensitive fields of every kind of record, as they are flagged now."""
-    flagged = Property.objects.filter(sensitive=True).values_list("object", "name")
-    return frozenset(field_key(kind, name) for kind, name in flagged)
+    return _keys(Property.objects.filter(sensitive=True))
+
+
+def sensitive_keys(user: User) -> frozenset[FieldKey]:
+    """Return the fields of every kind of record that are sensitive where this person exports.
+
+    Those flagged now; and for 24 hours those whose flag they took away themselves, or somebody who
+    could log in as them: else whoever sets the flags takes one off, exports, by a puppet or not,
+    and puts it back.
+    """
+    lifted = FlagLifted.objects.filter(
+        themselves_or_let_in(user),
+        at__gt=Now() - REMAINS_SENSITIVE,
+        object=OuterRef("object"),
+        name=OuterRef("name"),
+    )
+    return _keys(Property.objects.filter(Q(sensitive=True) | Exists(lifted)))
+
+
+def _keys(rows: QuerySet[Property]) -> frozenset[FieldKey]:
+    return frozenset(field_key(*key) for key in rows.order_by().values_list("object", "name"))

@@ -1,0 +1,50 @@
+"""Who took a field's flag away: kept for whoever exports, and told to the other super admins."""
+
+from __future__ import annotations
+
+from django.urls import reverse
+
+from accounts import catalogue
+from accounts.audit import Actor
+from accounts.models import User
+from accounts.notices import notify, one_line
+from accounts.rights import behind
+from records.models import FlagLifted, Property
+
+
+def flags_changed(before: dict[str, bool], row: Property, actor: Actor) -> None:
+    """Write down and tell what became of a field's flags, in the transaction of the change.
+
+    `before` says of `sensitive` and `highly_sensitive` how they stood. What the system does, such
+    as an import, frees nobody and is not told.
+    """
+    moved = [name for name, stood in before.items() if getattr(row, name) != stood]
+    if not moved or not isinstance(actor, User):
+        return
+    if before["sensitive"] and not row.sensitive:
+        field = {"object": row.object, "name": row.name}
+        FlagLifted.objects.create(actor=actor, **field)
+        FlagLifted.objects.bulk_create(
+            FlagLifted(actor_id=other, through=actor, **field) for other in behind(actor)
+        )
+    _tell_super_admins(actor, row, moved)
+
+
+def _tell_super_admins(actor: User, row: Property, moved: list[str]) -> None:
+    labels = {name: str(Property._meta.get_field(name).verbose_name) for name in moved}  # type: ignore[union-attr]  # concrete fields
+    said = [
+        f"{label} {'now' if getattr(row, name) else 'no more'}" for name, label in labels.items()
+    ]
+    kind = catalogue.object_kind(row.object)
+    field = kind.model._meta.get_field(row.name).verbose_name if kind else row.name  # type: ignore[union-attr]  # concrete fields
+    where = kind.plural.lower() if kind else row.object
+    name = actor.get_full_name()
+    others = User.objects.filter(is_active=True, is_superuser=True).exclude(pk=actor.pk)
+    notify(
+        list(others),
+        f"{name} changed the field “{field}” of {where}: {', '.join(said)}.",
+        reverse("admin:records_property_change", args=[row.pk]),
+        subject="What counts as sensitive was changed",
+        mail=f"{one_line(name)} changed which field is sensitive. Look whether it is meant.",
+        place="Settings, Fields",
+    )
