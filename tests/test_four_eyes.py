@@ -45,6 +45,10 @@ def bar(person: User, export: ExportRequest) -> str:
     assert deciders.count_awaiting(person) == deciders.awaiting(person).count()
     assert (person in deciders.deciders_of(export)) == may
     assert (operations.why_not_decide(export, actor=person) == "") == may
+    nobody = deciders.without_decider(User.objects.filter(pk=export.requester_id)).exists()
+    assert nobody != operations.approvers_for(export.requester).exists()
+    if not deciders.deciders_of(export).exists():
+        assert export in deciders.waiting_without_decider()
     return found.code if found else ""
 
 

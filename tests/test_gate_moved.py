@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from accounts import operations as people
 from accounts.audit import System
 from accounts.models import Notice, User
@@ -15,6 +17,7 @@ from records.operations import flag_property, restrict_property
 from tests.company import TinyCompany
 from tests.doors import DAY, HOUR, change, let_pass, rules
 from tests.exports_kit import ask
+from tests.exports_process import racers
 from tests.test_four_eyes_http import LOG, POLICY, Browser
 from tests.test_same_hands import password_set
 
@@ -158,3 +161,15 @@ def test_second_person_counts_what_left_in_24_hours(c: TinyCompany) -> None:
     left = ExportRequest.objects.filter(requester=c.xena, status="approved")
     operations.recall(left.get(), actor=c.xena)
     assert ask(c.xena, ids=[three]).because == "exempt"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_asking_at_once_does_not_pass_the_second_person(c: TinyCompany) -> None:
+    rules(second_person_above=6)
+    ids = ",".join(str(c.deals[name].pk) for name in ("ritas", "robs", "noras"))
+    click = ("click", "xena@example.com", "sue@example.com", ids)
+    with racers(*[click] * 4) as all_four:
+        for racer in all_four:
+            racer.go()
+        said = sorted(racer.says() for racer in all_four)
+    assert said == ["exempt"] * 2 + ["second_person"] * 2
