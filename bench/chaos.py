@@ -97,8 +97,8 @@ class Company:
     def __init__(self) -> None:
         from exports import policy
         from records.models import Deal
-        from tests import company
-        from tests.factories import DealFactory
+        from tests.support import company
+        from tests.support.factories import DealFactory
 
         policy.MOST_A_DAY = 10_000
         self.c = company.found()
@@ -116,7 +116,7 @@ class Company:
     def approved(self, count: int = EXPORTS) -> list[int]:
         """Return so many exports that somebody consented to."""
         from exports import operations
-        from tests.exports_kit import pending
+        from tests.support.exports_kit import pending
 
         exports = [pending(self.c.rita, self.c.sue) for _ in range(count // 2)]
         exports += [pending(self.c.mona, self.c.sue) for _ in range(count - len(exports))]
@@ -170,7 +170,7 @@ def report(name: str, keys: list[int], what: str) -> bool:
     from accounts.models import AuditEvent
     from exports.models import ExportRequest
     from exports.writers.files import PART
-    from tests.exports_kit import frozen_ids, ids_in, path_of
+    from tests.support.exports_kit import frozen_ids, ids_in, path_of
 
     lost = double = partial = spent = 0
     root = Path(settings.EXPORT_ROOT)
@@ -331,7 +331,7 @@ def folder_gone(company: Company) -> bool:
 def wrong_clock(company: Company) -> bool:
     """Let one worker's clock be a year ahead, beside files and requests that are to stay."""
     from exports.models import ExportRequest
-    from tests.exports_kit import path_of, pending
+    from tests.support.exports_kit import path_of, pending
 
     completed = ExportRequest.objects.filter(status="completed")
     kept = [export for export in completed if path_of(export).exists()]  # the small disk is gone
@@ -386,10 +386,10 @@ def lock_for(seconds: float) -> None:
 
 
 def restart() -> None:
-    """Restart the PostgreSQL of tests/postgres.py as it was started."""
+    """Restart the PostgreSQL of tests/support/postgres.py as it was started."""
     from django.db import connection
 
-    from tests import postgres
+    from tests.support import postgres
 
     connection.close()
     folder = Path(parse_qs(urlsplit(os.environ["DATABASE_URL"]).query)["host"][0])

@@ -19,8 +19,8 @@ from pytest_django import DjangoDbBlocker, Settings
 from pytest_django.plugin import blocking_manager_key
 
 from accounts.protection import protect, protected_tables, unprotect
-from tests.company import TinyCompany
-from tests.laid_down import tiny_company
+from tests.support.company import TinyCompany
+from tests.support.laid_down import tiny_company
 
 
 def pytest_report_header(config: pytest.Config) -> str:

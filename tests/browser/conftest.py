@@ -13,8 +13,8 @@ from accounts import operations
 from accounts.audit import System
 from accounts.models import User
 from records.models import Deal
-from tests import chromium
-from tests.laid_down import laid_down
+from tests.support import chromium
+from tests.support.laid_down import laid_down
 
 HERE = Path(__file__).parent
 TESTS = HERE.parent
@@ -45,7 +45,9 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
     """Launch the installed browser; its sandbox is off for root alone, whom it refuses."""
     path = chromium.installed()
     if path is None:
-        pytest.fail("There is no Chromium for the browser story; see `python -m tests.chromium`.")
+        pytest.fail(
+            "There is no Chromium for the browser story; see `python -m tests.support.chromium`."
+        )
     return {
         **browser_type_launch_args,
         "executable_path": path,

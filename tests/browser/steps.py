@@ -10,7 +10,7 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from exports.models import ExportRequest
-from tests.exports_process import environment
+from tests.support.exports_process import environment
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, Locator, expect
 
 from accounts import operations
 from accounts.audit import System
-from tests.factories import PASSWORD, UserFactory
+from tests.support.factories import PASSWORD, UserFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -1,0 +1,1 @@
+"""What must hold: each file says of what, each test is a claim."""

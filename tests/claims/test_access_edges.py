@@ -1,0 +1,173 @@
+"""What the access engine answers beside the record questions of the oracle; kills its mutants."""
+
+from functools import partial
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from accounts import access
+from accounts.backends import AccessBackend
+from accounts.catalogue import UnknownPermission
+from accounts.models import Membership, ObjectScope, Team, ToolGrant, User
+from records.models import Company, Contact, Deal, Level, StageRule
+from records.models.properties import hidden_fields
+from records.operations import restrict_property
+from records.sharing import share
+from tests.support.company import TinyCompany
+
+
+def test_grants_are_plain_keys(c: TinyCompany) -> None:
+    grants = access.load_grants(c.ella)
+    assert set(grants.teams) == {c.teams["south"].pk, c.teams["north_a"].pk}
+    assert grants.mates == tuple(
+        sorted(c.people[n].pk for n in ("rita", "nora", "rob", "ella", "fred"))
+    )
+
+
+def test_holders_of_a_tool_are_active_and_super_admins_among_them(c: TinyCompany) -> None:
+    ToolGrant.objects.create(permission_set=c.sets["everything"], key="audit.view")
+    found = set(access.holders("audit.view").values_list("email", flat=True))
+    # Fred has the set too, and is deactivated.
+    assert found == {f"{name}@example.com" for name in ("sam", "sue", "otto", "eve")}
+
+
+def test_who_can_export_holds_this_tool_and_this_scope(c: TinyCompany) -> None:
+    people = set(access.who_can("export", c.deals["unassigned"]).values_list("email", flat=True))
+    names = ("sam", "sue", "rita", "nora", "rob", "ella", "lena", "xena")
+    assert people == {f"{name}@example.com" for name in names}
+
+
+def test_who_can_tells_which_rules_grant(c: TinyCompany) -> None:
+    rita = access.who_can("view", c.deals["ritas"]).get(email="rita@example.com")
+    assert set(rita.reasons) == {"team", "owned"}
+
+
+def test_names_are_read_by_whoever_may_log_in_and_records_by_viewers(c: TinyCompany) -> None:
+    assert access.nameable(Team.objects.all(), c.nils).count() == 3
+    assert access.nameable(Team.objects.all(), c.fred).count() == 0
+    assert access.nameable(Company.objects.all(), c.nils).count() == 0
+    assert list(access.nameable(Company.objects.all(), c.rita)) == [c.companies["acme"]]
+
+
+def test_absent_and_unsaved_records_are_refused_with_a_finding(c: TinyCompany) -> None:
+    absent = Deal(pk=10**9)
+    told = access.explain(c.sam, "view", absent)
+    assert told.allowed is False
+    assert [(f.code, f.allows, f.holds) for f in told.findings] == [("no_scope", False, True)]
+    assert access.allows(c.sam, "view", absent) is False
+    assert access.allows(c.sam, "view", Deal()) is False
+
+
+UNKNOWN = ["", "deal", "xxx.deal.view", "crm"]
+UNKNOWN += ["records.fly_deal", "records.view_dragon", "nowhere.view_deal", "a.b.c.d"]
+
+
+def test_unknown_permissions_are_refused_to_super_admins_too(c: TinyCompany) -> None:
+    for perm in UNKNOWN:
+        assert access.asked(perm) is None, perm
+        assert c.sam.has_perm(perm) is False, perm
+        assert c.sam.has_perm(perm, c.deals["ritas"]) is False, perm
+
+
+def test_mistyped_keys_of_the_catalogue_raise(c: TinyCompany) -> None:
+    wrong = ("crm.exprt", "crm.export:some", "crm.workflows:fly", "audit.", "crm.deal")
+    wrong += ("crm.deal.fly", "crm.dragon.view", "crm.deal.view.x")
+    for perm in wrong:
+        for person in (c.sam, c.nils, c.fred):
+            with pytest.raises(UnknownPermission):
+                person.has_perm(perm) if person.is_active else access.has_perm(person, perm)
+    for reader in (partial(access.holds_tool, c.sam), access.holders, access.given_to):
+        with pytest.raises(UnknownPermission, match=r"Did you mean crm\.export"):
+            reader("crm.exprt")
+    with pytest.raises(ValueError, match="no box"):
+        access.tool_scope(c.sam, "crm.export")
+
+
+def test_permission_of_one_kind_says_nothing_about_another(c: TinyCompany) -> None:
+    assert c.sam.has_perm("records.view_deal", c.deals["ritas"]) is True
+    assert c.sam.has_perm("records.view_deal", c.companies["acme"]) is False
+
+
+def test_backend_answers_people_only_and_lists_the_catalogue_keys(c: TinyCompany) -> None:
+    backend = AccessBackend()
+    keys = backend.get_all_permissions(c.xena)
+    assert keys == {"crm.export", "crm.export_without_approval", "crm.deal.view"}
+    assert backend.get_user_permissions(c.xena, c.deals["ritas"]) == set()
+    assert backend.get_group_permissions(c.xena) == set()
+    assert backend.get_user_permissions(AnonymousUser()) == set()
+    assert backend.has_perm(AnonymousUser(), "records.view_deal") is False
+    assert backend.has_module_perms(AnonymousUser(), "records") is False
+    assert (backend.has_module_perms(c.xena, "records"), c.xena.is_active) == (True, True)
+    assert backend.has_module_perms(c.nils, "records") is False
+
+
+def test_any_answers_without_a_query_once_the_grants_are_loaded(c: TinyCompany) -> None:
+    assert c.rita.grants.known == {}
+    with CaptureQueriesContext(
+        connection,
+    ) as captured:
+        assert access.allows_any(c.rita, "change", Deal) is True
+        assert access.allows_any(c.rita, "delete", Deal) is False
+    assert len(captured) == 0
+    assert c.rita.grants.known != {}
+
+
+def test_rights_compared_anew_are_the_person_s_own(c: TinyCompany) -> None:
+    person = c.fresh("rita")
+    assert access.still_holds(person) is True
+    ObjectScope.objects.filter(permission_set=c.sets["manager"]).update(merge=0)
+    User.objects.filter(pk=c.sam.pk).update(is_active=False)
+    assert access.still_holds(person) is True
+    ObjectScope.objects.filter(permission_set=c.sets["rep"]).update(merge=0)
+    assert access.still_holds(person) is False
+    assert access.still_holds(User(pk=10**9)) is False
+
+
+def test_rights_compared_anew_include_what_upper_floors_noted(c: TinyCompany) -> None:
+    person = c.fresh("rita")
+    assert hidden_fields(person, Deal) == frozenset()
+    assert access.still_holds(person) is True
+    restrict_property(actor=c.sam, object="deal", name="amount", access="super_admins")
+    assert access.still_holds(person) is False
+    later = c.fresh("rita")
+    assert hidden_fields(later, Deal) == {"amount"}
+    assert access.still_holds(later) is True
+
+
+def test_two_records_asked_about_at_once_are_kept_apart(c: TinyCompany) -> None:
+    """The query is prepared once for all of them."""
+    asked = {name: access.who_can("view", c.deals[name]) for name in ("ritas", "unassigned")}
+    found = {name: {person.email for person in people} for name, people in asked.items()}
+    assert found["ritas"] - found["unassigned"] == {"mona@example.com"}
+    assert found["unassigned"] - found["ritas"] == {"lena@example.com", "rob@example.com"}
+
+
+def test_a_stored_option_that_nobody_declared_grants_nothing(c: TinyCompany) -> None:
+    ToolGrant.objects.create(permission_set=c.sets["reader"], key="crm.export", option="some")
+    ToolGrant.objects.create(permission_set=c.sets["reader"], key="crm.flying")
+    assert access.holds_tool(c.fresh("ruth"), "crm.export") is False
+    assert access.holders("crm.export").filter(pk=c.ruth.pk).exists() is False
+    assert not AccessBackend().get_all_permissions(c.fresh("ruth")) & {"crm.export", "crm.flying"}
+    assert not access.who_can("export", c.deals["ritas"]).filter(pk=c.ruth.pk).exists()
+
+
+def test_what_a_share_gives_can_be_left_out_of_the_question(c: TinyCompany) -> None:
+    """Whoever may change a record by a share alone may not share it on (E54)."""
+    robs, ritas = c.deals["robs"], c.deals["ritas"]
+    share(robs, actor=c.rob, user=c.rita, level=Level.EDIT)
+    rita = c.fresh("rita")
+    rows = Deal.objects.filter(pk__in=[robs.pk, ritas.pk])
+    for without, reached in (((), {robs.pk, ritas.pk}), (("shared",), {ritas.pk})):
+        found = access.permitted(rows, rita, "change", without=without)
+        assert set(found.values_list("pk", flat=True)) == reached
+        for deal in (robs, ritas):
+            assert access.allows(rita, "change", deal, without=without) is (deal.pk in reached)
+
+
+def test_whoever_is_alone_holds_their_tools_too(c: TinyCompany) -> None:
+    for model in (Deal, Contact, Company, StageRule, Membership):
+        model._base_manager.all().delete()
+    User.objects.exclude(pk=c.sam.pk).delete()
+    assert list(access.holders("audit.view")) == [c.sam]

@@ -1,0 +1,212 @@
+"""The log is append-only in the database itself, and part of the change it records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.core.checks import run_checks
+from django.db import DatabaseError, connection, transaction
+from django.test import Client
+from pytest_django import Settings
+
+from accounts import audit
+from accounts import operations as people
+from accounts.audit import System
+from accounts.models import AuditEvent, AuditText, RightsChange
+from accounts.protection import is_protected, protect, protected_tables, unprotect
+from exports.models import FrozenRequest, GateChange
+from records import operations
+from records.models import FlagLifted
+from tests.support.company import TinyCompany
+from tests.support.exports_kit import pending
+
+TABLE = "accounts_auditevent"
+
+COLUMNS = {
+    TABLE: ("action", "'forged'"),
+    FrozenRequest._meta.db_table: ("digest", "'forged'"),
+    RightsChange._meta.db_table: ("door", "'forged'"),
+    GateChange._meta.db_table: ("threshold", "7"),
+    FlagLifted._meta.db_table: ("name", "'forged'"),
+}
+"""Every append-only table, with a column to forge and what is written into it."""
+
+ATTACKS = {
+    "update": "UPDATE {table} SET {column} = {value}",
+    "delete": "DELETE FROM {table}",
+    "delete one": "DELETE FROM {table} WHERE id = (SELECT max(id) FROM {table})",
+    "no-op update": "UPDATE {table} SET {column} = {column}",
+}
+ATTACKS_BY_VENDOR = {
+    "sqlite": {
+        "replace": "REPLACE INTO {table} SELECT * FROM {table}",
+        "insert or replace": "INSERT OR REPLACE INTO {table} SELECT * FROM {table}",
+        "upsert": "INSERT INTO {table} SELECT * FROM {table} WHERE true "
+        "ON CONFLICT (id) DO UPDATE SET {column} = {value}",
+    },
+    "postgresql": {
+        "truncate": "TRUNCATE {table} CASCADE",
+        "replica role": "SET LOCAL session_replication_role = replica; DELETE FROM {table}",
+        "upsert": "INSERT INTO {table} SELECT * FROM {table} "
+        "ON CONFLICT (id) DO UPDATE SET {column} = {value}",
+    },
+}
+ATTACKS |= ATTACKS_BY_VENDOR[connection.vendor]
+
+
+@pytest.fixture
+def event(c: TinyCompany) -> AuditEvent:
+    with transaction.atomic():
+        return audit.record("test.event", actor=c.sam, data={"b": 1, "a": [2]}, text="Because.")
+
+
+def fill(c: TinyCompany) -> None:
+    """Let every append-only table have a row."""
+    pending(c.rita, c.sue)
+    people.set_password(c.axel, actor=c.sam, password="another long password")
+    GateChange.objects.create(actor=c.sam, threshold=5)
+    FlagLifted.objects.create(actor=c.sam, object="deal", name="amount")
+
+
+def attack(name: str, table: str) -> str:
+    column, value = COLUMNS[table]
+    return ATTACKS[name].format(table=table, column=column, value=value)
+
+
+def all_rows(table: str) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT * FROM {table} ORDER BY id")
+        return list(cursor.fetchall())
+
+
+def test_every_protected_table_is_attacked() -> None:
+    assert set(protected_tables()) == set(COLUMNS)
+
+
+@pytest.mark.parametrize("table", COLUMNS)
+@pytest.mark.parametrize("name", ATTACKS)
+def test_the_database_refuses_to_change_an_append_only_table(
+    c: TinyCompany, event: AuditEvent, name: str, table: str
+) -> None:
+    fill(c)
+    before = all_rows(table)
+    assert before
+    with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(attack(name, table))
+    assert all_rows(table) == before
+
+
+@pytest.mark.parametrize("table", COLUMNS)
+def test_attacks_would_succeed_without_the_protection(
+    c: TinyCompany, event: AuditEvent, table: str
+) -> None:
+    """Negative control: the refusals above come from the triggers."""
+    fill(c)
+    connection.check_constraints()  # PostgreSQL alters no table that has checks outstanding
+    unprotect(connection, table)
+    assert not is_protected(connection, table)
+    assert "accounts.E001" in [message.id for message in run_checks(databases=["default"])]
+    before = all_rows(table)
+    with connection.cursor() as cursor:
+        cursor.execute(attack("update", table))
+    assert all_rows(table) != before
+    connection.check_constraints()
+    protect(connection, table)
+    assert is_protected(connection, table)
+    assert "accounts.E001" not in [m.id for m in run_checks(databases=["default"])]
+
+
+def test_row_hash_covers_what_was_written(event: AuditEvent) -> None:
+    stored = AuditEvent.objects.get(pk=event.pk)
+    assert stored.row_hash == audit.row_hash(stored)
+    for name, value in {
+        "action": "other",
+        "result": "refused",
+        "data": {"a": [2], "b": 2},
+        "object_id": "7",
+        "ip": "10.0.0.1",
+        "text_digest": "0" * 64,
+        "actor_id": None,
+    }.items():
+        altered = AuditEvent.objects.get(pk=event.pk)
+        setattr(altered, name, value)
+        assert audit.row_hash(altered) != stored.row_hash, name
+
+
+def test_words_can_be_erased_and_the_proof_stays(event: AuditEvent) -> None:
+    words = AuditText.objects.get(event=event)
+    assert audit.digest(words.salt, words.text) == event.text_digest
+    words.delete()
+    assert AuditEvent.objects.get(pk=event.pk).text_digest == event.text_digest
+
+
+def test_event_outside_a_transaction_is_refused(c: TinyCompany) -> None:
+    class NoTransaction:
+        in_atomic_block = False
+
+    real = audit.connection
+    audit.connection = NoTransaction()  # type: ignore[assignment]  # tests always run in one
+    try:
+        with pytest.raises(transaction.TransactionManagementError):
+            audit.record("test.event", actor=c.sam)
+    finally:
+        audit.connection = real
+
+
+def test_change_fails_when_its_event_cannot_be_written(
+    c: TinyCompany, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(AuditEvent._meta.get_field("action"), "column", "no_such_column")
+    deal = c.deals["ritas"]
+    with pytest.raises(DatabaseError), transaction.atomic():
+        operations.change(deal, actor=c.rita, values={"name": "Unlogged"}, version=1)
+    deal.refresh_from_db()
+    assert deal.name == "Rita's"
+
+
+def test_system_actor_has_a_name(c: TinyCompany) -> None:
+    with transaction.atomic():
+        event = audit.record("test.event", actor=System("import_crm"))
+    assert (event.actor, event.system) == (None, "import_crm")
+    with pytest.raises(DatabaseError), transaction.atomic():
+        audit.record("test.event", actor=System(""))
+
+
+def test_refusals_are_written_down_but_cannot_flood_the_log(c: TinyCompany, client: Client) -> None:
+    for _ in range(audit.REFUSALS_PER_MINUTE + 5):
+        audit.record_refusal("deal.change", actor=c.rita, code="stage", on=c.deals["vault"])
+    assert AuditEvent.objects.filter(result="refused").count() == audit.REFUSALS_PER_MINUTE
+    audit.record_refusal("deal.change", actor=c.rob, code="stage", on=c.deals["vault"])
+    assert AuditEvent.objects.filter(result="refused", actor=c.rob).count() == 1
+
+
+def test_event_of_a_request_carries_its_address(c: TinyCompany, client: Client) -> None:
+    client.force_login(c.rita)
+    address = f"/admin/records/deal/{c.deals['vault'].pk}/change/"
+    client.post(address, {"name": "x"}, REMOTE_ADDR="192.0.2.7")
+    assert AuditEvent.objects.get(result="refused").ip == "192.0.2.7"
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "ip"),
+    [
+        (0, "203.0.113.5", "192.0.2.7"),
+        (1, "203.0.113.5", "203.0.113.5"),
+        (1, "198.51.100.1, 203.0.113.5", "203.0.113.5"),  # the left one is anybody's word
+        (2, "198.51.100.1, 203.0.113.5, 192.0.2.9", "203.0.113.5"),
+        (1, " 2001:DB8::5 ", "2001:db8::5"),
+        (1, "fe80::1%eth0", "fe80::1"),
+        *((1, nonsense, "192.0.2.7") for nonsense in ("", "x", "1.2.3.4:80", "203.0.113.5,")),
+        (2, "203.0.113.5", "192.0.2.7"),
+    ],
+)
+def test_event_carries_what_our_own_proxies_say(
+    c: TinyCompany, client: Client, settings: Settings, proxies: int, forwarded: str, ip: str
+) -> None:
+    settings.PROXIES = proxies
+    client.force_login(c.rita)
+    address = f"/admin/records/deal/{c.deals['vault'].pk}/change/"
+    headers = {"X-Forwarded-For": forwarded}
+    client.post(address, {"name": "x"}, REMOTE_ADDR="192.0.2.7", headers=headers)
+    assert AuditEvent.objects.get(result="refused").ip == ip

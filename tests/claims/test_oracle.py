@@ -1,0 +1,73 @@
+"""The product against the oracle: hundreds of made-up worlds, every reader, every answer (B1)."""
+
+import ast
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from django.db import connection
+from hypothesis import HealthCheck, Phase, given, seed, settings
+
+from tests.support import oracle, oracle_data
+from tests.support.cases import CASES
+from tests.support.changes import CHANGES
+from tests.support.compared import Tally, compare
+from tests.support.worlds import CHANGE_NAMES, World, known_codes, worlds
+
+# Sixty in all; `make prove` gives each database 20,000.
+WORLDS = 40 if connection.vendor == "sqlite" else 20
+
+
+@pytest.mark.parametrize(("part", "longest"), [(oracle, 150), (oracle_data, 220)])
+def test_oracle_knows_nothing_of_the_product_and_is_short(part: ModuleType, longest: int) -> None:
+    source = Path(str(part.__file__)).read_text()
+    assert len(source.splitlines()) <= longest
+    imported = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            imported |= {name.name.partition(".")[0] for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module != "tests.support.oracle":
+            imported.add((node.module or "").partition(".")[0])
+    assert imported <= sys.stdlib_module_names
+
+
+def test_worlds_draw_from_every_change_there_is() -> None:
+    assert set(CHANGE_NAMES) == set(CHANGES)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("case", sorted(CASES))
+def test_case_that_once_told_right_from_wrong(case: str) -> None:
+    compare(CASES[case], Tally(), people=len(CASES[case].people))
+
+
+@pytest.mark.django_db
+def test_product_and_oracle_agree(record_property: Any) -> None:
+    tally = Tally()
+
+    @seed(20)
+    @settings(
+        max_examples=WORLDS,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+        report_multiple_bugs=False,
+    )
+    @given(worlds())
+    def agree(world: World) -> None:
+        compare(world, tally)
+
+    agree()
+    record_property("oracle", str(tally))
+    assert tally.worlds >= WORLDS
+    # Every reason decides often enough to have been tried.
+    assert {code for code in known_codes() if tally.share(code) < 0.2} == set()
+    # Worlds changed, files were written and fetched afterwards.
+    assert tally.changes.total() > tally.worlds / 3
+    assert tally.compared["export: rows"] >= 3
+    # As `make prove` puts it together from its processes.
+    assert Tally.from_json(json.loads(json.dumps(tally.to_json()))) == tally

@@ -1,0 +1,225 @@
+"""Two accounts in one pair of hands are one pair of eyes, whichever of them asks (B7).
+
+Whoever could log in as somebody acts through them: as the requester, as the decider, or as both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from accounts import operations as people
+from accounts.audit import System
+from accounts.models import User
+from exports import deciders, operations
+from records.models import Deal
+from tests.claims.test_four_eyes import bar, card
+from tests.claims.test_four_eyes_http import LOG, NEW_PASSWORD, Browser
+from tests.support.company import TinyCompany
+from tests.support.doors import DAY, change, let_pass, rules
+from tests.support.exports_kit import ask
+
+SAYS = "made the requester’s account"
+
+
+def made(c: TinyCompany, by: Browser, email: str, permission_set: Any) -> Browser:
+    by.save(
+        "/admin/accounts/user/add/",
+        first_name=email.split("@", maxsplit=1)[0].title(),
+        email=email,
+        password=NEW_PASSWORD,
+        permission_set=permission_set.pk,
+    )
+    # Something to export, whatever the set reaches.
+    Deal.objects.filter(pk=c.deals["ritas"].pk).update(owner=User.objects.get(email=email))
+    return Browser(email, NEW_PASSWORD)
+
+
+# --- The decider owns the requester's account -----------------------------------------------------
+
+
+def puppet_made(c: TinyCompany, by: Browser) -> Browser:
+    return made(c, by, "puppet@example.com", c.sets["manager"])
+
+
+def password_set(c: TinyCompany, by: Browser) -> Browser:
+    by.save(f"/admin/accounts/user/{c.rita.pk}/password/", password=NEW_PASSWORD)
+    return Browser("rita@example.com", NEW_PASSWORD)
+
+
+def address_changed(c: TinyCompany, by: Browser) -> Browser:
+    by.save(f"/admin/accounts/user/{c.rita.pk}/change/", email="mine@example.com")
+    return Browser("mine@example.com")
+
+
+def reactivated(c: TinyCompany, by: Browser) -> Browser:
+    User.objects.filter(pk=c.rita.pk).update(is_active=False)
+    by.save(f"/admin/accounts/user/{c.rita.pk}/reactivate/")
+    return Browser("rita@example.com")
+
+
+OWNED: list[Callable[[TinyCompany, Browser], Browser]] = [
+    puppet_made,
+    password_set,
+    address_changed,
+    reactivated,
+]
+
+
+@pytest.mark.parametrize("own", OWNED, ids=lambda own: own.__name__)
+def test_nobody_decides_on_what_their_puppet_asks_for(
+    c: TinyCompany, own: Callable[[TinyCompany, Browser], Browser]
+) -> None:
+    rules()
+    sam, sue = Browser("sam@example.com"), Browser("sue@example.com")
+    puppet = own(c, sam)
+    export = puppet.ask([c.sue])
+    assert (export.status, export.because) == ("pending", "above_threshold")
+    for step in ("approve", "reject"):
+        assert SAYS in sam.decide(step, export)
+        assert export.status == "pending"
+    assert bar(c.sam, export) == "dependent"
+    assert "Nothing waits for you." in sam.page("/admin/")
+    # Another's puppet they may decide on, and this one's a month later; somebody else at once.
+    let_pass(31 * DAY)
+    assert bar(c.sam, export) == ""
+    let_pass(-2 * DAY)
+    assert bar(c.sam, export) == "dependent"
+    assert "made or opened" in sue.page(f"{LOG}?review={export.pk}").lower()
+    sue.decide("approve", export)
+    assert (export.status, export.decided_by) == ("approved", c.sue)
+
+
+def test_puppet_is_not_offered_its_owner_and_cannot_choose_them(c: TinyCompany) -> None:
+    rules()
+    people.set_password(c.rita, actor=c.sam, password="another long password")
+    assert c.sam not in operations.approvers_for(c.rita)
+    assert {c.sue, c.mona, c.axel} <= set(operations.approvers_for(c.rita))
+    with pytest.raises(operations.ApproversNeeded):
+        ask(c.rita, approvers=[c.sam])
+    # Who set nothing of hers decides, though they set somebody else's.
+    people.set_password(c.nora, actor=c.sue, password="another long password")
+    assert bar(c.sue, ask(c.rita, approvers=[c.sue])) == ""
+    # What gives no log-in binds nobody.
+    people.assign_set(c.rob, actor=c.sam, permission_set=c.sets["manager"])
+    people.set_teams(c.rob, actor=c.sam, main_team=c.teams["south"])
+    assert bar(c.sam, ask(c.rob, approvers=[c.sue])) == ""
+
+
+# --- One person owns both -------------------------------------------------------------------------
+
+
+def test_nobody_asks_as_one_of_their_accounts_and_approves_as_the_other(c: TinyCompany) -> None:
+    rules()
+    sam = Browser("sam@example.com")
+    eyes = made(c, sam, "eyes@example.com", c.sets["approver"])
+    rep = made(c, sam, "rep@example.com", c.sets["rep"])
+    export = rep.ask([c.sue])
+    assert export.status == "pending"
+    decider = User.objects.get(email="eyes@example.com")
+    for step in ("approve", "reject"):
+        assert SAYS in eyes.decide(step, export)
+        assert export.status == "pending"
+    assert bar(decider, export) == "dependent"
+    shown = card(export, decider)["account"]
+    assert shown[0] == "Same hands as yours"
+    assert "Sam created the account" in shown[1]
+    assert card(export, c.sue)["account"] == ("Made or opened lately", "Sam created the account")
+    # Made by different people they are two pairs of eyes; a system's hands are nobody's.
+    people.set_password(c.axel, actor=c.sue, password="another long password")
+    people.set_password(c.mona, actor=System("test"), password="another long password")
+    assert (bar(c.axel, export), bar(c.mona, export)) == ("", "")
+    Browser("axel@example.com", "another long password").decide("approve", export)
+    assert export.status == "approved"
+
+
+def test_hands_reach_through_a_puppet(c: TinyCompany) -> None:
+    rules()
+    puppet = people.create_person(actor=c.sam, email="p@example.com", is_superuser=True)
+    people.set_password(c.rita, actor=puppet, password="another long password")
+    export = ask(c.rita, approvers=[c.sue])
+    assert [bar(person, export) for person in (puppet, c.sam, c.sue)] == [
+        "dependent",
+        "dependent",
+        "",
+    ]
+    people.set_password(c.axel, actor=c.sam, password="another long password")
+    assert bar(c.axel, export) == "dependent"
+
+
+def only(*deciding: User) -> None:
+    """Let nobody decide but these."""
+    stay = [person.pk for person in deciding]
+    User.objects.filter(pk__in=deciders.access.holders(deciders.DECIDE).values("pk")).exclude(
+        pk__in=stay
+    ).update(is_active=False)
+
+
+def test_where_one_person_made_everybody_somebody_decides_all_the_same(
+    c: TinyCompany, client: Any
+) -> None:
+    rules()
+    only(c.sam)
+    rep = people.create_person(
+        actor=c.sam, email="r@example.com", permission_set=c.sets["rep"], main_team=c.teams["north"]
+    )
+    Deal.objects.filter(pk=c.deals["ritas"].pk).update(owner=rep)
+    export = ask(rep, approvers=[c.sam])
+    assert bar(c.sam, export) == ""
+    eyes = people.create_person(
+        actor=c.sam, email="e@example.com", permission_set=c.sets["approver"]
+    )
+    assert (bar(c.sam, export), bar(eyes, export)) == ("", "")
+    assert set(operations.approvers_for(rep)) == {c.sam, eyes}
+    assert card(export, c.sam)["relation"][0] == "Their account"
+    assert card(export, eyes)["account"][0] == "Same hands as yours"
+    client.force_login(c.fresh("sam"))
+    warning = "until then two accounts may be one person"
+    assert warning in client.get("/admin/").text
+    # As soon as somebody else could, they have to, and nobody is warned any more.
+    User.objects.filter(pk=c.axel.pk).update(is_active=True)
+    assert [bar(each, export) for each in (c.sam, eyes, c.axel)] == ["dependent", "dependent", ""]
+    assert warning not in client.get("/admin/").text
+    # What keeps the independent one from this request lets the others decide on it again.
+    User.objects.filter(pk=c.axel.pk).update(is_superuser=True)
+    change(c.fresh("axel"), threshold=1)
+    assert [bar(each, export) for each in (c.sam, eyes)] == ["", ""]
+    assert bar(c.axel, export) == "changed_rules"
+    assert not deciders.waiting_without_decider().exists()
+
+
+def test_who_changes_every_other_approvers_address_and_back_is_not_free_by_it(
+    c: TinyCompany,
+) -> None:
+    rules()
+    only(c.sam, c.sue)
+    people.set_password(c.rita, actor=c.sam, password="another long password")
+    export = ask(c.rita, approvers=[c.sue])
+    for email in ("elsewhere@example.com", "sue@example.com"):
+        people.change_person(c.sue, actor=c.sam, email=email, first_name="Sue", last_name="")
+    assert (bar(c.sam, export), bar(c.sue, export)) == ("dependent", "")
+
+
+def test_asking_who_hangs_together_is_one_query_however_many_changes(c: TinyCompany) -> None:
+    rules()
+    costs = set()
+    for _ in range(2):
+        people.set_password(c.rita, actor=c.sam, password="another long password")
+        people.set_password(c.axel, actor=c.sam, password="another long password")
+        export = ask(c.rita, approvers=[c.sue])
+        axel, rita = c.fresh("axel"), c.fresh("rita")
+        assert axel.grants
+        for read in (
+            lambda person=axel: deciders.count_awaiting(person),
+            lambda person=axel, each=export: deciders.may_not_decide_because(each, person),
+            lambda each=export: list(deciders.deciders_of(each)),
+            lambda person=rita: list(deciders.approvers_for(person)),
+        ):
+            with CaptureQueriesContext(connection) as captured:
+                read()
+            costs.add(len(captured))
+    assert costs == {1}

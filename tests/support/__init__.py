@@ -1,0 +1,1 @@
+"""What claims stand on: worlds, people, processes, servers, a second opinion."""

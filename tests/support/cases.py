@@ -1,0 +1,168 @@
+"""Small worlds in which a rule was once wrong, or would be; kept for good.
+
+What hypothesis shrinks a failure to is pasted here under the name of what it told apart. A salt is
+one whose samples ask the question that tells.
+"""
+
+from dataclasses import replace
+
+from tests.support.changes import CHANGES
+from tests.support.worlds import (
+    EVERYTHING,
+    NONE,
+    OWNED,
+    TEAM,
+    FieldRule,
+    Person,
+    Policy,
+    Record,
+    Rule,
+    Set,
+    Share,
+    TeamIn,
+    World,
+)
+
+EDITOR = Set({"deal": {"view": (EVERYTHING, False), "change": (EVERYTHING, False)}})
+TEAM_EDITOR = Set({"deal": {"view": (TEAM, False), "change": (TEAM, False)}}, ("crm.export",))
+ALL = Set(
+    {"deal": dict.fromkeys(("view", "change", "delete", "communicate"), (EVERYTHING, False))},
+    ("crm.export", "audit.view"),
+)
+
+CASES: dict[str, World] = {
+    # Open fields once made the whole app appear to people who may view no record of it.
+    "nobody may view anything, and a field is open to all": World(
+        sets=(Set({"deal": {"view": (NONE, False)}}),),
+        people=(Person(1, set=0), Person(2)),
+        pipelines={1: "deal"},
+        records={"deal": (Record(1, owner=1, stage=1),)},
+        fields=(FieldRule("deal", "amount", "everyone_view"),),
+    ),
+    "the owner is three levels below": World(
+        sets=(TEAM_EDITOR,),
+        people=(Person(1, 0, (1,)), Person(2, 0, (2,)), Person(3, 0, (3,))),
+        teams=(TeamIn(1), TeamIn(2, 1), TeamIn(3, 2)),
+        pipelines={1: "deal"},
+        records={"deal": (Record(1, owner=3, stage=1), Record(2, owner=1, stage=1))},
+        salt=1,
+    ),
+    "the owner is in two teams in reach": World(
+        sets=(TEAM_EDITOR,),
+        people=(Person(1, 0, (1, 2)), Person(2, 0, (1, 2)), Person(3, 0, (2,), has_main=False)),
+        teams=(TeamIn(1), TeamIn(2)),
+        pipelines={1: "deal"},
+        records={"deal": (Record(1, owner=2, co_owner=3, stage=1),)},
+    ),
+    "two of the person's teams are named in the rule": World(
+        sets=(EDITOR,),
+        people=(Person(1, 0, (1, 2)), Person(2, 0), Person(3, superuser=True)),
+        teams=(TeamIn(1), TeamIn(2)),
+        pipelines={1: "deal"},
+        rules=(Rule(1, stages=(1, 2), users=(1,), teams=(1, 2)),),
+        records={"deal": (Record(1, stage=1), Record(2, stage=3))},
+    ),
+    "people are named, but super admins only": World(
+        sets=(EDITOR,),
+        people=(Person(1, 0), Person(2, 0, (1,)), Person(3, superuser=True)),
+        teams=(TeamIn(1),),
+        pipelines={1: "deal"},
+        rules=(Rule(1, stages=(1,), editors="super_admins", users=(1,), teams=(1,)),),
+        records={"deal": (Record(1, stage=1),)},
+    ),
+    "no owner, but a second one": World(
+        sets=(Set({"deal": {"view": (OWNED, True), "change": (OWNED, True)}}),),
+        people=(Person(1, 0), Person(2, 0)),
+        pipelines={1: "deal"},
+        records={"deal": (Record(1, co_owner=2, stage=1), Record(2, stage=1))},
+    ),
+    "edit was asked for wider than view": World(
+        sets=(
+            Set(
+                {
+                    "deal": {
+                        "view": (OWNED, False),
+                        "change": (EVERYTHING, False),
+                        "delete": (TEAM, True),
+                        "merge": (EVERYTHING, False),
+                    }
+                }
+            ),
+        ),
+        people=(Person(1, 0, (1,)), Person(2, 0, (1,))),
+        teams=(TeamIn(1),),
+        pipelines={1: "deal"},
+        records={"deal": (Record(1, owner=2, stage=1), Record(2, stage=1))},
+    ),
+    "a team below the person's is named in the rule": World(
+        sets=(ALL,),
+        people=(
+            Person(1, 0, (1,)),
+            Person(2, 0, (2,)),
+            Person(3, 0, (2,), active=False),
+            Person(4, superuser=True),
+        ),
+        teams=(TeamIn(1), TeamIn(2, 1)),
+        pipelines={1: "deal"},
+        rules=(Rule(1, stages=(1,), teams=(2,)),),
+        records={
+            "deal": (Record(1, stage=1), Record(2, stage=1, deleted=True), Record(3, stage=3))
+        },
+        salt=33,
+    ),
+    "the rule is switched off": World(
+        sets=(EDITOR,),
+        people=(Person(1, 0), Person(2, 0)),
+        pipelines={1: "deal"},
+        rules=(Rule(1, stages=(1,), enabled=False, users=(2,)),),
+        records={"deal": (Record(1, stage=1),)},
+    ),
+    "the box is ticked for one action": World(
+        sets=(Set({"deal": {"view": (OWNED, True), "change": (OWNED, False)}}),),
+        people=(Person(1, 0), Person(2, 0)),
+        pipelines={1: "deal"},
+        records={"deal": (Record(1, stage=1),)},
+    ),
+    "shares to an extra team, to view, and ended": World(
+        sets=(Set({"deal": {"view": (OWNED, False), "change": (OWNED, False)}}),),
+        people=(Person(1, 0, (1,), has_main=False), Person(2, 0), Person(3, 0)),
+        teams=(TeamIn(1),),
+        pipelines={1: "deal"},
+        records={"deal": tuple(Record(key, owner=3, stage=1) for key in (1, 2, 3))},
+        shares=(
+            Share("deal", 1, ("team", 1)),
+            Share("deal", 2, ("user", 2)),
+            Share("deal", 3, ("user", 2), "edit", "past"),
+        ),
+    ),
+}
+
+# What happens between a question and the next (changes), and exports on the way.
+
+EXPORTER = Set(
+    {kind: {"view": (EVERYTHING, False)} for kind in ("deal", "company")}, ("crm.export",)
+)
+LISTED_COMPANY = Record(1, values={"name": "alder", "sector": "birch", "country": "cedar"})
+ABOUT_IT = Record(1, stage=1, values={"name": "birch", "product": "cedar"}, links={"company": 1})
+
+CASES |= {
+    f"a deal of a company, then {name}": World(
+        sets=(EXPORTER, EXPORTER),
+        people=(Person(1, 0, (1,)), Person(2, 1, (2,)), Person(3, superuser=True)),
+        teams=(TeamIn(1), TeamIn(2, 1)),
+        pipelines={1: "deal"},
+        records={"company": (LISTED_COMPANY,), "deal": (ABOUT_IT, replace(ABOUT_IT, id=2))},
+        changes=((name, 1), (name, 2)),
+        salt=salt,
+    )
+    for salt, name in enumerate(sorted(CHANGES), 10)
+}
+
+CASES["a sensitive name leaves in the column of a related record"] = World(
+    sets=(EXPORTER,),
+    people=(Person(1, 0), Person(2, superuser=True)),
+    pipelines={1: "deal"},
+    records={"company": (LISTED_COMPANY,), "deal": (ABOUT_IT,)},
+    fields=(FieldRule("company", "name", "everyone_edit", (), "sensitive"),),
+    policy=Policy(require=True),
+)

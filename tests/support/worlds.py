@@ -1,0 +1,579 @@
+"""Small worlds of plain values, made by hypothesis, and the way one is laid into the database.
+
+A world says what was *asked for*: scopes are not clamped, rules may be switched off and still name
+people. The product's own operations make of it what is stored; the oracle makes of it what holds.
+Keys of people, teams and records overlap on purpose: taking one for the other must show.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from datetime import timedelta
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+from django.contrib.auth.models import Group, Permission
+from django.db import connection
+from django.utils import timezone
+from hypothesis import strategies as st
+
+from accounts import catalogue, operations
+from accounts.models import Membership, ObjectScope, PermissionSet, Team, ToolGrant, User
+from exports.models import ExportPolicy
+from records.models import SHARES, Pipeline, Property, PropertyGrant, Stage, StageRule
+from records.models.properties import restrictions
+from tests.support import oracle, oracle_data
+
+# --- Plain values ---------------------------------------------------------------------------------
+
+
+class Short:
+    """Shows itself by what differs from the default, ready to be pasted into cases.py."""
+
+    def __repr__(self) -> str:
+        said = []
+        for each in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, each.name)
+            usual = each.default_factory() if callable(each.default_factory) else each.default
+            if value != usual:
+                said.append(f"{each.name}={value!r}")
+        return f"{type(self).__name__}({', '.join(said)})"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(repr(self))  # hypothesis would show every field
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Set(Short):
+    """Scopes as asked for, object → action → (rank, box); "add" is a boolean."""
+
+    scopes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    tools: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Person(Short):
+    """`set` is a place in the world's list; the first team is the main one if `has_main`."""
+
+    id: int
+    set: int | None = None
+    teams: tuple[int, ...] = ()
+    has_main: bool = True
+    active: bool = True
+    superuser: bool = False
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TeamIn(Short):
+    id: int
+    parent: int | None = None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Rule(Short):
+    """The edit rule of one pipeline; its number is the pipeline's."""
+
+    pipeline: int
+    stages: tuple[int, ...] = ()
+    enabled: bool = True
+    editors: str = "chosen"
+    users: tuple[int, ...] = ()
+    teams: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Record(Short):
+    id: int
+    owner: int | None = None
+    co_owner: int | None = None
+    stage: int | None = None
+    deleted: bool = False
+    values: dict[str, Any] = field(default_factory=dict)
+    links: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Share(Short):
+    """`to` is ("user", key) or ("team", key); `until` is None, "past" or "future"."""
+
+    object: str
+    record: int
+    to: tuple[str, int]
+    level: str = "view"
+    until: str | None = None
+
+    @property
+    def over(self) -> bool:
+        return self.until == "past"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FieldRule(Short):
+    """Who may see and edit a field: `access` as E24 names it, `grants` of (to, level).
+
+    `secret` is "", "sensitive" or "high".
+    """
+
+    object: str
+    name: str
+    access: str = "chosen"
+    grants: tuple[tuple[tuple[str, int], str], ...] = ()
+    secret: str = ""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Policy(Short):
+    """When exports need consent; without a threshold of its own none does for its size."""
+
+    require: bool = False
+    threshold: int = 100
+    second_person_above: int | None = None
+    daily: int | None = None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class World(Short):
+    """Stages 1-3 belong to pipeline 1, 4-6 to pipeline 2, and so on; `salt` picks the samples."""
+
+    sets: tuple[Set, ...] = ()
+    people: tuple[Person, ...] = ()
+    teams: tuple[TeamIn, ...] = ()
+    pipelines: dict[int, str] = field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
+    records: dict[str, tuple[Record, ...]] = field(default_factory=dict)
+    shares: tuple[Share, ...] = ()
+    fields: tuple[FieldRule, ...] = ()
+    policy: Policy = field(default_factory=Policy)
+    changes: tuple[tuple[str, int], ...] = ()
+    """What happens one after the other: kinds of `tests.support.changes`, each with a salt of its
+    own."""
+    salt: int = 0
+
+
+STAGES_EACH = 3
+
+
+def stages_of(pipeline: int) -> range:
+    return range((pipeline - 1) * STAGES_EACH + 1, pipeline * STAGES_EACH + 1)
+
+
+# --- Made by hypothesis ---------------------------------------------------------------------------
+
+SCOPED = ("view", "change", "delete", "communicate", "merge")
+# Every field here can be restricted; none is always visible. Relations are among them.
+FIELDS = {
+    "contact": ("phone", "city", "company"),
+    "company": ("sector", "country", "parent"),
+    "deal": ("amount", "product", "company", "contact"),
+    "ticket": ("priority", "company", "contact"),
+}
+# Fields that are chosen from a list, or lead to a record, are never veiled (E30).
+NEVER_VEILED = {"priority", "company", "contact", "parent"}
+# Always visible, and yet what a name is made of, and who owns, may be sensitive.
+NAMES = {
+    "contact": ("last_name", "owner"),
+    "company": ("name", "co_owner"),
+    "deal": ("name", "owner"),
+    "ticket": ("subject",),
+}
+WORDS = ("alder", "bjørk", "cedar", "dogwood")
+NONE, OWNED, TEAM, EVERYTHING = oracle.NONE, oracle.OWNED, oracle.TEAM, oracle.EVERYTHING
+RANKS = st.sampled_from([*[TEAM] * 7, *[OWNED] * 4, *[EVERYTHING] * 3, NONE])
+BOX = st.booleans()
+SCOPES = st.fixed_dictionaries({"add": BOX, **{action: st.tuples(RANKS, BOX) for action in SCOPED}})
+EXPORT = "crm.export"
+TOOLS = st.sampled_from(
+    [
+        (EXPORT,),
+        (EXPORT, "audit.view"),
+        ("audit.view",),
+        (),
+        ("crm.export_approver",),
+        (EXPORT, "crm.export_approver"),
+        (EXPORT, "crm.export_without_approval"),
+    ]
+)
+HOW_MANY_TEAMS = st.sampled_from([4, 5, 6, 3, 4, 5, 6, 2, 1, 0])
+HOW_MANY = st.sampled_from([*range(3, 9), *range(3, 13)])
+# Weights: a list of ten, most of it the usual case; hypothesis shrinks towards the first.
+USUALLY = st.sampled_from([True] * 9 + [False])
+SELDOM = st.sampled_from([False] * 11 + [True])
+
+
+# Mostly one kind a world: what differs between kinds is told by the worlds together.
+KINDS = [("deal",)] * 4 + [("ticket",)] * 2 + [("contact",), ("company",)]
+KINDS += [("deal", "contact"), ("ticket", "company"), ("deal", "ticket")]
+KINDS += [("deal", "contact", "company"), ("contact", "company"), ("deal", "company")] * 2
+POLICIES = st.builds(
+    Policy,
+    require=st.sampled_from([True, True, False]),
+    threshold=st.sampled_from([3, 0, 1, 100]),
+    second_person_above=st.sampled_from([None, 0, 3]),
+    daily=st.sampled_from([None, None, 0, 2]),
+)
+
+
+def values_of(kind: str, look: int) -> dict[str, Any]:
+    """Return the values of a record that looks like this; few, so that many are equal."""
+    first, second = WORDS[look % 4], WORDS[look // 4 % 4]
+    number = look // 2 % 5
+    if kind == "contact":
+        return {"last_name": first, "phone": f"{number}", "city": second if look else ""}
+    if kind == "company":
+        return {"name": first, "sector": second, "country": WORDS[number % 3]}
+    if kind == "deal":
+        amount = {"amount": Decimal(number)} if look else {}
+        return {"name": first, "product": second, **amount}
+    return {"subject": first, "priority": ("low", "medium", "high")[number % 3]}
+
+
+LOOKS = st.integers(0, 15)
+SECRETS = st.sampled_from(["", "", "sensitive", "high"])
+PLAIN_SECRETS = st.sampled_from(["", "", "sensitive"])
+# The names of `tests.support.changes.CHANGES`, which is made of this module; a test holds them
+# together.
+CHANGE_NAMES = (
+    *("team moved", "teams joined", "set rewritten", "set assigned", "deactivated"),
+    *("re-owned", "linked", "valued", "deleted", "restored", "moved on"),
+    *("shared", "share ended", "stages locked", "field restricted", "policy"),
+)
+CHANGES = st.tuples(st.sampled_from(CHANGE_NAMES), st.integers(0, 99))
+
+
+def links(kind: str, key: int, counts: dict[str, int]) -> st.SearchStrategy[dict[str, int]]:
+    """Relations of one record, to records of this world; a company is below an older one."""
+    found = {}
+    for name, to in oracle_data.LEADS_TO[kind].items():
+        most = key - 1 if to == kind else counts.get(to, 0)
+        if most:
+            found[name] = st.integers(1, most)
+    return st.fixed_dictionaries({}, optional=found)
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    """A world of 3-12 people, 0-6 teams on up to 3 levels and 5-30 records of one or two kinds."""
+    kinds = draw(st.sampled_from(KINDS))
+    teams: list[TeamIn] = []
+    depth: dict[int, int] = {}
+    for key in range(1, draw(HOW_MANY_TEAMS) + 1):
+        above = [None, *(t.id for t in teams if depth[t.id] < 3)]
+        parent = draw(st.sampled_from(above[::-1] + above[:0:-1]))
+        depth[key] = depth.get(parent or 0, 0) + 1
+        teams.append(TeamIn(key, parent))
+    sets = tuple(
+        Set({kind: draw(SCOPES) for kind in kinds}, draw(TOOLS))
+        for _ in range(draw(st.integers(1, 4)))
+    )
+    some_teams = st.sampled_from([1, 1, 1, 2, 3, 0]).flatmap(
+        lambda most: st.lists(
+            st.sampled_from([t.id for t in teams]),
+            min_size=min(most, len(teams)),
+            max_size=most,
+            unique=True,
+        )
+    )
+    people = tuple(
+        Person(
+            key,
+            set=draw(
+                st.sampled_from([*range(len(sets)), *range(len(sets)), *range(len(sets)), None])
+            ),
+            teams=tuple(draw(some_teams)) if teams else (),
+            has_main=draw(USUALLY),
+            active=draw(USUALLY),
+            superuser=draw(SELDOM),
+        )
+        for key in range(1, draw(HOW_MANY) + 1)
+    )
+    keys = [person.id for person in people]
+    # Two pipelines of each kind that has them.
+    pipelines = dict(enumerate((k for k in kinds if oracle.OBJECTS[k][1] for _ in "ab"), 1))
+    stages = {
+        kind: st.sampled_from([s for p, k in pipelines.items() if k == kind for s in stages_of(p)])
+        for kind in pipelines.values()
+    }
+    rules = tuple(
+        Rule(
+            pipeline,
+            stages=tuple(s for s in stages_of(pipeline) if draw(BOX)),
+            enabled=draw(st.sampled_from([True, True, True, False])),
+            editors=draw(st.sampled_from(["chosen", "super_admins"])),
+            users=tuple(draw(st.lists(st.sampled_from(keys), max_size=2, unique=True))),
+            teams=tuple(draw(some_teams)) if teams else (),
+        )
+        for pipeline in pipelines
+        if draw(USUALLY)
+    )
+    owner = st.sampled_from([None, None, *keys])
+    co_owner = st.sampled_from([*[None] * (2 * len(keys)), *keys])
+    counts = {kind: draw(st.integers(5, 30 // len(kinds))) for kind in kinds}
+    records = {
+        kind: tuple(
+            Record(
+                key,
+                owner=draw(owner),
+                co_owner=draw(co_owner),
+                stage=draw(stages[kind]) if kind in stages else None,
+                deleted=draw(SELDOM),
+                values=values_of(kind, draw(LOOKS)),
+                links=draw(links(kind, key, counts)),
+            )
+            for key in range(1, counts[kind] + 1)
+        )
+        for kind in kinds
+    }
+    receivers = [("user", key) for key in keys] + [("team", t.id) for t in teams]
+    share = st.tuples(
+        st.sampled_from([(kind, record.id) for kind in kinds for record in records[kind]]),
+        st.sampled_from(receivers),
+        st.sampled_from(["edit", "view"]),
+        st.sampled_from([None, None, "future", "past"]),
+    )
+    shares = {}
+    for _ in range(draw(st.integers(0, 30))):
+        on, to, level, until = draw(share)
+        shares[on, to] = Share(*on, to, level, until)
+    grants = st.lists(
+        st.tuples(st.sampled_from(receivers), st.sampled_from(["view", "edit"])),
+        max_size=3,
+        unique_by=lambda grant: grant[0],
+    )
+    access = st.sampled_from(["chosen", "everyone_view", "super_admins", *["everyone_edit"] * 2])
+    fields = tuple(
+        FieldRule(
+            kind,
+            name,
+            draw(access),
+            tuple(draw(grants)),
+            draw(SECRETS if name not in NEVER_VEILED else PLAIN_SECRETS),
+        )
+        for kind in kinds
+        for name in FIELDS[kind]
+        if draw(BOX)
+    )
+    fields += tuple(
+        FieldRule(kind, name, "everyone_edit", (), "sensitive")
+        for kind in kinds
+        for name in NAMES[kind]
+        if draw(SELDOM)
+    )
+    return World(
+        sets=sets,
+        people=people,
+        teams=tuple(teams),
+        pipelines=pipelines,
+        rules=rules,
+        records=records,
+        shares=tuple(shares.values()),
+        fields=fields,
+        policy=draw(POLICIES),
+        changes=tuple(draw(st.lists(CHANGES, max_size=3))),
+        salt=draw(st.integers(0, 2**16)),
+    )
+
+
+# --- Into the database ----------------------------------------------------------------------------
+
+
+KEYS_ABOVE = 1_000_000
+"""Where keys begin of what changes may add to: PostgreSQL's own sequences start at 1."""
+
+
+def model_of(kind: str) -> Any:
+    found = catalogue.object_kind(kind)
+    assert found is not None
+    return found.model
+
+
+def lay_down(world: World) -> World:
+    """Write a world into an empty database, with few statements; return what of it there was.
+
+    Parts that the product does not know (see `SHARES` below) are left out of the answer, so the
+    oracle is asked about the very world that is stored. The caller's transaction takes it away.
+    """
+    PermissionSet.objects.bulk_create(
+        PermissionSet(pk=number, name=f"Set {number}") for number in range(1, len(world.sets) + 1)
+    )
+    ObjectScope.objects.bulk_create(
+        ObjectScope(permission_set_id=number, object=kind, **_stored(asked))
+        for number, each in enumerate(world.sets, 1)
+        for kind, asked in each.scopes.items()
+    )
+    ToolGrant.objects.bulk_create(
+        ToolGrant(permission_set_id=number, key=tool)
+        for number, each in enumerate(world.sets, 1)
+        for tool in each.tools
+    )
+    User.objects.bulk_create(
+        User(
+            pk=person.id,
+            email=f"p{person.id}@example.com",
+            password="!",
+            is_active=person.active,
+            is_superuser=person.superuser,
+            permission_set_id=None if person.set is None else person.set + 1,
+        )
+        for person in world.people
+    )
+    _lay_down_teams(world)
+    _lay_down_pipelines(world)
+    for kind in ("company", "contact", "deal", "ticket"):  # what others lead to comes first
+        model_of(kind).objects.bulk_create(
+            _row(kind, record) for record in world.records.get(kind, ())
+        )
+    ExportPolicy.objects.update(**stored_policy(world.policy))
+    return replace(world, shares=_lay_down_shares(world), fields=_lay_down_fields(world))
+
+
+def _stored(asked: dict[str, Any]) -> dict[str, int | bool]:
+    """What the product makes of scopes that were asked for (R20)."""
+    return operations.clamped(as_asked(asked))
+
+
+def as_asked(asked: dict[str, Any]) -> dict[str, int | bool]:
+    """Scopes as the product is asked for them."""
+    flat: dict[str, int | bool] = {"add": asked.get("add", False)}
+    for action in SCOPED:
+        flat[action], flat[f"{action}_unassigned"] = asked.get(action, (NONE, False))
+    return flat
+
+
+def _lay_down_teams(world: World) -> None:
+    if not world.teams:
+        return
+    Group.objects.bulk_create(Group(pk=team.id, name=f"Team {team.id}") for team in world.teams)
+    with connection.cursor() as cursor:  # Django cannot create many of a model with a parent
+        cursor.executemany(
+            f"INSERT INTO {Team._meta.db_table} (group_ptr_id, parent_id) VALUES (%s, %s)",
+            [(team.id, team.parent) for team in world.teams],
+        )
+    operations.rewrite_reach()
+    Membership.objects.bulk_create(
+        Membership(user_id=person.id, team_id=team, is_main=person.has_main and place == 0)
+        for person in world.people
+        for place, team in enumerate(person.teams)
+    )
+
+
+def _lay_down_pipelines(world: World) -> None:
+    Pipeline.objects.bulk_create(
+        Pipeline(pk=number, object=kind, name=f"Pipeline {number}")
+        for number, kind in world.pipelines.items()
+    )
+    Stage.objects.bulk_create(
+        Stage(pk=key, pipeline_id=number, name=f"Stage {key}")
+        for number in world.pipelines
+        for key in stages_of(number)
+    )
+    StageRule.objects.bulk_create(
+        StageRule(
+            pk=KEYS_ABOVE + rule.pipeline,
+            pipeline_id=rule.pipeline,
+            enabled=rule.enabled,
+            editors=rule.editors,
+        )
+        for rule in world.rules
+    )
+    for name, column in (("stages", "stage_id"), ("users", "user_id"), ("teams", "team_id")):
+        through = getattr(StageRule, name).through
+        through.objects.bulk_create(
+            through(stagerule_id=KEYS_ABOVE + rule.pipeline, **{column: key})
+            for rule in world.rules
+            for key in getattr(rule, name)
+        )
+
+
+def _row(kind: str, record: Record) -> Any:
+    more = {"stage_id": record.stage} if oracle.OBJECTS[kind][1] else {}
+    return model_of(kind)(
+        pk=record.id,
+        owner_id=record.owner,
+        co_owner_id=record.co_owner,
+        deleted_at=timezone.now() if record.deleted else None,
+        **more,
+        **record.values,
+        **{f"{name}_id": key for name, key in record.links.items()},
+    )
+
+
+def stored_policy(policy: Policy) -> dict[str, Any]:
+    """The columns of the one row that says when exports need consent."""
+    return {
+        "require_approval": policy.require,
+        "threshold": policy.threshold,
+        "second_person_above": policy.second_person_above,
+        "daily_records": policy.daily,
+        "weekly_records": None,
+    }
+
+
+def known_codes() -> set[str]:
+    """The codes that the product can give about a record."""
+    always = {"inactive", "deleted", "superuser", "everything", "team", "owned", "unassigned"}
+    return always | {"stage", "unseen", "no_scope", "shared"}
+
+
+@cache
+def _guardian_permission(codename: str) -> int:
+    found = Permission.objects.get(content_type__app_label="records", codename=codename)
+    return int(found.pk)
+
+
+def _lay_down_shares(world: World) -> tuple[Share, ...]:
+    """Write shares; return those that were written."""
+    written = tuple(share for share in world.shares if share.object in SHARES)
+    now = timezone.now()
+    until = {None: None, "past": now - timedelta(days=1), "future": now + timedelta(days=1)}
+    rows: dict[Any, list[Any]] = {}
+    for share in written:
+        kind, key = share.to
+        model = SHARES[share.object][kind == "team"]
+        verb = {"view": "view", "edit": "change"}[share.level]
+        rows.setdefault(model, []).append(
+            model(
+                content_object_id=share.record,
+                permission_id=_guardian_permission(f"{verb}_{share.object}"),
+                until=until[share.until],
+                **{"user_id" if kind == "user" else "group_id": key},
+            )
+        )
+    for model, each in rows.items():
+        model._default_manager.bulk_create(each)
+    return written
+
+
+def _lay_down_fields(world: World) -> tuple[FieldRule, ...]:
+    """Write field rules; return those that were written."""
+    Property.objects.all().delete()
+    Property.objects.bulk_create(
+        Property(
+            pk=KEYS_ABOVE + number,
+            object=rule.object,
+            name=rule.name,
+            access=rule.access,
+            sensitive=bool(rule.secret),
+            highly_sensitive=rule.secret == "high",
+        )
+        for number, rule in enumerate(world.fields, 1)
+    )
+    PropertyGrant.objects.bulk_create(
+        PropertyGrant(property_id=KEYS_ABOVE + number, level=level, **{f"{kind}_id": key})
+        for number, rule in enumerate(world.fields, 1)
+        for (kind, key), level in rule.grants
+    )
+    return world.fields
+
+
+def field_levels(user: User, kind: str) -> dict[str, tuple[str, bool]]:
+    """What the product says of every field that has a rule: its level, and whether it is veiled."""
+    said = restrictions(user, model_of(kind))
+    named = Property.objects.filter(object=kind).values_list("name", flat=True)
+    return {
+        name: (
+            "" if name in said.hidden else "view" if name in said.fixed else "edit",
+            name in said.veiled,
+        )
+        for name in named
+    }
