@@ -9,7 +9,7 @@ import io
 import logging
 from collections.abc import Callable
 from datetime import timedelta
-from threading import BoundedSemaphore
+from queue import Empty, SimpleQueue
 from time import monotonic
 
 from django.db import Error
@@ -30,7 +30,16 @@ LEASE = timedelta(seconds=180)
 """Longer than the server waits for a reader who takes nothing (`SEND_TIMEOUT`)."""
 SAY_AFTER = 30  # seconds
 
-_places = BoundedSemaphore(MOST_OF_A_PROCESS)
+
+def places(number: int) -> SimpleQueue[None]:
+    """Return so many free places, in what alone may be put into while it is read (`__del__`)."""
+    free: SimpleQueue[None] = SimpleQueue()
+    for _ in range(number):
+        free.put(None)
+    return free
+
+
+_places = places(MOST_OF_A_PROCESS)
 
 
 def check(person: User) -> None:
@@ -51,12 +60,14 @@ def begin(download: Download, file: Handout) -> RunningFile:
 
     Raises where every place is taken, and nothing is counted.
     """
-    if not _places.acquire(blocking=False):
+    try:
+        _places.get_nowait()
+    except Empty:
         file.close()
         raise WrongState(
             "So many downloads are running just now that this one has to wait. Try again in a "
             "minute. It was not counted."
-        )
+        ) from None
     taken = RunningFile(download.pk, file)
     RunningDownload.objects.create(download=download, user=download.user, until=Now() + LEASE)
     return taken
@@ -83,12 +94,25 @@ class RunningFile(io.BufferedIOBase):
 
     def close(self) -> None:
         """Free the place and end the lease, once; a lease that cannot be ended runs out."""
+        if self._let_go():
+            self._write(self._rows.delete)
+
+    def __del__(self) -> None:
+        """Free the place of a file that nobody closed; its lease runs out.
+
+        Python collects it whenever it likes, perhaps while this thread waits for an answer of the
+        database: asking it anything here would wait for itself, for ever.
+        """
+        self._let_go()
+
+    def _let_go(self) -> bool:
+        """Close the file and free the place; False where that was done."""
         if self.closed:
-            return
+            return False
         super().close()
         self._file.close()
-        _places.release()
-        self._write(self._rows.delete)
+        _places.put(None)
+        return True
 
     def _write(self, change: Callable[[], object]) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -9,7 +10,9 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.messages import get_messages
+from django.db import connection
 from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from accounts.models import AuditEvent
@@ -116,7 +119,7 @@ def test_reader_who_goes_on_keeps_the_lease(
 def test_places_of_a_process_are_for_everybody_and_come_back(
     c: TinyCompany, opened: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "_places", running.BoundedSemaphore(1))
+    monkeypatch.setattr(running, "_places", running.places(1))
     export, theirs = completed(c.rita), completed(c.lena)
     file = operations.open_download(export, actor=c.rita)
     before = counted()
@@ -126,6 +129,21 @@ def test_places_of_a_process_are_for_everybody_and_come_back(
     assert RunningDownload.objects.count() == 1
     file.close()
     opened.enter_context(operations.open_download(theirs, actor=c.lena))
+
+
+def test_a_file_that_nobody_closed_frees_its_place_and_asks_the_database_nothing(
+    c: TinyCompany, opened: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is collected at any moment, perhaps within a statement of the same thread."""
+    monkeypatch.setattr(running, "_places", running.places(1))
+    export = completed(c.rita)
+    file = operations.open_download(export, actor=c.rita)
+    with CaptureQueriesContext(connection) as asked:
+        del file
+        gc.collect()
+    assert len(asked) == 0
+    assert RunningDownload.objects.filter(user=c.rita).count() == 1  # until its lease is over
+    opened.enter_context(operations.open_download(export, actor=c.rita))
 
 
 @pytest.mark.django_db(transaction=True)
