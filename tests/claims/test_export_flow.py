@@ -68,7 +68,7 @@ def test_shorter_life_of_requests_holds_for_new_ones(c: TinyCompany) -> None:
     worker.do_upkeep()
     assert (state(old), state(new)) == ("pending", "lapsed")
     assert new.ended_because == "Nobody decided on it within 1 day."
-    write(old, requested_at=timezone.now() - 14 * DAY)
+    write(old, requested_at=timezone.now() - 14 * DAY - timedelta(seconds=1))
     worker.do_upkeep()
     assert state(old) == "lapsed"
 
@@ -84,7 +84,7 @@ def test_time_begins_anew_with_the_days_of_the_request(c: TinyCompany) -> None:
     assert export.lapses_at == export.waits_again_since + 14 * DAY
     worker.do_upkeep()
     assert state(export) == "pending"
-    write(export, waits_again_since=timezone.now() - 14 * DAY)
+    write(export, waits_again_since=timezone.now() - 14 * DAY - timedelta(seconds=1))
     worker.do_upkeep()
     assert state(export) == "lapsed"
 

@@ -1,14 +1,12 @@
-"""Small databases as landed versions left them: `tests/claims/test_upgrade.py` brings each to
-today.
+"""Small databases as landed versions left them, each brought to today by claims/test_upgrade.py.
 
 To add one, when a version has landed whose schema or digests differ from the last one here:
 
     python -m tests.support.landed NAME COMMIT
 
 NAME is the day it landed. The tree of COMMIT is unpacked beside, makes its own schema in SQLite,
-and fills it with `tests/support/landed_seed.py`. What comes out is `tests/data/landed/NAME`: the
-database
-as SQL text, and the files of finished exports. Nothing there is edited later.
+and fills it with landed_seed.py. What comes out is `tests/data/landed/NAME`: the database as SQL
+text, and the files of finished exports. Nothing there is edited later.
 
 PostgreSQL gets the same rows, in the schema that the migrations make which had run by then; a test
 says that they still make the schema in the text.
@@ -61,6 +59,19 @@ def load(name: str) -> None:
 def migrations_in(landed: sqlite3.Connection) -> list[tuple[str, str]]:
     """Return the migrations that had run."""
     return list(landed.execute("SELECT app, name FROM django_migrations ORDER BY id"))
+
+
+def opened(name: str) -> sqlite3.Connection:
+    """Return a landed version's database, in memory; the caller closes it."""
+    found = sqlite3.connect(":memory:")
+    found.executescript((FOLDER / name / "database.sql").read_text())
+    return found
+
+
+def ran_by(name: str) -> list[tuple[str, str]]:
+    """Return the migrations that a landed version had run."""
+    with closing(opened(name)) as found:
+        return migrations_in(found)
 
 
 def migrate(targets: list[tuple[str, str]]) -> None:
