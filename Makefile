@@ -36,7 +36,7 @@ run: $(VENV)/.ready-to-run
 
 test: lint
 	@$(TESTING) $(PYTEST) $(PARALLEL)
-	@$(TESTING) $(PY) -m tests.support.postgres $(PYTEST) $(PARALLEL) --one-database-each
+	@$(TESTING) $(PY) -m tests.postgres $(PYTEST) $(PARALLEL) --one-database-each
 	@chromium=$$($(PY) -m tests.support.chromium) || exit 1; \
 	  if [ -n "$$chromium" ]; then $(TESTING) CHROMIUM="$$chromium" $(PYTEST) tests/browser -m browser -n 2 --dist loadfile; fi
 
@@ -52,18 +52,18 @@ lint: $(VENV)/.ready-to-test
 # The sizes CONTACTS, DEALS, USERS, TEAMS and SEED may be given; see bench/run.py.
 bench: $(VENV)/.ready-to-test
 	@$(BENCHING) $(PY) -m bench.run
-	@$(BENCHING) $(PY) -m tests.support.postgres $(PY) -m bench.run
+	@$(BENCHING) $(PY) -m tests.postgres $(PY) -m bench.run
 
 # Kills, freezes, a full disk, a wrong clock, restarts; EXPORTS and SEED may be given.
 chaos: $(VENV)/.ready-to-test
 	@$(BENCHING) $(PY) -m bench.chaos
-	@$(BENCHING) $(PY) -m tests.support.postgres $(PY) -m bench.chaos
+	@$(BENCHING) $(PY) -m tests.postgres $(PY) -m bench.chaos
 
 prove: $(VENV)/.ready-to-test
 	@$(TESTING) DATABASE_URL=sqlite://:memory: $(PY) -m tests.support.prove
 	@$(TESTING) EXPORT_ENEMIES=1000 $(PYTEST) tests/claims/test_export_enemies.py
-	@$(TESTING) $(PY) -m tests.support.postgres $(PY) -m tests.support.prove
-	@$(TESTING) EXPORT_ENEMIES=1000 $(PY) -m tests.support.postgres $(PYTEST) tests/claims/test_export_enemies.py
+	@$(TESTING) $(PY) -m tests.postgres $(PY) -m tests.support.prove
+	@$(TESTING) EXPORT_ENEMIES=1000 $(PY) -m tests.postgres $(PYTEST) tests/claims/test_export_enemies.py
 
 lock:
 	@$(UV) --version >/dev/null || { echo "make lock needs uv: $(PYTHON) -m pip install uv"; exit 1; }

@@ -386,10 +386,10 @@ def lock_for(seconds: float) -> None:
 
 
 def restart() -> None:
-    """Restart the PostgreSQL of tests/support/postgres.py as it was started."""
+    """Restart the PostgreSQL of tests/postgres.py as it was started."""
     from django.db import connection
 
-    from tests.support import postgres
+    from tests import postgres
 
     connection.close()
     folder = Path(parse_qs(urlsplit(os.environ["DATABASE_URL"]).query)["host"][0])

@@ -1,4 +1,4 @@
-"""`python -m tests.support.postgres COMMAND …` runs a command against a PostgreSQL of its own.
+"""`python -m tests.postgres COMMAND …` runs a command against a PostgreSQL of its own.
 
 The server lives in a private folder, listens on a socket in it and nowhere else, and ends with the
 command, whose exit code is ours. Debian's server is used where it is installed, else the one in the
