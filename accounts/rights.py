@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 from django.db import connection
 from django.db.models import Exists, Max, OuterRef, Q, QuerySet
@@ -18,7 +19,7 @@ from django.urls import reverse
 
 from accounts import access, catalogue
 from accounts.audit import Actor, System
-from accounts.models import PermissionSet, RightsChange, User
+from accounts.models import Deed, PermissionSet, RightsChange, User
 from accounts.notices import notify, one_line
 
 Door = RightsChange.Door
@@ -101,6 +102,14 @@ def themselves_or_let_in(person: User) -> Q:
 def of_account_or(tool: str) -> Q:
     """Hold for changes of somebody's account itself, and of whether they hold this tool."""
     return Q(tool__in=("", tool))
+
+
+def keep(table: type[Deed], actor: User, **what: Any) -> None:
+    """Write down what somebody did, and once more for each one who may have acted through them."""
+    table._default_manager.create(actor=actor, **what)
+    table._default_manager.bulk_create(
+        table(actor_id=other, through=actor, **what) for other in behind(actor)
+    )
 
 
 def behind(actor: Actor) -> list[int]:

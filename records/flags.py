@@ -8,7 +8,7 @@ from accounts import catalogue
 from accounts.audit import Actor
 from accounts.models import User
 from accounts.notices import notify, one_line
-from accounts.rights import behind
+from accounts.rights import keep
 from records.models import FlagLifted, Property
 
 
@@ -22,11 +22,7 @@ def flags_changed(before: dict[str, bool], row: Property, actor: Actor) -> None:
     if not moved or not isinstance(actor, User):
         return
     if before["sensitive"] and not row.sensitive:
-        field = {"object": row.object, "name": row.name}
-        FlagLifted.objects.create(actor=actor, **field)
-        FlagLifted.objects.bulk_create(
-            FlagLifted(actor_id=other, through=actor, **field) for other in behind(actor)
-        )
+        keep(FlagLifted, actor, object=row.object, name=row.name)
     _tell_super_admins(actor, row, moved)
 
 

@@ -6,12 +6,13 @@ from accounts.models.log_in import LogInCount
 from accounts.models.notices import Notice, Outbox
 from accounts.models.people import Membership, Team, TeamReach, User
 from accounts.models.permissions import ObjectScope, PermissionSet, Rank, ToolGrant
-from accounts.models.rights import RightsChange
+from accounts.models.rights import Deed, RightsChange
 from accounts.models.sent_forms import SentForm
 
 __all__ = [
     "AuditEvent",
     "AuditText",
+    "Deed",
     "Lease",
     "LogInCount",
     "Membership",

@@ -12,7 +12,31 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 
-class RightsChange(models.Model):
+class Deed(models.Model):
+    """Who did what is asked about before somebody may consent, or needs no consent; and when."""
+
+    at = models.DateTimeField(
+        db_default=Now(), help_text="By the database's clock, which all processes share."
+    )
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", db_index=False
+    )
+    through = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,
+        help_text="Who acted, where the actor had made or changed the account that acted.",
+    )
+
+    append_only = True
+
+    class Meta:
+        abstract = True
+
+
+class RightsChange(Deed):
     """One change of a person's account, or of who holds a guarded tool of the catalogue.
 
     Written by `accounts.rights.changing` alone. The account itself is a row with an empty `tool`;
@@ -33,21 +57,10 @@ class RightsChange(models.Model):
         DEACTIVATED = "deactivated", "deactivated the account"
         REACTIVATED = "reactivated", "reactivated the account"
 
-    at = models.DateTimeField(
-        db_default=Now(), help_text="By the database's clock, which all processes share."
-    )
-    actor = models.ForeignKey(
+    actor = models.ForeignKey(  # type: ignore[assignment]  # the product itself acts here too
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", db_index=False
     )
     system = models.CharField(max_length=60, blank=True)
-    through = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.PROTECT,
-        null=True,
-        related_name="+",
-        db_index=False,
-        help_text="Who acted, where the actor had made or changed the account that acted.",
-    )
     door = models.CharField(max_length=20, choices=Door.choices)
     person = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", db_index=False
@@ -56,8 +69,6 @@ class RightsChange(models.Model):
     set_key = models.BigIntegerField(null=True)
     tool = models.CharField(max_length=60, blank=True)
     gave = models.BooleanField(default=True)
-
-    append_only = True
 
     class Meta:
         constraints = (

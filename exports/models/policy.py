@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 
 from accounts.access import ALWAYS, Rule
 from accounts.fields import Line
+from accounts.models import Deed
 
 if TYPE_CHECKING:
     from accounts.access import Person
@@ -109,29 +110,12 @@ class ExportPolicy(GateRules):
         return []
 
 
-class GateChange(GateRules):
+class GateChange(Deed, GateRules):
     """Somebody changed these rules: who and when, and how they stood before.
 
     Asked before somebody decides, or exports, so it is no part of the log: written in the
     transaction of the change, and never altered.
     """
-
-    at = models.DateTimeField(
-        db_default=Now(), help_text="By the database's clock, which all processes share."
-    )
-    actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", db_index=False
-    )
-    through = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.PROTECT,
-        null=True,
-        related_name="+",
-        db_index=False,
-        help_text="Who acted, where the actor had made or changed the account that acted.",
-    )
-
-    append_only = True
 
     class Meta:
         ordering = ("-at", "-id")

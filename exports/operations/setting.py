@@ -12,7 +12,7 @@ from django.urls import reverse
 from accounts import access, audit
 from accounts.models import User
 from accounts.notices import notify, one_line
-from accounts.rights import behind
+from accounts.rights import keep
 from exports.models import ExportPolicy, ExportRequest, GateChange, LargeExportAlert
 from exports.policy import GATE, current, leaving_somebody_to_decide
 from exports.steps import InvalidRequest, NotAllowed, WrongState, in_words, one_step, tell
@@ -84,11 +84,7 @@ def change_policy(*, actor: User, version: int, **wanted: Unpack[Settings]) -> E
 
 def _remember(before: ExportPolicy, person: User) -> None:
     """Keep who changes the gate and how it stood, for whoever decides or exports from now on."""
-    stood = {name: getattr(before, name) for name in GATE}
-    GateChange.objects.create(actor=person, **stood)
-    GateChange.objects.bulk_create(
-        GateChange(actor_id=other, through=person, **stood) for other in behind(person)
-    )
+    keep(GateChange, person, **{name: getattr(before, name) for name in GATE})
 
 
 def _write(policy: ExportPolicy, person: User, version: int, changed: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from django.db.models.functions import Now
 
 from accounts import access, catalogue
 from accounts.access import Rule
-from accounts.models import Team
+from accounts.models import Deed, Team
 from accounts.rights import themselves_or_let_in
 from records.models.screens import ScreenLimit
 
@@ -132,31 +132,15 @@ class Property(models.Model):
         ]
 
 
-class FlagLifted(models.Model):
+class FlagLifted(Deed):
     """Somebody said that a field's values are not sensitive any more.
 
     Asked before that person exports, so it is no part of the log: written in the transaction of
     the change, and never altered.
     """
 
-    at = models.DateTimeField(
-        db_default=Now(), help_text="By the database's clock, which all processes share."
-    )
-    actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", db_index=False
-    )
-    through = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.PROTECT,
-        null=True,
-        related_name="+",
-        db_index=False,
-        help_text="Who acted, where the actor had made or changed the account that acted.",
-    )
     object = models.CharField(max_length=60)
     name = models.CharField(max_length=60)
-
-    append_only = True
 
     class Meta:
         ordering = ("-at", "-id")
