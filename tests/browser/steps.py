@@ -30,7 +30,17 @@ def ask_for_export(page: Page, query: str, approver: str, message: str) -> None:
     page.get_by_label("Message").fill(message)
     page.get_by_role("button", name="Request approval").click()
     expect(page.get_by_role("dialog").get_by_text("Pending approval")).to_be_visible()
-    page.get_by_role("button", name="Close").click()
+    close_panel(page)
+
+
+def close_panel(page: Page) -> None:
+    """Close the panel beside a list, and wait for the plain list to which that leads.
+
+    The panel is gone before the list is there: an address opened in between breaks off, or is
+    broken off by, the page that is on its way.
+    """
+    with page.expect_navigation():
+        page.get_by_role("button", name="Close").click()
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
