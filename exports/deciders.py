@@ -15,7 +15,7 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts import access
-from accounts.access import ALWAYS, ANYONE, NEVER, Loaded, Person
+from accounts.access import ALWAYS, ANYONE, NEVER, Asker, Loaded
 from accounts.models import RightsChange, User
 from accounts.rights import REMEMBERED, Door, changed_since, let_in, of_account_or
 from exports.models import ExportRequest, GateChange
@@ -40,7 +40,7 @@ class Bar:
     because: str
 
 
-def bars(person: Person) -> tuple[Bar, ...]:
+def bars(person: Asker) -> tuple[Bar, ...]:
     """Return every reason why this person may not decide on a request, the weightiest first."""
     requester, asked = _of("requester"), _of("requested_at")
     # Where the person is anyone, they are the query around that of requests.
@@ -171,7 +171,7 @@ def _independent(requester: Seen, asked: Seen | None, **how: Any) -> QuerySet[Us
     return others.filter(free)
 
 
-def _may_decide(person: Person) -> Q:
+def _may_decide(person: Asker) -> Q:
     allowed = ALWAYS
     for bar in bars(person):
         allowed &= ~bar.when

@@ -14,7 +14,7 @@ from records.models.shares import SHARES, live
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from accounts.access import Person
+    from accounts.asker import Asker
     from records.models.base import Record
     from records.models.shares import TeamShare, UserShare
 
@@ -28,7 +28,7 @@ BOUND_BY_STAGE = frozenset({"change", "delete", "merge", RESTORE})
 GIVEN_BY_SHARE = {"view": ("view", "change"), "change": ("change",)}
 
 
-def share_rules(person: Person, action: str, model: type[Record]) -> list[Rule]:
+def share_rules(person: Asker, action: str, model: type[Record]) -> list[Rule]:
     """Allow what a share gives, to whoever's own scope for it is not None (E54, E55).
 
     Reach is not asked: that is what a share adds. A team's shares reach its main members, read
@@ -76,7 +76,7 @@ def _live_shares(
     )
 
 
-def stage_rules(person: Person, action: str) -> list[Rule]:
+def stage_rules(person: Asker, action: str) -> list[Rule]:
     """Deny changing a record in a locked stage to whom its pipeline's rule does not name (R105).
 
     Asked of the stored stage, so one save cannot move a record out and edit it (Q40). Team members
@@ -95,7 +95,7 @@ def stage_rules(person: Person, action: str) -> list[Rule]:
     ]
 
 
-def _locked_stages(person: Person) -> QuerySet[Any]:
+def _locked_stages(person: Asker) -> QuerySet[Any]:
     """Return the keys of the stages whose pipeline's rule binds this person."""
     named_users = StageRule.users.through.objects.filter(
         user_id=person.id(depth=3), stagerule__editors=StageRule.Editors.CHOSEN

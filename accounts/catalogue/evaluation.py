@@ -20,7 +20,7 @@ from accounts.catalogue.types import EVERYTHING, OWNED, Kind, Option, Tool
 
 
 class Asked(Protocol):
-    """Whom a condition is asked about; `access.Person` is one."""
+    """Whom a condition is asked about; `accounts.asker.Asker` is one."""
 
     def is_superuser(self) -> Q: ...
 

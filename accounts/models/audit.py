@@ -9,7 +9,8 @@ from django.db import models
 from django.db.models import Q
 
 if TYPE_CHECKING:
-    from accounts.access import Person, Rule
+    from accounts.asker import Asker
+    from accounts.rule import Rule
 
 
 class AuditEvent(models.Model):
@@ -62,7 +63,7 @@ class AuditEvent(models.Model):
         return f"Event #{self.pk}"
 
     @classmethod
-    def access_rules(cls, person: Person, action: str) -> list[Rule]:
+    def access_rules(cls, person: Asker, action: str) -> list[Rule]:
         """Holders of *View audit log* read it (requirements §6); nobody writes it by hand."""
         from accounts.access import ALWAYS, Rule
 

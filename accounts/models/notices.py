@@ -11,7 +11,8 @@ from django.utils import timezone
 from accounts.models.lease import Lease
 
 if TYPE_CHECKING:
-    from accounts.access import Person, Rule
+    from accounts.asker import Asker
+    from accounts.rule import Rule
 
 
 class Notice(models.Model):
@@ -33,7 +34,7 @@ class Notice(models.Model):
         return self.text
 
     @classmethod
-    def access_rules(cls, person: Person, action: str) -> list[Rule]:
+    def access_rules(cls, person: Asker, action: str) -> list[Rule]:
         """Notices are shown to their addressee by the site itself and governed by nobody."""
         return []
 

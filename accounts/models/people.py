@@ -24,7 +24,9 @@ from accounts.passwords import OwnNameValidator
 from accounts.text import normal_email
 
 if TYPE_CHECKING:
-    from accounts.access import Grants, Person, Rule
+    from accounts.access import Grants
+    from accounts.asker import Asker
+    from accounts.rule import Rule
 
 
 class UserManager(BaseUserManager["User"]):
@@ -167,7 +169,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         return salted_hmac(key_salt, value, secret=secret, algorithm="sha256").hexdigest()
 
     @classmethod
-    def access_rules(cls, person: Person, action: str) -> list[Rule]:
+    def access_rules(cls, person: Asker, action: str) -> list[Rule]:
         """People are governed by super admins; names are shown elsewhere by pickers (R7)."""
         return []
 
@@ -200,7 +202,7 @@ class Team(Group):
         return self.name
 
     @classmethod
-    def access_rules(cls, person: Person, action: str) -> list[Rule]:
+    def access_rules(cls, person: Asker, action: str) -> list[Rule]:
         """Teams are governed by super admins; their names are visible to everybody."""
         return []
 

@@ -11,7 +11,8 @@ from accounts import catalogue
 from accounts.fields import Line
 
 if TYPE_CHECKING:
-    from accounts.access import Person, Rule
+    from accounts.asker import Asker
+    from accounts.rule import Rule
 
 
 class Rank(models.IntegerChoices):
@@ -38,7 +39,7 @@ class PermissionSet(models.Model):
         return self.name
 
     @classmethod
-    def access_rules(cls, person: Person, action: str) -> list[Rule]:
+    def access_rules(cls, person: Asker, action: str) -> list[Rule]:
         """Only super admins see and edit permission sets (R98)."""
         return []
 

@@ -14,7 +14,7 @@ from accounts.fields import Line
 from accounts.models import Deed
 
 if TYPE_CHECKING:
-    from accounts.access import Person
+    from accounts.asker import Asker
 
 
 class GateRules(models.Model):
@@ -103,7 +103,7 @@ class ExportPolicy(GateRules):
         return "Approvals"
 
     @classmethod
-    def access_rules(cls, person: Person, action: str) -> list[Rule]:
+    def access_rules(cls, person: Asker, action: str) -> list[Rule]:
         """Only super admins configure export approvals (R99)."""
         if action in {"add", "delete"}:
             return [Rule("unseen", False, ALWAYS, "there is one export policy, always")]
@@ -171,7 +171,7 @@ class Delegation(models.Model):
         return f"{self.delegate_id} for {self.approver_id}"
 
     @classmethod
-    def access_rules(cls, person: Person, action: str) -> list[Rule]:
+    def access_rules(cls, person: Asker, action: str) -> list[Rule]:
         """An approver arranges their own; the rest is the operations' to decide."""
         return [Rule("owned", True, Q(approver=person.id()), "the person goes away themselves")]
 
@@ -200,6 +200,6 @@ class ExportProfile(models.Model):
         return self.name
 
     @classmethod
-    def access_rules(cls, person: Person, action: str) -> list[Rule]:
+    def access_rules(cls, person: Asker, action: str) -> list[Rule]:
         """A profile is its owner's alone."""
         return [Rule("owned", True, Q(owner=person.id()), "the profile is the person's own")]

@@ -15,7 +15,7 @@ from accounts.access import ALWAYS, Rule
 from accounts.models import Lease
 
 if TYPE_CHECKING:
-    from accounts.access import Person
+    from accounts.asker import Asker
 
 
 class ExportQuerySet(models.QuerySet["ExportRequest"]):
@@ -262,7 +262,7 @@ class ExportRequest(Lease):
         return min(self.record_count, cap)
 
     @classmethod
-    def access_rules(cls, person: Person, action: str) -> list[Rule]:
+    def access_rules(cls, person: Asker, action: str) -> list[Rule]:
         """Return who sees an export in the log: its requester, approvers, auditors (E43, Q7).
 
         What may be *done* with it is decided by the operations' state machine.

@@ -16,7 +16,7 @@ from accounts.access import Rule, scope_rules
 from records.rules import share_rules
 
 if TYPE_CHECKING:
-    from accounts.access import Person
+    from accounts.asker import Asker
     from accounts.models import User
 
 R = TypeVar("R", bound="Record")
@@ -93,7 +93,7 @@ class Record(models.Model):
         return said or f"{self._meta.verbose_name} {self.pk}"
 
     @classmethod
-    def access_rules(cls, person: Person, action: str) -> list[Rule]:
+    def access_rules(cls, person: Asker, action: str) -> list[Rule]:
         """Return scope rules, shares, and the bin: a deleted record is absent for everybody.
 
         But for restoring it, which is for what lies in the bin alone.

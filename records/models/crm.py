@@ -14,7 +14,8 @@ from records.models.pipelines import Stage
 from records.rules import stage_rules
 
 if TYPE_CHECKING:
-    from accounts.access import Person, Rule
+    from accounts.asker import Asker
+    from accounts.rule import Rule
 
 
 class Company(Record):
@@ -127,7 +128,7 @@ class Deal(Record):
         )
 
     @classmethod
-    def access_rules(cls, person: Person, action: str) -> list[Rule]:
+    def access_rules(cls, person: Asker, action: str) -> list[Rule]:
         """Scopes, the bin, and the edit rule of the stored stage (R107, Q40)."""
         return [*super().access_rules(person, action), *stage_rules(person, action)]
 
@@ -174,6 +175,6 @@ class Ticket(Record):
         )
 
     @classmethod
-    def access_rules(cls, person: Person, action: str) -> list[Rule]:
+    def access_rules(cls, person: Asker, action: str) -> list[Rule]:
         """Scopes, the bin, and the edit rule of the stored stage (R107, Q40)."""
         return [*super().access_rules(person, action), *stage_rules(person, action)]

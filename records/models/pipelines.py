@@ -11,7 +11,8 @@ from accounts.fields import Line
 from accounts.models import Team
 
 if TYPE_CHECKING:
-    from accounts.access import Person, Rule
+    from accounts.asker import Asker
+    from accounts.rule import Rule
 
 
 class Pipeline(models.Model):
@@ -36,7 +37,7 @@ class Pipeline(models.Model):
         return self.name
 
     @classmethod
-    def access_rules(cls, person: Person, action: str) -> list[Rule]:
+    def access_rules(cls, person: Asker, action: str) -> list[Rule]:
         """Pipelines are governed by super admins (R105); their names stand on every record."""
         return []
 
@@ -70,7 +71,7 @@ class Stage(models.Model):
         return f"{self.pipeline.name}: {self.name}"
 
     @classmethod
-    def access_rules(cls, person: Person, action: str) -> list[Rule]:
+    def access_rules(cls, person: Asker, action: str) -> list[Rule]:
         """Stages are governed by super admins; their names stand on every record."""
         return []
 
@@ -103,6 +104,6 @@ class StageRule(models.Model):
         return f"Editing access in {self.pipeline}"
 
     @classmethod
-    def access_rules(cls, person: Person, action: str) -> list[Rule]:
+    def access_rules(cls, person: Asker, action: str) -> list[Rule]:
         """Pipeline rules are super admins' work (R99, R105)."""
         return []

@@ -23,7 +23,7 @@ from accounts.rights import themselves_or_let_in
 from records.models.screens import ScreenLimit
 
 if TYPE_CHECKING:
-    from accounts.access import Person
+    from accounts.asker import Asker
     from accounts.models import User
 
 
@@ -105,7 +105,7 @@ class Property(models.Model):
         return field_of(self.object, self.name) is None
 
     @classmethod
-    def access_rules(cls, person: Person, action: str) -> list[Rule]:
+    def access_rules(cls, person: Asker, action: str) -> list[Rule]:
         """Say who may read (view) and edit (change) the *values* of this field (R8, E24).
 
         Adding and deleting a row, which lays the restriction down, is super admins' work; so is

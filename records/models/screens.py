@@ -11,7 +11,7 @@ from django.db.models import Q
 from accounts.access import ALWAYS, Rule
 
 if TYPE_CHECKING:
-    from accounts.access import Person
+    from accounts.asker import Asker
 
 
 class ScreenLimit(models.Model):
@@ -36,7 +36,7 @@ class ScreenLimit(models.Model):
         return "Sensitive data on screens"
 
     @classmethod
-    def access_rules(cls, person: Person, action: str) -> list[Rule]:
+    def access_rules(cls, person: Asker, action: str) -> list[Rule]:
         """Only super admins set it; there is one, and it is written by its operation alone."""
         if action in {"add", "delete"}:
             return [Rule("unseen", False, ALWAYS, "there is one limit, always")]

@@ -80,11 +80,14 @@ class Drop(ast.NodeTransformer):
 
 def functions() -> Iterator[tuple[str, FunctionType]]:
     """The functions of the modules under test, by name."""
-    import accounts.access
+    import accounts.asker
     import accounts.backends
+    import accounts.rule
     import records.rules
+    from accounts.access import askers, grants, names, readers, rules, tools, who
 
-    for module in (accounts.access, accounts.backends, records.rules):
+    engine = (askers, grants, names, readers, rules, tools, who)
+    for module in (accounts.asker, accounts.rule, *engine, accounts.backends, records.rules):
         for name, thing in vars(module).items():
             if getattr(thing, "__module__", "") != module.__name__:
                 continue
@@ -136,6 +139,7 @@ def run(number: int, only: str) -> int:
     from hypothesis import HealthCheck, Phase, given, seed, settings
 
     from accounts import access
+    from accounts.access.grants import rights_of_anybody
     from tests.claims import test_access_edges
     from tests.support import company
     from tests.support.cases import CASES
@@ -171,7 +175,7 @@ def run(number: int, only: str) -> int:
     def is_told_apart() -> bool:
         # Made by what is a mutant now, or was one before.
         access.ANYONE.known.clear()
-        access._rights_of_anybody.cache_clear()
+        rights_of_anybody.cache_clear()
         for test in edges:
             try:
                 with transaction.atomic():

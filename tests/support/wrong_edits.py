@@ -42,16 +42,16 @@ WRONG: dict[str, Wrong] = {
         ("tests/claims/test_export_interleaved.py",),
     ),
     "restoring goes by the scope Edit": Wrong(
-        "accounts/access.py", 'RESTORE: "delete"}', 'RESTORE: "change"}', (ORACLE,)
+        "accounts/access/rules.py", 'RESTORE: "delete"}', 'RESTORE: "change"}', (ORACLE,)
     ),
     "a person’s notes do not count as rights": Wrong(
-        "accounts/access.py",
+        "accounts/access/grants.py",
         "and all(read(now) == known for read, known in user.grants.notes.items())",
         "and True",
         (NARROWED,),
     ),
     "all teams are told to whoever views their team’s records": Wrong(
-        "accounts/access.py",
+        "accounts/access/names.py",
         '"view", Rank.EVERYTHING)\n    if settled',
         '"view", Rank.TEAM)\n    if settled',
         (NARROWED,),

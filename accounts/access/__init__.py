@@ -1,0 +1,98 @@
+"""The single definition of who may do what, as SQL with reasons (design.md §1).
+
+A model lists its rules for a person and an action: `Model.access_rules(person, action)`. The
+readers below turn that list into answers, so that a list, a check, a mark, an explanation and an
+export can never disagree (B1). Nothing else in the product decides about access.
+
+Writing a rule: its `Q` touches the row's own columns, `IN` lists and `Exists`, never a to-many
+join (Django answers `filter(~Q(join))` and `Case(When(~Q(join)))` differently); it does not branch
+in Python on the person but asks the abstract one below.
+"""
+
+from accounts.access.askers import ANYONE, Anyone, Keys, Loaded
+from accounts.access.grants import Grants, given_one_by_one, load_grants, noted, still_holds
+from accounts.access.names import nameable, recycled, teams_told
+from accounts.access.readers import (
+    allows,
+    allows_any,
+    answered,
+    explain,
+    explain_any,
+    explain_each,
+    marked,
+    permitted,
+    refused,
+)
+from accounts.access.rules import (
+    ACTIONS,
+    ASSOCIATE,
+    EXPORT,
+    LEVELS,
+    RESTORE,
+    SCOPE_OF,
+    condition_for,
+    rules_for,
+    scope_rules,
+)
+from accounts.access.tools import (
+    ToolScope,
+    allows_any_in_app,
+    asked,
+    has_perm,
+    holds_tool,
+    tool_scope,
+)
+from accounts.access.who import given_to, holders, who_can
+from accounts.asker import Asker
+from accounts.rule import ALWAYS, CODES, NEVER, Explanation, Finding, Rule, condition, settled
+
+__all__ = [
+    "ACTIONS",
+    "ALWAYS",
+    "ANYONE",
+    "ASSOCIATE",
+    "CODES",
+    "EXPORT",
+    "LEVELS",
+    "NEVER",
+    "RESTORE",
+    "SCOPE_OF",
+    "Anyone",
+    "Asker",
+    "Explanation",
+    "Finding",
+    "Grants",
+    "Keys",
+    "Loaded",
+    "Rule",
+    "ToolScope",
+    "allows",
+    "allows_any",
+    "allows_any_in_app",
+    "answered",
+    "asked",
+    "condition",
+    "condition_for",
+    "explain",
+    "explain_any",
+    "explain_each",
+    "given_one_by_one",
+    "given_to",
+    "has_perm",
+    "holders",
+    "holds_tool",
+    "load_grants",
+    "marked",
+    "nameable",
+    "noted",
+    "permitted",
+    "recycled",
+    "refused",
+    "rules_for",
+    "scope_rules",
+    "settled",
+    "still_holds",
+    "teams_told",
+    "tool_scope",
+    "who_can",
+]

@@ -1,0 +1,196 @@
+"""The rules asked of one loaded person, or of anyone in a query over people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Any
+
+from django.db.models import (
+    BigIntegerField,
+    BooleanField,
+    Exists,
+    Expression,
+    ExpressionWrapper,
+    OuterRef,
+    Q,
+)
+
+from accounts.asker import Asker
+from accounts.models.people import Membership, TeamReach, User
+from accounts.models.permissions import ObjectScope, ToolGrant
+from accounts.rule import NEVER, yes
+
+MOST_LITERAL = 10_000
+"""So many keys of given records at most stand in a statement; beyond it the tables are asked."""
+
+
+class Keys(Expression):
+    """Many keys of our own database, written into the SQL as the numbers they are.
+
+    As parameters, seven hundred of them took longer to bind than the query took, and SQLite may
+    allow no more than 32,766 in a query.
+    """
+
+    def __init__(self, keys: Iterable[int]) -> None:
+        super().__init__(output_field=BigIntegerField())
+        self.keys = tuple(map(int, keys))
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+        return f"({','.join(map(str, self.keys))})", []
+
+
+class Loaded(Asker):
+    """One known person: every answer is ALWAYS, NEVER or a list of literal keys (measured fast)."""
+
+    def __init__(self, user: User) -> None:
+        self.user = user
+
+    @property
+    def known(self) -> dict[Hashable, Any]:
+        # What is no grant, and may differ on the same instance, is part of the question.
+        standing = (self.user.is_active, self.user.is_superuser)
+        mine: dict[Hashable, Any] = self.user.grants.known.setdefault(standing, {})
+        return mine
+
+    def id(self, depth: int = 1) -> Any:
+        return self.user.pk
+
+    def is_active(self) -> Q:
+        return yes(self.user.is_active)
+
+    def is_superuser(self) -> Q:
+        return yes(self.user.is_superuser)
+
+    def at_least(self, object_key: str, action: str, rank: int) -> Q:
+        scope = self.user.grants.scopes.get(object_key)
+        return yes(scope is not None and getattr(scope, action) >= rank)
+
+    def box(self, object_key: str, action: str) -> Q:
+        scope = self.user.grants.scopes.get(object_key)
+        return yes(scope is not None and getattr(scope, f"{action}_unassigned"))
+
+    def may_add(self, object_key: str) -> Q:
+        scope = self.user.grants.scopes.get(object_key)
+        return yes(scope is not None and scope.add)
+
+    def given(self, key: str, options: tuple[str, ...], rank: int = 0) -> Q:
+        grants = self.user.grants
+        names = [f"{key}:{option}" if option else key for option in options]
+        if rank:
+            return yes(any(grants.levels.get(name, (0, False))[0] >= rank for name in names))
+        return yes(not grants.tools.isdisjoint(names))
+
+    def given_box(self, key: str, option: str) -> Q:
+        return yes(self.user.grants.levels.get(f"{key}:{option}", (0, False))[1])
+
+    def receives(self, kind: str, permissions: Sequence[str], shared: Callable[[], Q]) -> Q:
+        given = [self.user.grants.given.get((kind, each), frozenset()) for each in permissions]
+        keys = frozenset[int]().union(*given)
+        if len(keys) > MOST_LITERAL:
+            return shared()
+        # As a sub-query in an OR, PostgreSQL took it for half of the table and used no index.
+        return Q(pk__in=Keys(sorted(keys))) if keys else NEVER
+
+    def mates(self) -> Any:
+        """Return the keys of the person's mates."""
+        return Keys(self.user.grants.mates) if self.user.grants.mates else ()
+
+    def mates_own(self, owner_fields: Sequence[str]) -> Q:
+        owned = NEVER
+        for name in owner_fields:
+            owned |= Q(**{f"{name}__in": self.mates()})
+        return owned
+
+    def teams(self, depth: int = 1) -> Any:
+        return self.user.grants.teams
+
+    def main_teams(self, depth: int = 1) -> Any:
+        return self.user.grants.main_teams
+
+
+def outer(name: str, depth: int) -> Any:
+    reference: Any = name
+    for _ in range(depth):
+        reference = OuterRef(reference)
+    return reference
+
+
+class Anyone(Asker):
+    """The person of an enclosing query over people: every answer is an expression on that row.
+
+    The same rules asked of anyone tell who can reach a record, in one query (B3).
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, Any] = {}
+
+    @property
+    def known(self) -> dict[Hashable, Any]:
+        return self._known
+
+    def id(self, depth: int = 1) -> Any:
+        return outer("pk", depth)
+
+    def _is(self, name: str) -> Q:
+        return Q(ExpressionWrapper(outer(name, 1), output_field=BooleanField()))
+
+    def _scope(self, object_key: str, **conditions: Any) -> Q:
+        return Q(
+            Exists(
+                ObjectScope.objects.filter(
+                    object=object_key, permission_set=outer("permission_set_id", 2), **conditions
+                )
+            )
+        )
+
+    def is_active(self) -> Q:
+        return self._is("is_active")
+
+    def is_superuser(self) -> Q:
+        return self._is("is_superuser")
+
+    def at_least(self, object_key: str, action: str, rank: int) -> Q:
+        return self._scope(object_key, **{f"{action}__gte": rank})
+
+    def box(self, object_key: str, action: str) -> Q:
+        return self._scope(object_key, **{f"{action}_unassigned": True})
+
+    def may_add(self, object_key: str) -> Q:
+        return self._scope(object_key, add=True)
+
+    def given(self, key: str, options: tuple[str, ...], rank: int = 0) -> Q:
+        which: dict[str, Any] = {"option__in": options}
+        if len(options) == 1:
+            which = {"option": options[0]}
+        if rank:
+            which["rank__gte"] = rank
+        return self._granted(key, **which)
+
+    def given_box(self, key: str, option: str) -> Q:
+        return self._granted(key, option=option, unassigned=True)
+
+    def _granted(self, key: str, **conditions: Any) -> Q:
+        granted = ToolGrant.objects.filter(
+            key=key, permission_set=outer("permission_set_id", 2), **conditions
+        )
+        return Q(Exists(granted))
+
+    def teams(self, depth: int = 1) -> Any:
+        return Membership.objects.filter(user=outer("pk", depth + 1)).values("team")
+
+    def main_teams(self, depth: int = 1) -> Any:
+        return Membership.objects.filter(user=outer("pk", depth + 1), is_main=True).values("team")
+
+    def mates_own(self, owner_fields: Sequence[str]) -> Q:
+        # From the owner upwards: a few teams each. Listing all mates of everybody took several
+        # times as long in a company of 2,000.
+        owned = NEVER
+        mine = Membership.objects.filter(user=outer("pk", 3)).values("team")
+        for name in owner_fields:
+            theirs = Membership.objects.filter(user=outer(name, 2)).values("team")
+            owned |= Q(Exists(TeamReach.objects.filter(below__in=theirs, above__in=mine)))
+        return owned
+
+
+ANYONE = Anyone()
+"""The one that `who_can` asks: it is nobody in particular, so what is known of it stays true."""

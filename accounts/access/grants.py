@@ -1,0 +1,165 @@
+"""What one person holds, read once per request, and whether they still hold it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, TypeVar
+
+from django.db import connection
+from django.db.models import BooleanField, QuerySet, Value
+
+from accounts.models.people import Membership, TeamReach, User
+from accounts.models.permissions import ObjectScope, ToolGrant
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Grants:
+    """What one person holds, as plain values; loaded once per `User` instance."""
+
+    scopes: dict[str, ObjectScope] = field(default_factory=dict)
+    tools: frozenset[str] = frozenset()
+    """Every tool that is stored, as `key` or `key:option`, also what has no effect."""
+    levels: dict[str, tuple[int, bool]] = field(default_factory=dict)
+    """Of tools with levels: `key:option` → rank, and whether the box Unassigned is ticked."""
+    teams: tuple[int, ...] = ()
+    mates: tuple[int, ...] = ()
+    main_teams: tuple[int, ...] = ()
+    given: dict[tuple[str, str], frozenset[int]] = field(default_factory=dict)
+    """Keys of the records given one by one, by kind of record and permission."""
+    known: dict[Hashable, Any] = field(default_factory=dict)
+    """Rules and conditions already made of these grants; gone with the request like them."""
+    notes: dict[Callable[[User], Any], Any] = field(default_factory=dict)
+    """What upper floors know about the person, by how it is read; see `noted`."""
+
+
+given_one_by_one: list[Callable[[int], Iterable[tuple[str, QuerySet[Any], str, str]]]] = []
+"""A slot for upper floors: what the person with this key is given record by record.
+
+A kind of record, rows, and in which of their columns permission and record's key stand.
+"""
+MOST_LITERAL = 10_000
+"""So many keys of given records at most stand in a statement; beyond it the tables are asked."""
+
+SCOPE_COLUMNS = tuple(
+    f for f in ObjectScope._meta.concrete_fields if f.name not in {"id", "permission_set", "object"}
+)
+_USER, _SET = -1, -2
+"""Where a person's keys go in the prepared statement; keys of rows are positive."""
+
+
+@cache
+def rights_of_anybody(vendor: str) -> tuple[str, tuple[Any, ...]]:
+    """Return the statement that reads what a person holds, and its parameters but for whom.
+
+    Made once per process: Django took ten times as long to put it together as to run it, twice in
+    every request.
+    """
+    nothing = [Value(False if isinstance(f, BooleanField) else 0) for f in SCOPE_COLUMNS]
+    nobody = (Value(0), Value(0), Value(False))
+    # A person's own memberships are among those of their teams and of the teams below, so that one
+    # look brings teams and mates alike.
+    own = Membership.objects.filter(user=_USER).values("team")
+    below = TeamReach.objects.filter(above__in=own).values("below")
+    member_rows = Membership.objects.filter(team__in=below).order_by()
+    scope_rows = ObjectScope.objects.filter(permission_set=_SET).order_by()
+    tool_rows = ToolGrant.objects.filter(permission_set=_SET).order_by()
+    # Several kinds of rows in one statement: each fills its own columns, the others stay empty.
+    rows = member_rows.values_list(
+        Value("member"), Value(""), Value(""), "user", "team", "is_main", *nothing
+    ).union(
+        scope_rows.values_list(
+            Value("scope"), "object", Value(""), *nobody, *(f.name for f in SCOPE_COLUMNS)
+        ),
+        tool_rows.values_list(
+            Value("tool"), "key", "option", "rank", Value(0), "unassigned", *nothing
+        ),
+        *(
+            given.order_by().values_list(
+                Value("given"), Value(kind), permission, record, *nobody[1:], *nothing
+            )
+            for read in given_one_by_one
+            for kind, given, permission, record in read(_USER)
+        ),
+        all=True,
+    )
+    sql, params = rows.query.sql_with_params()
+    return sql, tuple(params)
+
+
+def load_grants(user: User) -> Grants:
+    """Read a person's scopes, tools, teams and mates; one query whatever their number."""
+    sql, params = rights_of_anybody(connection.vendor)
+    keys = {_USER: user.pk, _SET: user.permission_set_id}
+    members: list[tuple[int, int, bool]] = []
+    scopes: dict[str, ObjectScope] = {}
+    tools: set[str] = set()
+    given: dict[tuple[str, str], set[int]] = {}
+    levels: dict[str, tuple[int, bool]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [keys.get(param, param) for param in params])
+        for kind, key, option, member, team, is_main, *values in cursor.fetchall():
+            if kind == "member":
+                members.append((member, team, bool(is_main)))
+            elif kind == "tool":
+                name = f"{key}:{option}" if option else key
+                tools.add(name)
+                if member:  # the rank stands in this column
+                    levels[name] = (member, bool(is_main))
+            elif kind == "given":
+                given.setdefault((key, option), set()).add(member)
+            else:
+                row = {f.name: f.to_python(v) for f, v in zip(SCOPE_COLUMNS, values, strict=True)}
+                scopes[key] = ObjectScope(object=key, **row)  # never saved
+    mine = sorted((team, is_main) for member, team, is_main in members if member == user.pk)
+    return Grants(
+        scopes,
+        frozenset(tools),
+        levels,
+        tuple(team for team, _ in mine),
+        tuple(sorted({member for member, _, _ in members})),
+        tuple(team for team, is_main in mine if is_main),
+        {which: frozenset(keys) for which, keys in given.items()},
+    )
+
+
+def noted(user: User, read: Callable[[User], T]) -> T:
+    """Return what an upper floor reads about a person, read once per `User` instance.
+
+    It counts as part of what they hold: `still_holds` reads and compares it too.
+    """
+    notes = user.grants.notes
+    if read not in notes:
+        notes[read] = read(user)
+    return notes[read]  # type: ignore[no-any-return]  # what was put there
+
+
+def still_holds(user: User) -> bool:
+    """Tell whether the person still holds exactly what this instance was loaded with.
+
+    Asked after records were read: what was read is then not newer than the right to read it.
+    """
+    now = User._base_manager.filter(pk=user.pk).first()
+    return (
+        now is not None
+        and _held(now) == _held(user)
+        and all(read(now) == known for read, known in user.grants.notes.items())
+    )
+
+
+def _held(user: User) -> tuple[Any, ...]:
+    """Return the loaded rights as values; scopes by column, since models compare by key alone."""
+    grants = user.grants
+    columns = [f.attname for f in ObjectScope._meta.concrete_fields if not f.primary_key]
+    scopes = {
+        key: tuple(getattr(scope, column) for column in columns)
+        for key, scope in grants.scopes.items()
+    }
+    return (
+        *(user.is_active, user.is_superuser, user.session_epoch, scopes),
+        *(grants.levels, grants.given),
+        *(frozenset(getattr(grants, name)) for name in ("tools", "teams", "mates", "main_teams")),
+    )

@@ -1,0 +1,140 @@
+"""Which rules hold for an action on a model: scopes, and what every model has."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from django.db.models import Model, Q
+
+from accounts import catalogue
+from accounts.asker import Asker
+from accounts.models.permissions import Rank
+from accounts.rule import ALWAYS, Rule, condition
+
+EXPORT, ASSOCIATE, RESTORE = "export", "associate", "restore"
+SCOPE_OF = {EXPORT: "view", ASSOCIATE: "change", RESTORE: "delete"}
+"""Actions without a scope of their own, and the action by whose scope they go.
+
+*Associate* is linking a record from the other record's side (R109 b): all that editing needs, but
+for the rule on its stage; the other record must be editable as well, which is asked of that one.
+*Restore* is taking a record out of the recycle bin, for whoever could delete it.
+"""
+ACTIONS = frozenset((*catalogue.ACTIONS, *SCOPE_OF))
+LEVELS = ("view", "change", "delete")
+"""What `who_can` tells of everybody it finds, whatever it was asked."""
+
+
+def scope_rules(
+    person: Asker, action: str, object_key: str, owner_fields: Sequence[str]
+) -> list[Rule]:
+    """Return the rules that a scope makes for one kind of record (R12, R13, R23, R27, Q20).
+
+    `owner_fields` are all fields naming a person who owns the record; being named in any of them
+    is full ownership, and a record is unassigned only when every one of them is empty.
+    """
+    kind = catalogue.object_kind(object_key)
+    plural = kind.plural.lower() if kind else object_key
+    label = catalogue.ACTION_LABELS[action]
+    if action == "add":
+        may_add = person.may_add(object_key)
+        return [
+            Rule("everything", True, may_add, f"the permission set allows to create {plural}"),
+            Rule(
+                "no_scope",
+                False,
+                ~(may_add | person.is_superuser()),
+                f"the permission set does not allow to create {plural}",
+            ),
+        ]
+    unassigned = ALWAYS
+    for name in owner_fields:
+        unassigned &= Q(**{f"{name}__isnull": True})
+
+    def reaches(rank: Rank) -> Q:
+        return person.at_least(object_key, action, rank)
+
+    return [
+        Rule(
+            "everything",
+            True,
+            reaches(Rank.EVERYTHING),
+            f"the scope {label} is Everything for {plural}",
+        ),
+        Rule(
+            "team",
+            True,
+            reaches(Rank.TEAM) & person.mates_own(owner_fields),
+            f"an owner is in a team in reach, and the scope {label} is Team only or wider",
+        ),
+        Rule(
+            "owned",
+            True,
+            reaches(Rank.OWNED) & person.owns(owner_fields),
+            f"the person is an owner, and the scope {label} is Owned only or wider",
+        ),
+        Rule(
+            "unassigned",
+            True,
+            person.box(object_key, action) & unassigned,
+            f"nobody owns it, and the box Unassigned is ticked for {label}",
+        ),
+        Rule(
+            "no_scope",
+            False,
+            ~(reaches(Rank.OWNED) | person.is_superuser()),
+            f"the permission set gives no scope {label} for {plural}",
+        ),
+    ]
+
+
+def rules_for(
+    person: Asker, action: str, model: type[Model], *, without: Collection[str] = ()
+) -> tuple[Rule, ...]:
+    """Return every rule on this action of this model; the first floor of each answer below.
+
+    A model without `access_rules` belongs to super admins alone. `without` leaves out *granting*
+    rules by code, for the few questions about where a right comes from: “may they change it, other
+    than by a share?” It can only narrow the answer: a rule that takes away is never left out.
+    """
+    question = ("rules", action, model, frozenset(without))
+    return person.once(question, lambda: _rules(person, action, model, without))
+
+
+def _rules(
+    person: Asker, action: str, model: type[Model], without: Collection[str]
+) -> tuple[Rule, ...]:
+    if action not in ACTIONS:
+        raise ValueError(f"Unknown action {action!r}; one of {', '.join(sorted(ACTIONS))}.")
+    rules = [
+        Rule("inactive", False, ~person.is_active(), "the account is deactivated"),
+        Rule("superuser", True, person.is_superuser(), "super admins may do everything"),
+    ]
+    if hasattr(model, "access_rules"):
+        rules += model.access_rules(person, "view" if action == EXPORT else action)
+    if action == EXPORT:
+        rules.append(
+            Rule("no_scope", False, ~person.holds("crm.export"), "the permission Export is off")
+        )
+    elif action not in {"view", "add"}:
+        seen = condition_for(person, "view", model, without=without)
+        if action == RESTORE:
+            # Nobody sees what lies in the bin: it is restored by who would see it outside.
+            seen = seen_outside_the_bin(person, model, without)
+        rules.append(Rule("unseen", False, ~seen, "nobody may change what they may not view"))
+    # Only what grants may be left out.
+    return tuple(rule for rule in rules if not (rule.allows and rule.code in without))
+
+
+def seen_outside_the_bin(person: Asker, model: type[Model], without: Collection[str] = ()) -> Q:
+    view = rules_for(person, "view", model, without=without)
+    return condition(rule for rule in view if rule.code != "deleted")
+
+
+def condition_for(
+    person: Asker, action: str, model: type[Model], *, without: Collection[str] = ()
+) -> Q:
+    """Return what `rules_for` comes to."""
+    question = ("condition", action, model, frozenset(without))
+    return person.once(
+        question, lambda: condition(rules_for(person, action, model, without=without))
+    )

@@ -1,0 +1,128 @@
+"""What a rule is: a named condition on rows with a reason, and what several of them come to.
+
+Nothing here knows people, records or permission sets, so models may import it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Q
+
+NEVER = Q(pk__in=[])
+ALWAYS = ~NEVER
+
+CODES = frozenset(
+    {
+        "inactive",
+        "deleted",
+        "superuser",
+        "everything",
+        "team",
+        "owned",
+        "unassigned",
+        "shared",
+        "stage",
+        "unseen",
+        "no_scope",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A named condition on rows: an allowing one grants, any other that holds takes away."""
+
+    code: str
+    allows: bool
+    when: Q
+    because: str
+
+    def __post_init__(self) -> None:
+        if self.code not in CODES:
+            raise ValueError(f"Unknown rule code {self.code!r}; see CODES in accounts/rule.py.")
+        if not self.when:
+            # An empty Q means "everything" when negated and vanishes when combined (leaks.md L94).
+            raise ValueError(f"Rule {self.code!r} has an empty Q; say ALWAYS or NEVER.")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One rule's answer about one row."""
+
+    code: str
+    allows: bool
+    holds: bool
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The verdict about one row and every finding that led to it (B2)."""
+
+    allowed: bool
+    findings: tuple[Finding, ...]
+
+    @property
+    def decisive(self) -> tuple[Finding, ...]:
+        """Return the findings that explain the verdict: what takes away, else what grants."""
+        denying = tuple(f for f in self.findings if f.holds and not f.allows)
+        return denying or tuple(f for f in self.findings if f.holds)
+
+
+def condition(rules: Iterable[Rule]) -> Q:
+    """Return the arbitration: someone allows and nobody denies."""
+    allowed, denied_by_none = NEVER, ALWAYS
+    for rule in rules:
+        if rule.allows:
+            allowed |= rule.when
+        else:
+            # One by one: the bin alone is then what the indexes of records are made for.
+            denied_by_none &= ~rule.when
+    return settled(allowed & denied_by_none)
+
+
+def yes(answer: bool) -> Q:
+    return ALWAYS if answer else NEVER
+
+
+def settled(when: Q) -> Q:
+    """Return the same condition without the parts that a known person has settled.
+
+    Django finds out as well, but looks up every field first: a check of one record took three times
+    as long. What is left keeps its negations where they were, so NULL means what it meant.
+    """
+    answer = _settled(when)
+    if isinstance(answer, bool):
+        return yes(answer)
+    return answer if isinstance(answer, Q) else Q(answer)
+
+
+def _settled(part: Any) -> Any:
+    """Return True, False, or what is left of a part of a condition."""
+    if isinstance(part, tuple):
+        name, value = part
+        empty = isinstance(value, list | tuple) and not value
+        return False if empty and name.endswith("__in") else part
+    if not isinstance(part, Q) or part.connector == Q.XOR:
+        return part
+    decisive = part.connector == Q.OR  # one True decides an OR, one False an AND
+    left = []
+    for child in part.children:
+        answer = _settled(child)
+        if answer is decisive:
+            return decisive is not part.negated
+        if not isinstance(answer, bool):
+            left.append(answer)
+    if not left:
+        return decisive is part.negated
+    if len(left) == 1 and not part.negated:
+        return left[0]
+    if len(left) == 1 and isinstance(left[0], tuple):
+        name, value = left[0]
+        if name.endswith("__isnull"):
+            # SQLite takes no index "where x is null" for "not x is not null".
+            return (name, not value)
+    return Q(*left, _connector=part.connector, _negated=part.negated)
