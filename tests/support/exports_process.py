@@ -327,10 +327,11 @@ def move(team_id: str, parent_id: str, email: str, hold: str) -> None:
     """
     from accounts import operations
     from accounts.models import Team, User
+    from accounts.operations import teams
 
     team, actor = Team.objects.get(pk=team_id), User.objects.get(email=email)
     parent = None if parent_id == "none" else Team.objects.get(pk=parent_id)
-    rewrite = operations.rewrite_reach
+    rewrite = teams.rewrite_reach
 
     def held() -> None:
         rewrite()
@@ -338,7 +339,7 @@ def move(team_id: str, parent_id: str, email: str, hold: str) -> None:
         wait_for_go()
 
     if hold == "hold":
-        operations.rewrite_reach = held
+        teams.rewrite_reach = held
     say("ready")
     wait_for_go()
     try:

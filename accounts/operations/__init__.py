@@ -1,0 +1,83 @@
+"""Every change to people, teams and permission sets: one function, one transaction, one event.
+
+Who may do it is asked of access.py; a named system actor (seeding, import) passes and is logged.
+"""
+
+from accounts.notices import notify, read_notices
+from accounts.operations.errors import AccountsError, InvalidChange, LastSuperAdmin, NotAllowed
+from accounts.operations.frame import (
+    line,
+    on_leaving,
+    on_permissions_changing,
+    require,
+    require_super_admin,
+    where_named,
+)
+from accounts.operations.memberships import set_teams
+from accounts.operations.opened import as_it_stands, mark
+from accounts.operations.passwords import (
+    change_own_password,
+    lift_log_in_pause,
+    require_fit_password,
+    reset_own_password,
+    set_password,
+)
+from accounts.operations.people import change_person, create_person, deactivate, reactivate
+from accounts.operations.permissions import (
+    Scopes,
+    clamped,
+    grants_of,
+    narrowed,
+    scopes_of,
+    ticked_along,
+    to_be_stored,
+    unknown_in,
+)
+from accounts.operations.sets import assign_set, change_set, create_set, delete_set
+from accounts.operations.super_admins import make_super_admin, remove_super_admin
+from accounts.operations.teams import change_team, create_team, delete_team, rewrite_reach
+
+__all__ = [
+    "AccountsError",
+    "InvalidChange",
+    "LastSuperAdmin",
+    "NotAllowed",
+    "Scopes",
+    "as_it_stands",
+    "assign_set",
+    "change_own_password",
+    "change_person",
+    "change_set",
+    "change_team",
+    "clamped",
+    "create_person",
+    "create_set",
+    "create_team",
+    "deactivate",
+    "delete_set",
+    "delete_team",
+    "grants_of",
+    "lift_log_in_pause",
+    "line",
+    "make_super_admin",
+    "mark",
+    "narrowed",
+    "notify",
+    "on_leaving",
+    "on_permissions_changing",
+    "reactivate",
+    "read_notices",
+    "remove_super_admin",
+    "require",
+    "require_fit_password",
+    "require_super_admin",
+    "reset_own_password",
+    "rewrite_reach",
+    "scopes_of",
+    "set_password",
+    "set_teams",
+    "ticked_along",
+    "to_be_stored",
+    "unknown_in",
+    "where_named",
+]

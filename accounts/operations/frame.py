@@ -1,0 +1,73 @@
+"""What every change of people and permissions goes through: who may, the slots, who did it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+
+from django.db import models
+from django.db.models import QuerySet
+
+from accounts import access, rights
+from accounts.audit import Actor, System
+from accounts.models import PermissionSet, Team, User
+from accounts.operations.errors import InvalidChange, NotAllowed
+from accounts.rights import Door, one_at_a_time
+from accounts.text import one_form, trouble
+
+on_leaving: list[Callable[[User, Actor], None]] = []
+"""A slot for upper layers: what else ends when a person is deactivated (recall requests, …)."""
+
+on_permissions_changing: list[Callable[[Actor], AbstractContextManager[None]]] = []
+"""A slot for upper layers: entered before every change to who may do what, and left after it.
+
+Both in the change's transaction. What it raises (an `AccountsError`) takes the change back."""
+
+where_named: list[Callable[[Team], Iterable[str]]] = []
+"""A slot for upper layers: where a team is still named, in words; such a team is not deleted."""
+
+
+@contextmanager
+def permissions_changing(
+    actor: Actor, door: Door, people: QuerySet[User], edited: PermissionSet | None = None
+) -> Iterator[None]:
+    """Write down who changes what for whom, and let upper floors look at what comes of it."""
+    # Before the locks of upper floors, as everybody who changes rights takes it first.
+    one_at_a_time("rights")
+    with ExitStack() as around:
+        for enter in on_permissions_changing:
+            around.enter_context(enter(actor))
+        # The inner one: what it writes is part of what upper floors look at.
+        around.enter_context(rights.changing(actor, door, people, edited))
+        yield
+
+
+def this(person: User) -> QuerySet[User]:
+    return User.objects.filter(pk=person.pk)
+
+
+def require(actor: Actor, action: str, subject: type[models.Model] | models.Model) -> None:
+    """Raise `NotAllowed` unless the actor may do this; a named system actor may."""
+    if isinstance(actor, System):
+        return
+    if isinstance(subject, models.Model):
+        allowed = access.allows(actor, action, subject)
+    else:
+        allowed = access.allows_any(actor, action, subject)
+    if not allowed:
+        name = subject._meta.verbose_name
+        raise NotAllowed(f"You may not {action} this {name}. Ask a super admin to do it.")
+
+
+def require_super_admin(actor: Actor) -> None:
+    """Raise `NotAllowed` unless a super admin or a named system actor asks (R91)."""
+    if isinstance(actor, User) and not (actor.is_active and actor.is_superuser):
+        raise NotAllowed("Only a super admin may do this.")
+
+
+def line(label: str, text: str) -> str:
+    """Return a single line of text, trimmed and in one form; raise where nobody sees all of it."""
+    text = one_form(text.strip())
+    if found := trouble(text):
+        raise InvalidChange(f"{label}: {found}")
+    return text

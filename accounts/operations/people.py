@@ -1,0 +1,162 @@
+"""People: added, changed, deactivated, reactivated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxLengthValidator, validate_email
+from django.db.models import F
+
+from accounts import audit, rights
+from accounts.audit import Actor, operation
+from accounts.models import PermissionSet, Team, User
+from accounts.operations.errors import InvalidChange, NotAllowed
+from accounts.operations.frame import (
+    line,
+    on_leaving,
+    permissions_changing,
+    require,
+    require_super_admin,
+    this,
+)
+from accounts.operations.memberships import team_data, teams_wanted, write_teams
+from accounts.operations.opened import require_as_opened
+from accounts.operations.passwords import require_fit_password
+from accounts.operations.super_admins import keep_a_super_admin, lock_super_admins
+from accounts.rights import Door, one_at_a_time
+from accounts.text import normal_email
+
+
+@operation
+def create_person(
+    *,
+    actor: Actor,
+    email: str,
+    first_name: str = "",
+    last_name: str = "",
+    permission_set: PermissionSet | None = None,
+    main_team: Team | None = None,
+    extra_teams: Iterable[Team] = (),
+    password: str | None = None,
+    is_superuser: bool = False,
+) -> User:
+    """Add a person; without a password they cannot log in yet."""
+    require(actor, "add", User)
+    if is_superuser:
+        require_super_admin(actor)
+    # Of two who add one address at a moment the second is told.
+    one_at_a_time("people")
+    email = _free_email(email)
+    names = {
+        "first_name": line("First name", first_name),
+        "last_name": line("Last name", last_name),
+    }
+    if password is not None:
+        require_fit_password(password, User(email=email, **names))
+    with rights.changing(actor, Door.CREATED, User.objects.filter(email=email)):
+        person = User.objects.create_user(
+            email,
+            password,
+            **names,
+            permission_set=permission_set,
+            is_superuser=is_superuser,
+        )
+    write_teams(person, teams_wanted(main_team, extra_teams))
+    audit.record(
+        "person.create",
+        actor=actor,
+        on=person,
+        data={
+            "permission_set": permission_set and permission_set.pk,
+            "super_admin": is_superuser,
+            "teams": team_data(person),
+        },
+    )
+    return person
+
+
+@operation
+def change_person(
+    person: User,
+    *,
+    actor: Actor,
+    email: str,
+    first_name: str,
+    last_name: str,
+    as_opened: str | None = None,
+) -> None:
+    """Change a person's name or log-in.
+
+    `as_opened` is what `as_it_stands` said when the person's form was read: one that is out of
+    date changes nothing. It holds for the set and the teams too, if they follow in one transaction.
+    """
+    require(actor, "change", person)
+    one_at_a_time("people")
+    require_as_opened(User.objects.get(pk=person.pk), as_opened)
+    wanted = {
+        "email": _free_email(email, besides=person),
+        "first_name": line("First name", first_name),
+        "last_name": line("Last name", last_name),
+    }
+    stored = User.objects.values(*wanted).get(pk=person.pk)
+    changed = sorted(name for name in wanted if wanted[name] != stored[name])
+    if changed:
+        # A name opens nothing; an address does: it is the log-in.
+        of_account = this(person) if "email" in changed else User.objects.none()
+        with rights.changing(actor, Door.EMAIL, of_account):
+            this(person).update(**wanted)
+        audit.record("person.change", actor=actor, on=person, data={"fields": changed})
+
+
+@operation
+def deactivate(person: User, *, actor: Actor) -> None:
+    """End a person's access at once: sessions, log-in and what upper floors add (E51, Q9).
+
+    Records, teams and history stay as they are (Q23).
+    """
+    require(actor, "change", person)
+    if actor == person:
+        raise NotAllowed("Nobody deactivates themselves. Ask another super admin to do it.")
+    one_at_a_time("people")
+    if this(person).filter(is_active=True).exists():
+        with permissions_changing(actor, Door.DEACTIVATED, this(person)):
+            lock_super_admins()
+            this(person).update(is_active=False, session_epoch=F("session_epoch") + 1)
+            keep_a_super_admin("deactivated")
+            audit.record("person.deactivate", actor=actor, on=person)
+            for leave in on_leaving:
+                leave(person, actor)
+    person.refresh_from_db(fields=["is_active"])
+
+
+@operation
+def reactivate(person: User, *, actor: Actor) -> None:
+    """Let a deactivated person log in again, with the rights they have now."""
+    require(actor, "change", person)
+    one_at_a_time("people")
+    if not this(person).filter(is_active=False).exists():
+        return
+    with rights.changing(actor, Door.REACTIVATED, this(person)):
+        this(person).update(is_active=True)
+        audit.record("person.reactivate", actor=actor, on=person)
+    person.is_active = True
+
+
+def _free_email(email: str, besides: User | None = None) -> str:
+    email = normal_email(line("E-mail", email))
+    longest = User._meta.get_field("email").max_length
+    try:
+        validate_email(email)
+        MaxLengthValidator(longest)(email)
+    except ValidationError:
+        raise InvalidChange(
+            f"This is not an e-mail address of at most {longest} characters. Write it like "
+            "name@example.com."
+        ) from None
+    others = User.objects.filter(email=email)
+    if besides is not None:
+        others = others.exclude(pk=besides.pk)
+    if others.exists():
+        raise InvalidChange("Another person logs in with this e-mail address. Choose another one.")
+    return email

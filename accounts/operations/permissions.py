@@ -1,0 +1,219 @@
+"""What a permission set holds: checked, clamped, compared and written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from accounts import catalogue
+from accounts.catalogue import Grant
+from accounts.models import ObjectScope, PermissionSet, Rank, ToolGrant
+from accounts.operations.errors import InvalidChange
+
+Scopes = Mapping[str, Mapping[str, int | bool]]
+"""Object key → column → value; a missing column is None, or False for a box and for `add`."""
+
+
+def scopes_of(permission_set: PermissionSet) -> dict[str, dict[str, int | bool]]:
+    """Return a set's scopes by object and column."""
+    columns = ["add"]
+    for action in catalogue.SCOPED_ACTIONS:
+        columns += [action, f"{action}_unassigned"]
+    return {row.pop("object"): row for row in permission_set.scopes.values("object", *columns)}
+
+
+def clamped(scope: Mapping[str, int | bool]) -> dict[str, int | bool]:
+    """Return a full row of scopes in which nothing exceeds what caps it, boxes included (R20)."""
+    row: dict[str, int | bool] = {"add": bool(scope.get("add", False))}
+    for action in catalogue.SCOPED_ACTIONS:
+        rank = Rank(scope.get(action, Rank.NONE))
+        box = bool(scope.get(f"{action}_unassigned", False))
+        if action in catalogue.CAPPED_BY:
+            cap = catalogue.CAPPED_BY[action]
+            rank = Rank(min(rank, row[cap]))
+            box = box and (bool(row[f"{cap}_unassigned"]) or row[cap] == Rank.EVERYTHING)
+        row[action] = int(rank)
+        row[f"{action}_unassigned"] = box and rank in (Rank.OWNED, Rank.TEAM)
+    row["add"] = row["add"] and row["view"] > Rank.NONE
+    return row
+
+
+def narrowed(scopes: Scopes) -> list[str]:
+    """Return in words what saving these scopes narrows (R20): of what, from what to what."""
+    said = []
+    for kind in catalogue.objects():
+        asked = scopes.get(kind.key, {})
+        row = clamped(asked)
+        for action in kind.actions:
+            said += [f"{kind.plural}: {each}" for each in _narrowing(action, asked, row)]
+    return said
+
+
+def ticked_along(tools: Iterable[str]) -> list[str]:
+    """Return in words what saving these tools adds or narrows (Q38, R20), nothing where nothing."""
+    asked = {grant.name: grant for grant in map(catalogue.parse, tools)}
+    stored = {grant.name: grant for grant in to_be_stored(tools)}
+    said = [f"{catalogue.name_of(name)} is ticked too" for name in sorted(stored.keys() - asked)]
+    for name, grant in asked.items():
+        left = stored.get(name)
+        if left == grant:
+            continue
+        levels = [_level_in_words(each) for each in (grant, left)]
+        said.append(f"{catalogue.name_of(name)} from {levels[0]} to {levels[1]}, as wide as View")
+    return said
+
+
+def _level_in_words(grant: Grant | None) -> str:
+    if grant is None:
+        return Rank.NONE.label
+    return f"{Rank(grant.rank).label}{', with unassigned ones' if grant.unassigned else ''}"
+
+
+def _narrowing(
+    action: str, asked: Mapping[str, int | bool], row: Mapping[str, int | bool]
+) -> Iterator[str]:
+    labels = catalogue.ACTION_LABELS
+    if action == "add":
+        if asked.get("add", False) and not row["add"]:
+            yield f"{labels['add']} from Yes to No, because {labels['view']} is {Rank.NONE.label}"
+        return
+    before, after = Rank(asked.get(action, Rank.NONE)), Rank(row[action])
+    if before != after:
+        cap = labels[catalogue.CAPPED_BY[action]]
+        yield f"{labels[action]} from {before.label} to {after.label}, which is as wide as {cap}"
+    box = f"{action}_unassigned"
+    # Everything covers unassigned ones without a box.
+    if asked.get(box, False) and not row[box] and after != Rank.EVERYTHING:
+        if after == Rank.NONE:
+            yield f"{labels[action]} covers no unassigned ones, because it is {after.label}"
+        else:
+            cap = labels[catalogue.CAPPED_BY[action]]
+            yield f"{labels[action]} covers no unassigned ones, because {cap} covers none"
+
+
+@dataclass(frozen=True, slots=True)
+class _Changes:
+    """What a permission set is to hold, and how that differs from what it holds."""
+
+    scopes: Mapping[str, Mapping[str, int | bool]]
+    tools: frozenset[Grant]
+    data: dict[str, Any]
+    """The differences, for the log; each part is empty where there is none."""
+
+
+def checked(scopes: Scopes, tools: Iterable[str]) -> tuple[Scopes, frozenset[Grant]]:
+    """Return scopes and tools all of which the catalogue knows; raise where it does not.
+
+    What no rule asks for would look as if it granted something.
+    """
+    unknown = set()
+    for key, row in scopes.items():
+        kind = catalogue.object_kind(key)
+        if kind is None:
+            unknown.add(key)
+            continue
+        for column, value in row.items():
+            action = column.removesuffix("_unassigned")
+            has_column = action in catalogue.ACTIONS and column != "add_unassigned"
+            if not has_column or (value and action not in kind.actions):
+                unknown.add(f"{key}.{column}")
+            elif column != action or action == "add":
+                if value not in (True, False):
+                    raise InvalidChange(f"{kind.plural}, {column}: this is either yes or no.")
+            elif isinstance(value, bool) or value not in Rank.values:
+                raise InvalidChange(f"{kind.plural}, {column}: choose one of the offered scopes.")
+    if unknown:
+        raise InvalidChange(
+            f"Unknown permissions: {', '.join(sorted(map(str, unknown)))}. Nothing was saved; "
+            "leave them out, or open the permission set again to see which there are."
+        )
+    return scopes, to_be_stored(tools)
+
+
+def unknown_in(permission_set: PermissionSet) -> list[str]:
+    """Return what a set holds that the catalogue does not know any more: it grants nothing."""
+    kinds = set(permission_set.scopes.values_list("object", flat=True))
+    known = {kind.key for kind in catalogue.objects()}
+    unknown = {
+        grant.name
+        for grant in grants_of(permission_set.pk)
+        if not catalogue.is_known(grant.key, grant.option)
+    }
+    return sorted(unknown | (kinds - known))
+
+
+def changes_of(
+    permission_set: PermissionSet,
+    scopes: Scopes,
+    tools: frozenset[Grant],
+    *,
+    remove_unknown: bool = False,
+) -> _Changes:
+    before = {s.object: _row(s) for s in permission_set.scopes.all()}
+    held = grants_of(permission_set.pk)
+    kept = set() if remove_unknown else set(unknown_in(permission_set))
+    after = {key: clamped(scope) for key, scope in scopes.items()}
+    after |= {key: row for key, row in before.items() if key in kept}
+    wanted = tools | {grant for grant in held if grant.name in kept}
+    nothing = clamped({})
+    return _Changes(
+        after,
+        wanted,
+        {
+            "scopes": {
+                key: {"from": before.get(key), "to": after.get(key)}
+                for key in sorted({*before, *after})
+                # No row says the same as one in which nothing is allowed.
+                if before.get(key, nothing) != after.get(key, nothing)
+            },
+            "tools_added": [str(grant) for grant in sorted(wanted - held)],
+            "tools_removed": [str(grant) for grant in sorted(held - wanted)],
+        },
+    )
+
+
+def write_permissions(permission_set: PermissionSet, changes: _Changes) -> None:
+    """Replace scopes and tools."""
+    try:
+        with transaction.atomic():
+            permission_set.scopes.all().delete()
+            ObjectScope.objects.bulk_create(
+                ObjectScope(permission_set=permission_set, object=key, **row)
+                for key, row in changes.scopes.items()
+            )
+    except IntegrityError as error:
+        raise InvalidChange("These scopes contradict each other; nothing was saved.") from error
+    permission_set.tools.all().delete()
+    ToolGrant.objects.bulk_create(
+        ToolGrant(permission_set=permission_set, **asdict(grant)) for grant in sorted(changes.tools)
+    )
+
+
+def grants_of(set_id: int | None) -> frozenset[Grant]:
+    """Return the tools that a permission set stores, also those that have no effect."""
+    rows = ToolGrant.objects.filter(permission_set=set_id)
+    names = (f.name for f in fields(Grant))
+    return frozenset(Grant(*row) for row in rows.values_list(*names))
+
+
+def to_be_stored(tools: Iterable[str]) -> frozenset[Grant]:
+    """Return what is stored for these tools: with lower boxes, and levels within what caps them.
+
+    Raise `InvalidChange` for what the catalogue does not have, or where two contradict each other.
+    """
+    try:
+        return catalogue.completed([catalogue.parse(tool) for tool in tools])
+    except (catalogue.UnknownPermission, catalogue.Contradiction) as error:
+        raise InvalidChange(
+            f"{error} Nothing was saved; open the permission set again to see which there are."
+        ) from error
+
+
+def _row(scope: ObjectScope) -> dict[str, int | bool]:
+    names = ["add"]
+    for action in catalogue.SCOPED_ACTIONS:
+        names += [action, f"{action}_unassigned"]
+    return {name: getattr(scope, name) for name in names}

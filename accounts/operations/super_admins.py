@@ -1,0 +1,57 @@
+"""Super admins: made, taken away, and never the last one (R91, R92, Q22)."""
+
+from __future__ import annotations
+
+from accounts import audit
+from accounts.audit import Actor, operation
+from accounts.models import PermissionSet, User
+from accounts.operations.errors import LastSuperAdmin, NotAllowed
+from accounts.operations.frame import permissions_changing, require_super_admin, this
+from accounts.rights import Door, one_at_a_time
+
+
+@operation
+def make_super_admin(person: User, *, actor: Actor) -> None:
+    """Make a person a super admin (R91)."""
+    require_super_admin(actor)
+    one_at_a_time("people")
+    if not this(person).filter(is_active=True, is_superuser=False).exists():
+        return
+    with permissions_changing(actor, Door.MADE_SUPER_ADMIN, this(person)):
+        this(person).update(is_superuser=True)
+        audit.record("person.make_super_admin", actor=actor, on=person)
+
+
+@operation
+def remove_super_admin(person: User, *, actor: Actor, permission_set: PermissionSet) -> None:
+    """Take super admin status away; from now on the person may do what this set says (R92, Q27)."""
+    require_super_admin(actor)
+    if actor == person:
+        raise NotAllowed("Nobody demotes themselves. Ask another super admin to do it.")
+    one_at_a_time("people")
+    if not this(person).filter(is_superuser=True).exists():
+        return
+    with permissions_changing(actor, Door.REMOVED_SUPER_ADMIN, this(person)):
+        lock_super_admins()
+        this(person).update(is_superuser=False, permission_set=permission_set)
+        keep_a_super_admin("demoted")
+        audit.record(
+            "person.remove_super_admin",
+            actor=actor,
+            on=person,
+            data={"permission_set": permission_set.pk},
+        )
+
+
+def lock_super_admins() -> None:
+    """Let two demotions happen one after the other; SQLite's transactions already do."""
+    # Not the key: who only refers to a super admin, as every event does, need not wait for this.
+    rows = User.objects.select_for_update(no_key=True).filter(is_superuser=True)
+    list(rows.order_by("pk").values("pk"))
+
+
+def keep_a_super_admin(what: str) -> None:
+    if not User.objects.filter(is_superuser=True, is_active=True).exists():
+        raise LastSuperAdmin(
+            f"The last active super admin cannot be {what}. Make somebody else super admin first."
+        )

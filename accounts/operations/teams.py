@@ -1,0 +1,123 @@
+"""Teams and their tree (R6, E21)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from accounts import audit
+from accounts.audit import Actor, operation
+from accounts.models import Membership, Team, TeamReach
+from accounts.operations.errors import InvalidChange
+from accounts.operations.frame import line, require, where_named
+from accounts.operations.opened import require_as_opened
+from accounts.rights import one_at_a_time
+
+Tree = Mapping[int, int | None]
+"""Team → the team above it, by key."""
+
+
+@operation
+def create_team(*, actor: Actor, name: str, parent: Team | None = None) -> Team:
+    """Add a team, below another one or at the top."""
+    require(actor, "add", Team)
+    _locked_tree(parent)
+    team = Team(name=_free_team_name(name), parent=parent)
+    team.save(force_insert=True)
+    rewrite_reach()
+    audit.record("team.create", actor=actor, on=team, data={"parent": parent and parent.pk})
+    return team
+
+
+@operation
+def change_team(
+    team: Team, *, actor: Actor, name: str, parent: Team | None, as_opened: str | None = None
+) -> None:
+    """Rename a team or hang it elsewhere in the tree.
+
+    `as_opened` is what `as_it_stands` said when it was read: a form that is out of date changes
+    nothing.
+    """
+    require(actor, "change", team)
+    tree = _locked_tree(team, parent)
+    stored = Team.objects.get(pk=team.pk)
+    require_as_opened(stored, as_opened)
+    if parent is not None and team.pk in _upwards(parent.pk, tree):
+        raise InvalidChange(
+            f"{parent} is {team} itself or below it. Choose a team outside its own branch."
+        )
+    free_name = _free_team_name(name, besides=team)
+    after = {"name": free_name, "parent": parent and parent.pk}
+    before = {"name": stored.name, "parent": stored.parent_id}
+    if before == after:
+        return
+    stored.name, stored.parent = free_name, parent
+    stored.save()
+    rewrite_reach()
+    audit.record("team.change", actor=actor, on=team, data={"from": before, "to": after})
+
+
+@operation
+def delete_team(team: Team, *, actor: Actor) -> None:
+    """Remove an empty team that nothing names any more: no rule, no field, no share."""
+    require(actor, "delete", team)
+    _locked_tree(team)
+    if Membership.objects.filter(team=team).exists() or Team.objects.filter(parent=team).exists():
+        raise InvalidChange("This team still has members or teams below it. Move them first.")
+    if places := [place for named in where_named for place in named(team)]:
+        raise InvalidChange(
+            f"This team is still named in {'; in '.join(places)}. Take it out there first."
+        )
+    audit.record("team.delete", actor=actor, on=team, data={"name": team.name})
+    team.delete()
+    rewrite_reach()
+
+
+def _free_team_name(name: str, besides: Team | None = None) -> str:
+    name = line("Name", name)
+    others = Team.objects.filter(name=name)
+    if besides is not None:
+        others = others.exclude(pk=besides.pk)
+    if not name or others.exists():
+        raise InvalidChange("A team needs a name that no other team has.")
+    return name
+
+
+def _locked_tree(*named: Team | None) -> Tree:
+    """Return the tree, which nobody else changes until this transaction ends.
+
+    Read after the lock: whoever waited for it would otherwise decide by the tree of before.
+    Raises where a team that the change names is gone.
+    """
+    one_at_a_time("teams")
+    tree = dict(Team.objects.order_by().values_list("pk", "parent"))
+    if any(team is not None and team.pk not in tree for team in named):
+        raise InvalidChange("This team does not exist any more. Open the list of teams again.")
+    return tree
+
+
+def _upwards(team: int, tree: Tree) -> list[int]:
+    """Return a team and those above it, nearest first; raise where that leads round in a circle."""
+    passed = [team]
+    while (above := tree[passed[-1]]) is not None:
+        if above in passed:
+            circle = passed[passed.index(above) :]
+            names = Team.objects.filter(pk__in=circle).values_list("name", flat=True)
+            raise InvalidChange(
+                f"These teams hang below each other in a circle: {', '.join(names)}. Hang one of "
+                "them elsewhere, or at the top, first."
+            )
+        passed.append(above)
+    return passed
+
+
+def rewrite_reach() -> None:
+    """Work the closure out anew from the tree; a few hundred teams take milliseconds."""
+    tree = _locked_tree()
+    wanted = {(above, team) for team in tree for above in _upwards(team, tree)}
+    present = set(TeamReach.objects.values_list("above", "below"))
+    gone = present - wanted
+    for above_id, below_id in gone:
+        TeamReach.objects.filter(above=above_id, below=below_id).delete()
+    TeamReach.objects.bulk_create(
+        TeamReach(above_id=above_id, below_id=below_id) for above_id, below_id in wanted - present
+    )
