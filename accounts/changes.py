@@ -14,10 +14,12 @@ import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from accounts import catalogue
-from accounts.catalogue import Grant, Kind, Tool, UnknownPermission
+from accounts.catalogue import Grant, Kind, ObjectKind, Tool, UnknownPermission
 from accounts.catalogue.grants import LONGEST_SAID
 from accounts.models import PermissionSet, Rank
 from accounts.operations.errors import InvalidChange
@@ -94,10 +96,16 @@ def stored(permission_set: PermissionSet | None) -> State:
 # --- Checked --------------------------------------------------------------------------------------
 
 
-def places() -> dict[str, Place]:
+def places() -> Mapping[str, Place]:
     """Return what each key names, in the order of the editor."""
+    return _places(tuple(catalogue.objects()))
+
+
+@lru_cache(maxsize=1)
+def _places(kinds: tuple[ObjectKind, ...]) -> Mapping[str, Place]:
+    """Return the places of these kinds of record and of every tool: hundreds, asked often."""
     found = {}
-    for kind in catalogue.objects():
+    for kind in kinds:
         for action in kind.actions:
             key = f"crm.{kind.key}.{action}"
             words = f"{catalogue.ACTION_LABELS[action]} on {kind.plural.lower()}"
@@ -109,7 +117,7 @@ def places() -> dict[str, Place]:
             found[key + UNASSIGNED] = Place(Sort.BOX, box, kind.key, f"{action}_unassigned")
     for tool in catalogue.TOOLS.values():
         found |= _places_of(tool)
-    return found
+    return MappingProxyType(found)
 
 
 def _places_of(tool: Tool) -> dict[str, Place]:

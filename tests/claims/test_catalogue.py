@@ -103,9 +103,11 @@ def test_what_is_said_to_be_asked_is_asked_by_our_own_code() -> None:
 def test_a_mistyped_key_in_our_code_fails_the_check() -> None:
     assert checks.keys_in_our_code_are_permissions(None) == []
     right = """has_perm("crm.export") 'crm.deal.view' "crm.deal.export" {{ perms.crm.export }}
-        DOMAIN = "crm.example" "sales.forecast:view=team" f"crm.{key}.view" audit.view()"""
+        DOMAIN = "crm.example" "sales.forecast:view=team" f"crm.{key}.view" audit.view()
+        {"crm.deal.view.unassigned": True, "sales.forecast:view.unassigned": True}"""
     assert list(checks._unknown_keys(right)) == []
     wrong = ("crm.exprt", "crm.export:some", "crm.deal.vew", "sales.forecast:view=tea", "audit.x")
+    wrong += ("crm.deal.add.unassigned",)
     for key in wrong:
         found = list(checks._unknown_keys(f"line 1\nperson.holds('{key}')"))
         assert [line for line, _ in found] == [2], key
