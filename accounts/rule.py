@@ -27,6 +27,14 @@ CODES = frozenset(
         "stage",
         "unseen",
         "no_scope",
+        # Of people, permission sets and teams (delegation.py).
+        "delegated",
+        "oneself",
+        "protected",
+        "seat",
+        "stronger",
+        "beyond",
+        "own_copy",
     }
 )
 

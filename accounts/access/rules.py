@@ -103,8 +103,9 @@ def rules_for(
 def _rules(
     person: Asker, action: str, model: type[Model], without: Collection[str]
 ) -> tuple[Rule, ...]:
-    if action not in ACTIONS:
-        raise ValueError(f"Unknown action {action!r}; one of {', '.join(sorted(ACTIONS))}.")
+    known = ACTIONS.union(getattr(model, "own_actions", ()))
+    if action not in known:
+        raise ValueError(f"Unknown action {action!r}; one of {', '.join(sorted(known))}.")
     rules = [
         Rule("inactive", False, ~person.is_active(), "the account is deactivated"),
         Rule("superuser", True, person.is_superuser(), "super admins may do everything"),

@@ -49,6 +49,9 @@ def _who_can_any(action: str, model: type[Model]) -> QuerySet[User]:
     together than a database takes to answer them.
     """
     rows = model._base_manager.all()
+    # Named before it stands in a query over people, or rows that are people themselves would bear
+    # the outer query's name once the row is asked for (`_about`).
+    rows.query.get_initial_alias()
     granting = [rule for rule in rules_for(ANYONE, action, model) if rule.allows]
     return (
         User.objects.filter(is_active=True)

@@ -19,6 +19,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.functional import cached_property
 
+from accounts import delegation
 from accounts.fields import Line, LogIn
 from accounts.passwords import OwnNameValidator
 from accounts.text import normal_email
@@ -102,6 +103,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     names_are_public = True
     can_be_chosen = Q(is_active=True)
     """Whom pickers offer to choose (E52)."""
+    own_actions = ("credentials", "teams")
+    """Changing the log-in (e-mail, password, pause), and putting somebody into teams."""
 
     class Meta:
         verbose_name = "person"
@@ -170,8 +173,8 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     @classmethod
     def access_rules(cls, person: Asker, action: str) -> list[Rule]:
-        """People are governed by super admins; names are shown elsewhere by pickers (R7)."""
-        return []
+        """Super admins and delegates govern people; pickers show names to all (R7, R95)."""
+        return delegation.people_rules(person, action)
 
 
 class Team(Group):
@@ -203,8 +206,8 @@ class Team(Group):
 
     @classmethod
     def access_rules(cls, person: Asker, action: str) -> list[Rule]:
-        """Teams are governed by super admins; their names are visible to everybody."""
-        return []
+        """Super admins and delegates govern teams; their names are visible to all (R6)."""
+        return delegation.team_rules(person, action)
 
 
 class TeamReach(models.Model):

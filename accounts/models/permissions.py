@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from django.db import models
 from django.db.models import F, Q
 
-from accounts import catalogue
+from accounts import catalogue, delegation
 from accounts.fields import Line
 
 if TYPE_CHECKING:
@@ -24,24 +24,57 @@ class Rank(models.IntegerChoices):
     EVERYTHING = 3, "Everything"
 
 
-class PermissionSet(models.Model):
-    """A named set of permissions; everybody who has it may do exactly what it says (R102, E12)."""
+class PermissionSetQuerySet(models.QuerySet["PermissionSet"]):
+    """Permission sets, of both sorts."""
 
-    name = Line(max_length=100, unique=True)
+    def named(self) -> Self:
+        """Return the sets that can be given to people, without anybody's own permissions."""
+        return self.filter(owner=None)
+
+
+class PermissionSet(models.Model):
+    """What somebody may do: a named set for many people, or one person's own permissions (Q26).
+
+    Everybody's rights hang on exactly one set (R102, E12). One person's own has an `owner` and no
+    name; `based_on` is the named set that was detached for it, where there was one.
+    """
+
+    name = Line(  # type: ignore[misc]  # it is text wherever it is read: own ones have none
+        max_length=100, unique=True, null=True
+    )
     description = Line(max_length=300, blank=True)
+    owner = models.OneToOneField(
+        "accounts.User", models.PROTECT, null=True, editable=False, related_name="own_permissions"
+    )
+    based_on = models.ForeignKey(
+        "self", models.SET_NULL, null=True, editable=False, related_name="copies"
+    )
+
+    objects = PermissionSetQuerySet.as_manager()
 
     always_visible = ("name", "description")
+    own_actions = ("assign",)
+    """Giving this set to somebody (R97)."""
 
     class Meta:
         ordering = ("name",)
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(owner=None, name__isnull=False, based_on=None)
+                | Q(owner__isnull=False, name=None),
+                name="set_is_named_or_owned",
+            ),
+        )
 
     def __str__(self) -> str:
-        return self.name
+        if self.owner_id is None:
+            return self.name
+        return f"based on {self.based_on}" if self.based_on else "Own permissions"
 
     @classmethod
     def access_rules(cls, person: Asker, action: str) -> list[Rule]:
-        """Only super admins see and edit permission sets (R98)."""
-        return []
+        """Super admins edit permission sets, delegated administrators assign them (R97, R98)."""
+        return delegation.set_rules(person, action)
 
 
 def _within(narrow: str, wide: str) -> Q:

@@ -52,6 +52,7 @@ class RightsChange(Deed):
         PASSWORD = "password", "set the password"
         SET_ASSIGNED = "set_assigned", "assigned a permission set"
         SET_EDITED = "set_edited", "edited the permission set"
+        EDITED = "edited", "edited the permissions"
         MADE_SUPER_ADMIN = "made_super_admin", "made the person a super admin"
         REMOVED_SUPER_ADMIN = "removed_super_admin", "took super admin status away"
         DEACTIVATED = "deactivated", "deactivated the account"
