@@ -4,6 +4,12 @@ Who may do it is asked of access.py; a named system actor (seeding, import) pass
 """
 
 from accounts.notices import notify, read_notices
+from accounts.operations.editing import (
+    edit_permissions,
+    edit_sets,
+    permissions_as_they_stand,
+    sets_as_they_stand,
+)
 from accounts.operations.errors import AccountsError, InvalidChange, LastSuperAdmin, NotAllowed
 from accounts.operations.frame import (
     line,
@@ -56,6 +62,8 @@ __all__ = [
     "deactivate",
     "delete_set",
     "delete_team",
+    "edit_permissions",
+    "edit_sets",
     "grants_of",
     "lift_log_in_pause",
     "line",
@@ -65,6 +73,7 @@ __all__ = [
     "notify",
     "on_leaving",
     "on_permissions_changing",
+    "permissions_as_they_stand",
     "reactivate",
     "read_notices",
     "remove_super_admin",
@@ -76,6 +85,7 @@ __all__ = [
     "scopes_of",
     "set_password",
     "set_teams",
+    "sets_as_they_stand",
     "ticked_along",
     "to_be_stored",
     "unknown_in",

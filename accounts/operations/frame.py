@@ -55,8 +55,18 @@ def require(actor: Actor, action: str, subject: type[models.Model] | models.Mode
     else:
         allowed = access.allows_any(actor, action, subject)
     if not allowed:
-        name = subject._meta.verbose_name
-        raise NotAllowed(f"You may not {action} this {name}. Ask a super admin to do it.")
+        raise NotAllowed(_refusal(actor, action, subject))
+
+
+def _refusal(actor: User, action: str, subject: type[models.Model] | models.Model) -> str:
+    """Return what whoever may not do this reads; why, only where they may see what it is about."""
+    words = {"credentials": "change the log-in of", "teams": "choose the teams of"}
+    what = f"You may not {words.get(action, action)} this {subject._meta.verbose_name}"
+    if isinstance(subject, models.Model) and access.allows(actor, "view", subject):
+        denying = [f for f in access.explain(actor, action, subject).decisive if not f.allows]
+        if denying:
+            return f"{what}: {denying[0].because}."
+    return f"{what}. Ask a super admin to do it."
 
 
 def require_super_admin(actor: Actor) -> None:

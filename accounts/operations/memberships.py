@@ -7,22 +7,28 @@ from typing import Any
 
 from accounts import audit
 from accounts.audit import Actor, operation
-from accounts.models import Membership, Team, User
+from accounts.models import Membership, PermissionSet, Team, User
 from accounts.operations.frame import require
+from accounts.operations.granting import held_in, is_free, owns_anything, require_may_move
 from accounts.rights import one_at_a_time
+
+NO_TEAMS: Mapping[str, Any] = {"main": None, "extra": []}
 
 
 @operation
 def set_teams(
     person: User, *, actor: Actor, main_team: Team | None, extra_teams: Iterable[Team] = ()
 ) -> None:
-    """Put a person into exactly these teams (E19, E23)."""
-    require(actor, "change", person)
+    """Put a person into exactly these teams (E19, E23), as far as the actor sees them (Q21)."""
+    require(actor, "teams", person)
     one_at_a_time("people")
     before = team_data(person)
     after = teams_wanted(main_team, extra_teams)
     if before == after:
         return
+    if not is_free(actor):
+        held = held_in(PermissionSet.objects.filter(people=person).first())
+        require_may_move(actor, before, after, held, owns_records=owns_anything(person))
     write_teams(person, after)
     audit.record("person.set_teams", actor=actor, on=person, data={"from": before, "to": after})
 

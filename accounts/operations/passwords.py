@@ -27,7 +27,7 @@ def require_fit_password(password: str, person: User) -> None:
 @operation
 def set_password(person: User, *, actor: Actor, password: str) -> None:
     """Give a person a new password, end their open sessions, and a pause of their log-in."""
-    require(actor, "change", person)
+    require(actor, "credentials", person)
     require_fit_password(password, person)
     person.set_password(password)
     with rights.changing(actor, Door.PASSWORD, this(person)):
@@ -79,6 +79,6 @@ def reset_own_password(*, actor: User, password: str) -> None:
 @operation
 def lift_log_in_pause(person: User, *, actor: Actor) -> None:
     """Let a person log in at once who must wait after too many wrong passwords."""
-    require(actor, "change", person)
+    require(actor, "credentials", person)
     if log_in.lift(emails=[person.email]):
         audit.record("person.lift_log_in_pause", actor=actor, on=person)

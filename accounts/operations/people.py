@@ -20,7 +20,14 @@ from accounts.operations.frame import (
     require_super_admin,
     this,
 )
-from accounts.operations.memberships import team_data, teams_wanted, write_teams
+from accounts.operations.granting import (
+    NOTHING,
+    held_in,
+    keys_of,
+    require_may_give,
+    require_may_move,
+)
+from accounts.operations.memberships import NO_TEAMS, team_data, teams_wanted, write_teams
 from accounts.operations.opened import require_as_opened
 from accounts.operations.passwords import require_fit_password
 from accounts.operations.super_admins import keep_a_super_admin, lock_super_admins
@@ -54,6 +61,12 @@ def create_person(
     }
     if password is not None:
         require_fit_password(password, User(email=email, **names))
+    teams = teams_wanted(main_team, extra_teams)
+    if permission_set is not None:
+        require(actor, "assign", permission_set)
+    held = held_in(permission_set)
+    require_may_give(actor, NOTHING, held, keys_of(teams))
+    require_may_move(actor, NO_TEAMS, teams, held, owns_records=False)
     with rights.changing(actor, Door.CREATED, User.objects.filter(email=email)):
         person = User.objects.create_user(
             email,
@@ -62,7 +75,7 @@ def create_person(
             permission_set=permission_set,
             is_superuser=is_superuser,
         )
-    write_teams(person, teams_wanted(main_team, extra_teams))
+    write_teams(person, teams)
     audit.record(
         "person.create",
         actor=actor,
@@ -101,6 +114,8 @@ def change_person(
     }
     stored = User.objects.values(*wanted).get(pk=person.pk)
     changed = sorted(name for name in wanted if wanted[name] != stored[name])
+    if "email" in changed:
+        require(actor, "credentials", person)
     if changed:
         # A name opens nothing; an address does: it is the log-in.
         of_account = this(person) if "email" in changed else User.objects.none()
@@ -115,7 +130,7 @@ def deactivate(person: User, *, actor: Actor) -> None:
 
     Records, teams and history stay as they are (Q23).
     """
-    require(actor, "change", person)
+    require_super_admin(actor)
     if actor == person:
         raise NotAllowed("Nobody deactivates themselves. Ask another super admin to do it.")
     one_at_a_time("people")
@@ -132,8 +147,8 @@ def deactivate(person: User, *, actor: Actor) -> None:
 
 @operation
 def reactivate(person: User, *, actor: Actor) -> None:
-    """Let a deactivated person log in again, with the rights they have now."""
-    require(actor, "change", person)
+    """Let a deactivated person log in again, with the rights they have now (E51)."""
+    require_super_admin(actor)
     one_at_a_time("people")
     if not this(person).filter(is_active=False).exists():
         return

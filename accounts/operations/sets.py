@@ -9,12 +9,13 @@ from accounts.audit import Actor, operation
 from accounts.models import PermissionSet, User
 from accounts.operations.errors import InvalidChange
 from accounts.operations.frame import line, permissions_changing, require, this
+from accounts.operations.granting import held_in, keys_of, require_may_give
+from accounts.operations.memberships import team_data
 from accounts.operations.opened import require_as_opened
 from accounts.operations.permissions import (
     Scopes,
     changes_of,
     checked,
-    grants_of,
     write_permissions,
 )
 from accounts.rights import Door, one_at_a_time
@@ -61,6 +62,7 @@ def change_set(
     form that is out of date changes nothing. Whoever read nothing before leaves it out.
     """
     require(actor, "change", permission_set)
+    require_named(permission_set)
     one_at_a_time("rights")
     # Locked, so that of two who change it at once the second is held against the first.
     stored = PermissionSet.objects.select_for_update().get(pk=permission_set.pk)
@@ -84,6 +86,7 @@ def change_set(
 def delete_set(permission_set: PermissionSet, *, actor: Actor) -> None:
     """Remove a permission set that nobody has (Q26)."""
     require(actor, "delete", permission_set)
+    require_named(permission_set)
     if permission_set.people.exists():
         raise InvalidChange("People still have this set. Give them another one first.")
     audit.record("set.delete", actor=actor, on=permission_set, data={"name": permission_set.name})
@@ -92,32 +95,50 @@ def delete_set(permission_set: PermissionSet, *, actor: Actor) -> None:
 
 @operation
 def assign_set(person: User, *, actor: Actor, permission_set: PermissionSet | None) -> None:
-    """Give a person this permission set; it replaces what they had (E12)."""
+    """Give a person this permission set; it replaces what they had, own permissions too (E12).
+
+    A delegated administrator gives only what they hold wholly, and replaces nothing else (R97).
+    """
     require(actor, "change", person)
+    if permission_set is not None:
+        require(actor, "assign", permission_set)
     one_at_a_time("people")
-    before = User.objects.values_list("permission_set", flat=True).get(pk=person.pk)
-    after = permission_set.pk if permission_set else None
+    one_at_a_time("rights")
+    stored = User.objects.select_related("permission_set").get(pk=person.pk)
+    before, after = stored.permission_set, permission_set
     if before == after:
         return
-    had, has = _tools_of(before), _tools_of(after)
+    had, has = held_in(before), held_in(after)
+    require_may_give(actor, had, has, keys_of(team_data(person)))
+    tools_had, tools_have = ({str(grant) for grant in held[1]} for held in (had, has))
     with permissions_changing(actor, Door.SET_ASSIGNED, this(person)):
-        User.objects.filter(pk=person.pk).update(permission_set=permission_set)
+        this(person).update(permission_set=permission_set)
         audit.record(
             "person.assign_set",
             actor=actor,
             on=person,
             data={
-                "from": before,
-                "to": after,
+                "from": before and before.pk,
+                "to": after and after.pk,
                 # As of now: either set may be changed, or be gone, when somebody reads this.
-                "tools_added": sorted(has - had),
-                "tools_removed": sorted(had - has),
+                "tools_added": sorted(tools_have - tools_had),
+                "tools_removed": sorted(tools_had - tools_have),
             },
         )
+        remove_own(person)
 
 
-def _tools_of(set_id: int | None) -> set[str]:
-    return {str(grant) for grant in grants_of(set_id)}
+def remove_own(person: User) -> None:
+    """Delete a person's own permissions, once they have another set (Q26)."""
+    PermissionSet.objects.filter(owner=person, people=None).delete()
+
+
+def require_named(permission_set: PermissionSet) -> None:
+    """Raise where a set is one person's own: it is changed as their permissions are."""
+    if permission_set.owner_id is not None:
+        raise InvalidChange(
+            "These are one person’s own permissions. Change them on that person’s page."
+        )
 
 
 def _free_set_name(name: str, besides: PermissionSet | None = None) -> str:

@@ -6,7 +6,8 @@ from accounts import audit
 from accounts.audit import Actor, operation
 from accounts.models import PermissionSet, User
 from accounts.operations.errors import LastSuperAdmin, NotAllowed
-from accounts.operations.frame import permissions_changing, require_super_admin, this
+from accounts.operations.frame import permissions_changing, require, require_super_admin, this
+from accounts.operations.sets import remove_own
 from accounts.rights import Door, one_at_a_time
 
 
@@ -28,6 +29,7 @@ def remove_super_admin(person: User, *, actor: Actor, permission_set: Permission
     require_super_admin(actor)
     if actor == person:
         raise NotAllowed("Nobody demotes themselves. Ask another super admin to do it.")
+    require(actor, "assign", permission_set)
     one_at_a_time("people")
     if not this(person).filter(is_superuser=True).exists():
         return
@@ -41,6 +43,7 @@ def remove_super_admin(person: User, *, actor: Actor, permission_set: Permission
             on=person,
             data={"permission_set": permission_set.pk},
         )
+        remove_own(person)
 
 
 def lock_super_admins() -> None:

@@ -139,6 +139,12 @@ OPERATIONS: dict[str, Callable[[TinyCompany], Any]] = {
     "change_own_password": lambda c: own_password(c, c.sam),
     "set_teams": lambda c: moved_to_a_team(c, c.sam),
     "assign_set": lambda c: right_given_by_a_set(c, c.sam),
+    "edit_permissions": lambda c: people.edit_permissions(
+        [c.rita, c.ruth], actor=c.sam, changes={"crm.export_approver": True}
+    ),
+    "edit_sets": lambda c: people.edit_sets(
+        [c.sets["rep"], c.sets["reader"]], actor=c.sam, changes={"crm.export_approver": True}
+    ),
     "make_super_admin": lambda c: super_admin_made(c, c.sam),
     "remove_super_admin": lambda c: super_admin_made_approver(c, c.sam),
     "deactivate": lambda c: people.deactivate(c.axel, actor=c.sam),

@@ -1,0 +1,147 @@
+"""How far a delegated administrator may go: they give and take only what they hold (R96, Q21).
+
+Whom they may touch is a rule (delegation.py); this looks at the change itself, as it would be
+stored. Every door to somebody's rights or teams comes by here: form, selection, set, import,
+invitation. Super admins and named system actors pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from accounts import catalogue
+from accounts.access import Loaded
+from accounts.audit import Actor, System
+from accounts.catalogue import EVERYTHING, TEAM, Grant
+from accounts.delegation import Piece, lacks, pieces_of
+from accounts.models import PermissionSet, TeamReach, User
+from accounts.operations.errors import NotAllowed
+from accounts.operations.permissions import grants_of, scopes_of
+
+Held = tuple[Mapping[str, Mapping[str, Any]], Iterable[Grant]]
+"""Scopes by object and column, and tools: what one permission set says."""
+NOTHING: Held = ({}, ())
+Teams = Mapping[str, Any]
+"""A main team or None, and a list of extra ones, by key: see `memberships.team_data`."""
+MOST_NAMED = 5
+
+
+def held_in(permission_set: PermissionSet | None) -> Held:
+    """Return what a permission set says; nothing where there is none."""
+    if permission_set is None:
+        return NOTHING
+    return scopes_of(permission_set), grants_of(permission_set.pk)
+
+
+def require_may_give(actor: Actor, before: Held, after: Held, teams: Iterable[int]) -> None:
+    """Raise `NotAllowed` unless the actor holds all that this change gives or takes away.
+
+    `teams` are those of the person whose rights change: Team only is relative to them, so it is
+    given by who reaches everything, or all of these teams (Q21).
+    """
+    if is_free(actor):
+        return
+    asker = Loaded(actor)  # type: ignore[arg-type]  # a person, as no system actor comes here
+    had, has = pieces_of(*before), pieces_of(*after)
+    if lacking := [piece for piece in had ^ has if lacks(asker, piece)]:
+        raise NotAllowed(
+            "You may neither give nor take away what you do not hold yourself: "
+            f"{_named(lacking)}. Nothing was saved."
+        )
+    relative = [
+        piece
+        for piece in has - had
+        if piece.rank == TEAM and lacks(asker, Piece(piece.key, EVERYTHING))
+    ]
+    theirs = set(teams)
+    if relative and not (theirs and theirs <= reach_of(actor)):
+        raise NotAllowed(
+            "Team only reaches what this person’s teams own. You may give it only to people all of "
+            f"whose teams are yours or below yours: {_named(relative)}. Nothing was saved."
+        )
+
+
+def require_may_move(
+    actor: Actor, before: Teams, after: Teams, held: Held, *, owns_records: bool
+) -> None:
+    """Raise `NotAllowed` where a change of teams shows anybody more than the actor sees (Q21).
+
+    `held` is what the person's set says. Whoever reaches a team that they join sees what they own
+    from then on: a colleague of the actor, or the actor.
+    """
+    if is_free(actor):
+        return
+    asker = Loaded(actor)  # type: ignore[arg-type]  # a person, as no system actor comes here
+    had, has = keys_of(before), keys_of(after)
+    changed = had ^ has
+    if before["main"] != after["main"]:
+        changed |= {before["main"], after["main"]} - {None}
+    mine = reach_of(actor)
+    sees_all = not any(lacks(asker, piece) for piece in _everything())
+    if not sees_all and not changed <= mine:
+        raise NotAllowed(
+            "You may put people only into teams that are yours or below yours, and take them "
+            "out of these alone. Nothing was saved."
+        )
+    beyond = [
+        piece
+        for piece in pieces_of(*held)
+        if piece.rank == TEAM and lacks(asker, piece) and lacks(asker, Piece(piece.key, EVERYTHING))
+    ]
+    if has - had and beyond:
+        raise NotAllowed(
+            "In another team this person would reach more than you do yourself: "
+            f"{_named(beyond)}. Nothing was saved."
+        )
+    if has - had and owns_records and not sees_all and not (had and had <= mine):
+        raise NotAllowed(
+            "The new team would see records of this person that you do not see. Ask a super admin "
+            "to do it. Nothing was saved."
+        )
+
+
+def keys_of(teams: Teams) -> set[int]:
+    """Return the keys of all of these teams."""
+    main = teams["main"]
+    return {*teams["extra"], *([] if main is None else [main])}
+
+
+def is_free(actor: Actor) -> bool:
+    """Tell whether nothing limits what this actor gives: a super admin, or the product itself."""
+    return isinstance(actor, System) or (actor.is_active and actor.is_superuser)
+
+
+def reach_of(actor: Actor) -> set[int]:
+    """Return the keys of the actor's teams and of those below."""
+    assert isinstance(actor, User)
+    below = TeamReach.objects.filter(above__in=actor.grants.teams)
+    return set(below.values_list("below", flat=True))
+
+
+def owns_anything(person: User) -> bool:
+    """Tell whether any record names this person as an owner; a query per kind of record."""
+    return any(
+        kind.model._base_manager.filter(**{name: person.pk}).exists()
+        for kind in catalogue.objects()
+        for name in getattr(kind.model, "owner_fields", ())
+    )
+
+
+def _everything() -> Iterable[Piece]:
+    for kind in catalogue.objects():
+        for action in kind.actions:
+            if action != "add":
+                yield Piece(f"crm.{kind.key}.{action}", EVERYTHING)
+
+
+def _named(pieces: Iterable[Piece]) -> str:
+    """Return the pieces in words, of each scope the widest level alone, and not too many."""
+    widest: dict[tuple[str, bool], Piece] = {}
+    for piece in pieces:
+        key = (piece.key, piece.box)
+        if key not in widest or piece.rank > widest[key].rank:
+            widest[key] = piece
+    names = sorted(map(str, widest.values()))
+    more = len(names) - MOST_NAMED
+    return "; ".join([*names[:MOST_NAMED], *([f"and {more} more"] if more > 0 else [])])
