@@ -9,9 +9,8 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.models import Group
-from django.db.models import Count, Model, Q, QuerySet
+from django.db.models import Count, ForeignKey, Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.functional import lazy
@@ -19,6 +18,7 @@ from unfold.decorators import display
 
 from accounts import access, catalogue, log_in, operations
 from accounts.create_first import create_first
+from accounts.editor.tabs import permission_tabs
 from accounts.forms import (
     ConfirmForm,
     DemoteForm,
@@ -81,7 +81,7 @@ class PersonAdmin(AccessModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request)
-        return rows.select_related("permission_set").prefetch_related("memberships__team")
+        return rows.select_related("permission_set__based_on").prefetch_related("memberships__team")
 
     def get_ordering(self, request: HttpRequest) -> list[Any]:
         return BY_NAME
@@ -92,6 +92,17 @@ class PersonAdmin(AccessModelAdmin):
         if obj is None:
             kwargs["form"] = NewPersonForm
         return super().get_form(request, obj, change, **kwargs)
+
+    def formfield_for_foreignkey(
+        self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        """Offer the sets that may be given, and the one that this person has (R97)."""
+        if db_field.name == "permission_set":
+            obj = getattr(request, "_object_of_form", None)
+            kept = obj.permission_set_id if isinstance(obj, User) else None
+            rows = access.permitted(PermissionSet.objects.all(), person(request), "assign")
+            kwargs["queryset"] = rows | PermissionSet.objects.filter(pk=kept or 0)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     @display(description="Name", ordering="first_name")
     def name(self, obj: User) -> str:
@@ -165,7 +176,7 @@ class PersonAdmin(AccessModelAdmin):
         if not self.has_change_permission(request, target):
             return self.refuse(request, target, "change")
         step = STEPS[name]
-        if name == "demote" and not PermissionSet.objects.exists():
+        if name == "demote" and not PermissionSet.objects.named().exists():
             return create_first(
                 request,
                 PermissionSet,
@@ -198,6 +209,7 @@ class PersonAdmin(AccessModelAdmin):
     def record_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         context = super().record_context(request, obj)
         if obj is not None:
+            context["editor"] = f"{reverse('admin:edit_permissions')}?person={obj.pk}"
             names = ["password"]
             names.append("demote" if obj.is_superuser else "promote")
             names.append("deactivate" if obj.is_active else "reactivate")
@@ -325,22 +337,8 @@ class TeamAdmin(AccessModelAdmin):
         operations.delete_team(obj, actor=person(request))
 
 
-def _permission_tabs() -> str:
-    """Return what stands above the permissions of a set: tabs, a box to search in, the R9 line."""
-    tabs = [
-        {"key": tab.lower(), "label": tab, "anchor": f"permissions-{tab.lower()}"}
-        for tab in catalogue.TABS
-    ]
-    context = {
-        "tabs": tabs,
-        "inbox": catalogue.INBOX,
-        "reference": reverse("admin:permission_reference"),
-    }
-    return render_to_string("accounts/permission_tabs.html", context)
-
-
 # Fieldsets are read before there are addresses.
-permission_tabs = lazy(_permission_tabs, str)
+tabs_of_set = lazy(permission_tabs, str)
 
 
 MOST_NAMED = 6
@@ -358,14 +356,23 @@ class PermissionSetAdmin(AccessModelAdmin):
     form = PermissionSetForm
     fieldsets = (
         (None, {"fields": (("name", "description"),)}),
-        (None, {"description": permission_tabs(), "fields": ("scopes", "tools")}),
+        (
+            None,
+            {
+                "description": tabs_of_set(
+                    "What is saved takes effect at once, for everybody who has this set."
+                ),
+                "fields": ("scopes", "tools"),
+            },
+        ),
     )
     compressed_fields = False
     change_form_before_template = "accounts/as_opened.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         active = Count("people", filter=Q(people__is_active=True))
-        rows: QuerySet[Any] = super().get_queryset(request).annotate(holders=active)
+        named: QuerySet[Any] = super().get_queryset(request).filter(owner=None)
+        rows: QuerySet[Any] = named.annotate(holders=active)
         return rows.prefetch_related("tools")
 
     @display(description="Tools")

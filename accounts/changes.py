@@ -26,9 +26,8 @@ from accounts.operations.errors import InvalidChange
 from accounts.operations.permissions import (
     Scopes,
     clamped,
-    grants_of,
+    held_in_each,
     narrowed,
-    scopes_of,
     ticked_along,
     to_be_stored,
 )
@@ -87,10 +86,16 @@ class Place:
 
 def stored(permission_set: PermissionSet | None) -> State:
     """Return what a permission set stores; nothing where there is none."""
-    if permission_set is None:
-        return NOTHING
-    grants = sorted(grants_of(permission_set.pk))
-    return State(scopes_of(permission_set), tuple(map(str, grants)))
+    key = permission_set.pk if permission_set else None
+    return stored_each([key])[key]
+
+
+def stored_each(keys: Iterable[int | None]) -> dict[int | None, State]:
+    """Return what each of these permission sets stores, nothing for None; two queries for all."""
+    return {
+        key: State(scopes, tuple(map(str, sorted(grants))))
+        for key, (scopes, grants) in held_in_each(keys).items()
+    }
 
 
 # --- Checked --------------------------------------------------------------------------------------
@@ -288,9 +293,14 @@ def _write_column(row: dict[str, int | bool], place: Place, value: Any) -> None:
     if place.sort is not Sort.LEVEL:
         row[place.column] = value
         return
+    box = f"{place.column}_unassigned"
+    row[box] = _box_beside(LEVELS[value], row.get(place.column, 0), bool(row.get(box, False)))
     row[place.column] = int(LEVELS[value])
-    if LEVELS[value] in _WITHOUT_A_BOX:
-        row[f"{place.column}_unassigned"] = False
+
+
+def _box_beside(rank: Rank, before: int, had_box: bool) -> bool:
+    """Return the box beside a level that is given without one: narrowing loses no more (Q47)."""
+    return rank not in _WITHOUT_A_BOX and (had_box or before == Rank.EVERYTHING)
 
 
 def _write_tool(grants: dict[str, Grant], place: Place, value: Any) -> None:
@@ -304,7 +314,7 @@ def _write_tool(grants: dict[str, Grant], place: Place, value: Any) -> None:
         held = grants.pop(name, place.grant)
         rank = LEVELS[value]
         if rank:
-            box = held.unassigned and rank not in _WITHOUT_A_BOX
+            box = _box_beside(rank, held.rank, held.unassigned)
             grants[name] = replace(held, rank=int(rank), unassigned=box)
         return
     for other in [each for each in grants if grants[each].key == place.tool]:
@@ -331,7 +341,7 @@ def difference(before: State, later: State) -> dict[str, Any]:
 
     A box that goes with a level that has none is not named.
     """
-    was, is_now = _values(before), _values(later)
+    was, is_now = values(before), values(later)
     return {
         key: is_now[key]
         for key, place in places().items()
@@ -346,22 +356,22 @@ def in_words(changes: Changes, *, before: State | None = None) -> list[str]:
     said. What is capped is not looked at: say the changes of `difference` to tell what comes of it.
     """
     known = places()
-    was = _values(before) if before is not None else None
+    was = values(before) if before is not None else None
     said = []
     for key, value in validated(changes).items():
         place = known[key]
-        to = _in_words(place, value)
+        to = value_in_words(place, value)
         if was is None:
             said.append(f"{place.words}: {to}")
             continue
         covered = place.sort is Sort.BOX and was[_level_key(key)] == _NAMES[Rank.EVERYTHING]
-        of_old = _in_words(place, True if covered else was[key])
+        of_old = value_in_words(place, True if covered else was[key])
         if of_old != to:
             said.append(f"{place.words}: {of_old} → {to}")
     return said
 
 
-def _values(state: State) -> dict[str, Any]:
+def values(state: State) -> dict[str, Any]:
     """Return what is held by every key, as a change would say it."""
     rows = _known_rows(state.scopes)
     grants = {grant.name: grant for grant in _known_grants(state.tools)}
@@ -399,7 +409,7 @@ def _has_no_box(key: str, values: Mapping[str, Any]) -> bool:
     return LEVELS[values[_level_key(key)]] in _WITHOUT_A_BOX
 
 
-def _in_words(place: Place, value: Any) -> str:
+def value_in_words(place: Place, value: Any) -> str:
     if place.sort is Sort.LEVEL:
         return str(LEVELS[value].label)
     if place.sort in (Sort.BOX, Sort.SWITCH):

@@ -292,14 +292,18 @@ def people_rules(asker: Asker, action: str) -> list[Rule]:
 
 def set_rules(asker: Asker, action: str) -> list[Rule]:
     """Return who may read, give and change permission sets; changing is for super admins (R98)."""
-    named = Q(owner=None)
     rules = []
     if action in ("view", "assign"):
         because = "the permission Add and edit users shows the permission sets"
-        rules.append(Rule("delegated", True, asker.holds(EDIT_USERS) & named, because))
+        rules.append(Rule("delegated", True, asker.holds(EDIT_USERS), because))
     if action == "assign":
         rules += [
-            Rule("own_copy", False, ~named, "it is one person’s own, and given to nobody else"),
+            Rule(
+                "own_copy",
+                False,
+                Q(owner__isnull=False),
+                "it is one person’s own, and given to nobody else",
+            ),
             Rule(
                 "beyond",
                 False,

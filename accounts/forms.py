@@ -30,10 +30,18 @@ class ScopeGrid(forms.Widget):
     """A table of scopes: a row per kind of record, a column per action, a box beside it (R5)."""
 
     template_name = "accounts/scope_grid.html"
+    locked: frozenset[str] = frozenset()
+    """Keys of the catalogue that whoever looks may not change."""
+    stored: Mapping[str, Mapping[str, Any]] = {}
+    """What is stored: a browser sends nothing of what is locked, and it stays."""
+    now: Mapping[str, str] | None = None
+    """Of several people or sets: what they have, by key; each is changed where it is ticked."""
+    ticked: frozenset[str] | set[str] = frozenset()
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
         context = super().get_context(name, value, attrs)
         scopes: Mapping[str, Mapping[str, Any]] = value or {}
+        context["several"] = self.now is not None
         context["actions"] = [catalogue.ACTION_LABELS[action] for action in catalogue.ACTIONS]
         context["rows"] = [
             {
@@ -52,7 +60,13 @@ class ScopeGrid(forms.Widget):
         self, name: str, kind: catalogue.ObjectKind, action: str, scope: Mapping[str, Any]
     ) -> dict[str, Any]:
         asked: int | str = scope.get(action, 0)  # as it was sent, where it is shown once more
+        key = f"crm.{kind.key}.{action}"
         return {
+            "key": key,
+            "locked": key in self.locked,
+            "locked_box": f"{key}.unassigned" in self.locked,
+            "now": self.now.get(key, "") if self.now is not None else "",
+            "ticked": key in self.ticked,
             "exists": action in kind.actions,
             "is_box": action == "add",
             "name": f"{name}-{kind.key}-{action}",
@@ -66,11 +80,15 @@ class ScopeGrid(forms.Widget):
         for kind in catalogue.objects():
             row: dict[str, Any] = {}
             for action in kind.actions:
-                given = data.get(f"{name}-{kind.key}-{action}", "")
+                key, stored = f"crm.{kind.key}.{action}", self.stored.get(kind.key, {})
+                kept = stored.get(action, 0) if key in self.locked else ""
+                given = data.get(f"{name}-{kind.key}-{action}", kept)
                 row[action] = bool(given) if action == "add" else given
                 if action != "add":
-                    box = f"{name}-{kind.key}-{action}_unassigned"
-                    row[f"{action}_unassigned"] = bool(data.get(box))
+                    column = f"{action}_unassigned"
+                    locked = f"{key}.unassigned" in self.locked
+                    kept = stored.get(column, False) if locked else False
+                    row[column] = bool(data.get(f"{name}-{kind.key}-{column}", kept))
             scopes[kind.key] = row
         prefix = f"{name}-"
         known = {f"{prefix}{key}-{column}" for key, row in scopes.items() for column in row}
@@ -198,7 +216,7 @@ class DemoteForm(forms.Form):
     """Which rights a former super admin has from now on (R92, Q27)."""
 
     permission_set = KeyField(
-        queryset=PermissionSet.objects.all(),
+        queryset=PermissionSet.objects.named(),
         widget=UnfoldAdminSelectWidget,
         help_text="From now on this person may do exactly what this set says.",
     )

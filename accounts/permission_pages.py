@@ -9,14 +9,15 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
 from accounts import access, catalogue
+from accounts.editor.pages import editor_pages
 from accounts.modeladmin import person
 from accounts.models import PermissionSet
 
 
 def permission_pages() -> list[URLPattern]:
-    """Return the address of the reference."""
+    """Return the addresses of the reference and of the editor."""
     page = admin.site.admin_view(reference_page)
-    return [path("permissions/", page, name="permission_reference")]
+    return [path("permissions/", page, name="permission_reference"), *editor_pages()]
 
 
 def reference_page(request: HttpRequest) -> HttpResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -21,14 +22,35 @@ class ToolBoxes(forms.CheckboxSelectMultiple):
     """
 
     template_name = "accounts/tool_boxes.html"
+    locked: frozenset[str] = frozenset()
+    now: Mapping[str, str] | None = None
+    ticked: frozenset[str] | set[str] = frozenset()
 
     class Media:
         js = ("permissions.js",)
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
         context = super().get_context(name, None, attrs)
-        context["tabs"] = _tabs_of(frozenset(value or ()))
+        tabs = _tabs_of(frozenset(value or ()))
+        for tab in tabs:
+            for _, families in tab["sections"]:
+                for family in families:
+                    for entry in (family["entry"], *family["children"]):
+                        self._mark(entry)
+        context["tabs"], context["several"] = tabs, self.now is not None
         return context
+
+    def _mark(self, entry: dict[str, Any]) -> None:
+        """Say of one tool what is locked, and of several people what they have."""
+        key = entry["tool"].key
+        entry["locked"] = key in self.locked
+        entry["ticked"] = key in self.ticked
+        entry["now"] = self.now.get(key, "") if self.now is not None else ""
+        for level in entry["levels"]:
+            name = level["box"].removesuffix(catalogue.BOX)
+            level["key"], level["locked"] = name, name in self.locked
+            level["ticked"] = name in self.ticked
+            level["now"] = self.now.get(name, "") if self.now is not None else ""
 
     def optgroups(self, *args: Any, **kwargs: Any) -> list[Any]:
         """Leave Django’s own list of boxes out: the template draws the tabs."""
@@ -52,7 +74,7 @@ def _tabs_of(chosen: frozenset[str]) -> list[dict[str, Any]]:
             continue
         families[tool.key] = {"entry": entry, "children": []}
         tabs[tool.tab]["sections"].setdefault(tool.section, []).append(families[tool.key])
-    return [{**tab, "sections": tab["sections"].items()} for tab in tabs.values()]
+    return [{**tab, "sections": list(tab["sections"].items())} for tab in tabs.values()]
 
 
 def _entry(tool: Tool, chosen: frozenset[str]) -> dict[str, Any]:

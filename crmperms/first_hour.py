@@ -84,7 +84,7 @@ def _what_is_there(user: User) -> dict[str, bool]:
     asked = {
         "deals": Stage.objects.filter(pipeline__object="deal"),
         "tickets": Stage.objects.filter(pipeline__object="ticket"),
-        "sets": PermissionSet.objects.all(),
+        "sets": PermissionSet.objects.named(),
         "teams": Team.objects.all(),
         "people": User.objects.filter(
             is_active=True, is_superuser=False, permission_set__isnull=False

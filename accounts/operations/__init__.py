@@ -5,10 +5,12 @@ Who may do it is asked of access.py; a named system actor (seeding, import) pass
 
 from accounts.notices import notify, read_notices
 from accounts.operations.editing import (
+    OWN,
     edit_permissions,
     edit_sets,
     permissions_as_they_stand,
     sets_as_they_stand,
+    take_back,
 )
 from accounts.operations.errors import AccountsError, InvalidChange, LastSuperAdmin, NotAllowed
 from accounts.operations.frame import (
@@ -44,6 +46,7 @@ from accounts.operations.super_admins import make_super_admin, remove_super_admi
 from accounts.operations.teams import change_team, create_team, delete_team, rewrite_reach
 
 __all__ = [
+    "OWN",
     "AccountsError",
     "InvalidChange",
     "LastSuperAdmin",
@@ -86,6 +89,7 @@ __all__ = [
     "set_password",
     "set_teams",
     "sets_as_they_stand",
+    "take_back",
     "ticked_along",
     "to_be_stored",
     "unknown_in",

@@ -12,14 +12,22 @@ from accounts.audit import Actor, System, operation
 from accounts.models import Membership, PermissionSet, User
 from accounts.operations.errors import InvalidChange
 from accounts.operations.frame import line, permissions_changing, require
-from accounts.operations.granting import Held, held_in, require_may_give
+from accounts.operations.granting import held_in, require_may_give
 from accounts.operations.opened import mark
-from accounts.operations.permissions import changes_of, to_be_stored, write_permissions
-from accounts.operations.sets import require_named
+from accounts.operations.permissions import (
+    Held,
+    changes_of,
+    held_in_each,
+    to_be_stored,
+    write_permissions,
+)
+from accounts.operations.sets import assign_set, require_named
 from accounts.rights import Door, one_at_a_time
 
 Changes = Mapping[str, Any]
 LONGEST_REASON = 300
+OWN = "own"
+"""In what `take_back` takes: the person had permissions of their own."""
 
 
 @operation
@@ -49,7 +57,7 @@ def edit_permissions(
             "them again to see what they say now."
         )
     teams = _teams_of(chosen)
-    states = {person.permission_set_id: held_in(person.permission_set) for person in chosen}
+    states = held_in_each(person.permission_set_id for person in chosen)
     said: dict[str, None] = {}
     changed: list[tuple[User, Held, Held]] = []
     for person in chosen:
@@ -115,6 +123,44 @@ def edit_sets(
     return list(said)
 
 
+@operation
+def take_back(of: str, rows: Sequence[Mapping[str, Any]], *, actor: Actor, stands: str) -> None:
+    """Make the permissions of people, or of sets, what they were before a change of the actor's.
+
+    `rows`: of each its key, what it said (`before`: scopes and tools), and of a person the named
+    set they had, None, or `OWN`. `stands` is what the mark of them said after the change: where
+    anything newer touched them, nothing is taken back. By the same rights as any other change.
+    """
+    one_at_a_time("people")
+    one_at_a_time("rights")
+    keys = [row["key"] for row in rows]
+    people = User.objects.filter(pk__in=keys if of == "person" else [])
+    sets = (
+        PermissionSet.objects.filter(pk__in=keys) if of == "set" else PermissionSet.objects.none()
+    )
+    now = permissions_as_they_stand(people) if of == "person" else sets_as_they_stand(sets)
+    if now != stands:
+        raise InvalidChange(
+            "Somebody changed these permissions since, so nothing was taken back. Open them to see "
+            "what they say now."
+        )
+    by_key: dict[int, User | PermissionSet] = {each.pk: each for each in (*people, *sets)}
+    for row in rows:
+        each = by_key[row["key"]]
+        if isinstance(each, User) and row["set"] != OWN:
+            named = PermissionSet.objects.filter(pk=row["set"]).first()
+            assign_set(each, actor=actor, permission_set=named)
+            continue
+        scopes, tools = row["before"]
+        stored = each.permission_set if isinstance(each, User) else each
+        before = permission_changes.State(scopes, tuple(tools))
+        back = permission_changes.difference(permission_changes.stored(stored), before)
+        if isinstance(each, User):
+            edit_permissions([each], actor=actor, changes=back)
+        else:
+            edit_sets([each], actor=actor, changes=back)
+
+
 def permissions_as_they_stand(people: Iterable[User]) -> str:
     """Return a mark of what these people's permissions say, and by which set each has them."""
     sets = sorted((person.pk, person.permission_set_id or 0) for person in people)
@@ -127,10 +173,10 @@ def sets_as_they_stand(sets: Iterable[PermissionSet]) -> str:
 
 
 def _states(keys: Iterable[int]) -> list[Any]:
+    found = held_in_each(keys)
     return [
-        (each.pk, sorted(scopes.items()), sorted(map(str, tools)))
-        for each in PermissionSet.objects.filter(pk__in=keys).order_by("pk")
-        for scopes, tools in [held_in(each)]
+        (key, sorted(scopes.items()), sorted(map(str, tools)))
+        for key, (scopes, tools) in sorted(found.items(), key=lambda each: each[0] or 0)
     ]
 
 
@@ -178,10 +224,10 @@ def _write_own(person: User, actor: Actor, after: Held, reason: str) -> None:
     if own is None or own.owner_id is None:
         own = PermissionSet.objects.create(owner=person, based_on=stored)
     scopes, tools = after
-    found = changes_of(own, scopes, frozenset(tools))
+    found = changes_of(own, scopes, tools)
     data = found.data
     if own is not stored and stored is not None:
-        data = changes_of(stored, scopes, frozenset(tools)).data
+        data = changes_of(stored, scopes, tools).data
     write_permissions(own, found)
     User.objects.filter(pk=person.pk).update(permission_set=own)
     audit.record(

@@ -13,15 +13,13 @@ from typing import Any
 from accounts import catalogue
 from accounts.access import Loaded
 from accounts.audit import Actor, System
-from accounts.catalogue import EVERYTHING, TEAM, Grant
+from accounts.catalogue import EVERYTHING, TEAM
 from accounts.delegation import Piece, lacks, pieces_of
 from accounts.models import PermissionSet, TeamReach, User
 from accounts.operations.errors import NotAllowed
-from accounts.operations.permissions import grants_of, scopes_of
+from accounts.operations.permissions import Held, held_in_each
 
-Held = tuple[Mapping[str, Mapping[str, Any]], Iterable[Grant]]
-"""Scopes by object and column, and tools: what one permission set says."""
-NOTHING: Held = ({}, ())
+NOTHING: Held = ({}, frozenset())
 Teams = Mapping[str, Any]
 """A main team or None, and a list of extra ones, by key: see `memberships.team_data`."""
 MOST_NAMED = 5
@@ -29,9 +27,8 @@ MOST_NAMED = 5
 
 def held_in(permission_set: PermissionSet | None) -> Held:
     """Return what a permission set says; nothing where there is none."""
-    if permission_set is None:
-        return NOTHING
-    return scopes_of(permission_set), grants_of(permission_set.pk)
+    key = permission_set.pk if permission_set else None
+    return held_in_each([key])[key]
 
 
 def require_may_give(actor: Actor, before: Held, after: Held, teams: Iterable[int]) -> None:

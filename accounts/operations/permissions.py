@@ -192,6 +192,23 @@ def write_permissions(permission_set: PermissionSet, changes: _Changes) -> None:
     )
 
 
+Held = tuple[Mapping[str, Mapping[str, int | bool]], frozenset[Grant]]
+"""What one permission set says: scopes by object and column, and tools."""
+
+
+def held_in_each(keys: Iterable[int | None]) -> dict[int | None, Held]:
+    """Return what each of these permission sets says, nothing for None; two queries for all."""
+    wanted = set(keys)
+    scopes: dict[int | None, dict[str, dict[str, int | bool]]] = {key: {} for key in wanted}
+    grants: dict[int | None, set[Grant]] = {key: set() for key in wanted}
+    stored = wanted - {None}
+    for scope in ObjectScope.objects.filter(permission_set__in=stored):
+        scopes[scope.permission_set_id][scope.object] = _row(scope)
+    for tool in ToolGrant.objects.filter(permission_set__in=stored):
+        grants[tool.permission_set_id].add(tool.as_grant)
+    return {key: (scopes[key], frozenset(grants[key])) for key in wanted}
+
+
 def grants_of(set_id: int | None) -> frozenset[Grant]:
     """Return the tools that a permission set stores, also those that have no effect."""
     rows = ToolGrant.objects.filter(permission_set=set_id)

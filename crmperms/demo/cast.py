@@ -86,6 +86,17 @@ PRESETS = (
         },
         ("crm.export",),
     ),
+    Preset(
+        "Sales lead",
+        "A sales manager who also adds people and changes what they may do, within their own.",
+        {
+            "contact": _RUNS,
+            "company": _RUNS,
+            "deal": LEADS,
+            "ticket": {"view": EVERYTHING},
+        },
+        ("crm.export", "account.access", "account.edit_users", "account.user_table"),
+    ),
     starter.SERVICE_AGENT,
     starter.EXPORT_APPROVER,
     Preset(
@@ -108,6 +119,14 @@ CAST = (
         "Sales manager",
         "Sales",
         to_try="manager: edit any deal of Sales",
+    ),
+    Part(
+        "lead",
+        "Rosa",
+        "Conti",
+        "Sales lead",
+        "Sales",
+        to_try="delegated admin: change what Hanna may do",
     ),
     Part(
         "rep",

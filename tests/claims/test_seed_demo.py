@@ -195,7 +195,7 @@ def test_reps_own_view_of_deals_runs_without_consent(demo: str) -> None:
 def test_log_tells_how_the_company_came_to_be(demo: str) -> None:
     events = Counter(AuditEvent.objects.values_list("action", flat=True))
     assert events["person.create"] == len(CAST)
-    assert (events["team.create"], events["set.create"]) == (5, 7)
+    assert (events["team.create"], events["set.create"]) == (5, 8)
     for model in KINDS:
         assert events[f"{model.object_key}.create"] == model._base_manager.count()
     for action in ("approve", "reject", "recall", "claim", "finish"):
