@@ -209,6 +209,7 @@ class PersonAdmin(AccessModelAdmin):
     def record_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         context = super().record_context(request, obj)
         if obj is not None:
+            context["access_page"] = reverse("admin:person_access", args=[obj.pk])
             context["editor"] = f"{reverse('admin:edit_permissions')}?person={obj.pk}"
             names = ["password"]
             names.append("demote" if obj.is_superuser else "promote")

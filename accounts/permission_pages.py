@@ -12,12 +12,17 @@ from accounts import access, catalogue
 from accounts.editor.pages import editor_pages
 from accounts.modeladmin import person
 from accounts.models import PermissionSet
+from accounts.person_access import person_pages
 
 
 def permission_pages() -> list[URLPattern]:
-    """Return the addresses of the reference and of the editor."""
+    """Return the addresses of the reference, of the editor and of what one person may do."""
     page = admin.site.admin_view(reference_page)
-    return [path("permissions/", page, name="permission_reference"), *editor_pages()]
+    return [
+        path("permissions/", page, name="permission_reference"),
+        *editor_pages(),
+        *person_pages(),
+    ]
 
 
 def reference_page(request: HttpRequest) -> HttpResponse:

@@ -14,7 +14,10 @@ class ExportsConfig(AppConfig):
         from accounts.modeladmin import AccessModelAdmin
         from accounts.notices import unreadable
         from accounts.operations import on_leaving, on_permissions_changing
+        from accounts.person_access import about_person
+        from accounts.person_access import links_about as links_about_person
         from exports import checks  # noqa: F401  # importing the checks registers them
+        from exports.about import links_about, sentences_about
         from exports.hashes import without_plain_hashes
         from exports.operations import end_with_requester
         from exports.policy import on_permissions_changing as leaving_somebody_to_decide
@@ -35,6 +38,8 @@ class ExportsConfig(AppConfig):
         )
         shown_data.append(without_hidden_columns)
         shown_data.append(without_plain_hashes)
+        about_person.append(sentences_about)
+        links_about_person.append(links_about)
         on_leaving.append(end_with_requester)
         on_permissions_changing.append(leaving_somebody_to_decide)
         unreadable.append(unreadable_exports)

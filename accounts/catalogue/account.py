@@ -144,7 +144,7 @@ ACCOUNT = (
         "User table settings",
         "See the table of people in the settings. Choosing a person elsewhere works without it.",
         id="A-16",
-        asked_later=True,
+        asked_by="the table of people",
     ),
     Tool(
         PARENT,
@@ -155,7 +155,7 @@ ACCOUNT = (
         Risk.HIGH,
         id="AC-0",
         presets=("account.edit_users", "account.edit_teams", "account.limit_access_by_team"),
-        asked_later=True,
+        asked_by="what manages people",
     ),
     Tool(
         "account.edit_users",
@@ -167,7 +167,7 @@ ACCOUNT = (
         Risk.HIGH,
         id="AC-1",
         parent=PARENT,
-        asked_later=True,
+        asked_by="people and the permissions editor",
     ),
     Tool(
         "account.edit_teams",
@@ -178,7 +178,7 @@ ACCOUNT = (
         Risk.HIGH,
         id="AC-2",
         parent=PARENT,
-        asked_later=True,
+        asked_by="teams and who is in them",
     ),
     Tool(
         "account.limit_access_by_team",
@@ -199,7 +199,7 @@ ACCOUNT = (
         Risk.HIGH,
         id="AC-4",
         parent=PARENT,
-        asked_later=True,
+        asked_by="people who have a seat",
     ),
     Tool(
         "audit.view",

@@ -59,10 +59,7 @@ def _needs(tool: Tool) -> Iterator[str]:
         action = kinds.ACTION_LABELS[tool.rows_within].lower()
         yield f"Reaches only records that the person may {action}."
     if tool.granting_requires:
-        yield (
-            f"Only who has {name_of(tool.granting_requires)} is to give or take it, once others "
-            "than super admins may."
-        )
+        yield f"Only who has {name_of(tool.granting_requires)} gives or takes it."
 
 
 def _brings(tool: Tool) -> Iterator[str]:
