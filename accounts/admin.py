@@ -18,6 +18,7 @@ from unfold.decorators import display
 
 from accounts import access, catalogue, log_in, operations
 from accounts.create_first import create_first
+from accounts.editor.beginnings import beginnings, state_of
 from accounts.editor.tabs import permission_tabs
 from accounts.forms import (
     ConfirmForm,
@@ -29,6 +30,7 @@ from accounts.forms import (
     TeamForm,
     tool_labels,
 )
+from accounts.keys import whole_number
 from accounts.modeladmin import AccessModelAdmin, opened, person, say_saved
 from accounts.models import Membership, PermissionSet, Team, User
 from accounts.operations import AccountsError
@@ -369,6 +371,7 @@ class PermissionSetAdmin(AccessModelAdmin):
     )
     compressed_fields = False
     change_form_before_template = "accounts/as_opened.html"
+    change_form_outer_before_template = "accounts/set_begin.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         active = Count("people", filter=Q(people__is_active=True))
@@ -392,7 +395,8 @@ class PermissionSetAdmin(AccessModelAdmin):
         return int(obj.holders)
 
     def create(self, request: HttpRequest, obj: Any, form: Any) -> None:
-        made = operations.create_set(actor=person(request), **_permissions(form))
+        people = form.cleaned_data.get("people") or ()
+        made = operations.create_set(actor=person(request), people=people, **_permissions(form))
         obj.pk = made.pk
         _say_what_was_narrowed(request, form)
 
@@ -411,15 +415,49 @@ class PermissionSetAdmin(AccessModelAdmin):
             )
         _say_what_was_narrowed(request, form)
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Begin a new set as the address says: a template, another set, a person’s permissions."""
+        state = state_of(person(request), request.GET.get("begin", ""))
+        return {"scopes": state.scopes, "tools": list(state.tools)} if state else {}
+
+    def record_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        context = super().record_context(request, obj)
+        new = f"{reverse('admin:accounts_permissionset_add')}?begin="
+        if obj is None:
+            context["beginnings"] = beginnings(person(request))
+            context["begin"] = request.GET.get("begin", "")
+        else:
+            context["steps"] = [{"title": "Copy this set", "url": f"{new}set-{obj.pk}"}]
+        return context
+
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Offer to remove what is unknown where there is anything."""
+        """Offer people for a new set, and to remove what is unknown where there is anything."""
         fieldsets = super().get_fieldsets(request, obj)
+        if obj is None:
+            fieldsets = [*fieldsets, ("People", {"fields": ["people"]})]
         if obj is not None and operations.unknown_in(obj):
             fieldsets = [*fieldsets, ("Unknown permissions", {"fields": ["remove_unknown"]})]
         return fieldsets
 
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        """Ask for the set that its people get instead (Q26)."""
+        key = whole_number(object_id)
+        others = PermissionSet.objects.named().exclude(pk=key)
+        holders = User.objects.filter(permission_set=key).count()
+        context = {
+            "what_becomes": "It goes for good; the log keeps what it said.",
+            "holders": holders,
+            "replacements": list(others) if holders else [],
+            **(extra_context or {}),
+        }
+        return super().delete_view(request, object_id, context)
+
     def remove(self, request: HttpRequest, obj: Any) -> None:
-        operations.delete_set(obj, actor=person(request))
+        key = whole_number(request.POST.get("replacement"))
+        replacement = PermissionSet.objects.named().filter(pk=key).first()
+        operations.delete_set(obj, actor=person(request), replacement=replacement)
 
 
 def _permissions(form: forms.Form) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from unfold.widgets import (
 )
 
 from accounts import catalogue
+from accounts.editor.beginnings import lowest_set
 from accounts.keys import KeyField, KeysField, whole_number
 from accounts.modeladmin import AccessForm
 from accounts.models import PermissionSet, Rank, Team, User
@@ -140,13 +141,25 @@ class PermissionSetForm(AccessForm):
         label="Remove what this version does not know", required=False
     )
 
+    people = KeysField(
+        label="Who gets it",
+        queryset=User.objects.none(),
+        required=False,
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "plain-boxes is-long"}),
+        help_text="They have it instead of what they had so far, at once.",
+    )
+
     class Meta:
         model = PermissionSet
         fields = ("name", "description")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.initial["tools"] = [key for key, tool in catalogue.TOOLS.items() if tool.default]
+        of_new_ones = [key for key, tool in catalogue.TOOLS.items() if tool.default]
+        self.initial.setdefault("tools", of_new_ones)
+        if "people" in self.fields:
+            choices: Any = self.fields["people"]
+            choices.queryset = User.objects.filter(is_active=True, is_superuser=False)
         if self.instance.pk:
             self.initial["scopes"] = scopes_of(self.instance)
             self.initial["tools"] = [str(grant) for grant in grants_of(self.instance.pk)]
@@ -218,8 +231,13 @@ class DemoteForm(forms.Form):
     permission_set = KeyField(
         queryset=PermissionSet.objects.named(),
         widget=UnfoldAdminSelectWidget,
-        help_text="From now on this person may do exactly what this set says.",
+        help_text="From now on this person may do exactly what this set says. The set that allows "
+        "least is chosen at first.",
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial.setdefault("permission_set", lowest_set())
 
 
 class PasswordForm(forms.Form):

@@ -18,7 +18,7 @@ from accounts import access, catalogue, changes
 from accounts.catalogue import Kind, ObjectKind, Risk
 from accounts.catalogue.words import listed
 from accounts.modeladmin import MOST_COUNTED, person
-from accounts.models import ObjectScope, Rank, Team, User
+from accounts.models import ObjectScope, PermissionSet, Rank, Team, User
 
 about_person: list[Callable[[User], Iterable[str]]] = []
 """A slot for upper layers: more sentences on what this person may do (exports: when they wait)."""
@@ -195,6 +195,7 @@ def person_access(request: HttpRequest, key: int) -> HttpResponse:
         "original": user,
         "sentences": sentences(user),
         "counted": counted,
+        "may_add_sets": access.allows_any(actor, "add", PermissionSet),
         "reached": reached(user, counted=counted),
         "tools": tools_of(user),
         "memberships": user.memberships.select_related("team"),

@@ -10,6 +10,12 @@ class SiteConfig(AppConfig):
     name = "crmperms"
     verbose_name = "crmperms"
 
+    def ready(self) -> None:
+        from accounts.editor.beginnings import templates
+        from crmperms.starter import templates as ready_made
+
+        templates.append(ready_made)
+
 
 class CrmAdminConfig(AdminConfig):
     """Django's admin with our site as the default one."""

@@ -6,13 +6,15 @@ company has some of these sets too.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from django.db import IntegrityError
 
 from accounts import operations as accounts
 from accounts.audit import Actor, operation
+from accounts.changes import State
+from accounts.editor.beginnings import Template
 from accounts.models import PermissionSet, Rank
 from accounts.operations import Scopes
 from records import operations as records
@@ -214,3 +216,9 @@ def _set_up(keys: Collection[str], *, actor: Actor) -> list[str]:
     for starter in missing:
         starter.make(actor)
     return [starter.name for starter in missing]
+
+
+def templates() -> Iterator[Template]:
+    """Yield the sets above as what a new permission set can begin with (E11)."""
+    for preset in SETS:
+        yield Template(preset.name, preset.description, State(preset.scopes, preset.tools))

@@ -20,6 +20,9 @@ from accounts.operations.permissions import (
 )
 from accounts.rights import Door, one_at_a_time
 
+MOST_SETS = 100
+"""So many named sets there can be (E11)."""
+
 
 @operation
 def create_set(
@@ -29,9 +32,16 @@ def create_set(
     description: str = "",
     scopes: Scopes | None = None,
     tools: Iterable[str] = (),
+    people: Iterable[User] = (),
 ) -> PermissionSet:
-    """Add a permission set (R98)."""
+    """Add a permission set, and give it to these people instead of what they had (R98, E11)."""
     require(actor, "add", PermissionSet)
+    one_at_a_time("people")
+    one_at_a_time("rights")
+    if PermissionSet.objects.named().count() >= MOST_SETS:
+        raise InvalidChange(
+            f"There are {MOST_SETS} permission sets, as many as there can be. Delete one first."
+        )
     permission_set = PermissionSet(
         name=_free_set_name(name), description=line("Description", description)
     )
@@ -40,6 +50,8 @@ def create_set(
         changes = changes_of(permission_set, *checked(scopes or {}, tools))
         write_permissions(permission_set, changes)
     audit.record("set.create", actor=actor, on=permission_set, data=changes.data)
+    for person in people:
+        assign_set(person, actor=actor, permission_set=permission_set)
     return permission_set
 
 
@@ -83,12 +95,22 @@ def change_set(
 
 
 @operation
-def delete_set(permission_set: PermissionSet, *, actor: Actor) -> None:
-    """Remove a permission set that nobody has (Q26)."""
+def delete_set(
+    permission_set: PermissionSet, *, actor: Actor, replacement: PermissionSet | None = None
+) -> None:
+    """Remove a permission set; whoever has it gets the replacement, in one transaction (Q26)."""
     require(actor, "delete", permission_set)
     require_named(permission_set)
-    if permission_set.people.exists():
-        raise InvalidChange("People still have this set. Give them another one first.")
+    one_at_a_time("people")
+    one_at_a_time("rights")
+    people = list(permission_set.people.order_by("pk"))
+    if people and (replacement is None or replacement == permission_set):
+        raise InvalidChange(
+            f"{len(people)} {'people have' if len(people) > 1 else 'person has'} this set. Choose "
+            "the set that they get instead."
+        )
+    for person in people:
+        assign_set(person, actor=actor, permission_set=replacement)
     audit.record("set.delete", actor=actor, on=permission_set, data={"name": permission_set.name})
     permission_set.delete()
 

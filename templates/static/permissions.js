@@ -99,3 +99,55 @@ document.addEventListener("DOMContentLoaded", () => {
   const wanted = links.find((link) => link.hash === location.hash);
   open(wanted ? wanted.dataset.opensTab : "crm");
 });
+
+// --- The grid: what a wider scope is narrowed to is shown as one clicks, not only on saving ---
+document.addEventListener("DOMContentLoaded", () => {
+  const caps = [["change", "view"], ["delete", "view"], ["communicate", "view"], ["merge", "change"]];
+  const [none, everything] = [0, 3];
+  for (const row of document.querySelectorAll(".scope-grid tbody tr")) {
+    const field = (column) => row.querySelector(`[name$="-${column}"]`);
+    const cell = (action) => {
+      const select = field(action);
+      return select && { select, box: field(`${action}_unassigned`) };
+    };
+    const say = (select, text) => {
+      const place = select.closest("td");
+      const said = place.querySelector(".is-narrowed") || document.createElement("span");
+      said.className = "is-narrowed";
+      said.setAttribute("role", "status");
+      said.textContent = text;
+      if (text) place.append(said);
+      else said.remove();
+    };
+    const draw = () => {
+      const after = {};
+      const view = cell("view");
+      if (!view) return;
+      after.view = { rank: Number(view.select.value), box: view.box.checked };
+      for (const [action, cap] of caps) {
+        const own = cell(action);
+        if (!own || !after[cap]) continue;
+        const asked = Number(own.select.value);
+        const rank = Math.min(asked, after[cap].rank);
+        const fits = after[cap].rank === everything || after[cap].box;
+        const keeps = rank > none && rank < everything;
+        after[action] = { rank, box: own.box.checked && fits && keeps };
+        const label = own.select.options[rank]?.text;
+        const loses = own.box.checked && asked > none && asked < everything && !after[action].box;
+        if (rank < asked) say(own.select, `Becomes ${label}`);
+        else say(own.select, loses ? "Without unassigned ones" : "");
+      }
+    };
+    for (const select of row.querySelectorAll("select")) {
+      let before = select.value;
+      select.addEventListener("change", () => {
+        const box = row.querySelector(`[name="${CSS.escape(`${select.name}_unassigned`)}"]`);
+        // Narrowing from Everything loses nothing that was not asked for (Q47).
+        if (box && Number(before) === everything && Number(select.value) > none) box.checked = true;
+        before = select.value;
+      });
+    }
+    row.addEventListener("change", draw);
+    draw();
+  }
+});

@@ -1,0 +1,61 @@
+"""What a new permission set can begin with: a template, another set, or what a person has (E11)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from accounts import access, changes
+from accounts.changes import State
+from accounts.delegation import pieces_of
+from accounts.keys import whole_number
+from accounts.models import PermissionSet, User
+from accounts.operations.permissions import held_in_each
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A set that is ready to be made."""
+
+    name: str
+    description: str
+    state: State
+
+
+templates: list[Callable[[], Iterable[Template]]] = []
+"""A slot for upper layers: the sets that the product offers to begin with."""
+
+
+def beginnings(actor: User) -> list[tuple[str, str]]:
+    """Return what this person may begin a set with: value and label, templates first."""
+    ready = [template for more in templates for template in more()]
+    sets = access.permitted(PermissionSet.objects.named(), actor, "view")
+    return [
+        *((f"template-{each.name}", f"Template: {each.name}") for each in ready),
+        *((f"set-{each.pk}", f"Copy of {each}") for each in sets),
+    ]
+
+
+def state_of(actor: User, begin: str) -> State | None:
+    """Return what a new set begins with; None for what there is not, or is out of reach."""
+    sort, _, rest = begin.partition("-")
+    if sort == "template":
+        ready = (template for more in templates for template in more())
+        return next((each.state for each in ready if each.name == rest), None)
+    key = whole_number(rest)
+    if sort == "set":
+        rows = access.permitted(PermissionSet.objects.named(), actor, "view")
+        found = rows.filter(pk=key).first()
+        return changes.stored(found) if found else None
+    if sort == "person":
+        people = access.permitted(User.objects.filter(pk=key), actor, "change")
+        person = people.select_related("permission_set").first()
+        return changes.stored(person.permission_set) if person else None
+    return None
+
+
+def lowest_set() -> PermissionSet | None:
+    """Return the named set that allows least, for whoever is no super admin any more (Q27)."""
+    sets = list(PermissionSet.objects.named())
+    held = held_in_each(each.pk for each in sets)
+    return min(sets, key=lambda each: len(pieces_of(*held[each.pk])), default=None)
