@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from accounts import audit
 from accounts.audit import Actor, operation
 from accounts.models import Membership, Team, TeamReach
-from accounts.operations.errors import InvalidChange
+from accounts.operations.errors import InvalidChange, NotAllowed
 from accounts.operations.frame import line, require, where_named
+from accounts.operations.granting import is_free
 from accounts.operations.opened import require_as_opened
 from accounts.rights import one_at_a_time
 
@@ -50,6 +51,10 @@ def change_team(
     before = {"name": stored.name, "parent": stored.parent_id}
     if before == after:
         return
+    if before["parent"] != after["parent"] and not is_free(actor):
+        raise NotAllowed(
+            "Where a team hangs decides what whole teams see. Ask a super admin to move it."
+        )
     stored.name, stored.parent = free_name, parent
     stored.save()
     rewrite_reach()

@@ -262,6 +262,31 @@ def test_somebody_foreign_without_records_may_join(c: TinyCompany) -> None:
     assert set(c.sven.memberships.values_list("team__name", flat=True)) == {"South", "North"}
 
 
+def test_whoever_edits_teams_names_them_and_moves_none(c: TinyCompany) -> None:
+    """What hangs where decides what whole teams see: the tree is for super admins (Q21)."""
+    tess = UserFactory(
+        permission_set=SetFactory(
+            scopes={"deal": {"view": TEAM}}, tools=["account.access", "account.edit_teams"]
+        ),
+        team=c.teams["north"],
+    )
+    operations.create_team(actor=tess, name="West")
+    operations.change_team(c.teams["south"], actor=tess, name="Deep South", parent=None)
+    assert Team.objects.filter(name="Deep South").exists()
+    before = rights()
+    for refused in (
+        lambda: operations.change_team(
+            c.teams["south"], actor=tess, name="South", parent=c.teams["north"]
+        ),
+        lambda: operations.delete_team(Team.objects.get(name="West"), actor=tess),
+        lambda: operations.set_teams(c.rob, actor=tess, main_team=c.teams["north"]),
+        lambda: operations.set_teams(tess, actor=tess, main_team=c.teams["south"]),
+    ):
+        with pytest.raises(NotAllowed):
+            refused()
+    assert rights() == before
+
+
 # --- One definition -------------------------------------------------------------------------------
 
 
