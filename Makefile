@@ -3,7 +3,8 @@
 # make lint   the quick part of it
 # make bench  how much rights slow lists and checks down, on both databases (docs/bench.md)
 # make chaos  what happens to servers, while real workers write, on both databases (EXPORTS, SEED)
-# make prove  20,000 made-up worlds against the oracle, and 1,000 raced requests, on both databases
+# make prove  20,000 made-up worlds against the oracle, 1,000 raced requests, on both databases; 300
+#             worlds of administrators at random
 #             (WORLDS, JOBS, SEED)
 # make lock   compile requirements*.in into requirements*.txt, with hashes
 
@@ -62,6 +63,7 @@ chaos: $(VENV)/.ready-to-test
 prove: $(VENV)/.ready-to-test
 	@$(TESTING) DATABASE_URL=sqlite://:memory: $(PY) -m tests.support.prove
 	@$(TESTING) EXPORT_ENEMIES=1000 $(PYTEST) tests/claims/test_export_enemies.py
+	@$(TESTING) DELEGATION_WORLDS=300 $(PYTEST) tests/claims/test_delegation_machine.py
 	@$(TESTING) $(PY) -m tests.postgres $(PY) -m tests.support.prove
 	@$(TESTING) EXPORT_ENEMIES=1000 $(PY) -m tests.postgres $(PYTEST) tests/claims/test_export_enemies.py
 
