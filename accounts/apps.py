@@ -13,7 +13,9 @@ class AccountsConfig(AppConfig):
         from django.db.models import CharField, TextField
 
         from accounts import checks, letters, sessions  # noqa: F401  # importing the checks registers them
+        from accounts.policy_file import PERMISSION_SETS, TEAMS, sections
 
+        sections.extend((PERMISSION_SETS, TEAMS))
         letters.listen()
         CharField.register_lookup(letters.Folded)
         TextField.register_lookup(letters.Folded)
