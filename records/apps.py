@@ -19,11 +19,13 @@ class RecordsConfig(AppConfig):
         from accounts.modeladmin import AccessModelAdmin
         from accounts.notices import unreadable
         from accounts.operations import on_leaving, where_named
+        from accounts.policy_file import sections
         from records import checks  # noqa: F401  # importing the checks registers them
         from records.access_pages import owners_panel
         from records.bin_screens import bin_tool
         from records.history import without_hidden_fields
         from records.models import Company, Contact, Deal, Ticket
+        from records.policy_file import SECTIONS
         from records.rules import given_by_shares
         from records.screen_limit import unreadable as unreadable_limits
         from records.share_screens import shares_panel
@@ -47,6 +49,7 @@ class RecordsConfig(AppConfig):
         on_leaving.append(end_with_receiver)
         where_named.append(places)
         unreadable.append(unreadable_limits)
+        sections.extend(SECTIONS)
         AccessModelAdmin.record_panels.extend((shares_panel, owners_panel))
         AccessModelAdmin.list_tools.append(bin_tool)
         shown_data.append(without_hidden_fields)

@@ -811,8 +811,7 @@ def restrict_property(
     written exactly, and the event tells what was before (E28). Highly sensitive is sensitive too.
     """
     require(actor, "add", Property)
-    field = _field(object, name)
-    _check_restriction(field, access, highly_sensitive)
+    check_restriction(object, name, access, highly_sensitive)
     grants: dict[User | Team, str] = {}
     if access == Property.Access.CHOSEN:
         grants = dict.fromkeys(viewers, PropertyGrant.Level.VIEW)
@@ -883,6 +882,11 @@ def _field(object: str, name: str) -> models.Field[Any, Any]:
             if field.name == name:
                 return field
     raise Invalid(f"There is no field “{name}” on this kind of record.")
+
+
+def check_restriction(object: str, name: str, access: str, highly_sensitive: bool) -> None:
+    """Raise `Invalid` where a field cannot be restricted like this, or is none."""
+    _check_restriction(_field(object, name), access, highly_sensitive)
 
 
 def _check_restriction(field: models.Field[Any, Any], access: str, highly_sensitive: bool) -> None:

@@ -180,6 +180,12 @@ def seen_today(most: int) -> list[ScreenCount]:
     return list(ScreenCount.objects.filter(day=today, shown__gt=0).select_related("user")[:most])
 
 
+def check_limit(values_a_day: int | None) -> None:
+    """Raise `Invalid` for a limit that cannot be set."""
+    if values_a_day is not None and not 1 <= values_a_day <= MOST:
+        raise Invalid(f"Give a whole number from 1 to {MOST:,}, or leave it empty for no limit.")
+
+
 @operation
 def set_screen_limit(*, actor: Actor, values_a_day: int | None, version: int) -> ScreenLimit:
     """Set how many sensitive values a person sees on screens in a day; None: no limit.
@@ -188,8 +194,7 @@ def set_screen_limit(*, actor: Actor, values_a_day: int | None, version: int) ->
     changes nothing. Raises `NotAllowed`, `Invalid` or `Stale`.
     """
     require(actor, "change", ScreenLimit)
-    if values_a_day is not None and not 1 <= values_a_day <= MOST:
-        raise Invalid(f"Give a whole number from 1 to {MOST:,}, or leave it empty for no limit.")
+    check_limit(values_a_day)
     stored, _ = ScreenLimit.objects.get_or_create(pk=1)
     changed = stored.values_a_day != values_a_day
     rows = ScreenLimit.objects.filter(pk=1, version=version)
