@@ -16,12 +16,14 @@ class ExportsConfig(AppConfig):
         from accounts.operations import on_leaving, on_permissions_changing
         from accounts.person_access import about_person
         from accounts.person_access import links_about as links_about_person
+        from accounts.policy_file import sections
         from exports import checks  # noqa: F401  # importing the checks registers them
         from exports.about import links_about, sentences_about
         from exports.hashes import without_plain_hashes
         from exports.operations import end_with_requester
         from exports.policy import on_permissions_changing as leaving_somebody_to_decide
         from exports.policy import warnings
+        from exports.policy_file import APPROVALS
         from exports.screens.dialog import export_ticked, export_tool
         from exports.screens.panel import exports_panel
         from exports.steps import unreadable as unreadable_exports
@@ -43,6 +45,7 @@ class ExportsConfig(AppConfig):
         on_leaving.append(end_with_requester)
         on_permissions_changing.append(leaving_somebody_to_decide)
         unreadable.append(unreadable_exports)
+        sections.append(APPROVALS)
         AccessModelAdmin.list_tools.append(export_tool)
         AccessModelAdmin.record_panels.append(exports_panel)
         AccessModelAdmin.warnings.append(warnings)

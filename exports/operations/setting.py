@@ -70,7 +70,7 @@ def change_policy(*, actor: User, version: int, **wanted: Unpack[Settings]) -> E
             raise NotAllowed("Only a super admin changes when exports need approval.")
         changed = {
             name: {"from": getattr(policy, name), "to": value}
-            for name, value in _checked(policy, wanted).items()
+            for name, value in checked(policy, wanted).items()
             if getattr(policy, name) != value
         }
         moves = GATE & set(changed)
@@ -125,7 +125,7 @@ def _in_words(value: object) -> str:
     return "no limit" if value is None else f"{value:,}"
 
 
-def _checked(policy: ExportPolicy, wanted: Settings) -> dict[str, bool | int | None]:
+def checked(policy: ExportPolicy, wanted: Settings) -> dict[str, bool | int | None]:
     """Return what is wanted where all of it makes sense; raise `InvalidSetting` where it does not.
 
     The two limits are looked at together, whichever of them is to change.
