@@ -18,7 +18,7 @@ from django.contrib.auth import authenticate
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from accounts import access
+from accounts import access, policy_file
 from accounts.models import AuditEvent, Membership, Team, User
 from crmperms.demo.card import card
 from crmperms.demo.cast import CAST, PASSWORD
@@ -73,6 +73,13 @@ def test_every_role_can_log_in_with_the_password_on_the_card(demo: str) -> None:
         if part.to_try:
             assert part.email in demo
     assert User.objects.values("password").distinct().count() == 1
+
+
+def test_its_policy_as_a_file_changes_nothing(demo: str) -> None:
+    file, events = policy_file.shown(), AuditEvent.objects.count()
+    assert file.count("\n") > 100
+    assert [steps for _, steps in policy_file.apply(file, actor=who("admin")) if steps] == []
+    assert (policy_file.shown(), AuditEvent.objects.count()) == (file, events)
 
 
 def test_every_role_holds_what_its_name_says(demo: str) -> None:

@@ -350,6 +350,32 @@ def move(team_id: str, parent_id: str, email: str, hold: str) -> None:
         say("done")
 
 
+def apply_policy(path: str, email: str, hold: str) -> None:
+    """Apply a policy file, and say how many steps it took.
+
+    With `hold`, stop in the transaction, when the first event is written, until let go once more.
+    """
+    from pathlib import Path
+
+    from accounts import audit, policy_file
+    from accounts.models import User
+
+    actor, record = User.objects.get(email=email), audit.record
+
+    def held(*arguments: Any, **more: Any) -> Any:
+        event = record(*arguments, **more)
+        say("written")
+        wait_for_go()
+        return event
+
+    if hold == "hold":
+        audit.record = held
+    say("ready")
+    wait_for_go()
+    planned = policy_file.apply(Path(path).read_text(), actor=actor)
+    say(f"{sum(len(steps) for _, steps in planned)} steps")
+
+
 def guess(email: str, number: str) -> None:
     """Type so many wrong passwords at the same time, and say how each was answered."""
     from concurrent.futures import ThreadPoolExecutor
@@ -383,6 +409,7 @@ def main(arguments: list[str]) -> None:
         "leave": leave,
         "change_rights": change_rights,
         "move": move,
+        "apply_policy": apply_policy,
     }
     steps[arguments[0]](*arguments[1:])
 
