@@ -117,6 +117,7 @@ ON_ONE_DATABASE = (
     "test_people_and_sets.py",
     "test_permission_pages.py",
     "test_permission_reference.py",
+    "test_policy_file_refused.py",
     "test_reads.py",
     "test_screens.py",
     "test_serve.py",
