@@ -37,6 +37,12 @@ class Granted:
     scopes: Scopes
     tools: frozenset[Grant]
 
+    @property
+    def to_store(self) -> dict[str, Any]:
+        """What the operations take: rows that grant something, and tools as text."""
+        rows = {key: row for key, row in self.scopes.items() if any(row.values())}
+        return {"scopes": rows, "tools": sorted(map(str, self.tools))}
+
 
 def granted(scopes: Mapping[str, Mapping[str, Any]], tools: Iterable[Grant]) -> Granted:
     """Return what is granted of what a set stores.

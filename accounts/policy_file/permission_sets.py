@@ -98,13 +98,8 @@ def _read(name: str, given: Written) -> _Held:
 
 def _creation(name: str, held: _Held) -> Step:
     def take(actor: User) -> None:
-        tools = map(str, held.granted.tools)
         operations.create_set(
-            actor=actor,
-            name=name,
-            description=held.description,
-            scopes=held.granted.scopes,
-            tools=tools,
+            actor=actor, name=name, description=held.description, **held.granted.to_store
         )
 
     nothing = _Held("", grants.granted({}, ()))
@@ -120,8 +115,7 @@ def _change(stored: _Stored, held: _Held) -> Iterator[Step]:
             actor=actor,
             name=stored.row.name,
             description=held.description,
-            scopes=held.granted.scopes,
-            tools=map(str, held.granted.tools),
+            **held.granted.to_store,
         )
 
     if differences := tuple(_differences(stored.held, held)):
