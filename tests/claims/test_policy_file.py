@@ -26,7 +26,7 @@ from exports.models import ExportPolicy
 from records.models import Property, ScreenLimit, StageRule
 from tests.support.company import TinyCompany
 from tests.support.exports_process import racers
-from tests.support.factories import PipelineFactory, SetFactory, StageFactory, UserFactory
+from tests.support.factories import PipelineFactory, StageFactory, UserFactory
 from tests.support.policies import policies
 
 Policy = dict[str, Any]
@@ -277,21 +277,21 @@ def test_rule_may_name_a_team_that_comes_with_the_same_file(c: TinyCompany) -> N
 
 
 def test_right_to_decide_may_go_from_one_set_to_another(c: TinyCompany) -> None:
-    ExportPolicy.objects.update(require_approval=True)
-    User.objects.filter(is_superuser=True).exclude(pk=c.sam.pk).update(is_superuser=False)
-    operations.assign_set(c.axel, actor=c.sam, permission_set=c.sets["reader"])
-    boss = operations.create_person(actor=c.sam, email="boss@example.com")
-    SetFactory(name="A desk", tools=["crm.export"])
-    operations.assign_set(
-        boss, actor=c.sam, permission_set=PermissionSet.objects.get(name="A desk")
-    )
+    # Sam's own large exports need somebody else, and Mona's set alone lets anybody decide on them.
+    ExportPolicy.objects.update(require_approval=True, second_person_above=10)
+    User.objects.filter(pk=c.sue.pk).update(is_superuser=False)
+    User.objects.filter(pk=c.axel.pk).update(permission_set=None)
 
-    def edit(policy: Policy) -> None:
-        sets = policy[SETS]
-        sets["Reader"]["grants"]["crm.export_approver"] = True
-        del sets["Manager"]["grants"]["crm.export_approver"]
+    def taken(policy: Policy) -> None:
+        del policy[SETS]["Manager"]["grants"]["crm.export_approver"]
 
-    policy_file.apply(edited(edit), actor=c.sam)
+    def moved(policy: Policy) -> None:
+        policy[SETS]["Reader"]["grants"]["crm.export_approver"] = True
+        taken(policy)
+
+    with pytest.raises(Refused, match="After this change nobody could approve exports of Sam"):
+        policy_file.apply(edited(taken), actor=c.sam)
+    policy_file.apply(edited(moved), actor=c.sam)
     assert ToolGrant.objects.get(key="crm.export_approver", permission_set=c.sets["reader"])
 
 
