@@ -41,7 +41,7 @@ class _Stored:
 
 def sets_of_the_policy() -> QuerySet[PermissionSet]:
     """Return the permission sets that the file is about: asked wherever this section reads them."""
-    return PermissionSet.objects.all()
+    return PermissionSet.objects.named()
 
 
 def _show() -> dict[str, Plain]:
