@@ -10,8 +10,8 @@ from django.urls import reverse
 from accounts import access, catalogue, notices
 from accounts.modeladmin import MOST_COUNTED, CappedCount, person
 from accounts.models import Rank, User
+from crmperms import badges
 from crmperms.first_hour import check_list
-from crmperms.inbox import unread_badge
 from exports.deciders import awaiting
 from exports.models import ExportRequest
 from exports.policy import usage_shown, warnings
@@ -28,16 +28,23 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             "title": f"Welcome, {user.get_short_name()}",
             "check_list": check_list(user),
             "reach": [_reach(user, kind) for kind in catalogue.objects() if _sees(user, kind)],
-            "waiting": list(awaiting(user).select_related("requester")[:MOST_NOTICES]),
+            "waiting": _waiting(request, user),
             "own_exports": list(own[:MOST_NOTICES]),
             "usage": usage_shown(user),
             "notices": notices.readable(user, notices.inbox(user)[:MOST_NOTICES]),
-            "unread": unread_badge(request),
+            "unread": badges.unread(request),
             "warnings": warnings(user),
             "may_decide": access.holds_tool(user, "crm.export_approver"),
         }
     )
     return context
+
+
+def _waiting(request: HttpRequest, user: User) -> list[ExportRequest]:
+    """Return the first requests that wait for this person, if the badge beside them counts any."""
+    if not badges.waiting_for_me(request):
+        return []
+    return list(awaiting(user).select_related("requester")[:MOST_NOTICES])
 
 
 def _sees(user: User, kind: catalogue.ObjectKind) -> bool:

@@ -17,9 +17,9 @@ from django.urls import URLPattern, path, reverse
 from accounts import notices
 from accounts.modeladmin import person
 from accounts.models import Notice
+from crmperms import badges
 
 PER_PAGE = 25
-MOST_COUNTED = 99
 # Where a step may lead back to; never an address that was posted.
 BACK = {"dashboard": "admin:index"}
 
@@ -33,15 +33,6 @@ def inbox_urls() -> list[URLPattern]:
         path("inbox/<int:pk>/read/", view(read_one), name="inbox_read"),
         path("inbox/<int:pk>/open/", view(open_one), name="inbox_open"),
     ]
-
-
-def unread_badge(request: HttpRequest) -> str:
-    """Return the side bar's badge: how many notices are new to this person, or nothing."""
-    if not hasattr(request, "_unread"):
-        new = notices.unread(person(request))[: MOST_COUNTED + 1].count()
-        text = f"{MOST_COUNTED}+" if new > MOST_COUNTED else str(new or "")
-        request._unread = text  # type: ignore[attr-defined]  # a memo of this request
-    return request._unread  # type: ignore[attr-defined, no-any-return]  # a memo of this request
 
 
 def inbox(request: HttpRequest) -> HttpResponse:
@@ -58,7 +49,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
         "title": "Inbox",
         "page": page,
         "only_unread": only_unread,
-        "unread": unread_badge(request),
+        "unread": badges.unread(request),
         # Steps on a row lead back to where it stood.
         "here": request.GET.urlencode(),
     }

@@ -11,12 +11,11 @@ from django.urls import path, reverse_lazy
 
 from accounts import access
 from accounts.adminsite import AccessSite
-from accounts.modeladmin import person
 from accounts.models import User
 from accounts.permission_pages import permission_pages
+from crmperms import badges
 from crmperms.first_hour import set_up_page
-from crmperms.inbox import inbox_urls, unread_badge
-from exports.deciders import count_awaiting
+from crmperms.inbox import inbox_urls
 from records.share_screens import sees_records, shared_page
 
 
@@ -48,14 +47,6 @@ def script(request: HttpRequest) -> str:
     return static("crmperms.js")
 
 
-def waiting_for_me(request: HttpRequest) -> str:
-    """Return the side bar's badge: how many requests wait for this person, or nothing."""
-    if not hasattr(request, "_waiting"):
-        waiting = count_awaiting(person(request))
-        request._waiting = str(waiting) if waiting else ""  # type: ignore[attr-defined]  # a memo of this request
-    return request._waiting  # type: ignore[attr-defined, no-any-return]  # a memo of this request
-
-
 def _may_view(label: str) -> Callable[[HttpRequest], bool]:
     def permission(request: HttpRequest) -> bool:
         question = access.asked(label)
@@ -83,9 +74,9 @@ GROUPS: list[dict[str, Any]] = [
                 "title": "Inbox",
                 "icon": "inbox",
                 "link": reverse_lazy("admin:inbox"),
-                "badge": "crmperms.inbox.unread_badge",
+                "badge": "crmperms.badges.unread",
                 "badge_variant": "primary",
-                "badge_only_if": unread_badge,
+                "badge_only_if": badges.unread,
             },
         ]
     },
@@ -112,8 +103,8 @@ GROUPS: list[dict[str, Any]] = [
                 "icon": "file_export",
                 "link": reverse_lazy("admin:exports_exportrequest_changelist"),
                 "permission": _may_view("exports.view_exportrequest"),
-                "badge": "crmperms.site.waiting_for_me",
-                "badge_only_if": waiting_for_me,
+                "badge": "crmperms.badges.waiting_for_me",
+                "badge_only_if": badges.waiting_for_me,
             },
             _item("Audit log", "policy", "accounts.auditevent"),
         ],

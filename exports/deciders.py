@@ -7,7 +7,7 @@ sentence; whoever none of them holds for may decide.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -40,49 +40,50 @@ class Bar:
     because: str
 
 
-def bars(person: Asker) -> tuple[Bar, ...]:
-    """Return every reason why this person may not decide on a request, the weightiest first."""
+def bars(person: Asker) -> Iterator[Bar]:
+    """Return every reason why this person may not decide on a request, the weightiest first.
+
+    Made one after another: the first ones settle it for most people, the others are long.
+    """
     requester, asked = _of("requester"), _of("requested_at")
     # Where the person is anyone, they are the query around that of requests.
     decider = _further_in(person.id)
-    return (
-        Bar(
-            "self_approval",
-            Q(requester=person.id()),
-            "Nobody decides on their own export. Another approver has to do it.",
-        ),
-        Bar("not_allowed", ~access.condition_for(person, "view", ExportRequest), OUT_OF_REACH),
-        Bar(
-            "not_allowed",
-            ~person.holds(DECIDE),
-            "You may not decide on exports. Ask a super admin for Export approver.",
-        ),
-        Bar(
-            "changed_rules",
-            _changed_rules(decider, asked),
-            "You changed the rules for exports after this request was made. Another approver has "
-            "to decide on it.",
-        ),
-        Bar(
-            "changed_requester",
-            _changed_requester(requester, decider, asked),
-            "You changed the rules for this requester after the request was made: whether they "
-            "may export without approval. Another approver has to decide on it.",
-        ),
-        Bar(
-            "changed_by_requester",
-            Q(Exists(_changed_by(requester(1), decider(1)))),
-            "Within the last 30 days the requester made or changed your account: your password, "
-            "e-mail address, permission set or right to approve. Another approver has to decide "
-            "on it.",
-        ),
-        Bar(
-            "dependent",
-            _is_less_independent(requester, decider, asked),
-            "Within the last 30 days you made the requester’s account, set its password, changed "
-            "its e-mail address or reactivated it, or one and the same person did so to your "
-            "account and to theirs. An approver of whom that is not true has to decide on it.",
-        ),
+    yield Bar(
+        "self_approval",
+        Q(requester=person.id()),
+        "Nobody decides on their own export. Another approver has to do it.",
+    )
+    yield Bar("not_allowed", ~access.condition_for(person, "view", ExportRequest), OUT_OF_REACH)
+    yield Bar(
+        "not_allowed",
+        ~person.holds(DECIDE),
+        "You may not decide on exports. Ask a super admin for Export approver.",
+    )
+    yield Bar(
+        "changed_rules",
+        _changed_rules(decider, asked),
+        "You changed the rules for exports after this request was made. Another approver has "
+        "to decide on it.",
+    )
+    yield Bar(
+        "changed_requester",
+        _changed_requester(requester, decider, asked),
+        "You changed the rules for this requester after the request was made: whether they "
+        "may export without approval. Another approver has to decide on it.",
+    )
+    yield Bar(
+        "changed_by_requester",
+        Q(Exists(_changed_by(requester(1), decider(1)))),
+        "Within the last 30 days the requester made or changed your account: your password, "
+        "e-mail address, permission set or right to approve. Another approver has to decide "
+        "on it.",
+    )
+    yield Bar(
+        "dependent",
+        _is_less_independent(requester, decider, asked),
+        "Within the last 30 days you made the requester’s account, set its password, changed "
+        "its e-mail address or reactivated it, or one and the same person did so to your "
+        "account and to theirs. An approver of whom that is not true has to decide on it.",
     )
 
 
@@ -154,10 +155,26 @@ def _is_less_independent(requester: Seen, decider: Seen, asked: Seen | None) -> 
     the risk card says it. Without `asked`, of a request made now.
     """
     found = NEVER
-    for how in _DEPENDENCES:
+    for number, how in enumerate(_DEPENDENCES):
         mine = _depends(requester, decider, **how)
-        found |= mine & Q(Exists(_independent(requester, asked, **how)))
+        if asked is None:
+            others = _independent(requester, None, **how)
+        else:
+            others = _independent_of_requester(number)
+        found |= mine & Q(Exists(others))
     return found
+
+
+def _independent_of_requester(number: int) -> QuerySet[User]:
+    """Return who is left for the request of the question, by one of the dependences.
+
+    The same whoever asks, and most of what is put together for an answer: made once per process.
+    """
+    how = _DEPENDENCES[number]
+    made: QuerySet[User] = ANYONE.once(
+        ("independent", number), lambda: _independent(_of("requester"), _of("requested_at"), **how)
+    )
+    return made.all()
 
 
 def _independent(requester: Seen, asked: Seen | None, **how: Any) -> QuerySet[User]:
@@ -174,8 +191,16 @@ def _independent(requester: Seen, asked: Seen | None, **how: Any) -> QuerySet[Us
 def _may_decide(person: Asker) -> Q:
     allowed = ALWAYS
     for bar in bars(person):
-        allowed &= ~bar.when
+        free = access.settled(~bar.when)
+        if free is NEVER:
+            return NEVER  # as for most people: the other bars are not even put together
+        allowed &= free
     return access.settled(allowed)
+
+
+def _anyone_may_decide() -> Q:
+    """Hold where the person of the query around that of requests may decide."""
+    return ANYONE.once("may decide", lambda: _may_decide(ANYONE))
 
 
 def may_not_decide_because(export: ExportRequest, user: User) -> Bar | None:
@@ -183,7 +208,7 @@ def may_not_decide_because(export: ExportRequest, user: User) -> Bar | None:
 
     One query, by the stored row; whether the request still waits is not asked.
     """
-    reasons = bars(Loaded(user))
+    reasons = tuple(bars(Loaded(user)))
     answers = access.answered(export, [bar.when for bar in reasons])
     if answers is None:
         return Bar("not_allowed", ALWAYS, OUT_OF_REACH)
@@ -202,7 +227,7 @@ def count_awaiting(user: User) -> int:
 
 def deciders_of(export: ExportRequest) -> QuerySet[User]:
     """Return the active people who may decide on this request as things stand now."""
-    this = ExportRequest.objects.filter(_may_decide(ANYONE), pk=export.pk)
+    this = ExportRequest.objects.filter(_anyone_may_decide(), pk=export.pk)
     return User.objects.filter(Exists(this), is_active=True)
 
 
@@ -237,7 +262,7 @@ def waiting_without_decider() -> ExportQuerySet:
         return waiting.none()
     # Asked of those who decide at all, whose keys are few: not of everybody, for every request.
     holders = list(access.holders(DECIDE).order_by().values_list("pk", flat=True))
-    this = ExportRequest.objects.filter(_may_decide(ANYONE), pk=OuterRef(OuterRef("pk")))
+    this = ExportRequest.objects.filter(_anyone_may_decide(), pk=OuterRef(OuterRef("pk")))
     return waiting.filter(~Exists(User.objects.filter(Exists(this), pk__in=holders)))
 
 

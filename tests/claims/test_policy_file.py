@@ -329,8 +329,8 @@ def much(policy: Policy) -> None:
     [
         (
             lambda policy: policy[SETS].pop("Reader"),
-            "Permission set “Reader”, delete: People still have this set. Give them another one "
-            "first. Nothing was applied.",
+            "Permission set “Reader”, delete: 1 person has this set. Choose the set that they get "
+            "instead. Nothing was applied.",
         ),
         (
             lambda policy: policy["teams"].pop("North A"),
