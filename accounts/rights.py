@@ -122,15 +122,21 @@ def behind(actor: Actor) -> list[int]:
 
 def _held_by(people: QuerySet[User]) -> Held:
     """Return each of these people with what they hold; one query."""
-    asked = [(tool, how) for tool in catalogue.GUARDED for how in READERS]
-    held = {
-        f"holds_{number}": Exists(READERS[how](tool).filter(pk=OuterRef("pk")))
-        for number, (tool, how) in enumerate(asked)
-    }
-    rows = people.order_by().annotate(**held).values_list("pk", *held)
+    held = access.ANYONE.once("guarded tools", _guarded_tools_held)
+    names = {f"holds_{number}": holds for number, holds in enumerate(held.values())}
+    rows = people.order_by().annotate(**names).values_list("pk", *names)
     return {
-        key: frozenset(each for each, holds in zip(asked, answers, strict=True) if holds)
+        key: frozenset(each for each, holds in zip(held, answers, strict=True) if holds)
         for key, *answers in rows
+    }
+
+
+def _guarded_tools_held() -> dict[tuple[str, str], Exists]:
+    """Return whether the person of a row holds each guarded tool, in both ways."""
+    return {
+        (tool, how): Exists(READERS[how](tool).filter(pk=OuterRef("pk")))
+        for tool in catalogue.GUARDED
+        for how in READERS
     }
 
 
