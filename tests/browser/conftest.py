@@ -71,6 +71,11 @@ LogIn = Callable[[str], Page]
 
 @pytest.fixture
 def company() -> dict[str, User]:
+    """The real data and two people more, imported once per process."""
+    return laid_down(_import_company)
+
+
+def _import_company() -> dict[str, User]:
     """Import the real data (the committed sample in a clone without it) and add two people."""
     folder = REAL_DATA if REAL_DATA.is_dir() else SAMPLE
     if os.environ.get("CI"):
