@@ -275,7 +275,7 @@ def _check_can_start(person: User, wish: _Wish, approvers: Collection[int]) -> _
         raise NothingToExport(NOTHING)
     needed, because = approval(person, count, wish.sensitive_fields)
     if needed:
-        _approvers(person, approvers)
+        _approvers(person, approvers_for(person), approvers)
     return _Expected(count, needed, because)
 
 
@@ -318,8 +318,12 @@ def _freeze(
     _, needed, because = expected
     if count != expected.records:  # records came or went meanwhile
         needed, because = approval(person, count, wish.sensitive_fields)
-    wanted = _approvers(person, approvers) if needed else []
-    chosen = with_delegates(wanted, approvers_for(person)) if needed else []
+    wanted: list[User] = []
+    chosen: list[User] = []
+    if needed:
+        deciders = approvers_for(person)  # put together once for both: it is long
+        wanted = _approvers(person, deciders, approvers)
+        chosen = with_delegates(wanted, deciders)
     export.chosen.set(wanted)
     export.notified.set(chosen)
     # Not a transition: until the commit nobody else sees the request.
@@ -435,8 +439,7 @@ def _columns(person: User, model: type[Record], names: Sequence[str] | None) -> 
     return tuple(offered[name] for name in names)
 
 
-def _approvers(requester: User, wanted: Collection[int]) -> list[User]:
-    allowed = approvers_for(requester)
+def _approvers(requester: User, allowed: QuerySet[User], wanted: Collection[int]) -> list[User]:
     chosen = list(allowed.filter(pk__in=wanted))
     if len(chosen) < len(wanted):
         raise ApproversNeeded("Somebody you chose may not decide on it. Choose approvers again.")
