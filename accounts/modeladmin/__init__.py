@@ -1,0 +1,58 @@
+"""Django's and Unfold's hooks answered by access.py, once, for every screen of the product.
+
+Each hook names the leak it closes (the line numbers of Django and Unfold stand in the project's
+leak list). Screens derive from `AccessModelAdmin` and contain no rule and no `Q`.
+
+Its classes stand in a chain, each in a module named after its noun: `rights` (which rows, what may
+be done), `fields` (of a record's page), `lists`, `saving`, and `screen`, the whole with its pages
+and slots.
+"""
+
+from accounts.modeladmin.columns import DOTS, Displayed, plain_column, veiled_column, years
+from accounts.modeladmin.forms import AccessForm, AccessInline, FieldAccess
+from accounts.modeladmin.lists import (
+    MOST_COUNTED,
+    SORTED_COLUMN,
+    AccessChangeList,
+    CappedCount,
+    CappedPaginator,
+)
+from accounts.modeladmin.relations import (
+    RESTRICTED,
+    Names,
+    names,
+    related_model,
+    relation,
+    safe_column,
+    shown,
+)
+from accounts.modeladmin.requests import NOTHING_CHANGED, opened, person, say_saved
+from accounts.modeladmin.screen import AccessModelAdmin
+
+__all__ = [
+    "DOTS",
+    "MOST_COUNTED",
+    "NOTHING_CHANGED",
+    "RESTRICTED",
+    "SORTED_COLUMN",
+    "AccessChangeList",
+    "AccessForm",
+    "AccessInline",
+    "AccessModelAdmin",
+    "CappedCount",
+    "CappedPaginator",
+    "Displayed",
+    "FieldAccess",
+    "Names",
+    "names",
+    "opened",
+    "person",
+    "plain_column",
+    "related_model",
+    "relation",
+    "safe_column",
+    "say_saved",
+    "shown",
+    "veiled_column",
+    "years",
+]

@@ -1,0 +1,116 @@
+"""Relations that show only what may be named (L1, L29)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.contrib.admin.utils import quote
+from django.core.exceptions import FieldDoesNotExist
+from django.db.models import ForeignKey, Model, Value
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from accounts import access
+from accounts.keys import label_of
+from accounts.modeladmin.requests import person
+from accounts.models import User
+
+RESTRICTED = "restricted record"
+
+
+class Names:
+    """Which related rows of a request may be named, asked once per model and set of keys."""
+
+    def __init__(self, user: User) -> None:
+        self.user = user
+        self._known: dict[type[Model], dict[int, bool]] = {}
+        self._in_bin: dict[type[Model], set[int]] = {}
+
+    def learn(self, model: type[Model], keys: Iterable[int | None]) -> None:
+        """Ask about all these keys at once; a column of a list calls this with its page."""
+        known = self._known.setdefault(model, {})
+        unknown = {key for key in keys if key is not None} - set(known)
+        if unknown and getattr(model, "names_are_public", False):
+            known.update(dict.fromkeys(unknown, True))  # the keys come from rows in reach
+        elif unknown:
+            rows = model._default_manager.filter(pk__in=unknown).order_by()
+            seen = access.nameable(rows, self.user).values_list("pk", Value(False))
+            in_bin = access.recycled(rows, self.user).values_list("pk", Value(True))
+            found = dict(seen.union(in_bin, all=True))
+            known.update({key: found.get(key) is False for key in unknown})
+            self._in_bin.setdefault(model, set()).update(k for k, binned in found.items() if binned)
+
+    def may_name(self, model: type[Model], key: int | None) -> bool:
+        """Tell whether this related row may be named."""
+        self.learn(model, [key])
+        return key is not None and self._known[model][key]
+
+    def is_in_bin(self, model: type[Model], key: int | None) -> bool:
+        """Tell whether this related row is out of sight only because it was deleted."""
+        self.learn(model, [key])
+        return key in self._in_bin.get(model, ())
+
+
+def names(request: HttpRequest) -> Names:
+    """Return this request's memory of what may be named."""
+    if not hasattr(request, "_names"):
+        request._names = Names(person(request))  # type: ignore[attr-defined]  # a memo of this request
+    return request._names  # type: ignore[attr-defined, no-any-return]  # a memo of this request
+
+
+def relation(model: type[Model], name: object) -> ForeignKey[Any, Any] | None:
+    """Return the model's foreign key of this name, or None for anything else."""
+    if not isinstance(name, str):
+        return None
+    try:
+        field = model._meta.get_field(name)
+    except FieldDoesNotExist:
+        return None
+    return field if isinstance(field, ForeignKey) else None
+
+
+def related_model(field: ForeignKey[Any, Any]) -> type[Model]:
+    """Return the model a foreign key points at; `"self"` stands only until models are loaded."""
+    related = field.related_model
+    assert not isinstance(related, str)
+    return related
+
+
+def shown(request: HttpRequest, obj: Model, field: ForeignKey[Any, Any]) -> str | SafeString:
+    """Return a related row's name, linked where its page opens for them; masked if hidden (Q31)."""
+    key = getattr(obj, field.attname)
+    if key is None:
+        return "–"
+    related = related_model(field)
+    if not names(request).may_name(related, key):
+        in_bin = names(request).is_in_bin(related, key)
+        return label_of(getattr(obj, field.name)) if in_bin else RESTRICTED
+    if getattr(related, "names_are_public", False):
+        return str(getattr(obj, field.name))
+    try:
+        url = reverse(
+            f"admin:{related._meta.app_label}_{related._meta.model_name}_change", args=[quote(key)]
+        )
+    except NoReverseMatch:
+        return str(getattr(obj, field.name))
+    return format_html('<a class="text-link" href="{}">{}</a>', url, getattr(obj, field.name))
+
+
+def safe_column(request: HttpRequest, model: type[Model], name: str) -> Callable[[Any], Any]:
+    """Return a column that shows a relation safely; sortable only where its names are public."""
+    field = relation(model, name)
+    assert field is not None
+    related = related_model(field)
+
+    def column(obj: Model) -> str:
+        return shown(request, obj, field)
+
+    column.__name__ = name
+    column.short_description = field.verbose_name  # type: ignore[attr-defined]  # read by the admin
+    if getattr(related, "names_are_public", False):
+        ordering = related._meta.ordering
+        column.admin_order_field = f"{name}__{ordering[0]}" if ordering else name  # type: ignore[attr-defined]  # read by the admin
+    return column

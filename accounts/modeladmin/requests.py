@@ -1,0 +1,30 @@
+"""What every screen reads off a request, and says in its answer."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest
+
+from accounts import audit
+from accounts.models import User
+
+NOTHING_CHANGED = "Nothing was changed: it was stored like this already."
+
+
+def person(request: HttpRequest) -> User:
+    """Return who asks; every address but the log-in page demands a log-in."""
+    assert isinstance(request.user, User)
+    return request.user
+
+
+def say_saved(request: HttpRequest, text: str) -> None:
+    """Say what was saved, or that there was nothing to change."""
+    if audit.written.get():
+        messages.success(request, text)
+    else:
+        messages.info(request, NOTHING_CHANGED)
+
+
+def opened(request: HttpRequest) -> str:
+    """Return the mark of what was open when this form was filled in; empty where none was sent."""
+    return request.POST.get("as_opened", "")

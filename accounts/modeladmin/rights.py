@@ -1,0 +1,100 @@
+"""Who may do what on a screen: Django's and Unfold's questions, answered by the access engine."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib.admin.utils import unquote
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from unfold.admin import ModelAdmin
+
+from accounts import access
+from accounts.keys import whole_number
+from accounts.modeladmin.forms import FieldAccess
+from accounts.modeladmin.requests import person
+from accounts.models import User
+
+
+class RightsAdmin(FieldAccess, ModelAdmin):  # type: ignore[misc]  # Unfold's formfield_overrides
+    """Which rows a screen has, and what may be done with each."""
+
+    read_with: ClassVar[tuple[str, ...]] = ()
+    """Relations whose names are public, read in one query with the record of a page."""
+
+    # Unfold keeps the request on this object, which all threads share (L74).
+    @property
+    def request(self) -> HttpRequest:
+        raise AttributeError("The request is an argument; kept here it would be somebody else's.")
+
+    @request.setter
+    def request(self, value: HttpRequest) -> None:
+        """Keep nothing."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return access.permitted(super().get_queryset(request), person(request), "view")
+
+    def may(self, request: HttpRequest, action: str, obj: Model | str | None = None) -> bool:
+        """Ask the engine; Unfold passes a key as text where it means the object (L63)."""
+        if isinstance(obj, str | int):
+            row: Model | None = self.get_object(request, unquote(str(obj)))
+            return row is not None and self.may(request, action, row)
+        if obj is None or obj.pk is None:
+            return access.allows_any(person(request), action, self.model)
+        if request.method not in ("GET", "HEAD"):
+            return access.allows(person(request), action, obj)
+        memo: dict[tuple[str, type[Model], Any], bool] = request.__dict__.setdefault("_allowed", {})
+        key = (action, type(obj), obj.pk)
+        if key not in memo:
+            memo[key] = access.allows(person(request), action, obj)
+        return memo[key]
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.may(request, "view", obj)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self.may(request, "add")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.may(request, "change", obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.may(request, "delete", obj)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Answer for the anonymous reader of the log-in page too (L65)."""
+        return isinstance(request.user, User) and self.may(request, "view")
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any:
+        if from_field is not None and from_field != self.opts.pk.name:
+            return None
+        rows = self.get_queryset(request).select_related(*self.read_with)
+        if not (key := whole_number(str(object_id))):
+            return None
+        if request.method not in ("GET", "HEAD"):
+            return rows.filter(pk=key).first()
+        # Asked several times while a page is made; a form that is posted changes what it gets.
+        memo: dict[tuple[type[Model], Any], Any] = request.__dict__.setdefault("_objects", {})
+        if (self.model, key) not in memo:
+            memo[self.model, key] = rows.filter(pk=key).first()
+        return memo[self.model, key]
+
+    def _get_obj_does_not_exist_redirect(
+        self, request: HttpRequest, opts: Any, object_id: str
+    ) -> HttpResponse:
+        """Answer for absent and for hidden: the same 404 without a word (RC4)."""
+        raise Http404
+
+    def found(self, request: HttpRequest, object_id: str) -> Any:
+        """Return the object in reach, or raise the one 404 for absent and hidden."""
+        obj = self.get_object(request, unquote(object_id))
+        if obj is None:
+            raise Http404
+        return obj
+
+    def reasons(self, request: HttpRequest, obj: Model, action: str) -> list[str]:
+        """Return why this person may not do this, in sentences."""
+        explanation = access.explain(person(request), action, obj)
+        return [f"Refused: {finding.because}." for finding in explanation.decisive]

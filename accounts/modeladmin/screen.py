@@ -1,0 +1,147 @@
+"""The base of every screen: its pages, and the slots that upper layers fill."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.db.models import Model
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+
+from accounts.keys import is_key
+from accounts.modeladmin.requests import opened
+from accounts.modeladmin.saving import SavingAdmin
+from accounts.models import User
+from accounts.operations import AccountsError
+
+
+class AccessModelAdmin(SavingAdmin):
+    """The base of every screen: rows, fields, actions and answers by the access engine."""
+
+    # Any, since Unfold gives these the type of their empty values, which no screen could replace.
+    add_fieldsets: Any = ()
+    change_form_before_template: Any = None
+    change_form_after_template: Any = None
+    change_form_outer_before_template: Any = None
+    change_form_outer_after_template: Any = None
+    list_after_template: Any = None
+
+    refusals: ClassVar[tuple[type[Exception], ...]] = (AccountsError,)
+    """What this layer's operations raise; shown on the form, with everything typed kept."""
+
+    record_panels: ClassVar[list[Callable[[HttpRequest, Model], str]]] = []
+    """A slot for upper layers: pieces of HTML below a record (exports that contained it, …)."""
+    list_tools: ClassVar[
+        list[Callable[[HttpRequest, AccessModelAdmin], dict[str, Any] | None]]
+    ] = []
+    """A slot for upper layers: links above a list ({title, url, icon}), or None."""
+
+    warnings: ClassVar[list[Callable[[User], list[str]]]] = []
+    """A slot for upper layers: what a super admin is warned of, as people and rights stand now."""
+
+    what_becomes = "It is deleted for good. The audit log keeps that it was there."
+    """What deleting one of these does, for the page that asks."""
+    in_palette = False
+    """Whether the command palette finds rows of this model."""
+    picker_fields: ClassVar[tuple[str, ...]] = ()
+    """What a picker elsewhere may search by: names and nothing else (R7)."""
+    associated: ClassVar[tuple[str, ...]] = ()
+    """Relations of other records to this one (`deals`), which may be linked from here (R109 b)."""
+
+    # Pages ------------------------------------------------------------------------------------
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:  # Unfold promises a TemplateResponse; an action or a wrong address redirects
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        self.check_address(request)
+        if not all(is_key(key) for key in request.POST.getlist(ACTION_CHECKBOX_NAME)):
+            raise BadRequest("These are not ticked rows of a list.")
+        tools = [tool(request, self) for tool in self.list_tools]
+        context = {"list_tools": [t for t in tools if t], **(extra_context or {})}
+        context.setdefault("title", str(self.opts.verbose_name_plural).capitalize())
+        answer = super().changelist_view(request, context)
+        shown = getattr(answer, "context_data", None) or {}
+        if "cl" in shown:
+            # The admin includes what its own widgets need, and nothing of the filters' widgets.
+            for each in shown["cl"].filter_specs:
+                shown["media"] += getattr(each, "media", forms.Media())
+        return answer
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        if {"_saveasnew", "dataset", "_popup", "_to_field"} & {*request.POST, *request.GET}:
+            raise BadRequest("This form has no such button.")  # L34, L61, L18
+        obj = None
+        if object_id is None:
+            if not self.has_add_permission(request):
+                raise PermissionDenied
+        else:
+            obj = self.found(request, object_id)
+            if request.method == "POST" and not self.has_change_permission(request, obj):
+                return self.refuse(request, obj, "change")
+        context = {**self.record_context(request, obj), **(extra_context or {})}
+        try:
+            return super().changeform_view(request, object_id, form_url, context)
+        except self.refusals as refusal:
+            if isinstance(refusal, PermissionDenied) and obj is not None:
+                return self.refuse(request, obj, "change", str(refusal))
+            # Shown on the form, with everything that was typed (see AccessForm.clean).
+            request.refusal = refusal  # type: ignore[attr-defined]  # for this request's form
+            context["refusal"] = type(refusal).__name__
+            return super().changeform_view(request, object_id, form_url, context)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Include what panels beside the form need in the browser, as the form's own widgets do."""
+        context["media"] += context.get("panels_media", forms.Media())
+        answer: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
+        return answer
+
+    def record_context(self, request: HttpRequest, obj: Model | None) -> dict[str, Any]:
+        """Return what a record's page shows beside its form."""
+        context: dict[str, Any] = {"show_save_and_add_another": False}
+        if obj is not None:
+            panels = [panel(request, obj) for panel in self.record_panels]
+            context["record_panels"] = [panel for panel in panels if panel]
+            # Once more what was opened, where a form was refused: to send it again is not to have
+            # read what it says now.
+            context["as_opened"] = opened(request) or self.as_it_stands(obj)
+        return context
+
+    def as_it_stands(self, obj: Model) -> str:
+        """Return a mark of what this form writes, for screens whose operation compares it.
+
+        They show it by the template `accounts/as_opened.html` and hand over what `opened` returns.
+        """
+        return ""
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        obj = self.found(request, object_id)
+        if not self.has_delete_permission(request, obj):
+            return self.refuse(request, obj, "delete")
+        try:
+            context = {"what_becomes": self.what_becomes, **(extra_context or {})}
+            return super().delete_view(request, object_id, context)
+        except self.refusals as refusal:
+            if isinstance(refusal, PermissionDenied):
+                return self.refuse(request, obj, "delete", str(refusal))
+            self.message_user(request, str(refusal), level="error")
+            return HttpResponseRedirect(request.path.removesuffix("delete/") + "change/")
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        raise Http404
