@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
 from django.contrib.admin import ShowFacets
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.templatetags.admin_urls import add_preserved_filters
 from django.core.exceptions import BadRequest
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.templatetags.unfold_list import result_headers
 from unfold.views import ChangeList
 
 from accounts.finding import with_words
 from accounts.modeladmin.columns import veiled_column
 from accounts.modeladmin.fields import FieldsAdmin
-from accounts.modeladmin.relations import names, related_model, relation, safe_column
+from accounts.modeladmin.relations import Address, names, related_model, relation, safe_column
+from accounts.modeladmin.rows import TICK, TICK_LABEL, Column, drawn
 from accounts.ordering import empty_last
 
 MOST_COUNTED = 10_000
@@ -50,6 +56,45 @@ class AccessChangeList(ChangeList):
     """A list that orders only by columns declared sortable, and never leaves its pages (L12)."""
 
     model_admin: ListAdmin
+
+    @cached_property
+    def headers(self) -> list[dict[str, Any]]:
+        """What stands above the columns, worked out once for the head and all rows."""
+        return list(result_headers(self))  # type: ignore[no-untyped-call]  # Unfold's
+
+    @property
+    def sorted_count(self) -> int:
+        """By how many columns this list is ordered."""
+        return sum(1 for header in self.headers if header.get("sorted"))
+
+    def rows(self) -> Iterator[SafeString]:
+        """Draw the rows of this page, one after the other."""
+        columns = self._columns()
+        return (drawn(columns, row) for row in self.result_list)
+
+    def _columns(self) -> list[Column]:
+        linked = self.list_display_links or ()
+        heads = [name for name in self.list_display if name in linked][:1]
+        return [
+            Column(
+                self.model_admin,
+                name,
+                TICK_LABEL if name == TICK else header["text"],
+                self._address if name in linked else None,
+                is_head=name in heads,
+            )
+            for name, header in zip(self.list_display, self.headers, strict=True)
+        ]
+
+    @cached_property
+    def _address(self) -> Address | None:
+        """Where the rows lead: to pages of their own, which know the way back to this list."""
+        address = Address.to_change(self.model)
+        if address is None:
+            return None
+        way_back: Any = {"preserved_filters": self.preserved_filters, "opts": self.opts}
+        sample = add_preserved_filters(way_back, f"{address.before}0{address.after}")
+        return Address(address.before, sample.removeprefix(f"{address.before}0"))
 
     def get_filters_params(self, params: Any = None) -> Any:
         """Parameters of the page that are no filters stay out of the query."""
@@ -110,6 +155,7 @@ class ListAdmin(FieldsAdmin):
     row_actions: ClassVar[dict[str, tuple[Callable[..., Any], str]]] = {}
     """A slot for upper layers: actions on ticked rows, name → (function, description)."""
 
+    change_list_template = "accounts/change_list.html"
     paginator = CappedPaginator
     show_full_result_count = False
     show_facets = ShowFacets.NEVER
@@ -127,6 +173,16 @@ class ListAdmin(FieldsAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
         # Any, since Unfold promises a list where Django wants the class of one.
         return AccessChangeList
+
+    def action_checkbox(self, obj: Model) -> SafeString:
+        """Draw the box that ticks a row; Unfold makes each by a template."""
+        return format_html(
+            '<input type="checkbox" name="{}" value="{}" class="action-select list-tick" '
+            'aria-label="{}">',
+            ACTION_CHECKBOX_NAME,
+            obj.pk,
+            TICK_LABEL,
+        )
 
     def relations_shown(self, request: HttpRequest) -> list[str]:
         """Return the foreign keys among this list's columns."""

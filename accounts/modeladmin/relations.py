@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.admin.utils import quote
@@ -21,6 +22,28 @@ from accounts.models import User
 RESTRICTED = "restricted record"
 
 
+@dataclass(frozen=True, slots=True)
+class Address:
+    """The address of a page that each row of a model has: what stands before and after its key."""
+
+    before: str
+    after: str
+
+    def of(self, row: Model) -> str:
+        """Return the address of this row's page."""
+        return f"{self.before}{quote(row.pk)}{self.after}"
+
+    @classmethod
+    def to_change(cls, model: type[Model]) -> Address | None:
+        """Return the address of the pages of a model's rows, or None where they have none."""
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}_change"
+        try:
+            before, _, after = reverse(name, args=["0"]).rpartition("0")
+        except NoReverseMatch:
+            return None
+        return cls(before, after)
+
+
 class Names:
     """Which related rows of a request may be named, asked once per model and set of keys."""
 
@@ -28,6 +51,7 @@ class Names:
         self.user = user
         self._known: dict[type[Model], dict[int, bool]] = {}
         self._in_bin: dict[type[Model], set[int]] = {}
+        self._addresses: dict[type[Model], Address | None] = {}
 
     def learn(self, model: type[Model], keys: Iterable[int | None]) -> None:
         """Ask about all these keys at once; a column of a list calls this with its page."""
@@ -45,13 +69,20 @@ class Names:
 
     def may_name(self, model: type[Model], key: int | None) -> bool:
         """Tell whether this related row may be named."""
-        self.learn(model, [key])
+        if key not in self._known.get(model, ()):  # a list has asked about its whole page
+            self.learn(model, [key])
         return key is not None and self._known[model][key]
 
     def is_in_bin(self, model: type[Model], key: int | None) -> bool:
         """Tell whether this related row is out of sight only because it was deleted."""
         self.learn(model, [key])
         return key in self._in_bin.get(model, ())
+
+    def address(self, model: type[Model]) -> Address | None:
+        """Return the address of related rows' pages; looked up once, not for each row."""
+        if model not in self._addresses:
+            self._addresses[model] = Address.to_change(model)
+        return self._addresses[model]
 
 
 def names(request: HttpRequest) -> Names:
@@ -90,13 +121,10 @@ def shown(request: HttpRequest, obj: Model, field: ForeignKey[Any, Any]) -> str 
         return label_of(getattr(obj, field.name)) if in_bin else RESTRICTED
     if getattr(related, "names_are_public", False):
         return str(getattr(obj, field.name))
-    try:
-        url = reverse(
-            f"admin:{related._meta.app_label}_{related._meta.model_name}_change", args=[quote(key)]
-        )
-    except NoReverseMatch:
+    if (address := names(request).address(related)) is None:
         return str(getattr(obj, field.name))
-    return format_html('<a class="text-link" href="{}">{}</a>', url, getattr(obj, field.name))
+    row = getattr(obj, field.name)
+    return format_html('<a class="text-link" href="{}">{}</a>', address.of(row), row)
 
 
 def safe_column(request: HttpRequest, model: type[Model], name: str) -> Callable[[Any], Any]:
