@@ -219,6 +219,8 @@ EMAIL_TIMEOUT = env.int("EMAIL_TIMEOUT", default=5)
 SITE_URL = env.str("SITE_URL", default="").rstrip("/")
 FILTERS_EMPTY_CHOICE_LABEL = "Any"
 LANGUAGE_CODE = "en-gb"
+# The one that the product speaks: the theme looks up all of these for every page.
+LANGUAGES = [(LANGUAGE_CODE, "English")]
 # What all times are shown in, and what a day, a weekend and office hours are.
 TIME_ZONE = env.str("TIME_ZONE", default="") or "UTC"
 try:
