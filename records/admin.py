@@ -127,6 +127,7 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
             context["form_token"] = token_of(request.POST.get("form_token")) or new_token()
         if isinstance(obj, Record):
             context["why"] = why(person(request), obj)
+            self.keep_answers(request, obj, context["why"]["answers"])
             context["access_links"] = self.access_links(request, obj)
             context["veiled"] = self._veiled_labels(request)
         return context

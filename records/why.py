@@ -164,6 +164,7 @@ def why(user: User, record: Record) -> dict[str, Any]:
         way = _way_to(enough[action], answers[action], record)
         ways.setdefault(way, []).append(action)
     return {
+        "answers": {action: answer.allowed for action, answer in answers.items()},
         "may_change": "change" in allowed,
         "sentences": [
             operations.owner_sentence(record, user),

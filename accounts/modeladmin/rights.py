@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.contrib.admin.utils import unquote
@@ -14,6 +15,12 @@ from accounts.keys import whole_number
 from accounts.modeladmin.forms import FieldAccess
 from accounts.modeladmin.requests import person
 from accounts.models import User
+
+
+def _kept(request: HttpRequest) -> dict[tuple[str, type[Model], Any], bool]:
+    """Return what this request was answered about rows; a form that is posted asks each time."""
+    kept: dict[tuple[str, type[Model], Any], bool] = request.__dict__.setdefault("_allowed", {})
+    return kept
 
 
 class RightsAdmin(FieldAccess, ModelAdmin):  # type: ignore[misc]  # Unfold's formfield_overrides
@@ -43,11 +50,15 @@ class RightsAdmin(FieldAccess, ModelAdmin):  # type: ignore[misc]  # Unfold's fo
             return access.allows_any(person(request), action, self.model)
         if request.method not in ("GET", "HEAD"):
             return access.allows(person(request), action, obj)
-        memo: dict[tuple[str, type[Model], Any], bool] = request.__dict__.setdefault("_allowed", {})
+        kept = _kept(request)
         key = (action, type(obj), obj.pk)
-        if key not in memo:
-            memo[key] = access.allows(person(request), action, obj)
-        return memo[key]
+        if key not in kept:
+            kept[key] = access.allows(person(request), action, obj)
+        return kept[key]
+
+    def keep_answers(self, request: HttpRequest, obj: Model, answers: Mapping[str, bool]) -> None:
+        """Ask nothing once more, while this page is read, that the engine has answered of a row."""
+        _kept(request).update({(a, type(obj), obj.pk): answer for a, answer in answers.items()})
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.may(request, "view", obj)
