@@ -196,13 +196,6 @@ class AccessSite(UnfoldAdminSite):
             *(url for url in super().get_urls() if getattr(url, "name", "") != "view_on_site"),
         ]
 
-    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> Any:
-        """Return what a person may see of the models, once something reads it.
-
-        Each page is handed the list, and the side bar has its own: only the palette reads this.
-        """
-        return SimpleLazyObject(lambda: super(AccessSite, self).get_app_list(request, app_label))
-
     def choose_view(self, request: HttpRequest) -> HttpResponse:
         """Answer the pickers of forms."""
         return self._picked(request, Purpose.CHOOSE)
