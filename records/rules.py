@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.db.models import Q, QuerySet
 
-from accounts.access import RESTORE, Rule
-from accounts.models import Membership, Rank
+from accounts.access import RESTORE, Given, Rule
+from accounts.models import Rank
 from records.models.pipelines import StageRule
 from records.models.shares import SHARES, live
 
@@ -57,12 +57,18 @@ def share_rules(person: Asker, action: str, model: type[Record]) -> list[Rule]:
     ]
 
 
-def given_by_shares(user: int) -> Iterator[tuple[str, QuerySet[Any], str, str]]:
-    """Yield what a person is given by shares; fills the slot `access.given_one_by_one`."""
-    main = Membership.objects.filter(user=user, is_main=True).values("team")
+def given_by_shares() -> Iterator[Given]:
+    """Yield what shares give to anybody; fills the slot `access.given_one_by_one`."""
     for kind, tables in SHARES.items():
-        for rows in _live_shares(tables, user, main):
-            yield kind, rows, "permission__codename", "content_object_id"
+        for table, to_teams in zip(tables, (False, True), strict=True):
+            yield Given(
+                kind,
+                table._default_manager.filter(live()),
+                table.receiver_field,
+                to_teams,
+                "permission__codename",
+                "content_object_id",
+            )
 
 
 def _live_shares(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from django.db import connection
 from django.db.models import BooleanField, QuerySet, Value
@@ -36,11 +36,23 @@ class Grants:
     """What upper floors know about the person, by how it is read; see `noted`."""
 
 
-given_one_by_one: list[Callable[[int], Iterable[tuple[str, QuerySet[Any], str, str]]]] = []
-"""A slot for upper floors: what the person with this key is given record by record.
+class Given(NamedTuple):
+    """Rows that give single records to people, or to whoever has a team as main team."""
 
-A kind of record, rows, and in which of their columns permission and record's key stand.
-"""
+    kind: str
+    """The kind of record."""
+    rows: QuerySet[Any]
+    receiver: str
+    """In which column of the rows the receiver's key stands."""
+    to_teams: bool
+    permission: str
+    """In which column the permission stands that is given."""
+    record: str
+    """In which column the record's key stands."""
+
+
+given_one_by_one: list[Callable[[], Iterable[Given]]] = []
+"""A slot for upper floors: what anybody is given record by record."""
 MOST_LITERAL = 10_000
 """So many keys of given records at most stand in a statement; beyond it the tables are asked."""
 
@@ -65,6 +77,7 @@ def rights_of_anybody(vendor: str) -> tuple[str, tuple[Any, ...]]:
     own = Membership.objects.filter(user=_USER).values("team")
     below = TeamReach.objects.filter(above__in=own).values("below")
     member_rows = Membership.objects.filter(team__in=below).order_by()
+    main = Membership.objects.filter(user=_USER, is_main=True).values("team")
     scope_rows = ObjectScope.objects.filter(permission_set=_SET).order_by()
     tool_rows = ToolGrant.objects.filter(permission_set=_SET).order_by()
     # Several kinds of rows in one statement: each fills its own columns, the others stay empty.
@@ -78,11 +91,20 @@ def rights_of_anybody(vendor: str) -> tuple[str, tuple[Any, ...]]:
             Value("tool"), "key", "option", "rank", Value(0), "unassigned", *nothing
         ),
         *(
-            given.order_by().values_list(
-                Value("given"), Value(kind), permission, record, *nobody[1:], *nothing
+            each.rows.filter(
+                **({f"{each.receiver}__in": main} if each.to_teams else {each.receiver: _USER})
+            )
+            .order_by()
+            .values_list(
+                Value("given"),
+                Value(each.kind),
+                each.permission,
+                each.record,
+                *nobody[1:],
+                *nothing,
             )
             for read in given_one_by_one
-            for kind, given, permission, record in read(_USER)
+            for each in read()
         ),
         all=True,
     )
