@@ -1,0 +1,165 @@
+"""What changes for whom when a company stands otherwise: records by the rules, and abilities.
+
+Counted in the database, before and after, by one statement for hundreds of conditions; no row is
+read. How little has to be counted is the matter of `comparing.py`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from accounts import catalogue
+from accounts.access import ALWAYS, Keys
+from accounts.catalogue import Kind, ObjectKind, Risk
+from accounts.comparing import Pair, Person, opened, pairs_of, touched
+from accounts.conditions import Condition
+from accounts.counting import Question, counted
+from accounts.models import User
+from accounts.standings import Company, Profile, StandIn
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """How many records of a kind somebody gains and loses for an action."""
+
+    object: str
+    action: str
+    gained: int
+    lost: int
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What changes for one person; high-risk abilities by their keys."""
+
+    person: User
+    is_changed: bool
+    """Whether the change is to this person; others see more or less because of it (Q23)."""
+    records: tuple[Records, ...]
+    abilities_gained: tuple[str, ...]
+    abilities_lost: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """How many different records of a kind come into view, and for how many people."""
+
+    object: str
+    records: int
+    people: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """All that changes, and what of it comes into view; `to_others` without the changed people."""
+
+    effects: tuple[Effect, ...]
+    opened: tuple[Opened, ...]
+    opened_to_others: tuple[Opened, ...]
+
+
+def outcome(before: Company, after: Company, changed: Collection[int]) -> Outcome:
+    """Return what the second company changes; `changed` are the people whom the change is to."""
+    people = list(touched(before, after))
+    pairs = pairs_of(people)
+    views: dict[ObjectKind, list[Pair]] = defaultdict(list)
+    for pair in pairs:
+        if pair.action == "view":
+            views[pair.kind].append(pair)
+    others = {
+        kind: [pair for pair in found if pair.person not in changed]
+        for kind, found in views.items()
+    }
+    in_all = {kind: opened(found) for kind, found in views.items()}
+    to_others = {kind: opened(found) for kind, found in others.items()}
+    terms = [pair.terms() for pair in pairs]
+    questions = [question for each in terms for part in each for _, question in part]
+    for conditions in (in_all, to_others):
+        questions += [(kind.model, condition) for kind, condition in conditions.items()]
+    counts = counted(questions)
+    records: dict[int, list[Records]] = defaultdict(list)
+    gainers: dict[ObjectKind, set[int]] = defaultdict(set)
+    for pair, each in zip(pairs, terms, strict=True):
+        gained, lost = (sum(sign * counts[question] for sign, question in part) for part in each)
+        if gained or lost:
+            records[pair.person].append(Records(pair.kind.key, pair.action, gained, lost))
+        if gained and pair.action == "view":
+            gainers[pair.kind].add(pair.person)
+    return Outcome(
+        _effects(people, records, changed),
+        _totals(in_all, counts, gainers),
+        _totals(
+            to_others,
+            counts,
+            {kind: keys.difference(changed) for kind, keys in gainers.items()},
+        ),
+    )
+
+
+def _totals(
+    conditions: Mapping[ObjectKind, Condition],
+    counts: Mapping[Question, int],
+    gainers: Mapping[ObjectKind, set[int]],
+) -> tuple[Opened, ...]:
+    return tuple(
+        Opened(kind.key, counts[kind.model, condition], len(gainers[kind]))
+        for kind, condition in conditions.items()
+        if counts[kind.model, condition]
+    )
+
+
+# --- Abilities ------------------------------------------------------------------------------------
+
+
+@cache
+def high_risk_keys() -> tuple[str, ...]:
+    """Return what can be held of the high-risk tools, each option by itself."""
+    keys = []
+    for tool in catalogue.TOOLS.values():
+        if tool.risk is Risk.HIGH:
+            one = tool.kind in (Kind.SWITCH, Kind.DERIVED) or not tool.options
+            keys += [tool.key] if one else [f"{tool.key}:{each.key}" for each in tool.options]
+    return tuple(keys)
+
+
+def _abilities(profile: Profile) -> frozenset[str]:
+    """Return the high-risk abilities that have an effect for people with these rights."""
+    if not profile.active:
+        return frozenset()
+    person = StandIn(profile)
+    return frozenset(key for key in high_risk_keys() if person.holds(key) is ALWAYS)
+
+
+def _effects(
+    people: Iterable[Person], records: Mapping[int, list[Records]], changed: Collection[int]
+) -> tuple[Effect, ...]:
+    """Return what changes for each one for whom anything does: the changed ones, then others."""
+    abilities = cache(_abilities)
+    found = []
+    for person in people:
+        was, becomes = map(abilities, person.profiles)
+        if person.key in records or was != becomes:
+            found.append((person.key, was, becomes))
+    keys = Keys(key for key, _, _ in found)
+    # `order_by` of the model: as people are listed everywhere.
+    named = {user.pk: user for user in User.objects.filter(pk__in=keys)} if found else {}
+    places = {key: place for place, key in enumerate(named)}
+    effects = (
+        Effect(
+            named[key],
+            key in changed,
+            tuple(records.get(key, ())),
+            _sorted(becomes - was),
+            _sorted(was - becomes),
+        )
+        for key, was, becomes in found
+        if key in named
+    )
+    return tuple(sorted(effects, key=lambda each: (not each.is_changed, places[each.person.pk])))
+
+
+def _sorted(keys: frozenset[str]) -> tuple[str, ...]:
+    return tuple(key for key in high_risk_keys() if key in keys)
