@@ -21,7 +21,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
-from accounts import access, audit, changes, operations
+from accounts import access, audit, changes, operations, preview, preview_words
 from accounts.changes import State
 from accounts.editor.form import PermissionsForm, limits_of
 from accounts.editor.tabs import permission_tabs
@@ -33,6 +33,8 @@ from accounts.operations import AccountsError
 
 MOST_AT_ONCE = 300
 """So many people are edited together at most."""
+MOST_SHOWN = 20
+"""Of so many people at most the review says what changes for each."""
 NOTHING = "Nothing was changed: every permission is as it was."
 UNDO = "accounts.editor.undo"
 UNDO_AGE = 3600
@@ -234,6 +236,13 @@ def _review_page(
     refusal: str = "",
 ) -> HttpResponse:
     """Show what the change says and what follows from it, before anything is written (B4)."""
+    what_if, follows = None, []
+    try:
+        what_if = _what_if(task, wanted)
+    except AccountsError as found:
+        refusal = refusal or str(found)
+    if what_if is not None:
+        follows = preview_words.summary(what_if)
     first = task.states[0]
     said = changes.in_words(wanted, before=first if len(task.states) == 1 else None)
     narrowed: dict[str, None] = {}
@@ -247,15 +256,42 @@ def _review_page(
         "wanted": json.dumps(wanted),
         "as_opened": as_opened,
         "reason": request.POST.get("reason", ""),
+        "follows": follows,
+        "each": _of_each(what_if),
+        "confirm": what_if.confirmation_needed if what_if else None,
         "refusal": refusal,
     }
     return TemplateResponse(request, "accounts/editor_review.html", context)
+
+
+def _what_if(task: Task, wanted: Mapping[str, Any]) -> preview.Preview | None:
+    """Return what this change would do; None for who does not see all that it counts.
+
+    A delegated administrator would learn from it how many records there are beyond their own.
+    """
+    if not task.actor.is_superuser:
+        return None
+    asked: Any = preview.permissions if task.is_of_people else preview.sets
+    found: preview.Preview = asked(task.chosen, wanted, actor=task.actor)
+    return found
+
+
+def _of_each(what_if: preview.Preview | None) -> list[tuple[str, str]]:
+    """Return name and words of those for whom something changes, at most `MOST_SHOWN`."""
+    if what_if is None:
+        return []
+    return [
+        (str(effect.person), "; ".join(preview_words.of_one(effect)))
+        for effect in what_if.outcome.effects[:MOST_SHOWN]
+    ]
 
 
 def _saved(request: HttpRequest, task: Task) -> HttpResponse:
     wanted, as_opened = _sent_changes(request), request.POST.get("as_opened", "")
     back, events = _undo_token(task), audit.written.get()
     try:
+        if (what_if := _what_if(task, wanted)) is not None:
+            preview.require_confirmed(what_if, request.POST.get("confirm"))
         narrowed = task.save(wanted, request.POST.get("reason", ""), as_opened)
     except AccountsError as refusal:
         return _review_page(request, task, wanted, as_opened, str(refusal))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from accounts import operations
+from accounts import operations, preview
 from accounts.models import PermissionSet, User
 from tests.support.company import EVERYTHING, OWNED, TEAM, TinyCompany
 from tests.support.factories import SetFactory, UserFactory
@@ -119,6 +119,33 @@ def test_one_person_is_edited_reviewed_saved_and_taken_back(c: TinyCompany, clie
     done.undo()
     assert c.fresh("rita").permission_set == c.sets["rep"]
     assert not PermissionSet.objects.filter(owner=rita).exists()
+
+
+def test_review_says_who_gains_and_loses_what(
+    c: TinyCompany, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = opened(client, c.sam, c.lena, c.nora)
+    sent = {"scopes-deal-view": "3", "tools": ["crm.export", "crm.export_approver"]}
+    review = page.review(change=["crm.deal.view", "crm.export_approver"], **sent)
+    assert "2 people will now see" in review.says
+    assert "2 people gain Export approver." in review.says
+    # What opens much is confirmed by its number, which is worked out anew.
+    monkeypatch.setattr(preview, "CONFIRM_ABOVE", 1)
+    review = page.review(change=["crm.deal.view"], **sent)
+    number = re.search(r"This opens (\d+) records\.? Type that number", review.says)
+    assert number, review.says
+    refused = review.save(confirm="1")
+    assert "Nothing was saved; type that number to confirm it." in refused.says
+    assert c.fresh("lena").permission_set == c.sets["rep"]
+    review.save(confirm=number[1])
+    assert c.fresh("lena").grants.scopes["deal"].view == EVERYTHING
+
+
+def test_delegate_reads_no_counts_of_what_is_out_of_her_sight(
+    c: TinyCompany, client: Client
+) -> None:
+    review = opened(client, c.dora, c.rob).review(**{"scopes-contact-view": "1"})
+    assert "What follows" not in review.says
 
 
 def test_newer_change_is_not_taken_back_with_an_older_one(c: TinyCompany, client: Client) -> None:
