@@ -17,7 +17,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.functional import lazy
 from unfold.decorators import display
 
-from accounts import access, catalogue, log_in, operations
+from accounts import access, catalogue, invitations, log_in, operations
 from accounts.create_first import create_first
 from accounts.forms import (
     ConfirmForm,
@@ -29,6 +29,7 @@ from accounts.forms import (
     TeamForm,
     tool_labels,
 )
+from accounts.invitation_pages import links_page
 from accounts.modeladmin import AccessModelAdmin, opened, person, say_saved
 from accounts.models import Membership, PermissionSet, Team, User
 from accounts.operations import AccountsError
@@ -71,7 +72,7 @@ class PersonAdmin(AccessModelAdmin):
         ("Teams", {"fields": ("main_team", "extra_teams")}),
     )
     add_fieldsets = (
-        (None, {"fields": (("first_name", "last_name"), ("email", "password"))}),
+        (None, {"fields": (("first_name", "last_name"), ("email", "password"), "invite")}),
         *fieldsets[1:],
     )
 
@@ -123,6 +124,26 @@ class PersonAdmin(AccessModelAdmin):
             password=values["password"] or None,
         )
         obj.pk = made.pk
+        if values["invite"] and not values["password"]:
+            operations.invite(made, actor=person(request))
+
+    def response_add(
+        self, request: HttpRequest, obj: User, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """Show the link of an invitation at once where no e-mail brings it."""
+        answer = super().response_add(request, obj, post_url_continue)
+        stored = User.objects.get(pk=obj.pk)
+        if stored.invited_at is None or invitations.go_by_mail():
+            return answer
+        return self._links_page(request, stored)
+
+    def _links_page(self, request: HttpRequest, invited: User) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "back": reverse("admin:accounts_user_change", args=[invited.pk]),
+        }
+        return links_page(request, context, [invited])
 
     def change(self, request: HttpRequest, obj: Any, form: Any) -> None:
         values, actor = form.cleaned_data, person(request)
@@ -182,6 +203,8 @@ class PersonAdmin(AccessModelAdmin):
                 messages.error(request, str(refusal))
             else:
                 say_saved(request, step["done"].format(target.get_full_name()))
+                if name == "invite" and not invitations.go_by_mail():
+                    return self._links_page(request, target)
             return HttpResponseRedirect(reverse("admin:accounts_user_change", args=[target.pk]))
         context = {
             **self.admin_site.each_context(request),
@@ -189,7 +212,7 @@ class PersonAdmin(AccessModelAdmin):
             "opts": self.opts,
             "original": target,
             "form": form,
-            "text": step["text"],
+            "text": step["text"]() if callable(step["text"]) else step["text"],
             "button": step["title"],
             "back": reverse("admin:accounts_user_change", args=[target.pk]),
         }
@@ -198,25 +221,43 @@ class PersonAdmin(AccessModelAdmin):
     def record_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         context = super().record_context(request, obj)
         if obj is not None:
-            names = ["password"]
-            names.append("demote" if obj.is_superuser else "promote")
-            names.append("deactivate" if obj.is_active else "reactivate")
-            if log_in.is_paused(obj.email):
-                names.append("lift_pause")
-            context["steps"] = [
-                {
-                    "title": STEPS[name]["title"],
-                    "url": reverse(f"admin:accounts_user_{name}", args=[obj.pk]),
-                }
-                for name in names
-                if (obj.is_active or name in ("reactivate", "password"))
-                # Nobody demotes or deactivates themselves.
-                and (obj != request.user or name not in ("demote", "deactivate"))
-            ]
+            paused = ["lift_pause"] if log_in.is_paused(obj.email) else []
+            context["steps"] = steps_with(obj, person(request), *paused)
         return context
 
 
+def steps_with(obj: User, actor: User, *also: str) -> list[dict[str, str]]:
+    """Return the steps that can be taken with somebody as they stand, by title and address."""
+    may_be_invited = obj.is_active and obj.last_login is None
+    names = [
+        *(["invite"] if may_be_invited else []),
+        "password",
+        "demote" if obj.is_superuser else "promote",
+        "deactivate" if obj.is_active else "reactivate",
+        *also,
+    ]
+    return [
+        {
+            "title": "Resend the invitation"
+            if name == "invite" and obj.invited_at
+            else STEPS[name]["title"],
+            "url": reverse(f"admin:accounts_user_{name}", args=[obj.pk]),
+        }
+        for name in names
+        if (obj.is_active or name in ("reactivate", "password"))
+        # Nobody demotes or deactivates themselves.
+        and (obj != actor or name not in ("demote", "deactivate"))
+    ]
+
+
 STEPS: dict[str, dict[str, Any]] = {
+    "invite": {
+        "title": "Send an invitation",
+        "text": invitations.what_follows,
+        "form": ConfirmForm,
+        "run": operations.invite,
+        "done": "{} is invited.",
+    },
     "password": {
         "title": "Set password",
         "text": "The person's open sessions end, and only the new password works.",

@@ -23,6 +23,7 @@ from accounts.models import AuditEvent, User
 
 # What comes after the point in the code of an action; anything else reads as it is written.
 VERBS = {
+    "accept_invitation": "invitation accepted",
     "arrange": "arranged",
     "approve": "approved",
     "ask_new_password": "new password asked for by e-mail",
@@ -42,6 +43,7 @@ VERBS = {
     "fail": "failed",
     "finish": "finished",
     "flag": "sensitivity changed",
+    "invite": "invited",
     "lapse": "not decided in time",
     "lift_log_in_pause": "log-in pause ended",
     "login": "logged in",

@@ -13,6 +13,7 @@ from accounts.operations.frame import (
     require_super_admin,
     where_named,
 )
+from accounts.operations.invitations import accept_invitation, invite
 from accounts.operations.memberships import set_teams
 from accounts.operations.opened import as_it_stands, mark
 from accounts.operations.passwords import (
@@ -43,6 +44,7 @@ __all__ = [
     "LastSuperAdmin",
     "NotAllowed",
     "Scopes",
+    "accept_invitation",
     "as_it_stands",
     "assign_set",
     "change_own_password",
@@ -57,6 +59,7 @@ __all__ = [
     "delete_set",
     "delete_team",
     "grants_of",
+    "invite",
     "lift_log_in_pause",
     "line",
     "make_super_admin",

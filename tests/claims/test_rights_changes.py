@@ -128,6 +128,11 @@ def test_nobody_is_told_where_nobody_was_given_anything(
     assert told(c.sue) == []
 
 
+def accepted(c: TinyCompany) -> None:
+    people.invite(c.rita, actor=c.sam)
+    people.accept_invitation(actor=c.fresh("rita"), password="another long password")
+
+
 # --- What decides stands in tables of its own -----------------------------------------------------
 
 # Every operation of people and permission sets. Whoever adds one says here what it does, and the
@@ -158,18 +163,20 @@ OPERATIONS: dict[str, Callable[[TinyCompany], Any]] = {
     "reset_own_password": lambda c: people.reset_own_password(
         actor=c.fresh("rita"), password="another long password"
     ),
+    "invite": lambda c: people.invite(c.rita, actor=c.sam),
+    "accept_invitation": accepted,
     "lift_log_in_pause": lambda c: people.lift_log_in_pause(c.rita, actor=c.sam),
     "notify": lambda c: people.notify([c.rita], "Hello."),
     "read_notices": lambda c: people.read_notices(actor=c.rita),
 }
-THEIR_OWN = {"change_own_password", "reset_own_password"}
+THEIR_OWN = {"accept_invitation", "change_own_password", "reset_own_password"}
 
 
 def standing() -> dict[int, tuple[Any, ...]]:
     """Return what opens each account, and which tools its person holds."""
     return {
         user.pk: (
-            *(user.email, user.password, user.is_active, user.is_superuser),
+            *(user.email, user.password, user.is_active, user.is_superuser, user.invited_at),
             user.permission_set_id,
             tuple(tool for tool in catalogue.GUARDED if holds_tool(user, tool)),
         )
