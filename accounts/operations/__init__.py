@@ -14,7 +14,13 @@ from accounts.operations.frame import (
     where_named,
 )
 from accounts.operations.invitations import accept_invitation, invite
-from accounts.operations.memberships import set_teams
+from accounts.operations.many import Outcome, change_many, many_as_they_stand
+from accounts.operations.memberships import (
+    add_to_team,
+    remove_from_team,
+    set_main_team,
+    set_teams,
+)
 from accounts.operations.opened import as_it_stands, mark
 from accounts.operations.passwords import (
     change_own_password,
@@ -43,10 +49,13 @@ __all__ = [
     "InvalidChange",
     "LastSuperAdmin",
     "NotAllowed",
+    "Outcome",
     "Scopes",
     "accept_invitation",
+    "add_to_team",
     "as_it_stands",
     "assign_set",
+    "change_many",
     "change_own_password",
     "change_person",
     "change_set",
@@ -63,6 +72,7 @@ __all__ = [
     "lift_log_in_pause",
     "line",
     "make_super_admin",
+    "many_as_they_stand",
     "mark",
     "narrowed",
     "notify",
@@ -70,6 +80,7 @@ __all__ = [
     "on_permissions_changing",
     "reactivate",
     "read_notices",
+    "remove_from_team",
     "remove_super_admin",
     "require",
     "require_fit_password",
@@ -77,6 +88,7 @@ __all__ = [
     "reset_own_password",
     "rewrite_reach",
     "scopes_of",
+    "set_main_team",
     "set_password",
     "set_teams",
     "ticked_along",

@@ -143,6 +143,16 @@ OPERATIONS: dict[str, Callable[[TinyCompany], Any]] = {
     "set_password": lambda c: password_set(c, c.sam),
     "change_own_password": lambda c: own_password(c, c.sam),
     "set_teams": lambda c: moved_to_a_team(c, c.sam),
+    "set_main_team": lambda c: people.set_main_team(c.rita, actor=c.sam, team=c.teams["south"]),
+    "add_to_team": lambda c: people.add_to_team(c.rita, actor=c.sam, team=c.teams["south"]),
+    "remove_from_team": lambda c: people.remove_from_team(
+        c.rita, actor=c.sam, team=c.teams["north_a"]
+    ),
+    "change_many": lambda c: people.change_many(
+        User.objects.filter(pk__in=[c.axel.pk, c.ruth.pk]),
+        actor=c.sam,
+        step=lambda each, actor: people.deactivate(each, actor=actor),
+    ),
     "assign_set": lambda c: right_given_by_a_set(c, c.sam),
     "make_super_admin": lambda c: super_admin_made(c, c.sam),
     "remove_super_admin": lambda c: super_admin_made_approver(c, c.sam),
