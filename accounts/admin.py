@@ -15,6 +15,8 @@ from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.functional import lazy
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from accounts import access, catalogue, invitations, log_in, operations
@@ -30,11 +32,13 @@ from accounts.forms import (
     tool_labels,
 )
 from accounts.invitation_pages import links_page
+from accounts.many_people import ChangesMany
 from accounts.modeladmin import AccessModelAdmin, opened, person, say_saved
 from accounts.models import Membership, PermissionSet, Team, User
 from accounts.operations import AccountsError
 from accounts.ordering import empty_last
 from accounts.people import BY_NAME
+from accounts.people_filters import PeopleFilter, status_of
 
 admin.site.unregister(Group)
 
@@ -54,24 +58,24 @@ def _warnings(request: HttpRequest) -> list[str]:
 
 
 @admin.register(User)
-class PersonAdmin(AccessModelAdmin):
+class PersonAdmin(ChangesMany):
     """People: who they are, what set they have, which teams they are in."""
 
-    list_display = ("name", "email", "role", "team_names", "is_active", "last_login")
-    list_filter = ("is_active", "is_superuser")
+    list_display = ("name", "email", "role", "team_names", "status", "last_log_in")
+    list_filter = (PeopleFilter,)
     search_fields = ("first_name", "last_name", "email")
     search_help_text = "Search name or e-mail"
     picker_fields = ("first_name", "last_name")
-    sortable_by = ("name", "email", "last_login")
+    sortable_by = ("name", "email", "last_log_in")
     form = PersonForm
-    change_form_before_template = "accounts/as_opened.html"
-    change_form_outer_before_template = "accounts/person_steps.html"
+    change_form_before_template: Any = "accounts/as_opened.html"
+    change_form_outer_before_template: Any = "accounts/person_steps.html"
     fieldsets = (
         (None, {"fields": (("first_name", "last_name"), "email")}),
         ("What this person may do", {"fields": ("permission_set",)}),
         ("Teams", {"fields": ("main_team", "extra_teams")}),
     )
-    add_fieldsets = (
+    add_fieldsets: Any = (
         (None, {"fields": (("first_name", "last_name"), ("email", "password"), "invite")}),
         *fieldsets[1:],
     )
@@ -81,8 +85,26 @@ class PersonAdmin(AccessModelAdmin):
         return operations.as_it_stands(obj)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows = super().get_queryset(request)
+        rows = access.marked(super().get_queryset(request), person(request), "change")
         return rows.select_related("permission_set").prefetch_related("memberships__team")
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """Add the steps that this person may take with each row."""
+        return [*super().get_list_display(request), self._steps_column(request)]
+
+    def _steps_column(self, request: HttpRequest) -> Callable[[Any], Any]:
+        actor = person(request)
+
+        def steps(obj: Any) -> str | SafeString:
+            if not obj.may_change:
+                return ""
+            return render_to_string(
+                "accounts/person_menu.html",
+                {"person": obj, "edit": edit_address(obj), "steps": steps_with(obj, actor)},
+            )
+
+        steps.short_description = "Actions"  # type: ignore[attr-defined]  # read by the admin
+        return steps
 
     def get_ordering(self, request: HttpRequest) -> list[Any]:
         return BY_NAME
@@ -110,6 +132,26 @@ class PersonAdmin(AccessModelAdmin):
         main = [str(m.team) for m in memberships if m.is_main]
         extra = [f"{m.team} (extra)" for m in memberships if not m.is_main]
         return ", ".join(main + extra) or "–"
+
+    @display(description="Status")
+    def status(self, obj: User) -> SafeString:
+        text, look = status_of(obj)
+        return format_html('<span class="chip {}">{}</span>', look, text)
+
+    @display(description="Last log-in", ordering="last_login")
+    def last_log_in(self, obj: User) -> Any:
+        """Return the moment, which the list writes as it writes every other."""
+        return obj.last_login or "Never"
+
+    def described(self, obj: User) -> dict[str, str]:
+        return {
+            "role": self.role(obj),
+            "teams": self.team_names(obj),
+            "status": "" if obj.is_active else "deactivated",
+        }
+
+    def warning_of_what_follows(self, request: HttpRequest) -> Any:
+        return _warning_of_what_follows(request)
 
     def create(self, request: HttpRequest, obj: Any, form: Any) -> None:
         values = form.cleaned_data
@@ -172,7 +214,7 @@ class PersonAdmin(AccessModelAdmin):
             path(f"<path:object_id>/{name}/", self._step(name), name=f"accounts_user_{name}")
             for name in STEPS
         ]
-        return [*steps, *super().get_urls()]
+        return [*self.many_urls(), *steps, *super().get_urls()]
 
     def _step(self, name: str) -> Callable[..., HttpResponse]:
         def view(request: HttpRequest, object_id: str) -> HttpResponse:
@@ -248,6 +290,11 @@ def steps_with(obj: User, actor: User, *also: str) -> list[dict[str, str]]:
         # Nobody demotes or deactivates themselves.
         and (obj != actor or name not in ("demote", "deactivate"))
     ]
+
+
+def edit_address(obj: User) -> str:
+    """Return where somebody's permissions are edited."""
+    return reverse("admin:accounts_user_change", args=[obj.pk])
 
 
 STEPS: dict[str, dict[str, Any]] = {

@@ -72,6 +72,9 @@ def test_person_is_added_invited_by_mail_and_logs_in_with_their_own_password(
     assert 'name="invite"' in client.get(f"{LIST}add/").text
     page = add(client, invite="on", permission_set=c.sets["rep"].pk)
     assert "/admin/invitation/" not in page.text
+    listed = client.get(LIST, {"status": "invited"})
+    assert [row.email for row in listed.context["cl"].result_list] == [EMAIL]
+    assert "Invited</span>" in listed.text
     mail.send_waiting()
     assert (mailoutbox[0].to, mailoutbox[0].subject) == ([EMAIL], invitations.SUBJECT)
     link = link_in(str(mailoutbox[0].body))
@@ -231,8 +234,29 @@ def test_below_super_admin_nobody_invites(c: TinyCompany, client: Client, name: 
     with pytest.raises(NotAllowed):
         operations.invite(c.nils, actor=c.people[name])
     client.force_login(c.people[name])
-    assert client.post(f"{LIST}{c.nils.pk}/invite/").status_code == 404
+    for address in (f"{LIST}{c.nils.pk}/invite/", f"{LIST}many/invite/"):
+        assert client.post(address, {"people": str(c.nils.pk)}).status_code in (403, 404)
     assert c.fresh("nils").invited_at is None
+
+
+def test_many_are_invited_and_their_links_shown_where_there_is_no_mail(
+    c: TinyCompany, client: Client
+) -> None:
+    User.objects.filter(pk=c.rita.pk).update(last_login=timezone.now())
+    client.force_login(c.sam)
+    keys = [person.pk for person in (c.nils, c.rita, c.nora)]
+    page = client.post(LIST, {"action": "invite", "index": "0", "_selected_action": keys})
+    sent = {
+        name: re.search(f'name="{name}" value="([^"]*)"', page.text)[1]  # type: ignore[index]  # the page has it
+        for name in ("people", "as_opened")
+    }
+    done = client.post(f"{LIST}many/invite/", sent)
+    assert done.text.count("/admin/invitation/") == 2
+    assert "Rita has logged in before" in done.text
+    # Pressed again: the links that were handed over go on working.
+    again = client.post(f"{LIST}many/invite/", sent)
+    assert "Somebody changed one of these people" in again.text
+    assert choose(link_in(done.text)).status_code == 302
 
 
 # --- What is written down -------------------------------------------------------------------------

@@ -52,6 +52,17 @@ OF_A_MODEL: dict[str, tuple[str, ...]] = {
             for step in ("deactivate", "demote", "lift_pause", "password", "promote", "reactivate")
         ),
         "<path:object_id>/invite/",
+        *(
+            f"many/{step}/"
+            for step in (
+                "add_to_team",
+                "assign_set",
+                "deactivate",
+                "invite",
+                "reactivate",
+                "set_main_team",
+            )
+        ),
     ),
     "exports/exportpolicy": ("alert/",),
     "exports/exportrequest": (
