@@ -51,6 +51,7 @@ VERBS = {
     "login_turned_away": "log-in refused, paused after wrong passwords",
     "logout": "logged out",
     "make_super_admin": "made super admin",
+    "merge": "merged",
     "narrow": "columns left out",
     "reactivate": "reactivated",
     "reach": "reached",

@@ -6,6 +6,7 @@ Who may do it is asked of access.py; a named system actor (seeding, import) pass
 from accounts.notices import notify, read_notices
 from accounts.operations.errors import AccountsError, InvalidChange, LastSuperAdmin, NotAllowed
 from accounts.operations.frame import (
+    Place,
     line,
     on_leaving,
     on_permissions_changing,
@@ -42,7 +43,14 @@ from accounts.operations.permissions import (
 )
 from accounts.operations.sets import assign_set, change_set, create_set, delete_set
 from accounts.operations.super_admins import make_super_admin, remove_super_admin
-from accounts.operations.teams import change_team, create_team, delete_team, rewrite_reach
+from accounts.operations.teams import (
+    change_team,
+    create_team,
+    delete_team,
+    merge_teams,
+    places_of,
+    rewrite_reach,
+)
 
 __all__ = [
     "AccountsError",
@@ -50,6 +58,7 @@ __all__ = [
     "LastSuperAdmin",
     "NotAllowed",
     "Outcome",
+    "Place",
     "Scopes",
     "accept_invitation",
     "add_to_team",
@@ -74,10 +83,12 @@ __all__ = [
     "make_super_admin",
     "many_as_they_stand",
     "mark",
+    "merge_teams",
     "narrowed",
     "notify",
     "on_leaving",
     "on_permissions_changing",
+    "places_of",
     "reactivate",
     "read_notices",
     "remove_from_team",

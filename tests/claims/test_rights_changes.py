@@ -165,6 +165,9 @@ OPERATIONS: dict[str, Callable[[TinyCompany], Any]] = {
     "delete_team": lambda c: people.delete_team(
         people.create_team(actor=c.sam, name="West"), actor=c.sam
     ),
+    "merge_teams": lambda c: people.merge_teams(
+        c.teams["north_a"], into=c.teams["north"], actor=c.sam
+    ),
     "create_set": lambda c: people.create_set(actor=c.sam, name="Late", tools=APPROVER),
     "change_set": lambda c: right_put_into_their_set(c, c.sam),
     "delete_set": lambda c: people.delete_set(
