@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -34,11 +34,12 @@ from accounts.forms import (
 from accounts.invitation_pages import links_page
 from accounts.many_people import ChangesMany
 from accounts.modeladmin import AccessModelAdmin, opened, person, say_saved
-from accounts.models import Membership, PermissionSet, Team, User
+from accounts.models import PermissionSet, Team, User
 from accounts.operations import AccountsError
-from accounts.ordering import empty_last
 from accounts.people import BY_NAME
 from accounts.people_filters import PeopleFilter, status_of
+from accounts.team_steps import ChangesMembers
+from accounts.team_tree import TreeChangeList, with_people
 
 admin.site.unregister(Group)
 
@@ -355,17 +356,17 @@ STEPS: dict[str, dict[str, Any]] = {
 
 
 @admin.register(Team)
-class TeamAdmin(AccessModelAdmin):
+class TeamAdmin(ChangesMembers):
     """Teams and their tree."""
 
-    list_display = ("name", "parent", "member_count")
+    list_display = ("name_in_tree", "people_main", "people_extra", "owned")
     search_fields = ("name",)
     picker_fields = ("name",)
-    sortable_by = ("name",)
+    sortable_by = ("name_in_tree",)
     form = TeamForm
     fields = ("name", "parent")
-    change_form_before_template = "accounts/as_opened.html"
-    change_form_outer_after_template = "accounts/team_members.html"
+    change_form_before_template: Any = "accounts/as_opened.html"
+    change_form_outer_after_template: Any = "accounts/team_members.html"
 
     def asked_fields(self, request: HttpRequest) -> frozenset[str]:
         """Let whoever governs people ask by teams: “Who can see this” of a record does."""
@@ -377,20 +378,31 @@ class TeamAdmin(AccessModelAdmin):
         return operations.as_it_stands(obj)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows: QuerySet[Any] = super().get_queryset(request).annotate(people=Count("memberships"))
-        return rows
+        return with_people(super().get_queryset(request))
 
-    @display(description="Members")
-    def member_count(self, obj: Any) -> int:
-        return int(obj.people)
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return TreeChangeList
 
-    def record_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
-        context = super().record_context(request, obj)
-        if obj is not None:
-            rows = Membership.objects.filter(team=obj).select_related("user")
-            by_name = [f"user__{name}" for name in User._meta.ordering or ()]
-            context["members"] = rows.order_by("-is_main", *empty_last(Membership, by_name))
-        return context
+    @display(description="Name", ordering="name")
+    def name_in_tree(self, obj: Any) -> SafeString:
+        return format_html(
+            '<span class="tree-name" style="--depth: {}">{}{}</span>',
+            obj.position.depth,
+            obj.name,
+            _below(obj.position.above, is_shown=obj.is_found),
+        )
+
+    @display(description="Main members", ordering="people_main")
+    def people_main(self, obj: Any) -> int:
+        return int(obj.people_main)
+
+    @display(description="Extra members", ordering="people_extra")
+    def people_extra(self, obj: Any) -> int:
+        return int(obj.people_extra)
+
+    @display(description="They are the owner of")
+    def owned(self, obj: Any) -> str:
+        return ", ".join(obj.owned) or "–"
 
     def create(self, request: HttpRequest, obj: Any, form: Any) -> None:
         values = form.cleaned_data
@@ -411,6 +423,14 @@ class TeamAdmin(AccessModelAdmin):
 
     def remove(self, request: HttpRequest, obj: Any) -> None:
         operations.delete_team(obj, actor=person(request))
+
+
+def _below(above: Sequence[str], *, is_shown: bool) -> str | SafeString:
+    """Say below which teams one stands: for screen readers, and in what a search found."""
+    if not above:
+        return ""
+    look = "below card-text" if is_shown else "on-enter"
+    return format_html('<span class="{}"> below {}</span>', look, " › ".join(above))
 
 
 def _permission_tabs() -> str:

@@ -45,7 +45,9 @@ OF_A_LINKED_RECORD = (
 OF_A_MODEL: dict[str, tuple[str, ...]] = {
     "accounts/auditevent": (),
     "accounts/permissionset": (),
-    "accounts/team": (),
+    "accounts/team": tuple(
+        f"<path:object_id>/{step}/" for step in ("add_members", "merge", "remove_member")
+    ),
     "accounts/user": (
         *(
             f"<path:object_id>/{step}/"
