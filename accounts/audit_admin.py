@@ -43,6 +43,7 @@ VERBS = {
     "fail": "failed",
     "finish": "finished",
     "flag": "sensitivity changed",
+    "import": "imported from a table",
     "invite": "invited",
     "lapse": "not decided in time",
     "lift_log_in_pause": "log-in pause ended",

@@ -14,6 +14,7 @@ from accounts.operations.frame import (
     require_super_admin,
     where_named,
 )
+from accounts.operations.importing import import_people
 from accounts.operations.invitations import accept_invitation, invite
 from accounts.operations.many import Outcome, change_many, many_as_they_stand
 from accounts.operations.memberships import (
@@ -77,6 +78,7 @@ __all__ = [
     "delete_set",
     "delete_team",
     "grants_of",
+    "import_people",
     "invite",
     "lift_log_in_pause",
     "line",

@@ -17,6 +17,8 @@ from accounts import catalogue
 from accounts import operations as people
 from accounts.access import holds_tool
 from accounts.models import AuditEvent, Notice, PermissionSet, RightsChange, User
+from accounts.people_file import read_people
+from accounts.people_plan import planned
 from accounts.protection import is_protected, protected_tables
 from exports.models import GateChange
 from tests.support.company import TinyCompany
@@ -128,6 +130,12 @@ def test_nobody_is_told_where_nobody_was_given_anything(
     assert told(c.sue) == []
 
 
+def imported(c: TinyCompany) -> None:
+    table = b"email,role\nnew@example.com,Approver\nruth@example.com,Approver\n"
+    wanted, _ = read_people("people.csv", table)
+    people.import_people(wanted, actor=c.sam, as_planned=planned(wanted, (), c.sam).mark)
+
+
 def accepted(c: TinyCompany) -> None:
     people.invite(c.rita, actor=c.sam)
     people.accept_invitation(actor=c.fresh("rita"), password="another long password")
@@ -176,6 +184,7 @@ OPERATIONS: dict[str, Callable[[TinyCompany], Any]] = {
     "reset_own_password": lambda c: people.reset_own_password(
         actor=c.fresh("rita"), password="another long password"
     ),
+    "import_people": imported,
     "invite": lambda c: people.invite(c.rita, actor=c.sam),
     "accept_invitation": accepted,
     "lift_log_in_pause": lambda c: people.lift_log_in_pause(c.rita, actor=c.sam),
