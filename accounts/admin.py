@@ -31,6 +31,7 @@ from accounts.forms import (
     TeamForm,
     tool_labels,
 )
+from accounts.import_pages import ImportsPeople
 from accounts.invitation_pages import links_page
 from accounts.many_people import ChangesMany
 from accounts.modeladmin import AccessModelAdmin, opened, person, say_saved
@@ -59,8 +60,10 @@ def _warnings(request: HttpRequest) -> list[str]:
 
 
 @admin.register(User)
-class PersonAdmin(ChangesMany):
+class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's formfield_overrides
     """People: who they are, what set they have, which teams they are in."""
+
+    change_list_template = "accounts/people_list.html"
 
     list_display = ("name", "email", "role", "team_names", "status", "last_log_in")
     list_filter = (PeopleFilter,)
@@ -208,6 +211,13 @@ class PersonAdmin(ChangesMany):
         """Nobody is deleted: deactivating keeps their records, and the log names them for ever."""
         return False
 
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        may_add = self.has_add_permission(request)
+        url = reverse("admin:accounts_user_import") if may_add else ""
+        return super().changelist_view(request, {"import_url": url, **(extra_context or {})})
+
     # Steps that need a question ----------------------------------------------------------------
 
     def get_urls(self) -> list[URLPattern]:
@@ -215,7 +225,7 @@ class PersonAdmin(ChangesMany):
             path(f"<path:object_id>/{name}/", self._step(name), name=f"accounts_user_{name}")
             for name in STEPS
         ]
-        return [*self.many_urls(), *steps, *super().get_urls()]
+        return [*self.many_urls(), *self.import_urls(), *steps, *super().get_urls()]
 
     def _step(self, name: str) -> Callable[..., HttpResponse]:
         def view(request: HttpRequest, object_id: str) -> HttpResponse:

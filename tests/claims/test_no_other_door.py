@@ -54,6 +54,7 @@ OF_A_MODEL: dict[str, tuple[str, ...]] = {
             for step in ("deactivate", "demote", "lift_pause", "password", "promote", "reactivate")
         ),
         "<path:object_id>/invite/",
+        "import/",
         *(
             f"many/{step}/"
             for step in (
