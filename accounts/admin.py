@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,12 +11,15 @@ from django.contrib import admin, messages
 from django.contrib.auth.models import Group
 from django.db.models import Count, ForeignKey, Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.functional import lazy
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from accounts import access, catalogue, log_in, operations
+from accounts import access, catalogue, invitations, log_in, operations
 from accounts.create_first import create_first
 from accounts.editor.beginnings import beginnings, state_of
 from accounts.editor.tabs import permission_tabs
@@ -30,12 +33,17 @@ from accounts.forms import (
     TeamForm,
     tool_labels,
 )
+from accounts.import_pages import ImportsPeople
+from accounts.invitation_pages import links_page
 from accounts.keys import whole_number
+from accounts.many_people import FOR_SUPER_ADMINS, ChangesMany
 from accounts.modeladmin import AccessModelAdmin, opened, person, say_saved
-from accounts.models import Membership, PermissionSet, Team, User
+from accounts.models import PermissionSet, Team, User
 from accounts.operations import AccountsError
-from accounts.ordering import empty_last
 from accounts.people import BY_NAME
+from accounts.people_filters import PeopleFilter, status_of
+from accounts.team_steps import ChangesMembers
+from accounts.team_tree import TreeChangeList, with_people
 
 admin.site.unregister(Group)
 
@@ -55,25 +63,27 @@ def _warnings(request: HttpRequest) -> list[str]:
 
 
 @admin.register(User)
-class PersonAdmin(AccessModelAdmin):
+class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's formfield_overrides
     """People: who they are, what set they have, which teams they are in."""
 
-    list_display = ("name", "email", "role", "team_names", "is_active", "last_login")
-    list_filter = ("is_active", "is_superuser")
+    change_list_template = "accounts/people_list.html"
+
+    list_display = ("name", "email", "role", "team_names", "status", "last_log_in")
+    list_filter = (PeopleFilter,)
     search_fields = ("first_name", "last_name", "email")
     search_help_text = "Search name or e-mail"
     picker_fields = ("first_name", "last_name")
-    sortable_by = ("name", "email", "last_login")
+    sortable_by = ("name", "email", "last_log_in")
     form = PersonForm
-    change_form_before_template = "accounts/as_opened.html"
-    change_form_outer_before_template = "accounts/person_steps.html"
+    change_form_before_template: Any = "accounts/as_opened.html"
+    change_form_outer_before_template: Any = "accounts/person_steps.html"
     fieldsets = (
         (None, {"fields": (("first_name", "last_name"), "email")}),
         ("What this person may do", {"fields": ("permission_set",)}),
         ("Teams", {"fields": ("main_team", "extra_teams")}),
     )
-    add_fieldsets = (
-        (None, {"fields": (("first_name", "last_name"), ("email", "password"))}),
+    add_fieldsets: Any = (
+        (None, {"fields": (("first_name", "last_name"), ("email", "password"), "invite")}),
         *fieldsets[1:],
     )
 
@@ -82,8 +92,26 @@ class PersonAdmin(AccessModelAdmin):
         return operations.as_it_stands(obj)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows = super().get_queryset(request)
+        rows = access.marked(super().get_queryset(request), person(request), "change")
         return rows.select_related("permission_set__based_on").prefetch_related("memberships__team")
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """Add the steps that this person may take with each row."""
+        return [*super().get_list_display(request), self._steps_column(request)]
+
+    def _steps_column(self, request: HttpRequest) -> Callable[[Any], Any]:
+        actor = person(request)
+
+        def steps(obj: Any) -> str | SafeString:
+            if not obj.may_change:
+                return ""
+            return render_to_string(
+                "accounts/person_menu.html",
+                {"person": obj, "edit": edit_address(obj), "steps": steps_with(obj, actor)},
+            )
+
+        steps.short_description = "Actions"  # type: ignore[attr-defined]  # read by the admin
+        return steps
 
     def get_ordering(self, request: HttpRequest) -> list[Any]:
         return BY_NAME
@@ -123,6 +151,26 @@ class PersonAdmin(AccessModelAdmin):
         extra = [f"{m.team} (extra)" for m in memberships if not m.is_main]
         return ", ".join(main + extra) or "–"
 
+    @display(description="Status")
+    def status(self, obj: User) -> SafeString:
+        text, look = status_of(obj)
+        return format_html('<span class="chip {}">{}</span>', look, text)
+
+    @display(description="Last log-in", ordering="last_login")
+    def last_log_in(self, obj: User) -> Any:
+        """Return the moment, which the list writes as it writes every other."""
+        return obj.last_login or "Never"
+
+    def described(self, obj: User) -> dict[str, str]:
+        return {
+            "role": self.role(obj),
+            "teams": self.team_names(obj),
+            "status": "" if obj.is_active else "deactivated",
+        }
+
+    def warning_of_what_follows(self, request: HttpRequest) -> Any:
+        return _warning_of_what_follows(request)
+
     def create(self, request: HttpRequest, obj: Any, form: Any) -> None:
         values = form.cleaned_data
         made = operations.create_person(
@@ -136,6 +184,26 @@ class PersonAdmin(AccessModelAdmin):
             password=values["password"] or None,
         )
         obj.pk = made.pk
+        if values["invite"] and not values["password"]:
+            operations.invite(made, actor=person(request))
+
+    def response_add(
+        self, request: HttpRequest, obj: User, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """Show the link of an invitation at once where no e-mail brings it."""
+        answer = super().response_add(request, obj, post_url_continue)
+        stored = User.objects.get(pk=obj.pk)
+        if stored.invited_at is None or invitations.go_by_mail():
+            return answer
+        return self._links_page(request, stored)
+
+    def _links_page(self, request: HttpRequest, invited: User) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "back": reverse("admin:accounts_user_change", args=[invited.pk]),
+        }
+        return links_page(request, context, [invited])
 
     def change(self, request: HttpRequest, obj: Any, form: Any) -> None:
         values, actor = form.cleaned_data, person(request)
@@ -157,6 +225,13 @@ class PersonAdmin(AccessModelAdmin):
         """Nobody is deleted: deactivating keeps their records, and the log names them for ever."""
         return False
 
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        may_add = self.has_add_permission(request)
+        url = reverse("admin:accounts_user_import") if may_add else ""
+        return super().changelist_view(request, {"import_url": url, **(extra_context or {})})
+
     # Steps that need a question ----------------------------------------------------------------
 
     def get_urls(self) -> list[URLPattern]:
@@ -164,7 +239,7 @@ class PersonAdmin(AccessModelAdmin):
             path(f"<path:object_id>/{name}/", self._step(name), name=f"accounts_user_{name}")
             for name in STEPS
         ]
-        return [*steps, *super().get_urls()]
+        return [*self.many_urls(), *self.import_urls(), *steps, *super().get_urls()]
 
     def _step(self, name: str) -> Callable[..., HttpResponse]:
         def view(request: HttpRequest, object_id: str) -> HttpResponse:
@@ -195,6 +270,8 @@ class PersonAdmin(AccessModelAdmin):
                 messages.error(request, str(refusal))
             else:
                 say_saved(request, step["done"].format(target.get_full_name()))
+                if name == "invite" and not invitations.go_by_mail():
+                    return self._links_page(request, target)
             return HttpResponseRedirect(reverse("admin:accounts_user_change", args=[target.pk]))
         context = {
             **self.admin_site.each_context(request),
@@ -202,7 +279,7 @@ class PersonAdmin(AccessModelAdmin):
             "opts": self.opts,
             "original": target,
             "form": form,
-            "text": step["text"],
+            "text": step["text"]() if callable(step["text"]) else step["text"],
             "button": step["title"],
             "back": reverse("admin:accounts_user_change", args=[target.pk]),
         }
@@ -212,26 +289,50 @@ class PersonAdmin(AccessModelAdmin):
         context = super().record_context(request, obj)
         if obj is not None:
             context["access_page"] = reverse("admin:person_access", args=[obj.pk])
-            context["editor"] = f"{reverse('admin:edit_permissions')}?person={obj.pk}"
-            names = ["password"]
-            names.append("demote" if obj.is_superuser else "promote")
-            names.append("deactivate" if obj.is_active else "reactivate")
-            if log_in.is_paused(obj.email):
-                names.append("lift_pause")
-            context["steps"] = [
-                {
-                    "title": STEPS[name]["title"],
-                    "url": reverse(f"admin:accounts_user_{name}", args=[obj.pk]),
-                }
-                for name in names
-                if (obj.is_active or name in ("reactivate", "password"))
-                # Nobody demotes or deactivates themselves.
-                and (obj != request.user or name not in ("demote", "deactivate"))
-            ]
+            context["editor"] = edit_address(obj)
+            paused = ["lift_pause"] if log_in.is_paused(obj.email) else []
+            context["steps"] = steps_with(obj, person(request), *paused)
         return context
 
 
+def steps_with(obj: User, actor: User, *also: str) -> list[dict[str, str]]:
+    """Return the steps that can be taken with somebody as they stand, by title and address."""
+    may_be_invited = obj.is_active and obj.last_login is None
+    names = [
+        *(["invite"] if may_be_invited else []),
+        "password",
+        "demote" if obj.is_superuser else "promote",
+        "deactivate" if obj.is_active else "reactivate",
+        *also,
+    ]
+    return [
+        {
+            "title": "Resend the invitation"
+            if name == "invite" and obj.invited_at
+            else STEPS[name]["title"],
+            "url": reverse(f"admin:accounts_user_{name}", args=[obj.pk]),
+        }
+        for name in names
+        if (obj.is_active or name in ("reactivate", "password"))
+        # Nobody demotes or deactivates themselves.
+        and (obj != actor or name not in ("demote", "deactivate"))
+        and (name not in FOR_SUPER_ADMINS or operations.is_free(actor))
+    ]
+
+
+def edit_address(obj: User) -> str:
+    """Return where somebody's permissions are edited."""
+    return f"{reverse('admin:edit_permissions')}?person={obj.pk}"
+
+
 STEPS: dict[str, dict[str, Any]] = {
+    "invite": {
+        "title": "Send an invitation",
+        "text": invitations.what_follows,
+        "form": ConfirmForm,
+        "run": operations.invite,
+        "done": "{} is invited.",
+    },
     "password": {
         "title": "Set password",
         "text": "The person's open sessions end, and only the new password works.",
@@ -282,17 +383,17 @@ STEPS: dict[str, dict[str, Any]] = {
 
 
 @admin.register(Team)
-class TeamAdmin(AccessModelAdmin):
+class TeamAdmin(ChangesMembers):
     """Teams and their tree."""
 
-    list_display = ("name", "parent", "member_count")
+    list_display = ("name_in_tree", "people_main", "people_extra", "owned")
     search_fields = ("name",)
     picker_fields = ("name",)
-    sortable_by = ("name",)
+    sortable_by = ("name_in_tree",)
     form = TeamForm
     fields = ("name", "parent")
-    change_form_before_template = "accounts/as_opened.html"
-    change_form_outer_after_template = "accounts/team_members.html"
+    change_form_before_template: Any = "accounts/as_opened.html"
+    change_form_outer_after_template: Any = "accounts/team_members.html"
 
     def asked_fields(self, request: HttpRequest) -> frozenset[str]:
         """Let whoever governs people ask by teams: “Who can see this” of a record does."""
@@ -304,20 +405,31 @@ class TeamAdmin(AccessModelAdmin):
         return operations.as_it_stands(obj)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows: QuerySet[Any] = super().get_queryset(request).annotate(people=Count("memberships"))
-        return rows
+        return with_people(super().get_queryset(request))
 
-    @display(description="Members")
-    def member_count(self, obj: Any) -> int:
-        return int(obj.people)
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return TreeChangeList
 
-    def record_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
-        context = super().record_context(request, obj)
-        if obj is not None:
-            rows = Membership.objects.filter(team=obj).select_related("user")
-            by_name = [f"user__{name}" for name in User._meta.ordering or ()]
-            context["members"] = rows.order_by("-is_main", *empty_last(Membership, by_name))
-        return context
+    @display(description="Name", ordering="name")
+    def name_in_tree(self, obj: Any) -> SafeString:
+        return format_html(
+            '<span class="tree-name" style="--depth: {}">{}{}</span>',
+            obj.position.depth,
+            obj.name,
+            _below(obj.position.above, is_shown=obj.is_found),
+        )
+
+    @display(description="Main members", ordering="people_main")
+    def people_main(self, obj: Any) -> int:
+        return int(obj.people_main)
+
+    @display(description="Extra members", ordering="people_extra")
+    def people_extra(self, obj: Any) -> int:
+        return int(obj.people_extra)
+
+    @display(description="They are the owner of")
+    def owned(self, obj: Any) -> str:
+        return ", ".join(obj.owned) or "–"
 
     def create(self, request: HttpRequest, obj: Any, form: Any) -> None:
         values = form.cleaned_data
@@ -338,6 +450,14 @@ class TeamAdmin(AccessModelAdmin):
 
     def remove(self, request: HttpRequest, obj: Any) -> None:
         operations.delete_team(obj, actor=person(request))
+
+
+def _below(above: Sequence[str], *, is_shown: bool) -> str | SafeString:
+    """Say below which teams one stands: for screen readers, and in what a search found."""
+    if not above:
+        return ""
+    look = "below card-text" if is_shown else "on-enter"
+    return format_html('<span class="{}"> below {}</span>', look, " › ".join(above))
 
 
 # Fieldsets are read before there are addresses.

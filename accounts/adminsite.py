@@ -27,6 +27,7 @@ from unfold.sites import UnfoldAdminSite
 
 from accounts import access, late_forms, new_password, operations, people, session_limits
 from accounts.finding import with_words
+from accounts.invitation_pages import invitation_urls
 from accounts.keys import label_of
 from accounts.letters import folded
 from accounts.log_in import LogInPaused, confirm, forget_old, log_in, remember_browser
@@ -193,6 +194,7 @@ class AccessSite(UnfoldAdminSite):
         return [
             choose,
             *new_password_urls(self),
+            *invitation_urls(self),
             *(url for url in super().get_urls() if getattr(url, "name", "") != "view_on_site"),
         ]
 

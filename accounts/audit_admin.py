@@ -23,6 +23,7 @@ from accounts.models import AuditEvent, User
 
 # What comes after the point in the code of an action; anything else reads as it is written.
 VERBS = {
+    "accept_invitation": "invitation accepted",
     "arrange": "arranged",
     "approve": "approved",
     "ask_new_password": "new password asked for by e-mail",
@@ -42,6 +43,8 @@ VERBS = {
     "fail": "failed",
     "finish": "finished",
     "flag": "sensitivity changed",
+    "import": "imported from a table",
+    "invite": "invited",
     "lapse": "not decided in time",
     "lift_log_in_pause": "log-in pause ended",
     "login": "logged in",
@@ -49,6 +52,7 @@ VERBS = {
     "login_turned_away": "log-in refused, paused after wrong passwords",
     "logout": "logged out",
     "make_super_admin": "made super admin",
+    "merge": "merged",
     "narrow": "columns left out",
     "reactivate": "reactivated",
     "reach": "reached",

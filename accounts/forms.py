@@ -10,9 +10,10 @@ from django.contrib.auth.password_validation import validate_password
 from unfold.widgets import (
     UnfoldAdminPasswordWidget,
     UnfoldAdminSelectWidget,
+    UnfoldBooleanWidget,
 )
 
-from accounts import catalogue
+from accounts import catalogue, invitations
 from accounts.editor.beginnings import lowest_set
 from accounts.keys import KeyField, KeysField, whole_number
 from accounts.modeladmin import AccessForm
@@ -203,7 +204,7 @@ class PersonForm(AccessForm):
 
 
 class NewPersonForm(PersonForm):
-    """A person to add, with a first password."""
+    """A person to add, with a first password or an invitation to choose one."""
 
     password = forms.CharField(
         label="First password",
@@ -211,8 +212,25 @@ class NewPersonForm(PersonForm):
         strip=False,
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
         help_text="At least 10 characters, not the person's own name or e-mail. Empty: the person "
-        "cannot log in until one is set.",
+        "chooses it by an invitation, or cannot log in until one is set.",
     )
+
+    invite = forms.BooleanField(
+        label="Send an invitation",
+        required=False,
+        initial=True,
+        widget=UnfoldBooleanWidget,
+        help_text="Not where you set a first password.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "invite" in self.fields and not invitations.go_by_mail():
+            self.fields["invite"].label = "Make an invitation link"
+            self.fields["invite"].help_text = (
+                "By it the person chooses their password; you copy it from the next page and hand "
+                "it over. Not where you set a first password."
+            )
 
     def clean_password(self) -> str:
         password: str = self.cleaned_data["password"]

@@ -17,6 +17,9 @@ from accounts.modeladmin import AccessModelAdmin, person
 from accounts.models import User
 from accounts.pickers import PickerSelect, Purpose, offered
 
+INCOMPLETE = "incomplete"
+"""The code of an error that the filters of a list have only together."""
+
 first_moment = days.first_moment
 last_moment = days.moment_after
 """The end of a day, for `__lt`: the day's own moments are all before it."""
@@ -60,7 +63,7 @@ class FormFilter(admin.ListFilter):
     parameter_name = "filters"
     template = "accounts/list_filters.html"
     form_class: ClassVar[type[ListForm]]
-    narrowing: ClassVar[dict[str, tuple[str, Any]]]
+    narrowing: ClassVar[dict[str, tuple[str, Any]]] = {}
     """Field → the look-up it stands for, and what makes a value of it."""
 
     def __init__(
@@ -102,16 +105,25 @@ class FormFilter(admin.ListFilter):
         return [*self.form_class.base_fields]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Narrow the list; an unknown value is a 400, a mistyped day a message and no rows."""
+        """Narrow the list; an unknown value is a 400, a mistyped day a message and no rows.
+
+        So is what `clean` of the form refuses with the code `incomplete`.
+        """
         if not self.form.is_valid():
             wrong = self.form.errors.as_data()
-            if any(not isinstance(self.form.fields[name], forms.DateField) for name in wrong):
+            if not all(self._is_mistyped(name, errors[0]) for name, errors in wrong.items()):
                 raise BadRequest("This list has no such filter.")
             for name, errors in wrong.items():
                 label = self.form.fields[name].label
                 messages.error(request, f"{label}: {errors[0].messages[0]}")
             return queryset.none()
-        wanted = self.form.cleaned_data
+        return self.narrowed(queryset, self.form.cleaned_data)
+
+    def _is_mistyped(self, name: str, error: forms.ValidationError) -> bool:
+        return isinstance(self.form.fields[name], forms.DateField) or error.code == INCOMPLETE
+
+    def narrowed(self, queryset: QuerySet[Any], wanted: dict[str, Any]) -> QuerySet[Any]:
+        """Return the rows that these checked values leave, as `narrowing` says."""
         for name, (lookup, value) in self.narrowing.items():
             if wanted[name]:
                 queryset = queryset.filter(**{lookup: value(wanted[name])})

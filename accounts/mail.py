@@ -18,11 +18,13 @@ from django.core.mail import EmailMessage, get_connection
 from django.db.models import F
 from django.db.models.functions import Now
 
-from accounts import new_password
+from accounts import invitations, new_password
 from accounts.models import Outbox, User
 from accounts.notices import unreadable
 
 S = Outbox.Status
+WITH_LINKS = (new_password, invitations)
+"""What puts a link into an e-mail while it is sent, and tells whether it may still go out."""
 MOST_AT_ONCE = 50
 PATIENCE = 10.0  # seconds after which a pass begins no further e-mail, however well it goes
 ATTEMPTS = 5
@@ -118,7 +120,7 @@ def _may_be_told(mail: Outbox) -> bool:
     if person is None or not person.email:
         return False
     notice.user = person
-    if not new_password.is_wanted_still(mail.text, notice):
+    if not all(each.is_wanted_still(mail.text, notice) for each in WITH_LINKS):
         return False
     return not any(ask(person, [notice]) for ask in unreadable)
 
@@ -127,9 +129,12 @@ def _message(mail: Outbox) -> EmailMessage:
     """Return the e-mail; its id is the row's own, so that two of them would be seen to be one."""
     host = settings.DEFAULT_FROM_EMAIL.rpartition("@")[2].strip("> ") or "localhost"
     written = int(mail.notice.created_at.timestamp() * 1_000_000)
+    text = mail.text
+    for each in WITH_LINKS:
+        text = each.filled_in(text, mail.notice.user)
     return EmailMessage(
         mail.subject,
-        new_password.filled_in(mail.text, mail.notice.user),
+        text,
         to=[mail.notice.user.email],
         headers={
             "Message-ID": f"<crmperms.{mail.pk}.{written}@{host}>",

@@ -110,17 +110,8 @@ class SentView(_Offered, PasswordResetDoneView):
     template_name = "accounts/new_password_sent.html"
 
 
-class ChooseView(_Offered, PasswordResetConfirmView):
-    """Choose a new password by the link; an old or used one says so."""
-
-    form_class = ChooseForm
-    token_generator = new_password.tokens
-    template_name = "accounts/new_password_choose.html"
-    success_url = reverse_lazy("admin:password_reset_complete")
-
-    def get_user(self, uidb64: str) -> Any:
-        user = super().get_user(uidb64)
-        return user if isinstance(user, User) and new_password.may_have(user) else None
+class ChoosePage(PasswordResetConfirmView):
+    """Choose a password by a link; an ended or used one says so."""
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context = super().get_context_data(**kwargs)
@@ -136,23 +127,42 @@ class ChooseView(_Offered, PasswordResetConfirmView):
             return self.form_invalid(form)
 
 
+class ChooseView(_Offered, ChoosePage):
+    """Choose a new password by the link; an old or used one says so."""
+
+    form_class = ChooseForm
+    token_generator = new_password.tokens
+    template_name = "accounts/new_password_choose.html"
+    success_url = reverse_lazy("admin:password_reset_complete")
+
+    def get_user(self, uidb64: str) -> Any:
+        user = super().get_user(uidb64)
+        return user if isinstance(user, User) and new_password.may_have(user) else None
+
+
 class DoneView(_Offered, PasswordResetCompleteView):
     """The new password works."""
 
     template_name = "accounts/new_password_done.html"
 
 
+def open_page(site: AdminSite, view: type[Any], title: str) -> Any:
+    """Return a page of this site that nobody has to log in for."""
+
+    def show(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
+        context = {**site.each_context(request), "title": title}
+        answer: HttpResponseBase = view.as_view(extra_context=context)(request, **kwargs)
+        return answer
+
+    show.login_required = False  # type: ignore[attr-defined]  # what `login_not_required` sets
+    return show
+
+
 def new_password_urls(site: AdminSite) -> list[URLPattern]:
     """Return the addresses of the pages; by Django's own names, as its templates know them."""
 
     def page(view: type[Any], title: str) -> Any:
-        def show(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
-            context = {**site.each_context(request), "title": title}
-            answer: HttpResponseBase = view.as_view(extra_context=context)(request, **kwargs)
-            return answer
-
-        show.login_required = False  # type: ignore[attr-defined]  # what `login_not_required` sets
-        return show
+        return open_page(site, view, title)
 
     return [
         path("password_reset/", page(AskView, "Forgotten password"), name="password_reset"),

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Concat
 
+from accounts import access
 from accounts.fields import Line
 from accounts.finding import with_words
-from accounts.models import Membership, Team, User
+from accounts.models import Membership, PermissionSet, Team, User
 from accounts.ordering import empty_last
 
 BY_NAME = empty_last(User, User._meta.ordering or ())
@@ -22,6 +23,11 @@ def selectable(chosen: Iterable[int] = ()) -> QuerySet[User]:
     Else saving would take a deactivated person out, who may come back one day.
     """
     return User.objects.filter(Q(is_active=True) | Q(pk__in=list(chosen)))
+
+
+def sets_to_give(user: User) -> QuerySet[PermissionSet]:
+    """Return the permission sets that this person may give to others (R97)."""
+    return access.permitted(PermissionSet.objects.all(), user, "assign")
 
 
 def _shown() -> Concat:

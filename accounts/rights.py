@@ -26,7 +26,7 @@ Door = RightsChange.Door
 REMEMBERED = timedelta(days=30)
 """For how long whoever made or changed somebody's account counts as acting through it."""
 
-LETS_IN = (Door.CREATED, Door.EMAIL, Door.PASSWORD, Door.REACTIVATED)
+LETS_IN = (Door.CREATED, Door.INVITED, Door.EMAIL, Door.PASSWORD, Door.REACTIVATED)
 """The doors by which whoever uses them could log in as that person afterwards."""
 
 Held = dict[int, frozenset[tuple[str, str]]]

@@ -2,31 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+from django.db.models import Model
+from django.urls import reverse
 
 from accounts import catalogue
 from accounts.models import Team
+from accounts.operations import Place
 from records.models import SHARES, Property, StageRule
 from records.models.properties import field_of
 from records.models.shares import live
 
 
-def places(team: Team) -> Iterator[str]:
+def places(team: Team) -> Iterator[Place]:
     """Yield where a team is named: rules, fields, and live shares by their number.
 
     For the super admin who deletes it. Fills the slot `accounts.operations.where_named`.
     """
     rules = StageRule.objects.filter(teams=team).select_related("pipeline").order_by("pipeline")
     if names := [rule.pipeline.name for rule in rules]:
-        yield f"{_number(len(names), 'stage rule')} ({', '.join(names)})"
+        words = f"{_number(len(names), 'stage rule')} ({', '.join(names)})"
+        yield Place(words, _page([rule.pipeline for rule in rules]))
     fields = Property.objects.filter(grants__team=team).distinct()
     if names := [_label(field) for field in fields]:
-        yield f"the access to {_number(len(names), 'field')} ({', '.join(names)})"
+        words = f"the access to {_number(len(names), 'field')} ({', '.join(names)})"
+        yield Place(words, _page(list(fields)))
     for key, (_, to_teams) in SHARES.items():
         # Of a record in the recycle bin nobody can end a share.
         rows = to_teams._default_manager.filter(live(), group=team, content_object__deleted_at=None)
         if number := rows.count():
-            yield f"{_number(number, f'share of a {key}', f'shares of {_plural(key)}')}"
+            yield Place(_number(number, f"share of a {key}", f"shares of {_plural(key)}"))
+
+
+def _page(rows: Sequence[Model]) -> str:
+    """Return the page of the one row, or the list where there are several."""
+    options = rows[0]._meta
+    address = f"admin:{options.app_label}_{options.model_name}"
+    if len(rows) == 1:
+        return reverse(f"{address}_change", args=[rows[0].pk])
+    return reverse(f"{address}_changelist")
 
 
 def _number(number: int, one: str, many: str = "") -> str:

@@ -144,7 +144,7 @@ ACCOUNT = (
         "User table settings",
         "See the table of people in the settings. Choosing a person elsewhere works without it.",
         id="A-16",
-        asked_by="the table of people",
+        asked_by="the list of people, and what is done from it with many at once",
     ),
     Tool(
         PARENT,

@@ -82,6 +82,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     session_epoch = models.PositiveIntegerField(
         default=0, editable=False, help_text="Raised to end every open session of this person."
     )
+    invited_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When their last invitation was made."
+    )
     date_joined = models.DateTimeField(default=timezone.now, editable=False)
 
     USERNAME_FIELD = "email"

@@ -48,6 +48,7 @@ class RightsChange(Deed):
         """By which operation."""
 
         CREATED = "created", "created the account"
+        INVITED = "invited", "was shown an invitation link"
         EMAIL = "email", "changed the e-mail address"
         PASSWORD = "password", "set the password"
         SET_ASSIGNED = "set_assigned", "assigned a permission set"

@@ -14,6 +14,7 @@ from accounts.operations.editing import (
 )
 from accounts.operations.errors import AccountsError, InvalidChange, LastSuperAdmin, NotAllowed
 from accounts.operations.frame import (
+    Place,
     line,
     on_leaving,
     on_permissions_changing,
@@ -21,7 +22,16 @@ from accounts.operations.frame import (
     require_super_admin,
     where_named,
 )
-from accounts.operations.memberships import set_teams
+from accounts.operations.granting import is_free
+from accounts.operations.importing import import_people
+from accounts.operations.invitations import accept_invitation, invite
+from accounts.operations.many import Outcome, change_many, many_as_they_stand
+from accounts.operations.memberships import (
+    add_to_team,
+    remove_from_team,
+    set_main_team,
+    set_teams,
+)
 from accounts.operations.opened import as_it_stands, mark
 from accounts.operations.passwords import (
     change_own_password,
@@ -43,7 +53,14 @@ from accounts.operations.permissions import (
 )
 from accounts.operations.sets import assign_set, change_set, create_set, delete_set
 from accounts.operations.super_admins import make_super_admin, remove_super_admin
-from accounts.operations.teams import change_team, create_team, delete_team, rewrite_reach
+from accounts.operations.teams import (
+    change_team,
+    create_team,
+    delete_team,
+    merge_teams,
+    places_of,
+    rewrite_reach,
+)
 
 __all__ = [
     "OWN",
@@ -51,9 +68,14 @@ __all__ = [
     "InvalidChange",
     "LastSuperAdmin",
     "NotAllowed",
+    "Outcome",
+    "Place",
     "Scopes",
+    "accept_invitation",
+    "add_to_team",
     "as_it_stands",
     "assign_set",
+    "change_many",
     "change_own_password",
     "change_person",
     "change_set",
@@ -68,17 +90,24 @@ __all__ = [
     "edit_permissions",
     "edit_sets",
     "grants_of",
+    "import_people",
+    "invite",
+    "is_free",
     "lift_log_in_pause",
     "line",
     "make_super_admin",
+    "many_as_they_stand",
     "mark",
+    "merge_teams",
     "narrowed",
     "notify",
     "on_leaving",
     "on_permissions_changing",
     "permissions_as_they_stand",
+    "places_of",
     "reactivate",
     "read_notices",
+    "remove_from_team",
     "remove_super_admin",
     "require",
     "require_fit_password",
@@ -86,6 +115,7 @@ __all__ = [
     "reset_own_password",
     "rewrite_reach",
     "scopes_of",
+    "set_main_team",
     "set_password",
     "set_teams",
     "sets_as_they_stand",

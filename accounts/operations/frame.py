@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
 
 from django.db import models
 from django.db.models import QuerySet
@@ -23,8 +24,20 @@ on_permissions_changing: list[Callable[[Actor], AbstractContextManager[None]]] =
 
 Both in the change's transaction. What it raises (an `AccountsError`) takes the change back."""
 
-where_named: list[Callable[[Team], Iterable[str]]] = []
-"""A slot for upper layers: where a team is still named, in words; such a team is not deleted."""
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a team is named: in words that go into a sentence, and the page to take it out on."""
+
+    words: str
+    url: str = ""
+
+    def __str__(self) -> str:
+        return self.words
+
+
+where_named: list[Callable[[Team], Iterable[Place]]] = []
+"""A slot for upper layers: where a team is still named; such a team is not deleted."""
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from accounts import audit
@@ -12,7 +12,9 @@ from accounts.operations.frame import require
 from accounts.operations.granting import held_in, is_free, owns_anything, require_may_move
 from accounts.rights import one_at_a_time
 
-NO_TEAMS: Mapping[str, Any] = {"main": None, "extra": []}
+Teams = Mapping[str, Any]
+"""Somebody's teams by key: {"main": the main one or None, "extra": the others in order}."""
+NO_TEAMS: Teams = {"main": None, "extra": []}
 
 
 @operation
@@ -20,10 +22,53 @@ def set_teams(
     person: User, *, actor: Actor, main_team: Team | None, extra_teams: Iterable[Team] = ()
 ) -> None:
     """Put a person into exactly these teams (E19, E23), as far as the actor sees them (Q21)."""
+    wanted = teams_wanted(main_team, extra_teams)
+    change_teams(person, actor, lambda before: wanted)
+
+
+@operation
+def set_main_team(person: User, *, actor: Actor, team: Team | None) -> None:
+    """Give a person this main team, or none; they leave the one they had and keep extra ones."""
+    main = team and team.pk
+    change_teams(
+        person,
+        actor,
+        lambda before: {"main": main, "extra": [key for key in before["extra"] if key != main]},
+    )
+
+
+@operation
+def add_to_team(person: User, *, actor: Actor, team: Team) -> None:
+    """Put a person into one team more, as an extra member (E19, E23)."""
+    change_teams(
+        person,
+        actor,
+        lambda before: {**before, "extra": sorted({*before["extra"], team.pk} - {before["main"]})},
+    )
+
+
+@operation
+def remove_from_team(person: User, *, actor: Actor, team: Team) -> None:
+    """Take a person out of one team, be it their main team or an extra one."""
+    change_teams(
+        person,
+        actor,
+        lambda before: {
+            "main": None if before["main"] == team.pk else before["main"],
+            "extra": [key for key in before["extra"] if key != team.pk],
+        },
+    )
+
+
+def change_teams(person: User, actor: Actor, wanted: Callable[[Teams], Teams]) -> None:
+    """Write the teams that `wanted` makes of those somebody has, with the event of it.
+
+    Every change of who is in which team comes by here.
+    """
     require(actor, "teams", person)
     one_at_a_time("people")
     before = team_data(person)
-    after = teams_wanted(main_team, extra_teams)
+    after = wanted(before)
     if before == after:
         return
     if not is_free(actor):

@@ -34,6 +34,8 @@ from accounts.operations.super_admins import keep_a_super_admin, lock_super_admi
 from accounts.rights import Door, one_at_a_time
 from accounts.text import normal_email
 
+EMAIL_TAKEN = "Another person logs in with this e-mail address. Choose another one."
+
 
 @operation
 def create_person(
@@ -158,7 +160,8 @@ def reactivate(person: User, *, actor: Actor) -> None:
     person.is_active = True
 
 
-def _free_email(email: str, besides: User | None = None) -> str:
+def fit_email(email: str) -> str:
+    """Return a log-in as it is stored; raise where it is no e-mail address."""
     email = normal_email(line("E-mail", email))
     longest = User._meta.get_field("email").max_length
     try:
@@ -169,9 +172,14 @@ def _free_email(email: str, besides: User | None = None) -> str:
             f"This is not an e-mail address of at most {longest} characters. Write it like "
             "name@example.com."
         ) from None
+    return email
+
+
+def _free_email(email: str, besides: User | None = None) -> str:
+    email = fit_email(email)
     others = User.objects.filter(email=email)
     if besides is not None:
         others = others.exclude(pk=besides.pk)
     if others.exists():
-        raise InvalidChange("Another person logs in with this e-mail address. Choose another one.")
+        raise InvalidChange(EMAIL_TAKEN)
     return email

@@ -8,8 +8,9 @@ from accounts import audit
 from accounts.audit import Actor, operation
 from accounts.models import Membership, Team, TeamReach
 from accounts.operations.errors import InvalidChange, NotAllowed
-from accounts.operations.frame import line, require, where_named
+from accounts.operations.frame import Place, line, require, where_named
 from accounts.operations.granting import is_free
+from accounts.operations.memberships import Teams, change_teams
 from accounts.operations.opened import require_as_opened
 from accounts.rights import one_at_a_time
 
@@ -68,13 +69,58 @@ def delete_team(team: Team, *, actor: Actor) -> None:
     _locked_tree(team)
     if Membership.objects.filter(team=team).exists() or Team.objects.filter(parent=team).exists():
         raise InvalidChange("This team still has members or teams below it. Move them first.")
-    if places := [place for named in where_named for place in named(team)]:
-        raise InvalidChange(
-            f"This team is still named in {'; in '.join(places)}. Take it out there first."
-        )
+    _refuse_while_named(team)
     audit.record("team.delete", actor=actor, on=team, data={"name": team.name})
     team.delete()
     rewrite_reach()
+
+
+@operation
+def merge_teams(team: Team, *, into: Team, actor: Actor) -> None:
+    """Move a team's members and the teams below it to another team, and remove it.
+
+    Whoever has it for their main team has the other one from now on; extra members become extra
+    members there, unless it is their main team already. Refused while a rule, a field or a share
+    names the team: none of them means the other one.
+    """
+    require(actor, "delete", team)
+    require(actor, "change", into)
+    one_at_a_time("people")
+    tree = _locked_tree(team, into)
+    if team.pk in _upwards(into.pk, tree):
+        raise InvalidChange(
+            f"{into} is {team} itself or below it. Choose a team outside its own branch."
+        )
+    _refuse_while_named(team)
+    rows = Membership.objects.filter(team=team).select_related("user").order_by("user")
+    members = [row.user for row in rows]
+    for person in members:
+        change_teams(person, actor, lambda before: _moved(before, team.pk, into.pk))
+    below = list(Team.objects.filter(parent=team).order_by("pk"))
+    for child in below:
+        change_team(child, actor=actor, name=child.name, parent=into)
+    data = {"name": team.name, "into": into.pk, "members": len(members), "teams_below": len(below)}
+    audit.record("team.merge", actor=actor, on=team, data=data)
+    Team.objects.get(pk=team.pk).delete()
+    rewrite_reach()
+
+
+def _moved(teams: Teams, team: int, into: int) -> Teams:
+    """Return somebody's teams with one team instead of another."""
+    main = into if teams["main"] == team else teams["main"]
+    extra = {into if key == team else key for key in teams["extra"]} - {main}
+    return {"main": main, "extra": sorted(extra)}
+
+
+def places_of(team: Team) -> list[Place]:
+    """Return where this team is named, which has to end before it goes."""
+    return [place for named in where_named for place in named(team)]
+
+
+def _refuse_while_named(team: Team) -> None:
+    if places := places_of(team):
+        words = "; in ".join(map(str, places))
+        raise InvalidChange(f"This team is still named in {words}. Take it out there first.")
 
 
 def _free_team_name(name: str, besides: Team | None = None) -> str:

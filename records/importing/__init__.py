@@ -4,8 +4,8 @@
 voice.
 """
 
+from accounts.table_rows import Broken, ImportRefused
 from records.importing.organisation import Report
-from records.importing.reading import Broken, ImportRefused
 from records.importing.tables import Parsed, parse
 from records.importing.writing import apply
 

@@ -9,8 +9,8 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+from accounts.table_rows import Broken, Row, read_table
 from records.importing.logins import email_of
-from records.importing.reading import Broken, Row, read_table
 from records.importing.words import COUNTRIES, REPAIRS, SECTORS
 
 TEAMS, ACCOUNTS, PRODUCTS, PIPELINE = (

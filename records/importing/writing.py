@@ -12,8 +12,8 @@ from django.utils import timezone
 from accounts import access, audit
 from accounts.audit import System
 from accounts.models import User
+from accounts.table_rows import Broken, ImportRefused
 from records.importing.organisation import Organisation, Password, Report, found_organisation
-from records.importing.reading import Broken, ImportRefused
 from records.importing.tables import ACCOUNTS, KEY, NAME, PIPELINE, Account, Opportunity, Parsed
 from records.models import Company, Deal, Record, StageRule
 from records.operations import above_themselves

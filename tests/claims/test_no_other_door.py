@@ -45,10 +45,27 @@ OF_A_LINKED_RECORD = (
 OF_A_MODEL: dict[str, tuple[str, ...]] = {
     "accounts/auditevent": (),
     "accounts/permissionset": (),
-    "accounts/team": (),
-    "accounts/user": tuple(
-        f"<path:object_id>/{step}/"
-        for step in ("deactivate", "demote", "lift_pause", "password", "promote", "reactivate")
+    "accounts/team": tuple(
+        f"<path:object_id>/{step}/" for step in ("add_members", "merge", "remove_member")
+    ),
+    "accounts/user": (
+        *(
+            f"<path:object_id>/{step}/"
+            for step in ("deactivate", "demote", "lift_pause", "password", "promote", "reactivate")
+        ),
+        "<path:object_id>/invite/",
+        "import/",
+        *(
+            f"many/{step}/"
+            for step in (
+                "add_to_team",
+                "assign_set",
+                "deactivate",
+                "invite",
+                "reactivate",
+                "set_main_team",
+            )
+        ),
     ),
     "exports/exportpolicy": ("alert/",),
     "exports/exportrequest": (
@@ -68,6 +85,7 @@ OF_THE_SITE = {
     *("admin/password_change/done/", "admin/search/", "admin/shared/", "admin/jsi18n/"),
     *("admin/permissions/", "admin/set-up/", "admin/password_reset/", "admin/password_reset/sent/"),
     *("admin/password_reset/<uidb64>/<token>/", "admin/password_reset/done/"),
+    *("admin/invitation/done/", "admin/invitation/<uidb64>/<token>/"),
     *("admin/autocomplete/", "admin/autocomplete/choose/"),
     *("admin/inbox/", "admin/inbox/read/", "admin/inbox/<int:pk>/read/"),
     *("admin/inbox/<int:pk>/open/", "admin/<app_label>/", "admin/<url>"),

@@ -10,8 +10,8 @@ from django.test import Client
 
 from accounts.audit import record
 from accounts.numbers import ungrouped
+from accounts.table_rows import Broken, Row
 from exports.models import ExportPolicy
-from records.importing.reading import Broken, Row
 from records.models import Company, Deal
 from records.operations import restrict_property
 from tests.claims.test_screens import form_of, page

@@ -79,7 +79,10 @@ ADDRESSES: dict[str, tuple[str, tuple[str, ...]]] = {
     f"{LISTS}property/": ("sam", ("sensitive__exact", "highly_sensitive__exact")),
     f"{LISTS}deal/<deal>/access/": ("sam", ("user", "action")),
     f"{LISTS}deal/<deal>/who/": ("sam", ("action", "q", "page")),
-    "/admin/accounts/user/": ("sam", ("is_active__exact", "is_superuser__exact", "q", "o")),
+    "/admin/accounts/user/": (
+        "sam",
+        ("status", "team", "permission_set", "super_admin", "scope", "last_log_in", "q", "o"),
+    ),
     "/admin/accounts/team/": ("sam", ("q", "p")),
     "/admin/accounts/permissionset/": ("sam", ("q", "o")),
     "/admin/accounts/auditevent/": ("otto", ("about", "result", "actor", "at_after", "q")),

@@ -93,7 +93,7 @@ def test_people_without_a_name_or_a_log_in_are_last(c: TinyCompany) -> None:
     client.force_login(c.sam)  # logs her in, after Rob
     address = "/admin/accounts/user/"
     assert client.get(address).context["cl"].result_list[-1] == nameless
-    up, down = in_list(client, address, "last_login", "pk")
+    up, down = in_list(client, address, "last_log_in", "pk")
     assert (up[:2], down[:2]) == ([c.rob.pk, c.sam.pk], [c.sam.pk, c.rob.pk])
 
 

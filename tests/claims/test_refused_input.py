@@ -10,14 +10,15 @@ import pytest
 from django.test import Client, RequestFactory
 
 from accounts import operations as accounts
+from accounts import table_rows as reading
 from accounts.audit import System
 from accounts.models import AuditEvent, User
+from accounts.table_rows import Broken
 from crmperms.wsgi import application
 from exports.operations import InvalidRequest
 from exports.steps import words
 from records import operations
-from records.importing import reading, tables, writing
-from records.importing.reading import Broken
+from records.importing import tables, writing
 from records.importing.tables import Parsed
 from records.models import Company, Contact, Deal, Stage
 from records.operations import Invalid

@@ -17,6 +17,8 @@ from accounts import catalogue
 from accounts import operations as people
 from accounts.access import holds_tool
 from accounts.models import AuditEvent, Notice, PermissionSet, RightsChange, User
+from accounts.people_file import read_people
+from accounts.people_plan import planned
 from accounts.protection import is_protected, protected_tables
 from exports.models import GateChange
 from tests.support.company import TinyCompany
@@ -128,6 +130,17 @@ def test_nobody_is_told_where_nobody_was_given_anything(
     assert told(c.sue) == []
 
 
+def imported(c: TinyCompany) -> None:
+    table = b"email,role\nnew@example.com,Approver\nruth@example.com,Approver\n"
+    wanted, _ = read_people("people.csv", table)
+    people.import_people(wanted, actor=c.sam, as_planned=planned(wanted, (), c.sam).mark)
+
+
+def accepted(c: TinyCompany) -> None:
+    people.invite(c.rita, actor=c.sam)
+    people.accept_invitation(actor=c.fresh("rita"), password="another long password")
+
+
 # --- What decides stands in tables of its own -----------------------------------------------------
 
 # Every operation of people and permission sets. Whoever adds one says here what it does, and the
@@ -138,6 +151,16 @@ OPERATIONS: dict[str, Callable[[TinyCompany], Any]] = {
     "set_password": lambda c: password_set(c, c.sam),
     "change_own_password": lambda c: own_password(c, c.sam),
     "set_teams": lambda c: moved_to_a_team(c, c.sam),
+    "set_main_team": lambda c: people.set_main_team(c.rita, actor=c.sam, team=c.teams["south"]),
+    "add_to_team": lambda c: people.add_to_team(c.rita, actor=c.sam, team=c.teams["south"]),
+    "remove_from_team": lambda c: people.remove_from_team(
+        c.rita, actor=c.sam, team=c.teams["north_a"]
+    ),
+    "change_many": lambda c: people.change_many(
+        User.objects.filter(pk__in=[c.axel.pk, c.ruth.pk]),
+        actor=c.sam,
+        step=lambda each, actor: people.deactivate(each, actor=actor),
+    ),
     "assign_set": lambda c: right_given_by_a_set(c, c.sam),
     "edit_permissions": lambda c: people.edit_permissions(
         [c.rita, c.ruth], actor=c.sam, changes={"crm.export_approver": True}
@@ -156,6 +179,9 @@ OPERATIONS: dict[str, Callable[[TinyCompany], Any]] = {
     "delete_team": lambda c: people.delete_team(
         people.create_team(actor=c.sam, name="West"), actor=c.sam
     ),
+    "merge_teams": lambda c: people.merge_teams(
+        c.teams["north_a"], into=c.teams["north"], actor=c.sam
+    ),
     "create_set": lambda c: people.create_set(actor=c.sam, name="Late", tools=APPROVER),
     "change_set": lambda c: right_put_into_their_set(c, c.sam),
     "delete_set": lambda c: people.delete_set(
@@ -164,18 +190,21 @@ OPERATIONS: dict[str, Callable[[TinyCompany], Any]] = {
     "reset_own_password": lambda c: people.reset_own_password(
         actor=c.fresh("rita"), password="another long password"
     ),
+    "import_people": imported,
+    "invite": lambda c: people.invite(c.rita, actor=c.sam),
+    "accept_invitation": accepted,
     "lift_log_in_pause": lambda c: people.lift_log_in_pause(c.rita, actor=c.sam),
     "notify": lambda c: people.notify([c.rita], "Hello."),
     "read_notices": lambda c: people.read_notices(actor=c.rita),
 }
-THEIR_OWN = {"change_own_password", "reset_own_password"}
+THEIR_OWN = {"accept_invitation", "change_own_password", "reset_own_password"}
 
 
 def standing() -> dict[int, tuple[Any, ...]]:
     """Return what opens each account, and which tools its person holds."""
     return {
         user.pk: (
-            *(user.email, user.password, user.is_active, user.is_superuser),
+            *(user.email, user.password, user.is_active, user.is_superuser, user.invited_at),
             user.permission_set_id,
             tuple(tool for tool in catalogue.GUARDED if holds_tool(user, tool)),
         )

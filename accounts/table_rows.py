@@ -15,8 +15,8 @@ from pathlib import Path
 from django.core.exceptions import ValidationError
 
 from accounts.numbers import ungrouped
+from accounts.table_text import WHAT_SEPARATES, Broken, ImportRefused, TableText, read_text
 from accounts.text import shows
-from records.importing.files import WHAT_SEPARATES, Broken, ImportRefused, TableText, read_text
 
 __all__ = ["Broken", "ImportRefused", "Row", "read_table"]
 
@@ -105,16 +105,12 @@ def read_table(folder: Path, file: str, columns: Sequence[str]) -> list[Row]:
     heading: list[str] = []
     rows: list[Row] = []
     below = table.first_line
-    with _cells_of_any_length(len(table.text)):
-        for line, raw in _lines(file, table, heading, columns):
-            cells = [" ".join(cell.split()) for cell in raw]
-            if not any(cells):
-                continue
-            if not heading:
-                heading += _checked_heading(file, line, cells, columns)
-                below = line + 1
-            else:
-                rows.append(_row(file, line, heading, cells, table))
+    for line, cells in lines_of(file, table, heading, columns):
+        if not heading:
+            heading += _checked_heading(file, line, cells, columns)
+            below = line + 1
+        else:
+            rows.append(row_of(file, line, heading, cells, table))
     if not heading:
         words = f"there are only empty rows; the file needs the columns {', '.join(columns)}."
         raise Broken(file, words, below, columns[0])
@@ -123,10 +119,23 @@ def read_table(folder: Path, file: str, columns: Sequence[str]) -> list[Row]:
     return rows
 
 
+def lines_of(
+    file: str, table: TableText, heading: Sequence[str], columns: Sequence[str]
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield the cells of every row with the line it begins in; `heading` is filled meanwhile.
+
+    White space is folded, and cut off at both ends; rows of which no cell says anything are none.
+    """
+    with _cells_of_any_length(len(table.text)):
+        for line, raw in _lines(file, table, heading, columns):
+            cells = [" ".join(cell.split()) for cell in raw]
+            if any(cells):
+                yield line, cells
+
+
 def _lines(
     file: str, table: TableText, heading: Sequence[str], columns: Sequence[str]
 ) -> Iterator[tuple[int, list[str]]]:
-    """Yield the cells of every row with the line it begins in; `heading` is filled meanwhile."""
     reader = csv.reader(io.StringIO(table.text, newline=""), strict=True, delimiter=table.separator)
     line = table.first_line
     try:
@@ -176,7 +185,8 @@ def _checked_heading(file: str, line: int, heading: list[str], columns: Sequence
     return heading
 
 
-def _row(file: str, line: int, heading: list[str], cells: list[str], table: TableText) -> Row:
+def row_of(file: str, line: int, heading: list[str], cells: list[str], table: TableText) -> Row:
+    """Return the row of these cells; raises `Broken` where there are more or fewer than columns."""
     said = f"{table.separator_in_words} separates the columns of this file"
     if len(cells) < len(heading):
         raise Broken(

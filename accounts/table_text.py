@@ -41,7 +41,7 @@ class Broken(ImportRefused):
         if column:
             place += f", column {column}"
         super().__init__(f"{place}: {words} Nothing was imported.")
-        self.file, self.line, self.column = file, line, column
+        self.file, self.line, self.column, self.words = file, line, column, words
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,17 @@ class TableText:
 
 def read_text(path: Path, columns: Sequence[str]) -> TableText:
     """Return the text of a file that should have these columns; raises `Broken` if it is none."""
-    file = path.name
-    text = _decoded(file, _bytes(path, columns), columns)
+    return text_of(path.name, _bytes(path), columns)
+
+
+def text_of(file: str, data: bytes, columns: Sequence[str]) -> TableText:
+    """Return the text of a table from what a file of this name holds; raises `Broken`."""
+    data = data.removeprefix(codecs.BOM_UTF8)
+    if not data.strip():
+        raise Broken(
+            file, f"the file is empty; it needs the columns {', '.join(columns)}.", 1, columns[0]
+        )
+    text = _decoded(file, data, columns)
     if (at := hidden_at(text, allowed=_FOLDED)) is not None:
         line, column = _place(text[:at], columns)
         words = f"there is a character that nobody sees ({named(text[at])}); take it out."
@@ -79,19 +88,14 @@ def read_text(path: Path, columns: Sequence[str]) -> TableText:
     return _separated(file, one_form(text), columns)
 
 
-def _bytes(path: Path, columns: Sequence[str]) -> bytes:
+def _bytes(path: Path) -> bytes:
     file = path.name
     try:
-        data = path.read_bytes().removeprefix(codecs.BOM_UTF8)
+        return path.read_bytes()
     except FileNotFoundError:
         raise Broken(file, f"the file is missing in {path.parent}.") from None
     except OSError as error:
         raise Broken(file, f"the file cannot be read ({error.strerror}).") from None
-    if not data.strip():
-        raise Broken(
-            file, f"the file is empty; it needs the columns {', '.join(columns)}.", 1, columns[0]
-        )
-    return data
 
 
 def _decoded(file: str, data: bytes, columns: Sequence[str]) -> str:

@@ -1,0 +1,228 @@
+"""The page of a team: its members, who comes and who goes, and merging it into another team."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.db.models import Exists, OuterRef, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from unfold.widgets import UnfoldAdminSelectWidget
+
+from accounts import access, operations
+from accounts.audit import Actor
+from accounts.keys import KeyField, KeysField, whole_number
+from accounts.modeladmin import AccessModelAdmin, person, say_saved
+from accounts.models import Membership, Team, TeamReach, User
+from accounts.operations import AccountsError
+from accounts.ordering import empty_last
+from accounts.people import BY_NAME, selectable
+from accounts.team_tree import owned_by
+
+MOST_LISTED = 200
+"""How many members the page of a team names; the list of people has the others."""
+
+
+class AddMembersForm(forms.Form):
+    """Who comes into a team, and how."""
+
+    people = KeysField(
+        queryset=User.objects.none(),
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "plain-boxes is-long"}),
+    )
+    how = forms.ChoiceField(
+        label="As",
+        choices=[
+            ("extra", "Extra members: they keep the main team they have"),
+            ("main", "Members with this main team: they leave the one they have"),
+        ],
+        initial="extra",
+        widget=UnfoldAdminSelectWidget,
+        help_text="They see what the members own, and the members see what they own, as far as "
+        "“Team only” goes in the permission set of each.",
+    )
+
+    def __init__(self, data: Any, *, team: Team, user: User) -> None:
+        super().__init__(data)
+        there = Membership.objects.filter(team=team, user=OuterRef("pk"))
+        offered = access.permitted(selectable(), user, "change").exclude(Exists(there))
+        self.fields["people"].queryset = offered.order_by(*BY_NAME)  # type: ignore[attr-defined]  # a field of keys
+
+
+class MergeForm(forms.Form):
+    """Which team takes over."""
+
+    into = KeyField(
+        label="The team that takes them",
+        queryset=Team.objects.none(),
+        widget=UnfoldAdminSelectWidget,
+        empty_label="Choose a team",
+    )
+
+    def __init__(self, data: Any, *, team: Team, user: User) -> None:
+        super().__init__(data)
+        branch = TeamReach.objects.filter(above=team).values("below")
+        outside = Team.objects.exclude(pk__in=branch)
+        self.fields["into"].queryset = access.permitted(outside, user, "change")  # type: ignore[attr-defined]  # a field of keys
+
+
+class ChangesMembers(AccessModelAdmin):
+    """A team's own page, with its members and what becomes of them."""
+
+    def get_urls(self) -> list[URLPattern]:
+        steps = {
+            "add_members": self.add_members_view,
+            "remove_member": self.remove_member_view,
+            "merge": self.merge_view,
+        }
+        return [
+            *(
+                path(
+                    f"<path:object_id>/{name}/",
+                    self.admin_site.admin_view(view),
+                    name=f"accounts_team_{name}",
+                )
+                for name, view in steps.items()
+            ),
+            *super().get_urls(),
+        ]
+
+    def record_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        context = super().record_context(request, obj)
+        if obj is not None:
+            members = list(_members(obj)[: MOST_LISTED + 1])
+            may_change = self.has_change_permission(request, obj)
+            context |= {
+                "members": members[:MOST_LISTED],
+                "there_are_more": len(members) > MOST_LISTED,
+                "owned": owned_by(obj, person(request)),
+                "may_change": may_change,
+                "may_merge": may_change and self.has_delete_permission(request, obj),
+            }
+        return context
+
+    def add_members_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask who comes into the team, and on POST put them there."""
+        team: Team = self.found(request, object_id)
+        if not self.has_change_permission(request, team):
+            return self.refuse(request, team, "change")
+        posted = request.POST if request.method == "POST" else None
+        form = AddMembersForm(posted, team=team, user=person(request))
+        if form.is_valid():
+            values = form.cleaned_data
+            is_main = values["how"] == "main"
+            run = operations.set_main_team if is_main else operations.add_to_team
+            outcome = operations.change_many(
+                values["people"], actor=person(request), step=_into(run, team)
+            )
+            for each, why in outcome.skipped:
+                messages.warning(request, f"{each}: {why}")
+            say_saved(request, f"{team} has {len(outcome.changed)} members more.")
+            return _back(team)
+        text = "Tick whoever shall be in this team. Their other extra teams stay as they are."
+        return self._asked(request, team, form, "Add members", text, "accounts/step.html")
+
+    def remove_member_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Take one person out of the team."""
+        team: Team = self.found(request, object_id)
+        if not self.has_change_permission(request, team):
+            return self.refuse(request, team, "change")
+        if request.method != "POST":
+            return _back(team)
+        key = whole_number(request.POST.get("person"))
+        target = User.objects.filter(memberships__team=team, pk=key).first()
+        if target is None:
+            raise Http404
+        try:
+            operations.remove_from_team(target, actor=person(request), team=team)
+        except AccountsError as refusal:
+            messages.error(request, str(refusal))
+        else:
+            say_saved(request, f"{target} is not in {team} any more.")
+        return _back(team)
+
+    def merge_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Show what a merger moves and what stands against it, and on POST carry it out."""
+        team: Team = self.found(request, object_id)
+        if not self.has_delete_permission(request, team):
+            return self.refuse(request, team, "delete")
+        posted = request.POST if request.method == "POST" else None
+        form = MergeForm(posted, team=team, user=person(request))
+        if form.is_valid():
+            into = form.cleaned_data["into"]
+            try:
+                operations.merge_teams(team, into=into, actor=person(request))
+            except AccountsError as refusal:
+                form.add_error(None, str(refusal))
+            else:
+                say_saved(request, f"{team.name} is merged into {into}.")
+                return _back(into)
+        return self._asked(
+            request, team, form, "Merge into another team", "", "accounts/merge_teams.html"
+        )
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Lead on to the merger where there are members to move before the team can go."""
+        if request.method != "POST":
+            team = self.found(request, object_id)
+            if _members(team).exists() or team.children.exists():
+                messages.info(
+                    request,
+                    "This team has members, or teams below it. Choose the team that takes them; "
+                    "then it is deleted.",
+                )
+                return HttpResponseRedirect(reverse("admin:accounts_team_merge", args=[team.pk]))
+        return super().delete_view(request, object_id, extra_context)
+
+    def _asked(
+        self,
+        request: HttpRequest,
+        team: Team,
+        form: forms.Form,
+        title: str,
+        text: str,
+        template: str,
+    ) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": title,
+            "opts": self.opts,
+            "original": team,
+            "form": form,
+            "text": text,
+            "button": title,
+            "back": reverse("admin:accounts_team_change", args=[team.pk]),
+        }
+        if template == "accounts/merge_teams.html":
+            members = list(_members(team)[: MOST_LISTED + 1])
+            context |= {
+                "members": members[:MOST_LISTED],
+                "there_are_more": len(members) > MOST_LISTED,
+                "below": list(team.children.all()),
+                "places": operations.places_of(team),
+            }
+        return TemplateResponse(request, template, context)
+
+
+def _members(team: Team) -> QuerySet[Membership]:
+    """Return who is in a team: those with this main team first, each by name."""
+    rows = Membership.objects.filter(team=team).select_related("user")
+    by_name = [f"user__{name}" for name in User._meta.ordering or ()]
+    return rows.order_by("-is_main", *empty_last(Membership, by_name))
+
+
+def _into(run: Callable[..., object], team: Team) -> Callable[[User, Actor], object]:
+    def step(target: User, actor: Actor) -> object:
+        return run(target, actor=actor, team=team)
+
+    return step
+
+
+def _back(team: Team) -> HttpResponse:
+    return HttpResponseRedirect(reverse("admin:accounts_team_change", args=[team.pk]))
