@@ -15,7 +15,17 @@ from functools import cache
 from accounts import catalogue
 from accounts.access import EXPORT, condition_for
 from accounts.catalogue import ObjectKind
-from accounts.conditions import Condition, all_of, any_of, implies, negated, of, split, without
+from accounts.conditions import (
+    Condition,
+    all_of,
+    any_of,
+    found_within,
+    implies,
+    negated,
+    of,
+    split,
+    without,
+)
 from accounts.counting import Question, with_keys
 from accounts.standings import (
     NOTHING_HELD,
@@ -164,9 +174,8 @@ def opened(pairs: Iterable[Pair]) -> Condition:
     # Of whom the same holds: a row that one of them missed. And of whom the latter is the same, all
     # together, so that their keys become one list.
     reached: dict[Condition, list[Condition]] = defaultdict(list)
-    for had, new in missed.items():
-        reached[any_of(new)].append(had)
-    in_reach = any_of(missed)
-    parts = any_of(all_of((any_of(found), new)) for new, found in reached.items())
-    # The first says no more than the second, but an index finds its rows.
-    return all_of((in_reach, parts))
+    for had, each in missed.items():
+        reached[any_of(each)].append(had)
+    found = any_of(all_of((any_of(several), new)) for new, several in reached.items())
+    # Said once more in short, where an index finds the rows.
+    return found if len(reached) == 1 else found_within(found, any_of(missed))

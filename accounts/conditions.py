@@ -259,6 +259,13 @@ def _reduced(condition: Condition, by: Condition) -> Condition:
     return condition
 
 
+def found_within(condition: Condition, wider: Condition) -> Condition:
+    """Return the condition with a wider one beside it, which says nothing new."""
+    if FALSE in (condition, wider):
+        return FALSE
+    return _one_or(All, {*_factors(condition), *_factors(wider)})
+
+
 def split(condition: Condition) -> tuple[Condition, Condition]:
     """Return the parts that say what holds, and those that say what does not; both must hold."""
     parts = _factors(condition)

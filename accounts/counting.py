@@ -12,7 +12,7 @@ from typing import Any
 
 from django.core.exceptions import EmptyResultSet, FullResultSet
 from django.db import connection
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Field, Model, Q, QuerySet
 
 from accounts.conditions import (
     FALSE,
@@ -134,7 +134,8 @@ class _Writer:
 
     def _column(self, name: str) -> str:
         field = self._model._meta.pk if name == "pk" else self._model._meta.get_field(name)
-        return f"{self._table}.{connection.ops.quote_name(field.column)}"  # type: ignore[union-attr]  # a column of rows
+        assert isinstance(field, Field), name  # what rules look at is a column
+        return f"{self._table}.{connection.ops.quote_name(str(field.column))}"
 
     def _where(self, rows: QuerySet[Any]) -> SQL:
         """Return what Django asks of the rows of a query."""
@@ -143,12 +144,13 @@ class _Writer:
             if len(query.alias_map) > 1:  # it looks at other tables
                 sql, params = query.sql_with_params()
                 return f"{self._column('pk')} IN ({sql})", tuple(params)
-            sql, params = query.where.as_sql(query.get_compiler(connection=connection), connection)
+            compiler = query.get_compiler(connection=connection)
+            where, values = query.where.as_sql(compiler, connection)
         except EmptyResultSet:
             return "1 = 0", ()
         except FullResultSet:
             return "1 = 1", ()
-        return sql, tuple(params)
+        return where, tuple(values)
 
 
 def _beside(parts: list[SQL], between: str) -> SQL:

@@ -131,13 +131,13 @@ def states_of(sets: Collection[int]) -> dict[int, State]:
         columns += [action, f"{action}_unassigned"]
     scopes: dict[int, dict[str, Any]] = {key: {} for key in sets}
     tools: dict[int, list[str]] = {key: [] for key in sets}
-    rows = ObjectScope.objects.filter(permission_set__in=sets).order_by()
-    for row in rows.values("permission_set", "object", *columns):
-        scopes[row.pop("permission_set")][row.pop("object")] = row
-    granted = ToolGrant.objects.filter(permission_set__in=sets).order_by()
-    for key, *grant in granted.values_list("permission_set", "key", "option", "rank", "unassigned"):
-        if catalogue.is_known(*grant[:2]):
-            tools[key].append(str(Grant(*grant)))
+    asked = Keys(sets) if sets else ()
+    rows = ObjectScope.objects.filter(permission_set__in=asked).order_by()
+    for scope in rows.values("permission_set", "object", *columns):
+        scopes[scope.pop("permission_set")][scope.pop("object")] = scope
+    for row in ToolGrant.objects.filter(permission_set__in=asked).order_by():
+        if catalogue.is_known(row.key, row.option):
+            tools[row.permission_set_id].append(str(row.as_grant))
     return {key: State(scopes[key], tuple(sorted(tools[key]))) for key in sets}
 
 
