@@ -248,9 +248,10 @@ def people_rules(asker: Asker, action: str) -> list[Rule]:
         because = "the permission Add and edit users, or Add and edit teams, allows it"
     if action == "delete":
         may, because = NEVER, "nobody deletes people"
-    rules = [Rule("delegated", True, may, because)]
     if action == "add":
-        return rules
+        # Nobody adds people to a table that is hidden from them (R7).
+        return [Rule("delegated", True, may & asker.holds(USER_TABLE), because)]
+    rules = [Rule("delegated", True, may, because)]
     is_super = asker.is_superuser()
     has_seat = Exists(
         apps.get_model("accounts", "ToolGrant")._default_manager.filter(

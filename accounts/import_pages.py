@@ -19,12 +19,11 @@ from django.urls import URLPattern, path, reverse
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from accounts import invitations, operations
-from accounts.modeladmin import person
+from accounts.modeladmin import AccessModelAdmin, person
 from accounts.operations import AccountsError
 from accounts.operations.importing import ImportedAlready
 from accounts.people_file import BETWEEN_TEAMS, COLUMNS, MOST_ROWS, Wanted, read_people
 from accounts.people_plan import CHANGED, NEW, SAME, Plan, planned
-from accounts.people_table import HasTable
 from accounts.sent_forms import new_token, token_of
 from accounts.table_text import ImportRefused
 
@@ -43,7 +42,7 @@ class TableForm(forms.Form):
     )
 
 
-class ImportsPeople(HasTable):
+class ImportsPeople(AccessModelAdmin):
     """A list of people that takes in a table of them."""
 
     def import_urls(self) -> list[URLPattern]:
@@ -53,7 +52,6 @@ class ImportsPeople(HasTable):
 
     def import_view(self, request: HttpRequest) -> HttpResponse:
         """Ask for a file, show what it would do, or do it: by what was sent."""
-        self.require_table(request)
         if not self.has_add_permission(request):
             raise PermissionDenied
         if request.method != "POST":

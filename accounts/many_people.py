@@ -24,11 +24,10 @@ from accounts.audit import Actor
 from accounts.editor.pages import MOST_AT_ONCE as MOST_EDITED
 from accounts.invitation_pages import links_page
 from accounts.keys import KeyField, is_key
-from accounts.modeladmin import opened, person
+from accounts.modeladmin import AccessModelAdmin, opened, person
 from accounts.models import PermissionSet, Team, User
 from accounts.operations import AccountsError, Outcome
 from accounts.people import sets_to_give
-from accounts.people_table import HasTable
 
 MOST_AT_ONCE = 500
 """How many people are changed at once at most; the page names each of them."""
@@ -130,7 +129,7 @@ FOR_SUPER_ADMINS = frozenset({"promote", "demote", "deactivate", "reactivate"})
 """Steps that no delegated administrator takes (R91, E51): they are not offered to them."""
 
 
-class ChangesMany(HasTable):
+class ChangesMany(AccessModelAdmin):
     """A list of people with an Actions menu for the ticked ones."""
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
@@ -176,7 +175,6 @@ class ChangesMany(HasTable):
 
     def many_view(self, request: HttpRequest, name: str) -> HttpResponse:
         """Carry out what the page asked, or show it once more with what was wrong."""
-        self.require_table(request)
         if not self.has_change_permission(request):
             raise PermissionDenied
         if request.method != "POST":

@@ -9,9 +9,8 @@ from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import path, reverse_lazy
 
-from accounts import access, people_table
+from accounts import access
 from accounts.adminsite import AccessSite
-from accounts.modeladmin import person
 from accounts.models import User
 from accounts.permission_pages import permission_pages
 from crmperms import badges
@@ -55,11 +54,6 @@ def _may_view(label: str) -> Callable[[HttpRequest], bool]:
         return isinstance(request.user, User) and access.allows_any(request.user, *question)
 
     return permission
-
-
-def _sees_people(request: HttpRequest) -> bool:
-    """Tell whether the table of people is there for whoever asks (R7)."""
-    return _may_view("accounts.view_user")(request) and people_table.is_shown_to(person(request))
 
 
 def _item(title: str, icon: str, model: str, address: str = "changelist") -> dict[str, Any]:
@@ -118,7 +112,7 @@ GROUPS: list[dict[str, Any]] = [
     {
         "title": "Settings",
         "items": [
-            {**_item("People", "group", "accounts.user"), "permission": _sees_people},
+            _item("People", "group", "accounts.user"),
             _item("Teams", "account_tree", "accounts.team"),
             _item("Permission sets", "key", "accounts.permissionset"),
             {

@@ -13,12 +13,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from accounts import operations, people_table
+from accounts import operations
 from accounts.audit import Actor
 from accounts.models import AuditEvent, Membership, User
 from accounts.operations import InvalidChange, NotAllowed
-from tests.support.company import TinyCompany
-from tests.support.factories import UserFactory
+from tests.support.company import EVERYTHING, TEAM, TinyCompany
+from tests.support.factories import SetFactory, UserFactory
 
 LIST = "/admin/accounts/user/"
 
@@ -269,24 +269,59 @@ def test_keys_that_no_page_wrote_are_refused(c: TinyCompany, client: Client, sen
 def test_table_needs_its_permission_and_choosing_a_person_elsewhere_does_not(
     c: TinyCompany, client: Client
 ) -> None:
-    for user, sees in ((c.sam, True), (c.rita, False)):
-        assert people_table.is_shown_to(user) is sees
+    """Who governs people without seeing the table governs nobody; who only sees it reads (R7)."""
+    governs = ["account.access", "account.edit_users"]
+    sets = {
+        name: SetFactory(scopes={"deal": {"view": EVERYTHING, "change": EVERYTHING}}, tools=tools)
+        for name, tools in {
+            "looks": ["account.user_table"],
+            "governs": [*governs, "account.user_table"],
+            "sees nothing": governs,
+        }.items()
+    }
+    people = {name: UserFactory(permission_set=each) for name, each in sets.items()}
+    for user, sees, adds in (
+        (c.sam, True, True),
+        (c.rita, False, False),
+        (people["looks"], True, False),
+        (people["governs"], True, True),
+        (people["sees nothing"], False, False),
+    ):
         client.force_login(user)
-        home = client.get("/admin/")
-        assert (f'href="{LIST}"' in home.text) is sees
-        for page in (LIST, f"{LIST}import/"):
-            assert client.get(page).status_code == (200 if sees else 403)
+        assert (f'href="{LIST}"' in client.get("/admin/").text) is sees
+        assert client.get(LIST).status_code == (200 if sees else 403)
+        for page in (f"{LIST}import/", f"{LIST}add/"):
+            assert client.get(page).status_code == (200 if adds else 403)
         found = client.get(
             "/admin/autocomplete/choose/",
             {"app_label": "records", "model_name": "deal", "field_name": "owner", "term": "nor"},
         )
+        if user != c.rita:
+            continue
         assert [each["text"] for each in found.json()["results"]] == ["Nora"]
 
 
-def test_the_permission_alone_shows_nobody(c: TinyCompany, client: Client) -> None:
-    c.sets["reader"].tools.create(key="account.user_table")
-    ruth = c.fresh("ruth")
-    assert people_table.is_shown_to(ruth)
-    client.force_login(ruth)
-    assert client.get(LIST).status_code == 403
-    assert f'href="{LIST}"' not in client.get("/admin/").text
+def test_delegate_changes_many_within_her_own(c: TinyCompany, client: Client) -> None:
+    """Whoever she may not change is left out of her list's steps, and said."""
+    lead = UserFactory(
+        permission_set=SetFactory(
+            scopes={"deal": {"view": TEAM}},
+            tools=["account.access", "account.edit_users", "account.user_table"],
+        ),
+        team=c.teams["north"],
+    )
+    small = SetFactory(name="Small", scopes={"deal": {"view": TEAM}})
+    weak = UserFactory(permission_set=small, team=c.teams["north_a"])
+    client.force_login(lead)
+    text = client.get(LIST).text
+    assert "Give a permission set" in text
+    assert 'value="deactivate"' not in text
+    outcome = operations.change_many(
+        User.objects.filter(pk__in=[weak.pk, c.mona.pk]),
+        actor=lead,
+        step=lambda person, actor: operations.assign_set(
+            person, actor=actor, permission_set=small if person == c.mona else None
+        ),
+    )
+    assert outcome.changed == [weak]
+    assert [person for person, _ in outcome.skipped] == [c.mona]
