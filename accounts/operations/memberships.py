@@ -8,7 +8,8 @@ from typing import Any
 from accounts import audit
 from accounts.audit import Actor, operation
 from accounts.models import Membership, Team, User
-from accounts.operations.frame import require
+from accounts.operations.frame import require, this
+from accounts.permission_history import kept
 from accounts.rights import one_at_a_time
 
 
@@ -23,7 +24,8 @@ def set_teams(
     after = teams_wanted(main_team, extra_teams)
     if before == after:
         return
-    write_teams(person, after)
+    with kept(actor, people=this(person)):
+        write_teams(person, after)
     audit.record("person.set_teams", actor=actor, on=person, data={"from": before, "to": after})
 
 

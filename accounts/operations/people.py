@@ -62,7 +62,7 @@ def create_person(
             permission_set=permission_set,
             is_superuser=is_superuser,
         )
-    write_teams(person, teams_wanted(main_team, extra_teams))
+        write_teams(person, teams_wanted(main_team, extra_teams))
     audit.record(
         "person.create",
         actor=actor,

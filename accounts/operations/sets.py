@@ -17,6 +17,7 @@ from accounts.operations.permissions import (
     grants_of,
     write_permissions,
 )
+from accounts.permission_history import kept
 from accounts.rights import Door, one_at_a_time
 
 
@@ -34,8 +35,8 @@ def create_set(
     permission_set = PermissionSet(
         name=_free_set_name(name), description=line("Description", description)
     )
-    permission_set.save(force_insert=True)
     with rights.changing(actor, Door.SET_EDITED, User.objects.none(), permission_set):
+        permission_set.save(force_insert=True)
         changes = changes_of(permission_set, *checked(scopes or {}, tools))
         write_permissions(permission_set, changes)
     audit.record("set.create", actor=actor, on=permission_set, data=changes.data)
@@ -87,7 +88,9 @@ def delete_set(permission_set: PermissionSet, *, actor: Actor) -> None:
     if permission_set.people.exists():
         raise InvalidChange("People still have this set. Give them another one first.")
     audit.record("set.delete", actor=actor, on=permission_set, data={"name": permission_set.name})
-    permission_set.delete()
+    one_at_a_time("rights")
+    with kept(actor, edited=permission_set):
+        permission_set.delete()
 
 
 @operation

@@ -10,6 +10,7 @@ from accounts.models import Membership, Team, TeamReach
 from accounts.operations.errors import InvalidChange
 from accounts.operations.frame import line, require, where_named
 from accounts.operations.opened import require_as_opened
+from accounts.permission_history import kept
 from accounts.rights import one_at_a_time
 
 Tree = Mapping[int, int | None]
@@ -22,8 +23,9 @@ def create_team(*, actor: Actor, name: str, parent: Team | None = None) -> Team:
     require(actor, "add", Team)
     _locked_tree(parent)
     team = Team(name=_free_team_name(name), parent=parent)
-    team.save(force_insert=True)
-    rewrite_reach()
+    with kept(actor, teams=True):
+        team.save(force_insert=True)
+        rewrite_reach()
     audit.record("team.create", actor=actor, on=team, data={"parent": parent and parent.pk})
     return team
 
@@ -51,8 +53,9 @@ def change_team(
     if before == after:
         return
     stored.name, stored.parent = free_name, parent
-    stored.save()
-    rewrite_reach()
+    with kept(actor, teams=True):
+        stored.save()
+        rewrite_reach()
     audit.record("team.change", actor=actor, on=team, data={"from": before, "to": after})
 
 
@@ -68,8 +71,9 @@ def delete_team(team: Team, *, actor: Actor) -> None:
             f"This team is still named in {'; in '.join(places)}. Take it out there first."
         )
     audit.record("team.delete", actor=actor, on=team, data={"name": team.name})
-    team.delete()
-    rewrite_reach()
+    with kept(actor, teams=True):
+        team.delete()
+        rewrite_reach()
 
 
 def _free_team_name(name: str, besides: Team | None = None) -> str:
@@ -110,10 +114,14 @@ def _upwards(team: int, tree: Tree) -> list[int]:
     return passed
 
 
+def closure(tree: Tree) -> set[tuple[int, int]]:
+    """Return (team above, team below) for every two teams of a tree; each is above itself."""
+    return {(above, team) for team in tree for above in _upwards(team, tree)}
+
+
 def rewrite_reach() -> None:
     """Work the closure out anew from the tree; a few hundred teams take milliseconds."""
-    tree = _locked_tree()
-    wanted = {(above, team) for team in tree for above in _upwards(team, tree)}
+    wanted = closure(_locked_tree())
     present = set(TeamReach.objects.values_list("above", "below"))
     gone = present - wanted
     for above_id, below_id in gone:
