@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from accounts import catalogue
 from accounts.audit import Actor, System
@@ -168,6 +168,29 @@ def referred(value: str) -> int | None:
     return int(value.partition(":")[0]) if value else None
 
 
+def referred_to(row: PermissionChange, value: str) -> str:
+    """Return a value of a row as it is read: of a set or a team, the name alone."""
+    return value.partition(": ")[2] if _refers(row.permission, row.person_id) else value
+
+
+def of_person(user: User) -> Q:
+    """Hold for what was changed about a person, and in the set they had while they had it.
+
+    A set that is their own copy is among them like any other. One query.
+    """
+    rows = PermissionChange.objects.filter(person=user, permission=SET).order_by("id")
+    found = Q(person=user)
+    held, since = user.permission_set_id, 0
+    moves = list(rows.values_list("id", "before", "after"))
+    if moves:
+        held = referred(moves[0][1])
+    for number, _, after in moves:
+        if held is not None:
+            found |= Q(set_key=held, id__gt=since, id__lt=number)
+        held, since = referred(after), number
+    return found | Q(set_key=held, id__gt=since) if held is not None else found
+
+
 def _differences(
     actor: Actor, before: Facts, after: Facts, reason: str
 ) -> Iterator[PermissionChange]:
@@ -191,5 +214,11 @@ def _differences(
 
 def _same(fact: Fact, one: str, other: str) -> bool:
     """Tell whether two values say the same; another name of the same set or team is no change."""
-    refers = fact.permission == PARENT or (fact.permission == SET and fact.person is not None)
-    return referred(one) == referred(other) if refers else one == other
+    if _refers(fact.permission, fact.person):
+        return referred(one) == referred(other)
+    return one == other
+
+
+def _refers(permission: str, person: int | None) -> bool:
+    """Tell whether the values of this permission name a set or a team."""
+    return permission == PARENT or (permission == SET and person is not None)

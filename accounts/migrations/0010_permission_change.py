@@ -69,7 +69,6 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name": "permission change",
-                "verbose_name_plural": "permission history",
                 "ordering": ("-id",),
                 "indexes": [
                     models.Index(fields=["person", "id"], name="permission_changed_of"),

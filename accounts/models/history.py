@@ -64,7 +64,6 @@ class PermissionChange(models.Model):
     class Meta:
         ordering = ("-id",)
         verbose_name = "permission change"
-        verbose_name_plural = "permission history"
         constraints = (
             models.CheckConstraint(
                 condition=Q(actor__isnull=False, system="") | (Q(actor=None) & ~Q(system="")),
