@@ -34,6 +34,7 @@ from accounts.models import Membership, PermissionSet, Team, User
 from accounts.operations import AccountsError
 from accounts.ordering import empty_last
 from accounts.people import BY_NAME
+from accounts.permission_pages import history_address
 
 admin.site.unregister(Group)
 
@@ -213,6 +214,8 @@ class PersonAdmin(AccessModelAdmin):
                 # Nobody demotes or deactivates themselves.
                 and (obj != request.user or name not in ("demote", "deactivate"))
             ]
+            link = {"title": "Permission history", "url": history_address(person=obj.pk)}
+            context["steps"].append(link)
         return context
 
 
@@ -362,6 +365,14 @@ class PermissionSetAdmin(AccessModelAdmin):
     )
     compressed_fields = False
     change_form_before_template = "accounts/as_opened.html"
+    change_form_outer_before_template = "accounts/set_steps.html"
+
+    def record_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        context = super().record_context(request, obj)
+        if obj is not None:
+            link = {"title": "Permission history", "url": history_address(set_key=obj.pk)}
+            context["steps"] = [link]
+        return context
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         active = Count("people", filter=Q(people__is_active=True))
@@ -426,4 +437,4 @@ def _say_what_was_narrowed(request: HttpRequest, form: forms.Form) -> None:
         messages.warning(request, f"Completed on saving. {'; '.join(along)}.")
 
 
-from accounts import audit_admin  # noqa: E402, F401
+from accounts import audit_admin, history_admin  # noqa: E402, F401
