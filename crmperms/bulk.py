@@ -115,8 +115,8 @@ def seed(size: Size, tell: Callable[[str], None] = lambda line: None) -> bool:
         if _is_made(size):
             return False
         chance = Random(size.seed)
-        everything = {"people": User.objects.all(), "sets": PermissionSet.objects.all()}
-        with kept(ACTOR, teams=True, **everything):
+        sets = PermissionSet.objects.all()
+        with kept(ACTOR, people=User.objects.all(), sets=sets, teams=True):
             people = _people(size, chance)
         tell(f"{size.users:,} people in {size.teams:,} teams")
         stages = _stages()

@@ -252,16 +252,18 @@ def _undo_shares(
 
 
 def _lay_down_stage_rules(then: Firsts) -> None:
-    throughs = (
+    # Any: tables made by Django, each of a type of its own.
+    throughs: tuple[Any, ...] = (
         StageRule.stages.through,
         StageRule.users.through,
         StageRule.teams.through,
     )
-    for model in (StageRule, *throughs):
-        shadow(model)
+    shadow(StageRule)
+    for through in throughs:
+        shadow(through)
     for (_, _, pipeline), said in then.items():
         for through in throughs:
-            past.delete(through.objects.filter(stagerule__pipeline_id=pipeline))  # type: ignore[attr-defined]  # made by Django
+            past.delete(through.objects.filter(stagerule__pipeline_id=pipeline))
         past.delete(StageRule.objects.filter(pipeline_id=pipeline))
         # Rows of copies are given no key; no rule has a negative one.
         rule = StageRule(
@@ -271,7 +273,7 @@ def _lay_down_stage_rules(then: Firsts) -> None:
         for through, column, keys in zip(
             throughs, ("stage_id", "user_id", "team_id"), _keys(said), strict=True
         ):
-            through.objects.bulk_create(  # type: ignore[attr-defined]  # made by Django
+            through.objects.bulk_create(
                 through(stagerule_id=rule.pk, **{column: key}) for key in keys
             )
 

@@ -272,7 +272,7 @@ STEPS = st.lists(
 
 
 @settings(
-    max_examples=10,
+    max_examples=6,
     phases=[Phase.generate],  # each example asks some hundred times: none is made smaller
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
