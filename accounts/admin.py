@@ -42,6 +42,7 @@ from accounts.models import PermissionSet, Team, User
 from accounts.operations import AccountsError
 from accounts.people import BY_NAME
 from accounts.people_filters import PeopleFilter, status_of
+from accounts.permission_pages import history_address
 from accounts.team_steps import ChangesMembers
 from accounts.team_tree import TreeChangeList, with_people
 
@@ -292,6 +293,9 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
             context["editor"] = edit_address(obj)
             paused = ["lift_pause"] if log_in.is_paused(obj.email) else []
             context["steps"] = steps_with(obj, person(request), *paused)
+            if operations.is_free(person(request)):
+                link = {"title": "Permission history", "url": history_address(person=obj.pk)}
+                context["steps"].append(link)
         return context
 
 
@@ -548,6 +552,9 @@ class PermissionSetAdmin(AccessModelAdmin):
             context["begin"] = request.GET.get("begin", "")
         else:
             context["steps"] = [{"title": "Copy this set", "url": f"{new}set-{obj.pk}"}]
+            if operations.is_free(person(request)):
+                link = {"title": "Permission history", "url": history_address(set_key=obj.pk)}
+                context["steps"].append(link)
         return context
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -592,4 +599,4 @@ def _say_what_was_narrowed(request: HttpRequest, form: forms.Form) -> None:
         messages.warning(request, f"Completed on saving. {'; '.join(along)}.")
 
 
-from accounts import audit_admin  # noqa: E402, F401
+from accounts import audit_admin, history_admin  # noqa: E402, F401

@@ -21,6 +21,7 @@ from accounts import access, catalogue
 from accounts.audit import Actor, System
 from accounts.models import Deed, PermissionSet, RightsChange, User
 from accounts.notices import notify, one_line
+from accounts.permission_history import kept
 
 Door = RightsChange.Door
 REMEMBERED = timedelta(days=30)
@@ -50,17 +51,25 @@ def one_at_a_time(what: str) -> None:
 
 @contextmanager
 def changing(
-    actor: Actor, door: Door, people: QuerySet[User], edited: PermissionSet | None = None
+    actor: Actor,
+    door: Door,
+    people: QuerySet[User],
+    edited: PermissionSet | None = None,
+    *,
+    reason: str = "",
 ) -> Iterator[None]:
     """Write down what is done meanwhile to these people's accounts and rights, and tell of it.
 
     In the transaction of the change. `people` is asked before and after: whoever is created
     meanwhile is found. `edited` is the permission set that is written, where one is; its people
-    were changed only as far as they hold other guarded tools than before.
+    were changed only as far as they hold other guarded tools than before. What else they and the
+    set hold is kept by the permission history, with the `reason`.
     """
     one_at_a_time("rights")
     before, set_before = _held_by(people), _held_in(edited)
-    yield
+    own = PermissionSet.objects.filter(owner__in=people.order_by().values("pk"))
+    with kept(actor, people=people, sets=own, edited=edited, reason=reason):
+        yield
     after, set_after = _held_by(people), _held_in(edited)
     changed = list(_differences(before, after))
     rows = [_row(actor, door, tool, gave, person_id=key) for key, tool, gave in changed]

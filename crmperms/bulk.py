@@ -29,6 +29,7 @@ from accounts.models import (
     User,
 )
 from accounts.operations import rewrite_reach
+from accounts.permission_history import kept
 from records.models import Company, Contact, Deal, Pipeline, Stage, StageRule, Ticket
 
 M = TypeVar("M", Membership, User, Company, Contact, Deal)
@@ -114,7 +115,9 @@ def seed(size: Size, tell: Callable[[str], None] = lambda line: None) -> bool:
         if _is_made(size):
             return False
         chance = Random(size.seed)
-        people = _people(size, chance)
+        sets = PermissionSet.objects.all()
+        with kept(ACTOR, people=User.objects.all(), sets=sets, teams=True):
+            people = _people(size, chance)
         tell(f"{size.users:,} people in {size.teams:,} teams")
         stages = _stages()
         owners = Owners(people, chance)

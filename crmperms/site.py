@@ -7,7 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.templatetags.static import static
-from django.urls import path, reverse_lazy
+from django.urls import path, reverse, reverse_lazy
 
 from accounts import access
 from accounts.adminsite import AccessSite
@@ -16,6 +16,7 @@ from accounts.permission_pages import permission_pages
 from crmperms import badges
 from crmperms.first_hour import set_up_page
 from crmperms.inbox import inbox_urls
+from records.past_pages import past_pages
 from records.share_screens import sees_records, shared_page
 
 
@@ -33,6 +34,7 @@ class CrmSite(AccessSite):
             path("set-up/", self.admin_view(set_up_page), name="set_up"),
             *inbox_urls(),
             *permission_pages(),
+            *past_pages(),
             *super().get_urls(),
         ]
 
@@ -118,6 +120,12 @@ GROUPS: list[dict[str, Any]] = [
             {
                 **_item("Permissions reference", "menu_book", "accounts.permissionset"),
                 "link": reverse_lazy("admin:permission_reference"),
+                # The history's address begins with this one.
+                "active": lambda request: request.path == reverse("admin:permission_reference"),
+            },
+            {
+                **_item("Permission history", "history", "accounts.permissionchange"),
+                "link": reverse_lazy("admin:permission_history"),
             },
             _item("Pipelines & rules", "conversion_path", "records.pipeline"),
             {

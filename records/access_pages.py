@@ -108,6 +108,11 @@ class AccessPages(AccessModelAdmin):
                 "icon": "group",
                 "url": reverse(f"{name}_who", args=[obj.pk]),
             },
+            {
+                "title": "Who could, on a day",
+                "icon": "history",
+                "url": f"{reverse('admin:access_on')}?record={obj.object_key}+{obj.pk}",
+            },
         ]
 
     def _asked(self, request: HttpRequest, object_id: str, known: set[str]) -> Record:

@@ -25,6 +25,7 @@ class RecordsConfig(AppConfig):
         from records.bin_screens import bin_tool
         from records.history import without_hidden_fields
         from records.models import Company, Contact, Deal, Ticket
+        from records.past_pages import time_machine_tool
         from records.policy_file import SECTIONS
         from records.rules import given_by_shares
         from records.screen_limit import unreadable as unreadable_limits
@@ -52,4 +53,5 @@ class RecordsConfig(AppConfig):
         sections.extend(SECTIONS)
         AccessModelAdmin.record_panels.extend((shares_panel, owners_panel))
         AccessModelAdmin.list_tools.append(bin_tool)
+        AccessModelAdmin.list_tools.append(time_machine_tool)
         shown_data.append(without_hidden_fields)

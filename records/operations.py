@@ -21,6 +21,7 @@ from accounts.operations import mark, require
 from accounts.sent_forms import made_by, remember
 from accounts.text import one_form, trouble
 from records.flags import flags_changed
+from records.kept import keep_reach, keep_rule
 from records.models import Pipeline, Property, PropertyGrant, Record, Stage, StageRule
 from records.models.properties import fixed_fields, hidden_fields, veiled_fields
 from records.rules import SHARED
@@ -396,6 +397,7 @@ def write_stored(
         updated_at=timezone.now(),
         updated_by=actor if isinstance(actor, User) else None,
     ):
+        keep_reach(before, values, actor)
         return
     if isinstance(actor, User) and not access.allows(actor, action, before):
         raise NotAllowed(" ".join(refusal(actor, action, before)))
@@ -614,6 +616,7 @@ def delete_pipeline(pipeline: Pipeline, *, actor: Actor) -> None:
     for stage in pipeline.stages.all():
         delete_stage(stage, actor=actor)
     audit.record("pipeline.delete", actor=actor, on=pipeline, data={"name": pipeline.name})
+    keep_rule(pipeline, rule_data(pipeline), NO_RULE, actor)
     pipeline.delete()
 
 
@@ -679,6 +682,7 @@ def delete_stage(stage: Stage, *, actor: Actor) -> None:
     require(actor, "delete", stage)
     _locked_pipeline(stage.pipeline)
     audit.record("stage.delete", actor=actor, on=stage, data={"pipeline": stage.pipeline_id})
+    before = rule_data(stage.pipeline)
     try:
         stage.delete()
     except models.ProtectedError:
@@ -686,6 +690,7 @@ def delete_stage(stage: Stage, *, actor: Actor) -> None:
             f"Records still stand in the stage “{stage.name}”, perhaps in the recycle bin. "
             "Move them to another stage first."
         ) from None
+    keep_rule(stage.pipeline, before, rule_data(stage.pipeline), actor)
 
 
 @operation
@@ -729,6 +734,7 @@ def set_stage_rule(
     rule.users.set(users)
     rule.teams.set(teams)
     rule.refresh_from_db()
+    keep_rule(pipeline, before, after, actor)
     audit.record("pipeline.set_rule", actor=actor, on=pipeline, data={"from": before, "to": after})
     return rule
 
@@ -741,6 +747,12 @@ NO_RULE = {
     "teams": [],
 }
 """What holds where no rule was laid down."""
+
+
+def rule_data(pipeline: Pipeline) -> dict[str, Any]:
+    """Return all that the stored rule of a pipeline says."""
+    rule = StageRule.objects.filter(pipeline=pipeline).first()
+    return _rule_data(rule) if rule else NO_RULE
 
 
 def _rule_data(rule: StageRule) -> dict[str, Any]:

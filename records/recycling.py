@@ -11,6 +11,7 @@ from accounts import access, audit
 from accounts.access import RESTORE
 from accounts.audit import Actor, System, operation
 from accounts.models import User
+from records.kept import keep_reach
 from records.models import Record
 from records.operations import SAVED_MEANWHILE, NotAllowed, NotFound, Stale, refusal
 
@@ -50,6 +51,7 @@ def restore(record: R, *, actor: Actor, reason: str = "") -> R:
         if isinstance(actor, User) and not access.allows(actor, RESTORE, stored):
             raise NotAllowed(" ".join(refusal(actor, RESTORE, stored)))
         raise Stale(SAVED_MEANWHILE)
+    keep_reach(stored, {"deleted_at": None}, actor)
     data = {"reason": reason or actor.name} if isinstance(actor, System) else {}
     audit.record(f"{record.object_key}.restore", actor=actor, on=stored, data=data)
     return model._base_manager.get(pk=stored.pk)

@@ -18,6 +18,7 @@ from django.db.models import QuerySet
 from accounts import access, audit, catalogue, clock, days
 from accounts.audit import Actor, operation
 from accounts.models import Membership, Team, User
+from records.kept import keep_share
 from records.models import SHARES, Level, Record, Share, TeamShare, UserShare
 from records.models.shares import live
 from records.operations import Invalid, NotAllowed, NotFound, refusal
@@ -93,6 +94,7 @@ def share(
     }
     shared: Share = table._default_manager.update_or_create(defaults=now, **key)[0]
     data = {**_data(shared), "from": before and _terms(before)}
+    keep_share(stored, _to(shared), data["from"], _terms(shared), actor)
     audit.record(f"{stored.object_key}.share", actor=actor, on=stored, data=data)
     return shared
 
@@ -232,6 +234,7 @@ def _end(share: Any, record: Record, actor: Actor, **data: str) -> None:
     audit.record(
         f"{record.object_key}.unshare", actor=actor, on=record, data={**_data(share), **data}
     )
+    keep_share(record, _to(share), _terms(share), None, actor)
     share.delete()
 
 
@@ -241,6 +244,12 @@ def _data(share: Any) -> dict[str, Any]:
         "user" if field == "user" else "team": getattr(share, f"{field}_id"),
         **_terms(share),
     }
+
+
+def _to(share: Any) -> str:
+    """Return whom a share is with, as its history keeps it."""
+    kind = "user" if share.receiver_field == "user" else "team"
+    return f"{kind}:{getattr(share, f'{share.receiver_field}_id')}"
 
 
 def _terms(share: Any) -> dict[str, Any]:

@@ -10,7 +10,15 @@ in Python on the person but asks the abstract one below.
 """
 
 from accounts.access.askers import ANYONE, Anyone, Keys, Loaded
-from accounts.access.grants import Given, Grants, given_one_by_one, load_grants, noted, still_holds
+from accounts.access.grants import (
+    SCOPE_COLUMNS,
+    Given,
+    Grants,
+    given_one_by_one,
+    load_grants,
+    noted,
+    still_holds,
+)
 from accounts.access.names import nameable, recycled, teams_told
 from accounts.access.readers import (
     allows,
@@ -56,6 +64,7 @@ __all__ = [
     "LEVELS",
     "NEVER",
     "RESTORE",
+    "SCOPE_COLUMNS",
     "SCOPE_OF",
     "Anyone",
     "Asker",

@@ -1,6 +1,7 @@
 """Who people are, what they may do, and what they did."""
 
 from accounts.models.audit import AuditEvent, AuditText
+from accounts.models.history import PermissionChange
 from accounts.models.lease import Lease
 from accounts.models.log_in import LogInCount
 from accounts.models.notices import Notice, Outbox
@@ -19,6 +20,7 @@ __all__ = [
     "Notice",
     "ObjectScope",
     "Outbox",
+    "PermissionChange",
     "PermissionSet",
     "Rank",
     "RightsChange",

@@ -12,7 +12,7 @@ from django.contrib.auth.models import (  # type: ignore[attr-defined]  # the la
     PermissionsMixin,
     _user_has_perm,
 )
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils import timezone
@@ -49,7 +49,12 @@ class UserManager(BaseUserManager["User"]):
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
         """Save a super admin; used by `manage.py createsuperuser` on an empty installation."""
-        return self.create_user(email, password, is_superuser=True, **fields)
+        from accounts.audit import System
+        from accounts.permission_history import kept
+
+        made = self.filter(email=normal_email(email))
+        with transaction.atomic(), kept(System("createsuperuser"), people=made):
+            return self.create_user(email, password, is_superuser=True, **fields)
 
     def get_by_natural_key(self, username: str | None) -> User:
         return self.get(email=normal_email(username or ""))

@@ -72,7 +72,7 @@ def edit_permissions(
         changed.append((person, before, after))
     touched = User.objects.filter(pk__in=[person.pk for person, _, _ in changed])
     if changed:
-        with permissions_changing(actor, Door.EDITED, touched):
+        with permissions_changing(actor, Door.EDITED, touched, reason=reason):
             for person, _, after in changed:
                 _write_own(person, actor, after, reason)
     return list(said)
@@ -116,7 +116,7 @@ def edit_sets(
         if not any(found.data.values()):
             continue
         with permissions_changing(
-            actor, Door.SET_EDITED, User.objects.filter(permission_set=each), each
+            actor, Door.SET_EDITED, User.objects.filter(permission_set=each), each, reason=reason
         ):
             write_permissions(each, found)
             audit.record("set.change", actor=actor, on=each, data=found.data, text=reason)

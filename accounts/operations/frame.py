@@ -42,16 +42,24 @@ where_named: list[Callable[[Team], Iterable[Place]]] = []
 
 @contextmanager
 def permissions_changing(
-    actor: Actor, door: Door, people: QuerySet[User], edited: PermissionSet | None = None
+    actor: Actor,
+    door: Door,
+    people: QuerySet[User],
+    edited: PermissionSet | None = None,
+    *,
+    reason: str = "",
 ) -> Iterator[None]:
-    """Write down who changes what for whom, and let upper floors look at what comes of it."""
+    """Write down who changes what for whom, and let upper floors look at what comes of it.
+
+    `reason` is why, in the words of whoever does it; the permission history keeps it.
+    """
     # Before the locks of upper floors, as everybody who changes rights takes it first.
     one_at_a_time("rights")
     with ExitStack() as around:
         for enter in on_permissions_changing:
             around.enter_context(enter(actor))
         # The inner one: what it writes is part of what upper floors look at.
-        around.enter_context(rights.changing(actor, door, people, edited))
+        around.enter_context(rights.changing(actor, door, people, edited, reason=reason))
         yield
 
 

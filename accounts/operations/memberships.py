@@ -8,8 +8,9 @@ from typing import Any
 from accounts import audit
 from accounts.audit import Actor, operation
 from accounts.models import Membership, PermissionSet, Team, User
-from accounts.operations.frame import require
+from accounts.operations.frame import require, this
 from accounts.operations.granting import held_in, is_free, owns_anything, require_may_move
+from accounts.permission_history import kept
 from accounts.rights import one_at_a_time
 
 Teams = Mapping[str, Any]
@@ -74,7 +75,8 @@ def change_teams(person: User, actor: Actor, wanted: Callable[[Teams], Teams]) -
     if not is_free(actor):
         held = held_in(PermissionSet.objects.filter(people=person).first())
         require_may_move(actor, before, after, held, owns_records=owns_anything(person))
-    write_teams(person, after)
+    with kept(actor, people=this(person)):
+        write_teams(person, after)
     audit.record("person.set_teams", actor=actor, on=person, data={"from": before, "to": after})
 
 

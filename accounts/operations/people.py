@@ -77,7 +77,7 @@ def create_person(
             permission_set=permission_set,
             is_superuser=is_superuser,
         )
-    write_teams(person, teams)
+        write_teams(person, teams)
     audit.record(
         "person.create",
         actor=actor,

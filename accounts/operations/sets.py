@@ -18,6 +18,7 @@ from accounts.operations.permissions import (
     checked,
     write_permissions,
 )
+from accounts.permission_history import kept
 from accounts.rights import Door, one_at_a_time
 
 MOST_SETS = 100
@@ -45,8 +46,8 @@ def create_set(
     permission_set = PermissionSet(
         name=_free_set_name(name), description=line("Description", description)
     )
-    permission_set.save(force_insert=True)
     with rights.changing(actor, Door.SET_EDITED, User.objects.none(), permission_set):
+        permission_set.save(force_insert=True)
         changes = changes_of(permission_set, *checked(scopes or {}, tools))
         write_permissions(permission_set, changes)
     audit.record("set.create", actor=actor, on=permission_set, data=changes.data)
@@ -112,7 +113,8 @@ def delete_set(
     for person in people:
         assign_set(person, actor=actor, permission_set=replacement)
     audit.record("set.delete", actor=actor, on=permission_set, data={"name": permission_set.name})
-    permission_set.delete()
+    with kept(actor, edited=permission_set):
+        permission_set.delete()
 
 
 @operation

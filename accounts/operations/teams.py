@@ -12,6 +12,7 @@ from accounts.operations.frame import Place, line, require, where_named
 from accounts.operations.granting import is_free
 from accounts.operations.memberships import Teams, change_teams
 from accounts.operations.opened import require_as_opened
+from accounts.permission_history import kept
 from accounts.rights import one_at_a_time
 
 Tree = Mapping[int, int | None]
@@ -24,8 +25,9 @@ def create_team(*, actor: Actor, name: str, parent: Team | None = None) -> Team:
     require(actor, "add", Team)
     _locked_tree(parent)
     team = Team(name=_free_team_name(name), parent=parent)
-    team.save(force_insert=True)
-    rewrite_reach()
+    with kept(actor, teams=True):
+        team.save(force_insert=True)
+        rewrite_reach()
     audit.record("team.create", actor=actor, on=team, data={"parent": parent and parent.pk})
     return team
 
@@ -57,8 +59,9 @@ def change_team(
             "Where a team hangs decides what whole teams see. Ask a super admin to move it."
         )
     stored.name, stored.parent = free_name, parent
-    stored.save()
-    rewrite_reach()
+    with kept(actor, teams=True):
+        stored.save()
+        rewrite_reach()
     audit.record("team.change", actor=actor, on=team, data={"from": before, "to": after})
 
 
@@ -71,8 +74,9 @@ def delete_team(team: Team, *, actor: Actor) -> None:
         raise InvalidChange("This team still has members or teams below it. Move them first.")
     _refuse_while_named(team)
     audit.record("team.delete", actor=actor, on=team, data={"name": team.name})
-    team.delete()
-    rewrite_reach()
+    with kept(actor, teams=True):
+        team.delete()
+        rewrite_reach()
 
 
 @operation
@@ -161,10 +165,14 @@ def _upwards(team: int, tree: Tree) -> list[int]:
     return passed
 
 
+def closure(tree: Tree) -> set[tuple[int, int]]:
+    """Return (team above, team below) for every two teams of a tree; each is above itself."""
+    return {(above, team) for team in tree for above in _upwards(team, tree)}
+
+
 def rewrite_reach() -> None:
     """Work the closure out anew from the tree; a few hundred teams take milliseconds."""
-    tree = _locked_tree()
-    wanted = {(above, team) for team in tree for above in _upwards(team, tree)}
+    wanted = closure(_locked_tree())
     present = set(TeamReach.objects.values_list("above", "below"))
     gone = present - wanted
     for above_id, below_id in gone:

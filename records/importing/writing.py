@@ -15,6 +15,7 @@ from accounts.models import User
 from accounts.table_rows import Broken, ImportRefused
 from records.importing.organisation import Organisation, Password, Report, found_organisation
 from records.importing.tables import ACCOUNTS, KEY, NAME, PIPELINE, Account, Opportunity, Parsed
+from records.kept import keep_reach
 from records.models import Company, Deal, Record, StageRule
 from records.operations import above_themselves
 
@@ -266,6 +267,8 @@ class _Deals:
         # What else an import changes is told by its one event; these are asked for by record.
         if names and data.keys() & {"stage", "owner"}:
             audit.record("deal.change", actor=self.actor, on=deal, data=data)
+        written = {name.removesuffix("_id"): wanted[name] for name in names}
+        keep_reach(deal, written, self.actor)
         for name in names:
             setattr(deal, name, wanted[name])
         return fields

@@ -2,6 +2,7 @@
 
 from records.models.base import Record
 from records.models.crm import Company, Contact, Deal, Ticket
+from records.models.history import ReachChange
 from records.models.pipelines import Pipeline, Stage, StageRule
 from records.models.properties import FlagLifted, Property, PropertyGrant
 from records.models.screens import ScreenCount, ScreenLimit
@@ -37,6 +38,7 @@ __all__ = [
     "Pipeline",
     "Property",
     "PropertyGrant",
+    "ReachChange",
     "Record",
     "ScreenCount",
     "ScreenLimit",

@@ -17,7 +17,8 @@ from django.urls import URLPattern, URLResolver, get_resolver, path
 from pytest_django import Settings
 
 import crmperms.urls
-from accounts.models import AuditEvent, Notice
+from accounts.models import AuditEvent, Notice, PermissionChange
+from accounts.operations import assign_set
 from exports.models import ExportRequest
 from records.models import Deal, Property, Ticket
 from tests.support.company import TinyCompany
@@ -44,6 +45,7 @@ OF_A_LINKED_RECORD = (
 )
 OF_A_MODEL: dict[str, tuple[str, ...]] = {
     "accounts/auditevent": (),
+    "accounts/permissionchange": (),
     "accounts/permissionset": (),
     "accounts/team": tuple(
         f"<path:object_id>/{step}/" for step in ("add_members", "merge", "remove_member")
@@ -87,6 +89,7 @@ OF_THE_SITE = {
     *("admin/password_reset/<uidb64>/<token>/", "admin/password_reset/done/"),
     *("admin/invitation/done/", "admin/invitation/<uidb64>/<token>/"),
     *("admin/autocomplete/", "admin/autocomplete/choose/"),
+    *("admin/permissions/history/", "admin/permissions/history/on/"),
     *("admin/inbox/", "admin/inbox/read/", "admin/inbox/<int:pk>/read/"),
     *("admin/inbox/<int:pk>/open/", "admin/<app_label>/", "admin/<url>"),
 }
@@ -146,6 +149,7 @@ def filled(pattern: str, c: TinyCompany) -> list[str]:
         "accounts/team": [c.teams["south"].pk],
         "accounts/permissionset": [c.sets["reader"].pk],
         "accounts/auditevent": [AuditEvent.objects.latest("id").pk],
+        "accounts/permissionchange": [PermissionChange.objects.latest("id").pk],
         "exports/exportpolicy": [1],
         "exports/exportrequest": [export.pk for export in c.__dict__["exports"]],
         "records/contact": [c.contacts["cora"].pk],
@@ -222,6 +226,7 @@ def actions(c: TinyCompany, who: str, model_admin: Any) -> list[str]:
 def seeded(c: TinyCompany) -> TinyCompany:
     """The company with a request that waits, a file that is ready, and somebody told of each."""
     TicketFactory(owner=c.rita)
+    assign_set(c.lena, actor=c.sam, permission_set=c.sets["reader"])
     c.__dict__["exports"] = [completed(c.rita, query="q=rita"), pending(c.rita, c.axel)]
     return c
 

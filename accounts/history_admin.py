@@ -1,0 +1,159 @@
+"""The permission history's screen: which permission, from, to, by whom, when and why (E17).
+
+For super admins. There is no export of it: what leaves the product has a gate.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from accounts import catalogue
+from accounts.keys import KeyField
+from accounts.list_forms import FormFilter, ListForm, day_field, first_moment, last_moment
+from accounts.modeladmin import AccessModelAdmin
+from accounts.models import PermissionChange, User
+from accounts.models.history import BEGAN
+from accounts.permission_history import (
+    ACTIVE,
+    BOX,
+    PARENT,
+    SET,
+    SUPER_ADMIN,
+    TEAM,
+    of_person,
+    referred_to,
+)
+
+MOST_KEY = 10**15
+"""No key is as large; a database can count as far."""
+
+LABELS = {
+    SET: "Permission set",
+    TEAM: "Team",
+    SUPER_ADMIN: "Super admin",
+    ACTIVE: "Active",
+    PARENT: "Team above",
+}
+
+
+def in_words(permission: str) -> str:
+    """Return how a permission is read; by its key where the catalogue does not have it any more."""
+    if permission in LABELS:
+        return LABELS[permission]
+    key = permission.removesuffix(BOX)
+    try:
+        name = catalogue.name_of(key)
+    except (catalogue.UnknownPermission, KeyError):
+        return permission
+    return name if key == permission else f"{name}, unassigned ones"
+
+
+class HistoryForm(ListForm):
+    """The filters of the history."""
+
+    picked: ClassVar[dict[str, Any]] = {
+        "person": PermissionChange._meta.get_field("person"),
+        "actor": PermissionChange._meta.get_field("actor"),
+    }
+
+    person = KeyField(
+        label="Person, and the sets they had",
+        required=False,
+        queryset=User.objects.none(),
+        empty_label="Everybody",
+    )
+    actor = KeyField(
+        label="By", required=False, queryset=User.objects.none(), empty_label="Everybody"
+    )
+    permission = forms.CharField(
+        label="Permission",
+        required=False,
+        max_length=100,
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "crm.deal, crm.export, team…"}),
+    )
+    at_after = day_field("From")
+    at_before = day_field("To")
+    set_key = forms.IntegerField(
+        required=False, min_value=1, max_value=MOST_KEY, widget=forms.HiddenInput
+    )
+
+
+class HistoryFilter(FormFilter):
+    """All filters of the history."""
+
+    form_class = HistoryForm
+    narrowing: ClassVar[dict[str, tuple[str, Any]]] = {
+        "actor": ("actor", lambda chosen: chosen.pk),
+        "permission": ("permission__startswith", str),
+        "at_after": ("at__gte", first_moment),
+        "at_before": ("at__lt", last_moment),
+        "set_key": ("set_key", int),
+    }
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        rows = super().queryset(request, queryset)
+        chosen = self.form.cleaned_data.get("person")
+        return rows.filter(of_person(chosen)) if chosen else rows
+
+
+@admin.register(PermissionChange)
+class PermissionChangeAdmin(AccessModelAdmin):
+    """Every change there was; nobody writes it here."""
+
+    list_display = ("at", "who", "whose", "which", "was", "became", "reason")
+    list_display_links = ("at",)
+    change_list_template = "records/change_list.html"
+    list_filter = (HistoryFilter,)
+    search_fields = ("name", "permission")
+    search_help_text = "Search set, team or permission"
+    sortable_by = ()
+    show_add_link = False
+    fields = ("at", "who", "whose", "which", "was", "became", "reason")
+    readonly_fields = ("who", "whose", "which", "was", "became")
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:  # Unfold promises a TemplateResponse
+        return super().changelist_view(
+            request, {"title": "Permission history", **(extra_context or {})}
+        )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("actor", "person")
+
+    @display(description="By")
+    def who(self, obj: PermissionChange) -> str:
+        if obj.actor:
+            return str(obj.actor)
+        return "as it stood when the history began" if obj.system == BEGAN else f"({obj.system})"
+
+    @display(description="Of")
+    def whose(self, obj: PermissionChange) -> str:
+        """Name the person, the set or the team that was changed."""
+        if obj.person:
+            return str(obj.person)
+        return f"{LABELS[SET if obj.set_key else TEAM]} “{obj.name}”"
+
+    @display(description="Permission")
+    def which(self, obj: PermissionChange) -> str:
+        """Say which permission in words, with its key."""
+        words = in_words(obj.permission)
+        if obj.person_id and obj.team_key:
+            words = f"{words} “{obj.name}”"
+        return format_html('{}<span class="code">{}</span>', words, obj.permission)
+
+    @display(description="From")
+    def was(self, obj: PermissionChange) -> str:
+        return referred_to(obj, obj.before) or "–"
+
+    @display(description="To")
+    def became(self, obj: PermissionChange) -> str:
+        return referred_to(obj, obj.after) or "–"

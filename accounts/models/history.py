@@ -1,0 +1,95 @@
+"""Who had which permission when: every change of rights, in a table of its own (E17).
+
+Written by `accounts.permission_history.kept` in the transaction of the change, and never altered.
+The log is evidence and keeps what was done; here stands what was so before and after, by one key
+a permission, so that the state of any moment can be worked out (`accounts.past`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from accounts.rule import ALWAYS, Rule
+
+if TYPE_CHECKING:
+    from accounts.asker import Asker
+
+BEGAN = "history began"
+"""The system's name on rows that say how things stood when this table was made."""
+
+
+class PermissionChange(models.Model):
+    """One permission of a set, or one fact about a person or a team, from one value to another.
+
+    Of a set: what it grants, by the catalogue's keys (`crm.deal.change`,
+    `crm.deal.change.unassigned`, `crm.export`, `crm.workflows:edit`), and `permission_set` for the
+    set itself. Of a person: `permission_set`, `team` (once for each team), `super_admin`, `active`.
+    Of a team: `team` for itself, and `parent`. An empty value is no such thing at all.
+    """
+
+    at = models.DateTimeField(
+        db_default=Now(), help_text="By the database's clock, which all processes share."
+    )
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,
+        verbose_name="by",
+    )
+    system = models.CharField(max_length=60, blank=True)
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", db_index=False
+    )
+    # No foreign keys: sets and teams may be deleted, and what was done with them stays.
+    set_key = models.BigIntegerField(null=True)
+    team_key = models.BigIntegerField(null=True)
+    name = models.CharField(
+        max_length=150, blank=True, help_text="Of the set or the team, as it was called then."
+    )
+    permission = models.CharField(max_length=100)
+    before = models.CharField("from", max_length=200, blank=True)
+    after = models.CharField("to", max_length=200, blank=True)
+    reason = models.CharField("why", max_length=500, blank=True)
+
+    append_only = True
+    always_visible = ("at", "permission")
+
+    class Meta:
+        ordering = ("-id",)
+        verbose_name = "permission change"
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(actor__isnull=False, system="") | (Q(actor=None) & ~Q(system="")),
+                name="permission_changed_by_somebody",
+            ),
+            models.CheckConstraint(
+                condition=Q(person__isnull=False, set_key=None)
+                | Q(person=None, set_key__isnull=False, team_key=None)
+                | Q(person=None, set_key=None, team_key__isnull=False),
+                name="permission_changed_of_one",
+            ),
+        )
+        indexes = (
+            models.Index(fields=["person", "id"], name="permission_changed_of"),
+            models.Index(fields=["set_key", "id"], name="permission_changed_in"),
+            models.Index(fields=["actor", "id"], name="permission_changed_by"),
+            models.Index(fields=["permission", "id"], name="permission_changed_which"),
+            models.Index(fields=["at"], name="permission_changed_at"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.permission}: {self.before or '–'} → {self.after or '–'}"
+
+    @classmethod
+    def access_rules(cls, person: Asker, action: str) -> list[Rule]:
+        """Super admins read it; nobody writes it but the operations."""
+        if action == "view":
+            return []
+        return [Rule("unseen", False, ALWAYS, "the permission history cannot be written by hand")]
