@@ -18,12 +18,10 @@ from django.contrib.admin.options import IncorrectLookupParameters, InlineModelA
 from django.contrib.admin.utils import flatten_fieldsets, quote, unquote
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import BadRequest, FieldDoesNotExist, PermissionDenied
-from django.core.paginator import Paginator
 from django.db.models import Field, ForeignKey, Model, QuerySet, Value
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, reverse
-from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline
@@ -36,11 +34,11 @@ from accounts.keys import KeyField, KeysField, is_key, label_of, whole_number
 from accounts.models import User
 from accounts.operations import AccountsError
 from accounts.ordering import empty_last
+from accounts.paging import CappedCount, CappedPaginator
 from accounts.pickers import PickerSelect, Purpose
 
 RESTRICTED = "restricted record"
 NOTHING_CHANGED = "Nothing was changed: it was stored like this already."
-MOST_COUNTED = 10_000
 SORTED_COLUMN = re.compile(r"-?[0-9]{1,2}")
 """A part of a list's order: the number of a column, as the admin writes it."""
 
@@ -198,26 +196,6 @@ def plain_column(name: str, label: str) -> Callable[[Any], Any]:
 
 
 # --- Lists ----------------------------------------------------------------------------------------
-
-
-class CappedCount(int):
-    """A number of rows of which only the first ten thousand were counted."""
-
-    def __str__(self) -> str:
-        return f"{MOST_COUNTED:,}+"
-
-
-class CappedPaginator(Paginator):  # type: ignore[type-arg]  # Django does not let it be subscripted
-    """Counts no further than ten thousand rows: nobody pages there, and counting all is slow."""
-
-    @cached_property
-    def count(self) -> int:
-        rows = self.object_list
-        if not isinstance(rows, QuerySet):
-            return len(rows)
-        # Keys only: marks would be worked out for every row counted.
-        found = rows.order_by().values("pk")[: MOST_COUNTED + 1].count()
-        return CappedCount(MOST_COUNTED) if found > MOST_COUNTED else found
 
 
 class AccessChangeList(ChangeList):

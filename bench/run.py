@@ -35,7 +35,7 @@ from django.test.utils import CaptureQueriesContext  # noqa: E402
 from django.urls import reverse  # noqa: E402
 
 from accounts import access  # noqa: E402
-from accounts.modeladmin import MOST_COUNTED  # noqa: E402
+from accounts.paging import MOST_COUNTED  # noqa: E402
 from bench import rivals  # noqa: E402
 from bench.measure import Compared, Row, Work, compare, table, took, within  # noqa: E402
 from bench.profiles import Profile, profiles  # noqa: E402
