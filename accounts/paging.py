@@ -84,6 +84,34 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]  # Django does not l
         return Page(page_of(rows, start, start + self.per_page, self.count), number, self)
 
 
+class InTurn(Sequence[Any]):
+    """Several lists one after another, for a paginator: each is asked only where a page has it."""
+
+    def __init__(self, lists: Sequence[QuerySet[Any]]) -> None:
+        self._lists = lists
+
+    @cached_property
+    def _counts(self) -> list[int]:
+        counts: list[int] = []
+        for rows in self._lists:
+            counts.append(0 if sum(counts) >= MOST_COUNTED else capped_count(rows))
+        return counts
+
+    def __len__(self) -> int:
+        return sum(self._counts)
+
+    def __getitem__(self, place: Any) -> Any:
+        start, stop, _ = place.indices(len(self))
+        found: list[Any] = []
+        before = 0
+        for rows, count in zip(self._lists, self._counts, strict=True):
+            low, high = max(start - before, 0), min(stop - before, count)
+            if low < high:
+                found += page_of(rows, low, high, count)
+            before += count
+        return found
+
+
 def capped_count(rows: QuerySet[Any]) -> int:
     """Return how many rows there are, counted no further than ten thousand; one query."""
     # Apart, each column's index answers alone. SQLite reads the rows for the bin either way.

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
@@ -31,6 +32,7 @@ from accounts.paging import (
     in_shape,
     shape_of,
 )
+from exports.worker import refresh_statistics
 from records import filters, operations
 from records.models import Company, Contact, Deal, Record
 from records.sharing import share
@@ -229,3 +231,31 @@ def test_nobody_sees_through_a_shape_what_they_may_not(c: TinyCompany) -> None:
     assert c.companies["bolt"].pk in Company.objects.filter(pk__in=chosen).values_list(
         "pk", flat=True
     )
+
+
+@pytest.mark.skipif(not SQLITE, reason="PostgreSQL learns how large its tables are by itself.")
+def test_sqlite_learns_how_large_its_tables_are(c: TinyCompany) -> None:
+    """Of tables too that the worker's own connection has never read."""
+    refresh_statistics()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM sqlite_stat1 WHERE tbl = 'records_deal'")
+        assert cursor.fetchone()[0] > 0
+
+
+def test_a_picker_that_asks_offers_what_is_left_first(c: TinyCompany) -> None:
+    """And on its later pages what lies in the bin, each once, in the order of names."""
+    names = [f"Page {number:02}" for number in range(25)]
+    for name in names:
+        CompanyFactory(name=name, owner=c.people["rita"])
+    for name in names[:3]:
+        operations.delete(Company.objects.get(name=name), actor=c.sam)
+    gone = [f"{name} (in the recycle bin)" for name in names[:3]]
+    client = Client()
+    client.force_login(c.people["rita"])
+    asked = {"app_label": "records", "model_name": "deal", "field_name": "company", "term": "page"}
+    answers = [client.get("/admin/autocomplete/", {**asked, "page": n}).json() for n in (1, 2)]
+    found = [[row["text"] for row in answer["results"]] for answer in answers]
+    assert found == [names[3:23], [*names[23:], *gone]]
+    assert [answer["pagination"]["more"] for answer in answers] == [True, False]
+    chosen = client.get("/admin/autocomplete/choose/", {**asked, "page": 2}).json()["results"]
+    assert [row["text"] for row in chosen] == names[23:]
