@@ -31,7 +31,7 @@ from accounts.log_in import LogInPaused, confirm, forget_old, log_in, remember_b
 from accounts.modeladmin import AccessModelAdmin, person
 from accounts.models import User
 from accounts.new_password_pages import new_password_urls
-from accounts.paging import InTurn
+from accounts.paging import CappedPaginator, InTurn
 from accounts.passwords import LONGEST_PASSWORD
 from accounts.pickers import Purpose, offered_in_turn
 from accounts.text import one_form
@@ -307,6 +307,6 @@ class AccessSite(UnfoldAdminSite):
                     link=reverse(address, args=[row.pk]),
                     icon="data_object",
                 )
-                for row in rows[:MOST_FOUND]
+                for row in CappedPaginator(rows, MOST_FOUND).page(1)
             ]
         return results
