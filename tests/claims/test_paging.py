@@ -34,7 +34,7 @@ from accounts.paging import (
 )
 from exports.worker import refresh_statistics
 from records import filters, operations
-from records.models import Company, Contact, Deal, Record
+from records.models import Company, Contact, Deal, Record, Ticket
 from records.sharing import share
 from tests.support.company import TinyCompany
 from tests.support.factories import CompanyFactory, DealFactory
@@ -259,3 +259,14 @@ def test_a_picker_that_asks_offers_what_is_left_first(c: TinyCompany) -> None:
     assert [answer["pagination"]["more"] for answer in answers] == [True, False]
     chosen = client.get("/admin/autocomplete/choose/", {**asked, "page": 2}).json()["results"]
     assert [row["text"] for row in chosen] == names[23:]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("kind", [Company, Contact, Deal, Ticket])
+def test_columns_that_nobody_asks_by_have_no_index(kind: type[Record]) -> None:
+    """An owner's has one of its own: SQLite asks an OR over owners by no partial one."""
+    with connection.cursor() as cursor:
+        found = connection.introspection.get_constraints(cursor, kind._meta.db_table)
+    alone = {i["columns"][0] for i in found.values() if i["index"] and len(i["columns"]) == 1}
+    assert not alone & {"created_by_id", "updated_by_id", "deleted_by_id"}
+    assert alone >= {"owner_id", "co_owner_id"}
