@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from accounts import trigrams
 from accounts.access import permitted
 from accounts.finding import with_words, words_of
-from accounts.letters import folded
+from accounts.letters import folded, knows_all_letters
 from records import filters, operations
 from records.models import Company, Contact, Deal, Ticket
 from tests.support.company import TinyCompany
@@ -30,6 +30,7 @@ TABLE = "records_contact"
 FIELDS = Contact.search_fields
 LETTERS = "aAbBcäÄßſẞΣσςıİiIé%_\\'\"* -王𐐀ﬁ"
 """Letters that fold to others or to several, and signs that mean something to a database."""
+WITHOUT_ICU = "aAbBciI%_\\'\"* -"
 
 
 def has_index() -> bool:
@@ -51,7 +52,7 @@ def names(term: str, *fields: str) -> set[str]:
 
 def test_every_search_box_has_its_index() -> None:
     if not SQLITE and not has_index():
-        assert [each.id for each in run_checks(databases=["default"])] == ["accounts.W004"]
+        assert "accounts.W004" in {each.id for each in run_checks(databases=["default"])}
         return
     assert trigrams.indexed == [Contact, Company, Deal, Ticket]
     assert trigrams.missing(connection) == []
@@ -88,11 +89,10 @@ def test_sqlite_is_asked_once_for_candidates(c: TinyCompany) -> None:
     assert len(captured) == 1
 
 
-TEXTS = st.text(alphabet=LETTERS, min_size=1, max_size=8).filter(str.strip)
-
-
 def test_it_finds_what_comparing_every_row_finds(c: TinyCompany) -> None:
     """As stored and searched by chance, in all fields and in some."""
+    letters = LETTERS if knows_all_letters(connection) else WITHOUT_ICU
+    texts = st.text(alphabet=letters, min_size=1, max_size=8).filter(str.strip)
 
     @seed(29)
     @settings(
@@ -102,7 +102,7 @@ def test_it_finds_what_comparing_every_row_finds(c: TinyCompany) -> None:
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(st.lists(st.tuples(TEXTS, TEXTS), min_size=2, max_size=5), TEXTS, st.data())
+    @given(st.lists(st.tuples(texts, texts), min_size=2, max_size=5), texts, st.data())
     def agree(stored: list[tuple[str, str]], other: str, data: st.DataObject) -> None:
         Contact._base_manager.all().delete()
         rows = [Contact(first_name=first, last_name=last, email="e@x") for first, last in stored]
