@@ -34,8 +34,9 @@ from accounts.log_in import LogInPaused, confirm, forget_old, log_in, remember_b
 from accounts.modeladmin import AccessModelAdmin, person
 from accounts.models import User
 from accounts.new_password_pages import new_password_urls
+from accounts.paging import CappedPaginator, InTurn
 from accounts.passwords import LONGEST_PASSWORD
-from accounts.pickers import Purpose, offered
+from accounts.pickers import Purpose, offered_in_turn
 from accounts.text import one_form
 
 LONGEST_TERM = 80
@@ -88,20 +89,24 @@ class Picker(AutocompleteJsonView):
             and screen.has_change_permission(self.request)
         )
 
-    def get_queryset(self) -> QuerySet[Any]:
+    def get_queryset(self) -> Any:  # rows, or several lists of them one after another
         target: type[Model] = self.source_field.remote_field.model
-        asking = person(self.request)
-        rows: QuerySet[Any] = offered(target._default_manager.all(), asking, self.purpose)
+        parts = offered_in_turn(target._default_manager.all(), person(self.request), self.purpose)
+        found = [self._narrowed(rows) for rows in parts]
+        return found[0] if len(found) == 1 else InTurn(found)
+
+    def _narrowed(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """Keep what this field takes and what is typed, in the order of names."""
         if isinstance(self.source_field, ForeignObjectRel):
             rows = access.permitted(rows, person(self.request), access.ASSOCIATE)
             rows = rows.filter(self._not_linked_yet())
         else:
             rows = rows.complex_filter(self.source_field.get_limit_choices_to())
         term = self.term[:LONGEST_TERM]
-        if issubclass(target, User):
+        if issubclass(rows.model, User):
             return people.named(rows, term)
         rows = with_words(rows, term, self.model_admin.picker_fields)
-        return rows.order_by(*(target._meta.ordering or ()))
+        return rows.order_by(*(rows.model._meta.ordering or ()))
 
     def serialize_result(self, obj: Model, to_field_name: str) -> dict[str, str]:
         """Name a row as the form does that shows it chosen."""
@@ -314,6 +319,6 @@ class AccessSite(UnfoldAdminSite):
                     link=reverse(address, args=[row.pk]),
                     icon="data_object",
                 )
-                for row in rows[:MOST_FOUND]
+                for row in CappedPaginator(rows, MOST_FOUND).page(1)
             ]
         return results

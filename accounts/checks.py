@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connections
 
-from accounts import access, catalogue, changes
+from accounts import access, catalogue, changes, trigrams
 from accounts.letters import knows_all_letters
 from accounts.protection import is_protected, protected_tables
 
@@ -53,6 +53,24 @@ def letters_of_all_scripts_are_known(
         )
         for alias in databases or ()
         if not knows_all_letters(connections[alias])
+    ]
+
+
+@register(Tags.database)
+def search_has_its_indexes(
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Search of large tables is quick: without an index it finds the same, row by row."""
+    return [
+        Warning(
+            f"Search has no index of {', '.join(missing)}.",
+            hint="It finds all there is, and is slow in large tables. Run manage.py index_search. "
+            "PostgreSQL needs the extension pg_trgm, which is part of postgresql-contrib, and "
+            "SQLite version 3.34 with FTS5.",
+            id="accounts.W004",
+        )
+        for alias in databases or ()
+        if (missing := trigrams.missing(connections[alias]))
     ]
 
 

@@ -7,6 +7,8 @@ from typing import TypeVar
 
 from django.db.models import Model, Q, QuerySet
 
+from accounts import trigrams
+from accounts.access import Keys
 from accounts.text import one_form
 
 M = TypeVar("M", bound=Model)
@@ -19,8 +21,10 @@ def words_of(term: str) -> list[str]:
 
 def with_words(rows: QuerySet[M], term: str, fields: Iterable[str]) -> QuerySet[M]:
     """Keep rows in which every word of a term occurs in some of these fields."""
-    fields = list(fields)
-    for word in words_of(term):
+    fields, words = list(fields), words_of(term)
+    if (keys := trigrams.candidates(rows, words, fields)) is not None:
+        rows = rows.filter(pk__in=Keys(keys) if keys else ())
+    for word in words:
         found = Q(pk__in=[])
         for field in fields:
             found |= Q((f"{field}__folded__contains", word))

@@ -82,6 +82,54 @@ class AlterFields(Operation):
         return f"Alter {', '.join(self.fields)} of {self.model_name}"
 
 
+class DropIndexes(Operation):
+    """Take the index from each of these columns, which the given fields do not ask for.
+
+    Without touching the table: Django's `AlterField` makes it anew on SQLite, one by one, and its
+    triggers are gone then.
+    """
+
+    def __init__(self, model_name: str, fields: Mapping[str, models.Field[Any, Any]]) -> None:
+        self.model_name, self.fields = model_name, fields
+
+    def state_forwards(self, app_label: str, state: ProjectState) -> None:
+        for name, field in self.fields.items():
+            state.alter_field(app_label, self.model_name, name, field, True)
+
+    def database_forwards(
+        self,
+        app_label: str,
+        schema_editor: BaseDatabaseSchemaEditor,
+        from_state: ProjectState,
+        to_state: ProjectState,
+    ) -> None:
+        model = to_state.apps.get_model(app_label, self.model_name)
+        connection = schema_editor.connection
+        columns = [[model._meta.get_field(name).column] for name in self.fields]
+        with connection.cursor() as cursor:
+            found = connection.introspection.get_constraints(cursor, model._meta.db_table)
+        declared = {index.name for index in model._meta.indexes}
+        for name, index in found.items():
+            is_theirs = index["index"] and not index["unique"] and index["columns"] in columns
+            if is_theirs and name not in declared:
+                schema_editor.execute(f"DROP INDEX {connection.ops.quote_name(name)}")
+
+    def database_backwards(
+        self,
+        app_label: str,
+        schema_editor: BaseDatabaseSchemaEditor,
+        from_state: ProjectState,
+        to_state: ProjectState,
+    ) -> None:
+        model = to_state.apps.get_model(app_label, self.model_name)
+        for name in self.fields:
+            index = models.Index(fields=[name], name=f"{self.model_name}_{name}"[:30])
+            schema_editor.add_index(model, index)
+
+    def describe(self) -> str:
+        return f"Drop the indexes of {', '.join(self.fields)} of {self.model_name}"
+
+
 def to_one_form(connection: BaseDatabaseWrapper, table: str, column: str) -> None:
     """Write the stored texts of a column in one form (NFC).
 

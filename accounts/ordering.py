@@ -38,6 +38,11 @@ def _parts(model: type[Model], term: Any) -> list[Any]:
     return parts
 
 
+def is_column(model: type[Model], path: str) -> bool:
+    """Tell whether there is a column at the end of a path, and no relation with its own order."""
+    return _field_at(model, path)[0] is not None
+
+
 def _field_at(model: type[Model], path: str) -> tuple[Field[Any, Any] | None, bool]:
     """Return the field at the end of a path, and whether something on the way may be null.
 

@@ -17,8 +17,9 @@ from django.urls import URLPattern, path, reverse
 from accounts import access, catalogue, changes
 from accounts.catalogue import Kind, ObjectKind, Risk
 from accounts.catalogue.words import listed
-from accounts.modeladmin import MOST_COUNTED, person
+from accounts.modeladmin import person
 from accounts.models import ObjectScope, PermissionSet, Rank, Team, User
+from accounts.paging import MOST_COUNTED
 
 about_person: list[Callable[[User], Iterable[str]]] = []
 """A slot for upper layers: more sentences on what this person may do (exports: when they wait)."""

@@ -35,10 +35,22 @@ def offered(queryset: QuerySet[M], user: User, purpose: Purpose) -> QuerySet[M]:
 
     A model says by `can_be_chosen`, a `Q`, which of its rows can be chosen; by default all.
     """
+    rows, *in_bin = offered_in_turn(queryset, user, purpose)
+    for each in in_bin:
+        rows |= each
+    return rows
+
+
+def offered_in_turn(queryset: QuerySet[M], user: User, purpose: Purpose) -> list[QuerySet[M]]:
+    """Return the same in two parts where some of it lies in the recycle bin, that part last.
+
+    Each part has its indexes; to sort both as one took six times as long (measured at 100,000).
+    """
     rows = access.nameable(queryset, user)
     if purpose is Purpose.CHOOSE:
-        return rows.filter(getattr(queryset.model, "can_be_chosen", Q()))
-    return rows | access.recycled(queryset, user)
+        return [rows.filter(getattr(queryset.model, "can_be_chosen", Q()))]
+    in_bin = access.recycled(queryset, user)
+    return [rows] if in_bin.query.is_empty() else [rows, in_bin]
 
 
 class PickerSelect(KeySelect):

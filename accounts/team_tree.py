@@ -13,8 +13,9 @@ from django.http import HttpRequest
 from accounts import access, catalogue
 from accounts.access import Keys
 from accounts.letters import folded
-from accounts.modeladmin import MOST_COUNTED, AccessChangeList, CappedCount, person
+from accounts.modeladmin import AccessChangeList, person
 from accounts.models import Membership, Team, User
+from accounts.paging import MOST_COUNTED, CappedCount
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from accounts import access, catalogue, notices
-from accounts.modeladmin import MOST_COUNTED, CappedCount, person
+from accounts.modeladmin import person
 from accounts.models import Rank, User
+from accounts.paging import capped_count
 from crmperms import badges
 from crmperms.first_hour import check_list
 from exports.deciders import awaiting
@@ -54,7 +55,6 @@ def _sees(user: User, kind: catalogue.ObjectKind) -> bool:
 def _reach(user: User, kind: catalogue.ObjectKind) -> dict[str, Any]:
     """Return one card: how many records of this kind the person sees, and by which scope."""
     rows = access.permitted(kind.model._default_manager.all(), user, "view").order_by()
-    found = rows[: MOST_COUNTED + 1].count()
     scope = user.grants.scopes.get(kind.key)
     if user.is_superuser or scope is None:
         text = "Super admin: every record"
@@ -65,7 +65,7 @@ def _reach(user: User, kind: catalogue.ObjectKind) -> dict[str, Any]:
     options = kind.model._meta
     return {
         "label": kind.plural,
-        "count": CappedCount(MOST_COUNTED) if found > MOST_COUNTED else found,
+        "count": capped_count(rows),
         "scope": text,
         "url": reverse(f"admin:{options.app_label}_{options.model_name}_changelist"),
     }

@@ -50,6 +50,7 @@ WRITERS: dict[str, type[Writer]] = {
     "parquet": ParquetWriter,
 }
 UPKEEP_EVERY = 30.0
+STATISTICS_EVERY = 3600.0
 
 
 class Stop:
@@ -93,7 +94,9 @@ def refresh_statistics() -> None:
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA analysis_limit = 1000")
-            cursor.execute("PRAGMA optimize = 0x10002")
+            # Not PRAGMA optimize: before SQLite 3.46 it looks only at tables that this connection
+            # has read, and a new one has read none.
+            cursor.execute("ANALYZE")
 
 
 class Upkeep:
@@ -166,9 +169,13 @@ def run_forever(stop: Stop, *, lease: timedelta = LEASE) -> None:
     """Look for work every second until asked to stop; survives a database that went away."""
     worker = new_worker_name()
     upkeep = Upkeep()
+    known_until = 0.0
     while not stop.asked:
         try:
             close_old_connections()
+            if time.monotonic() >= known_until:
+                refresh_statistics()
+                known_until = time.monotonic() + STATISTICS_EVERY
             run_once(worker=worker, lease=lease, stop=stop, upkeep=upkeep)
         except (DatabaseError, InterfaceError) as error:
             logger.warning("The database did not answer (%s); trying again.", type(error).__name__)

@@ -20,6 +20,7 @@ class RecordsConfig(AppConfig):
         from accounts.notices import unreadable
         from accounts.operations import on_leaving, where_named
         from accounts.policy_file import sections
+        from accounts.trigrams import indexed
         from records import checks  # noqa: F401  # importing the checks registers them
         from records.access_pages import owners_panel
         from records.bin_screens import bin_tool
@@ -46,6 +47,7 @@ class RecordsConfig(AppConfig):
                 "screen_limit": "Sensitive data on screens",
             }
         )
+        indexed.extend((Contact, Company, Deal, Ticket))
         given_one_by_one.append(given_by_shares)
         on_leaving.append(end_with_receiver)
         where_named.append(places)

@@ -22,7 +22,8 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from accounts import access
 from accounts.access import RESTORE
 from accounts.keys import whole_number
-from accounts.modeladmin import AccessModelAdmin, CappedPaginator, person
+from accounts.modeladmin import AccessModelAdmin, person
+from accounts.paging import CappedPaginator
 from records import filters
 from records.models import Record
 from records.models.base import BIN_DAYS

@@ -11,11 +11,8 @@ and slots.
 from accounts.modeladmin.columns import DOTS, Displayed, plain_column, veiled_column, years
 from accounts.modeladmin.forms import AccessForm, AccessInline, FieldAccess
 from accounts.modeladmin.lists import (
-    MOST_COUNTED,
     SORTED_COLUMN,
     AccessChangeList,
-    CappedCount,
-    CappedPaginator,
 )
 from accounts.modeladmin.relations import (
     RESTRICTED,
@@ -31,7 +28,6 @@ from accounts.modeladmin.screen import AccessModelAdmin
 
 __all__ = [
     "DOTS",
-    "MOST_COUNTED",
     "NOTHING_CHANGED",
     "RESTRICTED",
     "SORTED_COLUMN",
@@ -39,8 +35,6 @@ __all__ = [
     "AccessForm",
     "AccessInline",
     "AccessModelAdmin",
-    "CappedCount",
-    "CappedPaginator",
     "Displayed",
     "FieldAccess",
     "Names",

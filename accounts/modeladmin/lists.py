@@ -11,7 +11,6 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.templatetags.admin_urls import add_preserved_filters
 from django.core.exceptions import BadRequest
-from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
@@ -26,30 +25,10 @@ from accounts.modeladmin.fields import FieldsAdmin
 from accounts.modeladmin.relations import Address, names, related_model, relation, safe_column
 from accounts.modeladmin.rows import TICK, TICK_LABEL, Column, drawn
 from accounts.ordering import empty_last
+from accounts.paging import CappedCount, CappedPaginator
 
-MOST_COUNTED = 10_000
 SORTED_COLUMN = re.compile(r"-?[0-9]{1,2}")
 """A part of a list's order: the number of a column, as the admin writes it."""
-
-
-class CappedCount(int):
-    """A number of rows of which only the first ten thousand were counted."""
-
-    def __str__(self) -> str:
-        return f"{MOST_COUNTED:,}+"
-
-
-class CappedPaginator(Paginator):  # type: ignore[type-arg]  # Django does not let it be subscripted
-    """Counts no further than ten thousand rows: nobody pages there, and counting all is slow."""
-
-    @cached_property
-    def count(self) -> int:
-        rows = self.object_list
-        if not isinstance(rows, QuerySet):
-            return len(rows)
-        # Keys only: marks would be worked out for every row counted.
-        found = rows.order_by().values("pk")[: MOST_COUNTED + 1].count()
-        return CappedCount(MOST_COUNTED) if found > MOST_COUNTED else found
 
 
 class AccessChangeList(ChangeList):

@@ -61,8 +61,8 @@ class Command(BaseCommand):
         # Set explicitly: a script in the background starts its children with SIGINT ignored.
         signal.signal(signal.SIGTERM, ask)
         signal.signal(signal.SIGINT, ask)
-        worker.refresh_statistics()
         if once:
+            worker.refresh_statistics()
             worker.run_once(lease=timedelta(seconds=lease), stop=stop)
         else:
             worker.run_forever(stop, lease=timedelta(seconds=lease))
