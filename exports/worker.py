@@ -6,6 +6,7 @@ Run as many as you like, on as many machines as share the database and EXPORT_RO
 from __future__ import annotations
 
 import logging
+import math
 import os
 import secrets
 import socket
@@ -102,11 +103,15 @@ def refresh_statistics() -> None:
 class Upkeep:
     """What time demands, at once and then every half a minute, between two exports too."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, statistics: bool = False) -> None:
         self.next = 0.0
+        self.next_statistics = 0.0 if statistics else math.inf
 
     def __call__(self, stop: Stop) -> None:
         """Do it where it is due; what broke off is due again."""
+        if time.monotonic() >= self.next_statistics:
+            refresh_statistics()
+            self.next_statistics = time.monotonic() + STATISTICS_EVERY
         if time.monotonic() >= self.next:
             do_upkeep(stop)
             self.next = time.monotonic() + UPKEEP_EVERY
@@ -168,14 +173,10 @@ def do_upkeep(stop: Stop | None = None) -> None:
 def run_forever(stop: Stop, *, lease: timedelta = LEASE) -> None:
     """Look for work every second until asked to stop; survives a database that went away."""
     worker = new_worker_name()
-    upkeep = Upkeep()
-    known_until = 0.0
+    upkeep = Upkeep(statistics=True)
     while not stop.asked:
         try:
             close_old_connections()
-            if time.monotonic() >= known_until:
-                refresh_statistics()
-                known_until = time.monotonic() + STATISTICS_EVERY
             run_once(worker=worker, lease=lease, stop=stop, upkeep=upkeep)
         except (DatabaseError, InterfaceError) as error:
             logger.warning("The database did not answer (%s); trying again.", type(error).__name__)
