@@ -230,9 +230,19 @@ def after(scopes: Scopes, tools: Iterable[str], changes: Changes) -> State:
     """
     rows, grants = _asked(scopes, tools, validated(changes))
     return State(
-        {key: clamped(row) for key, row in rows.items()},
+        {key: clamped(_with_boxes(row)) for key, row in rows.items()},
         tuple(map(str, sorted(to_be_stored(grants)))),
     )
+
+
+def _with_boxes(row: Mapping[str, int | bool]) -> dict[str, int | bool]:
+    """Return a row in which what is narrowed from Everything keeps unassigned ones (Q47)."""
+    kept = dict(row)
+    for action, cap in catalogue.CAPPED_BY.items():
+        if kept.get(action, 0) == Rank.EVERYTHING and kept.get(cap, 0) not in _WITHOUT_A_BOX:
+            kept[action] = kept[cap]
+            kept[f"{action}_unassigned"] = kept.get(f"{cap}_unassigned", False)
+    return kept
 
 
 def narrowed_by(scopes: Scopes, tools: Iterable[str], changes: Changes) -> list[str]:

@@ -20,8 +20,11 @@ from accounts.asker import Asker
 from accounts.catalogue import EVERYTHING, OWNED, TEAM, Grant, Kind
 from accounts.rule import ALWAYS, NEVER, Rule, settled
 
-EDIT_USERS, EDIT_TEAMS = "account.edit_users", "account.edit_teams"
-USER_TABLE, BILLING, SEAT = "account.user_table", "account.modify_billing", "sales.seat"
+EDIT_USERS = "account.edit_users"
+EDIT_TEAMS = "account.edit_teams"
+USER_TABLE = "account.user_table"
+BILLING = "account.modify_billing"
+SEAT = "sales.seat"
 
 
 # --- Pieces of rights -----------------------------------------------------------------------------

@@ -196,7 +196,9 @@ def person_access(request: HttpRequest, key: int) -> HttpResponse:
         "original": user,
         "sentences": sentences(user),
         "counted": counted,
-        "may_add_sets": access.allows_any(actor, "add", PermissionSet),
+        "new_set": f"{reverse('admin:accounts_permissionset_add')}?begin=person-{user.pk}"
+        if access.allows_any(actor, "add", PermissionSet)
+        else "",
         "reached": reached(user, counted=counted),
         "tools": tools_of(user),
         "memberships": user.memberships.select_related("team"),

@@ -59,7 +59,7 @@ class PermissionChange(models.Model):
     reason = models.CharField("why", max_length=500, blank=True)
 
     append_only = True
-    always_visible = ("at", "permission")
+    always_visible = ("at", "name", "permission")
 
     class Meta:
         ordering = ("-id",)

@@ -105,8 +105,9 @@ def merge_teams(team: Team, *, into: Team, actor: Actor) -> None:
         change_team(child, actor=actor, name=child.name, parent=into)
     data = {"name": team.name, "into": into.pk, "members": len(members), "teams_below": len(below)}
     audit.record("team.merge", actor=actor, on=team, data=data)
-    Team.objects.get(pk=team.pk).delete()
-    rewrite_reach()
+    with kept(actor, teams=True):
+        Team.objects.get(pk=team.pk).delete()
+        rewrite_reach()
 
 
 def _moved(teams: Teams, team: int, into: int) -> Teams:

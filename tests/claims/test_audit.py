@@ -13,11 +13,12 @@ from pytest_django import Settings
 from accounts import audit
 from accounts import operations as people
 from accounts.audit import System
-from accounts.models import AuditEvent, AuditText, RightsChange
+from accounts.models import AuditEvent, AuditText, PermissionChange, RightsChange
 from accounts.protection import is_protected, protect, protected_tables, unprotect
 from exports.models import FrozenRequest, GateChange
 from records import operations
 from records.models import FlagLifted
+from records.models.history import ReachChange
 from tests.support.company import TinyCompany
 from tests.support.exports_kit import pending
 
@@ -29,6 +30,8 @@ COLUMNS = {
     RightsChange._meta.db_table: ("door", "'forged'"),
     GateChange._meta.db_table: ("threshold", "7"),
     FlagLifted._meta.db_table: ("name", "'forged'"),
+    PermissionChange._meta.db_table: ("permission", "'forged'"),
+    ReachChange._meta.db_table: ("fact", "'forged'"),
 }
 """Every append-only table, with a column to forge and what is written into it."""
 
@@ -67,6 +70,8 @@ def fill(c: TinyCompany) -> None:
     people.set_password(c.axel, actor=c.sam, password="another long password")
     GateChange.objects.create(actor=c.sam, threshold=5)
     FlagLifted.objects.create(actor=c.sam, object="deal", name="amount")
+    people.assign_set(c.ruth, actor=c.sam, permission_set=c.sets["rep"])
+    operations.delete(c.deals["ritas"], actor=c.sam)
 
 
 def attack(name: str, table: str) -> str:

@@ -65,12 +65,19 @@ def test_what_is_capped_is_narrowed_and_said() -> None:
     before = held({"deal": {"view": EVERYTHING, "change": EVERYTHING}})
     lower = {"crm.deal.view": "team", "sales.forecast:edit": "team"}
     after = changes.after(*before, lower)
-    assert after == held({"deal": {"view": TEAM, "change": TEAM}})
+    # From Everything to Team only: unassigned ones were among them, and stay (Q47).
+    boxes = {"view_unassigned": True, "change_unassigned": True}
+    assert after == held({"deal": {"view": TEAM, "change": TEAM, **boxes}})
     assert changes.narrowed_by(*before, lower) == [
         "Deals: Edit from Everything to Team only, which is as wide as View",
         "Forecast: Edit from Team only to None, as wide as View",
     ]
-    assert changes.difference(before, after) == {"crm.deal.view": "team", "crm.deal.change": "team"}
+    assert changes.difference(before, after) == {
+        "crm.deal.view": "team",
+        "crm.deal.view.unassigned": True,
+        "crm.deal.change": "team",
+        "crm.deal.change.unassigned": True,
+    }
     assert changes.narrowed_by(*before, {"crm.export": True}) == []
 
 

@@ -46,7 +46,7 @@ OF_A_LINKED_RECORD = (
 OF_A_MODEL: dict[str, tuple[str, ...]] = {
     "accounts/auditevent": (),
     "accounts/permissionchange": (),
-    "accounts/permissionset": (),
+    "accounts/permissionset": ("permissions/",),
     "accounts/team": tuple(
         f"<path:object_id>/{step}/" for step in ("add_members", "merge", "remove_member")
     ),
@@ -56,6 +56,7 @@ OF_A_MODEL: dict[str, tuple[str, ...]] = {
             for step in ("deactivate", "demote", "lift_pause", "password", "promote", "reactivate")
         ),
         "<path:object_id>/invite/",
+        *("<int:key>/access/", "permissions/", "permissions/undo/"),
         "import/",
         *(
             f"many/{step}/"

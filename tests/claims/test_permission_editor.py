@@ -161,7 +161,7 @@ def test_newer_change_is_not_taken_back_with_an_older_one(c: TinyCompany, client
 def test_nothing_changed_is_said_and_written_nowhere(c: TinyCompany, client: Client) -> None:
     assert "Nothing was changed" in opened(client, c.sam, c.rita).review().says
     # Capped by View, nothing is left of it.
-    review = opened(client, c.sam, c.rita).review(**{"scopes-deal-communicate": "3"})
+    review = opened(client, c.sam, c.mona).review(**{"scopes-deal-communicate": "3"})
     assert "Nothing was changed" in review.save().says
     assert c.fresh("rita").permission_set == c.sets["rep"]
 

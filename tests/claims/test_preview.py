@@ -38,7 +38,7 @@ from tests.support.what_if import (
 )
 from tests.support.worlds import World, lay_down, worlds
 
-WORLDS = 20 if connection.vendor == "sqlite" else 10
+WORLDS = 20
 EACH = 3
 KINDS = ("contact", "company", "deal", "ticket")
 
@@ -60,14 +60,12 @@ def told_and_happened(move: Move, before: Look) -> tuple[dict[str, Any], dict[st
         return told, happened(before, look(kinds), move.changed)
 
 
-@pytest.mark.django_db
-def test_preview_says_what_happens() -> None:
-    tried: Counter[str] = Counter()
-    every_name = [*NAMES, *TEAM_NAMES] * WORLDS * EACH
+def _agree(number: int, names: list[str], tried: Counter[str]) -> None:
+    """Try these changes in a made-up world, and in the simplest one, which is made up first."""
 
-    @seed(11)
+    @seed(100 + number)
     @settings(
-        max_examples=WORLDS,
+        max_examples=2,
         deadline=None,
         database=None,
         phases=[Phase.generate],
@@ -78,8 +76,7 @@ def test_preview_says_what_happens() -> None:
         with taken_back():
             lay_down(world)
             before = look(world.records)
-            for _ in range(EACH):
-                name = every_name.pop()
+            for name in names:
                 move = data.draw(moves(name, list(world.records)))
                 found = told_and_happened(move, before) if move else None
                 if found is not None and move is not None:
@@ -89,6 +86,16 @@ def test_preview_says_what_happens() -> None:
                     tried[name] += bool(truth["records"])
 
     agree()
+
+
+@pytest.mark.django_db
+def test_preview_says_what_happens() -> None:
+    tried: Counter[str] = Counter()
+    every_name = [*NAMES, *TEAM_NAMES]
+    for number in range(WORLDS):
+        # Which changes are tried is no part of what is made up: it must not differ between runs.
+        names = [every_name[(number * EACH + step) % len(every_name)] for step in range(EACH)]
+        _agree(number, names, tried)
     # Each sort of change was tried where it changed something.
     assert {name for name in NAMES if tried[name]} | {"removed"} == {*NAMES}
     assert {name for name in TEAM_NAMES if tried[name]} == {*TEAM_NAMES}

@@ -19,6 +19,7 @@ from exports.models import ExportPolicy
 from records import operations as records
 from records import sharing
 from records.models import Pipeline
+from records.recycling import restore
 from tests.support import oracle, oracle_data
 from tests.support.worlds import (
     FIELDS,
@@ -221,13 +222,12 @@ def deleted(world: World, random: Random) -> tuple[World, Done] | None:
 
 
 def restored(world: World, random: Random) -> tuple[World, Done] | None:
-    """A record comes out of the recycle bin; no operation does it yet."""
+    """A record comes out of the recycle bin."""
     kind, record = _some_record(world, random, deleted=True) or ("", None)
     if record is None:
         return None
     after = _with_record(world, kind, record, replace(record, deleted=False))
-    row = model_of(kind)._base_manager.filter(pk=record.id)
-    return after, lambda: row.update(deleted_at=None, deleted_by=None)
+    return after, lambda: restore(_stored(kind, record.id), actor=TESTING, reason="test")
 
 
 # --- Shares, stages, fields, rules ----------------------------------------------------------------
