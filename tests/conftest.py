@@ -139,10 +139,20 @@ def _is_on_one_database(item: pytest.Item) -> bool:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with what takes longest, so that no process waits for another at the end."""
     items.sort(key=lambda item: item.path.name not in LONGEST)
+    _leave_out(config, items, [item for item in items if _is_of_another_database(item)])
     if connection.vendor == "postgresql" and config.getoption("one_database_each"):
-        left = [item for item in items if _is_on_one_database(item)]
-        config.hook.pytest_deselected(items=left)
-        items[:] = [item for item in items if item not in set(left)]
+        _leave_out(config, items, [item for item in items if _is_on_one_database(item)])
+
+
+def _is_of_another_database(item: pytest.Item) -> bool:
+    """Tell whether a test is about what only the other database does."""
+    marker = item.get_closest_marker("of_database")
+    return marker is not None and connection.vendor not in marker.args
+
+
+def _leave_out(config: pytest.Config, items: list[pytest.Item], left: list[pytest.Item]) -> None:
+    config.hook.pytest_deselected(items=left)
+    items[:] = [item for item in items if item not in set(left)]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

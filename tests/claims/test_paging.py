@@ -233,7 +233,7 @@ def test_nobody_sees_through_a_shape_what_they_may_not(c: TinyCompany) -> None:
     )
 
 
-@pytest.mark.skipif(not SQLITE, reason="PostgreSQL learns how large its tables are by itself.")
+@pytest.mark.of_database("sqlite")
 def test_sqlite_learns_how_large_its_tables_are(c: TinyCompany) -> None:
     """Of tables too that the worker's own connection has never read."""
     refresh_statistics()

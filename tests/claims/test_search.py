@@ -61,7 +61,7 @@ def test_every_search_box_has_its_index() -> None:
         assert not trigrams.is_laid_down(connection, kind._meta.db_table, ("other",))
 
 
-@pytest.mark.skipif(SQLITE, reason="SQLite is asked for candidates.")
+@pytest.mark.of_database("postgresql")
 def test_postgresql_takes_the_index_for_what_search_compiles_to(c: TinyCompany) -> None:
     if not has_index():
         return
@@ -71,7 +71,7 @@ def test_postgresql_takes_the_index_for_what_search_compiles_to(c: TinyCompany) 
     assert rows.explain().count(f"{TABLE}_words") == len(FIELDS)
 
 
-@pytest.mark.skipif(not SQLITE, reason="PostgreSQL's planner takes the index by itself.")
+@pytest.mark.of_database("sqlite")
 def test_sqlite_is_asked_once_for_candidates(c: TinyCompany) -> None:
     """And not for what it cannot tell: words of two letters, and fields it does not have."""
     rows = Contact.objects.all()
