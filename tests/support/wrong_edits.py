@@ -32,6 +32,7 @@ DECIDING, JOBS = "exports/operations/deciding.py", "exports/jobs.py"
 MANIFEST, TABLES, FILTERS = "exports/writers/manifest.py", "exports/tables.py", "records/filters.py"
 ORACLE = "tests/claims/test_oracle.py"
 NARROWED = "tests/claims/test_narrowed.py"
+GRANTING, DELEGATION = "accounts/operations/granting.py", "tests/claims/test_delegation.py"
 SAME_HANDS, GATE_MOVED = "tests/claims/test_same_hands.py", "tests/claims/test_gate_moved.py"
 
 WRONG: dict[str, Wrong] = {
@@ -179,6 +180,36 @@ WRONG: dict[str, Wrong] = {
         "return hidden_keys(user) | veiled_keys(user)",
         "return hidden_keys(user)",
         (NARROWED,),
+    ),
+    "a delegate gives what she lacks": Wrong(
+        GRANTING,
+        "for piece in had ^ has if lacks(asker, piece)",
+        "for piece in had - has if lacks(asker, piece)",
+        (DELEGATION,),
+    ),
+    "a delegate gives Team only to foreign teams": Wrong(
+        GRANTING,
+        "if relative and not (theirs and theirs <= reach_of(actor)):",
+        "if relative and not theirs:",
+        (DELEGATION,),
+    ),
+    "a delegate takes anybody into her team": Wrong(
+        GRANTING,
+        "if has - had and owns_records and not sees_all",
+        "if has - had and not has and not sees_all",
+        (DELEGATION,),
+    ),
+    "a set is covered by its tools alone": Wrong(
+        "accounts/delegation.py",
+        "for sort in (True, False)",
+        "for sort in (False, False)",
+        (DELEGATION,),
+    ),
+    "a change is taken back whatever came after it": Wrong(
+        "accounts/operations/editing.py",
+        "    if now != stands:",
+        "    if not stands:",
+        ("tests/claims/test_permission_editor.py",),
     ),
 }
 
