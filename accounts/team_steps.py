@@ -94,7 +94,7 @@ class ChangesMembers(AccessModelAdmin):
     def record_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         context = super().record_context(request, obj)
         if obj is not None:
-            members = list(_members(obj)[: MOST_LISTED + 1])
+            members = list(_shown_members(obj, person(request))[: MOST_LISTED + 1])
             may_change = self.has_change_permission(request, obj)
             context |= {
                 "members": members[:MOST_LISTED],
@@ -215,6 +215,12 @@ def _members(team: Team) -> QuerySet[Membership]:
     rows = Membership.objects.filter(team=team).select_related("user")
     by_name = [f"user__{name}" for name in User._meta.ordering or ()]
     return rows.order_by("-is_main", *empty_last(Membership, by_name))
+
+
+def _shown_members(team: Team, user: User) -> QuerySet[Membership]:
+    """Return who is in a team, for whom: names of teams are public, who is in them is not (R7)."""
+    seen = access.permitted(User.objects.all(), user, "view").order_by().values("pk")
+    return _members(team).filter(user__in=seen)
 
 
 def _into(run: Callable[..., object], team: Team) -> Callable[[User, Actor], object]:

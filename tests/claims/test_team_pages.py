@@ -17,7 +17,7 @@ from accounts.operations import InvalidChange, NotAllowed
 from accounts.team_tree import in_tree_order, owned_by
 from records.models import StageRule
 from tests.support.company import TinyCompany
-from tests.support.factories import DealFactory, TeamFactory, UserFactory
+from tests.support.factories import DealFactory, SetFactory, TeamFactory, UserFactory
 
 LIST = "/admin/accounts/team/"
 
@@ -212,3 +212,14 @@ def test_below_super_admin_nobody_reaches_these_pages(
             assert ask(page(c.teams["south"], step)).status_code == 404
     with pytest.raises(NotAllowed):
         operations.merge_teams(c.teams["south"], into=c.teams["north"], actor=c.people[name])
+
+
+def test_who_is_in_a_team_is_for_who_sees_people(c: TinyCompany, client: Client) -> None:
+    """Names of teams are public, who is in them is not (R7)."""
+    tools = ["account.access", "account.edit_teams"]
+    for extra, sees in (([], False), (["account.user_table"], True)):
+        user = UserFactory(permission_set=SetFactory(tools=[*tools, *extra]))
+        client.force_login(user)
+        text = client.get(f"/admin/accounts/team/{c.teams['south'].pk}/change/").text
+        assert ("Main team" in text) is sees
+        assert ("Remove Rob from this team" in text) is sees
