@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import CharField, OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Concat
 from django.http import HttpRequest
 from django.utils.html import format_html
 from unfold.decorators import display
@@ -24,6 +25,7 @@ from accounts.models.history import BEGAN
 from accounts.permission_history import (
     ACTIVE,
     BOX,
+    OWN,
     PARENT,
     SET,
     SUPER_ADMIN,
@@ -127,7 +129,13 @@ class PermissionChangeAdmin(AccessModelAdmin):
         )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).select_related("actor", "person")
+        owners = User.objects.filter(own_permissions=OuterRef("set_key"))
+        name = owners.values(
+            full=Concat("first_name", Value(" "), "last_name", output_field=CharField())
+        )
+        rows: QuerySet[Any] = super().get_queryset(request).select_related("actor", "person")
+        named: QuerySet[Any] = rows.annotate(set_owner=Subquery(name))
+        return named
 
     @display(description="By")
     def who(self, obj: PermissionChange) -> str:
@@ -140,6 +148,9 @@ class PermissionChangeAdmin(AccessModelAdmin):
         """Name the person, the set or the team that was changed."""
         if obj.person:
             return str(obj.person)
+        if obj.set_key and obj.name == OWN:
+            owner = getattr(obj, "set_owner", None)  # none once they have another set
+            return f"Own permissions of {owner}" if owner else "Own permissions"
         return f"{LABELS[SET if obj.set_key else TEAM]} “{obj.name}”"
 
     @display(description="Permission")

@@ -521,3 +521,15 @@ def test_pages_of_people_and_sets_lead_to_their_history(c: TinyCompany, client: 
     ):
         page = client.get(f"/admin/accounts/{model}/{key}/change/").content.decode()
         assert f'href="{HISTORY}?{narrowed}"' in page
+
+
+def test_own_permissions_are_told_by_their_owner(c: TinyCompany, client: Client) -> None:
+    people.edit_permissions(
+        [c.rita], actor=c.sam, changes={"crm.deal.view": "owned"}, reason="Leaves the team."
+    )
+    client.force_login(c.sam)
+    text = client.get("/admin/permissions/history/").text
+    assert "Own permissions of Rita" in text
+    assert "Leaves the team." in text
+    people.assign_set(c.rita, actor=c.sam, permission_set=c.sets["rep"])
+    assert "Own permissions of" not in client.get("/admin/permissions/history/").text
