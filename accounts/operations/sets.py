@@ -124,14 +124,14 @@ def assign_set(person: User, *, actor: Actor, permission_set: PermissionSet | No
     A delegated administrator gives only what they hold wholly, and replaces nothing else (R97).
     """
     require(actor, "change", person)
-    if permission_set is not None:
-        require(actor, "assign", permission_set)
     one_at_a_time("people")
     one_at_a_time("rights")
     stored = User.objects.select_related("permission_set").get(pk=person.pk)
     before, after = stored.permission_set, permission_set
     if before == after:
-        return
+        return  # a form that leaves it as it is, own permissions too, gives nothing
+    if after is not None:
+        require(actor, "assign", after)
     had, has = held_in(before), held_in(after)
     require_may_give(actor, had, has, keys_of(team_data(person)))
     tools_had, tools_have = ({str(grant) for grant in held[1]} for held in (had, has))

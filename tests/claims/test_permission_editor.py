@@ -148,6 +148,40 @@ def test_delegate_reads_no_counts_of_what_is_out_of_her_sight(
     assert "What follows" not in review.says
 
 
+def test_form_of_a_person_with_own_permissions_is_saved_and_keeps_them(
+    c: TinyCompany, client: Client
+) -> None:
+    operations.edit_permissions([c.rita], actor=c.sam, changes={"crm.export": False})
+    own = c.fresh("rita").permission_set
+    for actor, name in ((c.sam, "Ritva"), (c.dora, "Rikka")):
+        client.force_login(actor)
+        rita = c.fresh("rita")
+        sent = {
+            "as_opened": operations.as_it_stands(rita),
+            "first_name": name,
+            "last_name": rita.last_name,
+            "email": rita.email,
+            "permission_set": own.pk if own else "",
+            "main_team": c.teams["north_a"].pk,
+        }
+        answer = client.post(f"/admin/accounts/user/{rita.pk}/change/", sent)
+        assert answer.status_code == 302, answer.text
+        assert c.fresh("rita").first_name == name
+        assert c.fresh("rita").permission_set == own
+    # What the form does not offer is refused, whoever posts it.
+    for actor in (c.sam, c.dora):
+        client.force_login(actor)
+        nora = c.fresh("nora")
+        sent |= {
+            "as_opened": operations.as_it_stands(nora),
+            "email": nora.email,
+            "permission_set": own.pk if own else "",
+        }
+        answer = client.post(f"/admin/accounts/user/{nora.pk}/change/", sent)
+        assert "Select a valid choice" in answer.text
+        assert c.fresh("nora").permission_set == c.sets["rep"]
+
+
 def test_newer_change_is_not_taken_back_with_an_older_one(c: TinyCompany, client: Client) -> None:
     done = opened(client, c.sam, c.rita).review(**{"scopes-deal-view": "1"}).save()
     operations.edit_permissions([c.rita], actor=c.sue, changes={"crm.export": False})
