@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django import forms
@@ -20,6 +19,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from accounts import access, catalogue, invitations, log_in, operations
+from accounts.consequences import warning_of_what_follows
 from accounts.create_first import create_first
 from accounts.editor.beginnings import beginnings, state_of
 from accounts.editor.tabs import permission_tabs
@@ -40,27 +40,13 @@ from accounts.many_people import FOR_SUPER_ADMINS, ChangesMany
 from accounts.modeladmin import AccessModelAdmin, opened, person, say_saved
 from accounts.models import PermissionSet, Team, User
 from accounts.operations import AccountsError
-from accounts.people import BY_NAME
+from accounts.people import BY_NAME, role_of, team_names_of
 from accounts.people_filters import PeopleFilter, status_of
 from accounts.permission_pages import history_address
 from accounts.team_steps import ChangesMembers
 from accounts.team_tree import TreeChangeList, with_people
 
 admin.site.unregister(Group)
-
-
-@contextmanager
-def _warning_of_what_follows(request: HttpRequest) -> Iterator[None]:
-    """Say what there is to be warned of after a change, and was not before it."""
-    before = _warnings(request)
-    yield
-    for warning in _warnings(request):
-        if warning not in before:
-            messages.warning(request, warning)
-
-
-def _warnings(request: HttpRequest) -> list[str]:
-    return [warning for told in AccessModelAdmin.warnings for warning in told(person(request))]
 
 
 @admin.register(User)
@@ -141,16 +127,11 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
 
     @display(description="Permissions")
     def role(self, obj: User) -> str:
-        if obj.is_superuser:
-            return "Super admin"
-        return str(obj.permission_set or "–")
+        return role_of(obj)
 
     @display(description="Teams")
     def team_names(self, obj: User) -> str:
-        memberships = list(obj.memberships.all())
-        main = [str(m.team) for m in memberships if m.is_main]
-        extra = [f"{m.team} (extra)" for m in memberships if not m.is_main]
-        return ", ".join(main + extra) or "–"
+        return team_names_of(obj)
 
     @display(description="Status")
     def status(self, obj: User) -> SafeString:
@@ -161,16 +142,6 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
     def last_log_in(self, obj: User) -> Any:
         """Return the moment, which the list writes as it writes every other."""
         return obj.last_login or "Never"
-
-    def described(self, obj: User) -> dict[str, str]:
-        return {
-            "role": self.role(obj),
-            "teams": self.team_names(obj),
-            "status": "" if obj.is_active else "deactivated",
-        }
-
-    def warning_of_what_follows(self, request: HttpRequest) -> Any:
-        return _warning_of_what_follows(request)
 
     def create(self, request: HttpRequest, obj: Any, form: Any) -> None:
         values = form.cleaned_data
@@ -208,7 +179,7 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
 
     def change(self, request: HttpRequest, obj: Any, form: Any) -> None:
         values, actor = form.cleaned_data, person(request)
-        with _warning_of_what_follows(request):
+        with warning_of_what_follows(request):
             operations.change_person(
                 obj,
                 actor=actor,
@@ -265,7 +236,7 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
         form = step["form"](request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
             try:
-                with _warning_of_what_follows(request):
+                with warning_of_what_follows(request):
                     step["run"](target, actor=person(request), **form.cleaned_data)
             except AccountsError as refusal:
                 messages.error(request, str(refusal))
@@ -529,7 +500,7 @@ class PermissionSetAdmin(AccessModelAdmin):
         return operations.as_it_stands(obj)
 
     def change(self, request: HttpRequest, obj: Any, form: Any) -> None:
-        with _warning_of_what_follows(request):
+        with warning_of_what_follows(request):
             operations.change_set(
                 obj,
                 actor=person(request),

@@ -19,6 +19,7 @@ from django.urls import URLPattern, path, reverse
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from accounts import invitations, operations
+from accounts.consequences import warning_of_what_follows
 from accounts.modeladmin import AccessModelAdmin, person
 from accounts.operations import AccountsError
 from accounts.operations.importing import ImportedAlready
@@ -116,7 +117,7 @@ class ImportsPeople(AccessModelAdmin):
         if faults:
             return self._preview(request, name, data)
         try:
-            with self.warning_of_what_follows(request):
+            with warning_of_what_follows(request):
                 plan = self._imported(request, wanted)
         except ImportedAlready as already:
             messages.info(request, str(already))
@@ -135,10 +136,6 @@ class ImportsPeople(AccessModelAdmin):
             token=token_of(request.POST.get("form_token")),
             invites=[each.email for each in wanted] if invited else (),
         )
-
-    def warning_of_what_follows(self, request: HttpRequest) -> Any:
-        """Return what warns of consequences for the whole company around a change."""
-        raise NotImplementedError
 
 
 def _in_words(plan: Plan) -> str:

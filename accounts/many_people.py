@@ -21,13 +21,14 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts import invitations, operations
 from accounts.audit import Actor
+from accounts.consequences import warning_of_what_follows
 from accounts.editor.pages import MOST_AT_ONCE as MOST_EDITED
 from accounts.invitation_pages import links_page
 from accounts.keys import KeyField, is_key
 from accounts.modeladmin import AccessModelAdmin, opened, person
 from accounts.models import PermissionSet, Team, User
 from accounts.operations import AccountsError, Outcome
-from accounts.people import sets_to_give
+from accounts.people import role_of, sets_to_give, team_names_of
 
 MOST_AT_ONCE = 500
 """How many people are changed at once at most; the page names each of them."""
@@ -187,7 +188,7 @@ class ChangesMany(AccessModelAdmin):
         form = MANY[name].form(request.POST, user=person(request))
         if form.is_valid():
             try:
-                with self.warning_of_what_follows(request):
+                with warning_of_what_follows(request):
                     outcome = self._changed(request, name, people, form.cleaned_data)
             except AccountsError as refusal:
                 form.add_error(None, str(refusal))
@@ -222,7 +223,15 @@ class ChangesMany(AccessModelAdmin):
             "text": step.text() if callable(step.text) else step.text,
             "form": form,
             "url": reverse(f"admin:accounts_user_many_{name}"),
-            "people": [{"person": each, **self.described(each)} for each in rows],
+            "people": [
+                {
+                    "person": each,
+                    "role": role_of(each),
+                    "teams": team_names_of(each),
+                    "status": "" if each.is_active else "deactivated",
+                }
+                for each in rows
+            ],
             "keys": ",".join(str(each.pk) for each in rows),
             "as_opened": operations.many_as_they_stand(rows),
             "back": reverse("admin:accounts_user_changelist"),
@@ -249,14 +258,6 @@ class ChangesMany(AccessModelAdmin):
         if not outcome.skipped:
             return HttpResponseRedirect(back)
         return TemplateResponse(request, "accounts/many_people_done.html", context)
-
-    def described(self, obj: User) -> dict[str, str]:
-        """Return what the page says of each of the people beside their name."""
-        raise NotImplementedError
-
-    def warning_of_what_follows(self, request: HttpRequest) -> Any:
-        """Return what warns of consequences for the whole company around a change."""
-        raise NotImplementedError
 
 
 def _number(people: list[User]) -> str:

@@ -56,3 +56,16 @@ def with_main_team(people: QuerySet[User]) -> QuerySet[User]:
     """Add `main_team`, its name or None; inside the caller's query."""
     main = Membership.objects.filter(user=OuterRef("pk"), is_main=True)
     return people.annotate(main_team=Subquery(main.values("team__name")))  # type: ignore[no-redef]  # declared on the model for whoever reads it
+
+
+def role_of(user: User) -> str:
+    """Return what a person has, in words: their permission set, or that they are a super admin."""
+    return "Super admin" if user.is_superuser else str(user.permission_set or "–")
+
+
+def team_names_of(user: User) -> str:
+    """Return the names of a person's teams, the main one first."""
+    memberships = list(user.memberships.all())
+    main = [str(each.team) for each in memberships if each.is_main]
+    extra = [f"{each.team} (extra)" for each in memberships if not each.is_main]
+    return ", ".join(main + extra) or "–"

@@ -23,6 +23,7 @@ from django.utils.html import format_html
 
 from accounts import access, audit, changes, operations, preview, preview_words
 from accounts.changes import State
+from accounts.consequences import warning_of_what_follows
 from accounts.editor.form import PermissionsForm, limits_of
 from accounts.editor.tabs import permission_tabs
 from accounts.editor.warnings import warnings_of
@@ -292,7 +293,8 @@ def _saved(request: HttpRequest, task: Task) -> HttpResponse:
     try:
         if (what_if := _what_if(task, wanted)) is not None:
             preview.require_confirmed(what_if, request.POST.get("confirm"))
-        narrowed = task.save(wanted, request.POST.get("reason", ""), as_opened)
+        with warning_of_what_follows(request):
+            narrowed = task.save(wanted, request.POST.get("reason", ""), as_opened)
     except AccountsError as refusal:
         return _review_page(request, task, wanted, as_opened, str(refusal))
     if narrowed:
@@ -387,7 +389,8 @@ def undo(request: HttpRequest) -> HttpResponse:
         messages.error(request, "This change can be taken back no more. Nothing was saved.")
         return HttpResponseRedirect(reverse("admin:index"))
     try:
-        operations.take_back(data["of"], data["rows"], actor=actor, stands=data["stands"])
+        with warning_of_what_follows(request):
+            operations.take_back(data["of"], data["rows"], actor=actor, stands=data["stands"])
     except AccountsError as refusal:
         messages.error(request, str(refusal))
     else:
