@@ -106,7 +106,7 @@ def person_on(user: User, moment: datetime) -> PersonThen:
         existed=True,
         active=then.is_active,
         super_admin=then.is_superuser,
-        permission_set=then.permission_set.name if then.permission_set else "",
+        permission_set=str(then.permission_set) if then.permission_set else "",
         teams=teams,
         scopes={
             key: {c.name: said for c in access.SCOPE_COLUMNS if (said := getattr(row, c.name))}

@@ -40,7 +40,7 @@ from records.models import Deal, ReachChange
 from records.past import person_on, who_could_see
 from tests.claims.test_rights_changes import OPERATIONS
 from tests.support.changes import CHANGES
-from tests.support.company import EVERYTHING, TEAM, TinyCompany
+from tests.support.company import EVERYTHING, OWNED, TEAM, TinyCompany
 from tests.support.worlds import lay_down, model_of, worlds
 
 BEGIN = import_module("accounts.migrations.0014_permission_history_begins").begin
@@ -533,3 +533,22 @@ def test_own_permissions_are_told_by_their_owner(c: TinyCompany, client: Client)
     assert "Leaves the team." in text
     people.assign_set(c.rita, actor=c.sam, permission_set=c.sets["rep"])
     assert "Own permissions of" not in client.get("/admin/permissions/history/").text
+
+
+def test_own_permissions_of_a_past_day_are_there_again(
+    c: TinyCompany, kept_since: datetime
+) -> None:
+    people.edit_permissions(
+        [c.rita], actor=c.sam, changes={"crm.deal.view": "owned", "crm.export": False}
+    )
+    moment = a_moment()
+    people.edit_permissions([c.rita], actor=c.sam, changes={"crm.deal.view": "everything"})
+    later = a_moment()
+    people.assign_set(c.rita, actor=c.sam, permission_set=c.sets["rep"])
+    rita = c.fresh("rita")
+    then = [person_on(rita, each) for each in (moment, later)]
+    assert [each.scopes["deal"]["view"] for each in then] == [OWNED, EVERYTHING]
+    assert [each.tools for each in then] == [(), ()]
+    assert [each.permission_set for each in then] == ["own permissions"] * 2
+    now = person_on(rita, a_moment())
+    assert (now.scopes["deal"]["view"], now.tools) == (TEAM, ("crm.export",))

@@ -99,6 +99,43 @@ def right_given_by_a_set(c: TinyCompany, by: Any) -> User:
     return c.ruth
 
 
+def right_given_in_the_editor(c: TinyCompany, by: Any) -> User:
+    people.edit_permissions([c.ruth], actor=by, changes={"crm.export_approver": True})
+    return c.ruth
+
+
+def own_permissions_of_the_same_right(c: TinyCompany, by: Any) -> User:
+    people.edit_permissions([c.axel], actor=by, changes={"crm.deal.view": "owned"})
+    return c.axel
+
+
+def right_put_into_several_sets(c: TinyCompany, by: Any) -> User:
+    sets = [c.sets["reader"], c.sets["rep"]]
+    people.edit_sets(sets, actor=by, changes={"crm.export_approver": True})
+    return c.ruth
+
+
+def right_given_by_taking_back(c: TinyCompany, by: Any) -> User:
+    """A right that another took is given back by undoing."""
+    ruth = right_given_by_a_set(c, System("test"))
+    people.edit_permissions([ruth], actor=by, changes={"crm.export_approver": False})
+    stands = people.permissions_as_they_stand([User.objects.get(pk=ruth.pk)])
+    row = {"key": ruth.pk, "set": c.sets["approver"].pk, "before": [{}, []]}
+    people.take_back("person", [row], actor=by, stands=stands)
+    return ruth
+
+
+def right_given_with_a_new_set(c: TinyCompany, by: Any) -> User:
+    people.create_set(actor=by, name="Late", tools=APPROVER, people=[c.ruth])
+    return c.ruth
+
+
+def right_given_by_deleting_a_set(c: TinyCompany, by: Any) -> User:
+    reader, approver = c.sets["reader"], c.sets["approver"]
+    people.delete_set(reader, actor=by, replacement=approver)
+    return c.ruth
+
+
 def other_set_with_the_same_right(c: TinyCompany, by: Any) -> User:
     people.assign_set(c.axel, actor=by, permission_set=c.sets["manager"])
     return c.axel
@@ -180,6 +217,12 @@ DOORS: list[Callable[[TinyCompany, Any], User]] = [
     password_set,
     address_changed,
     right_given_by_a_set,
+    right_given_in_the_editor,
+    own_permissions_of_the_same_right,
+    right_put_into_several_sets,
+    right_given_by_taking_back,
+    right_given_with_a_new_set,
+    right_given_by_deleting_a_set,
     other_set_with_the_same_right,
     right_put_into_their_set,
     right_taken_and_given_back,
@@ -231,6 +274,15 @@ def exempted_by_a_set(c: TinyCompany, by: Any) -> None:
     people.assign_set(c.rita, actor=by, permission_set=c.sets["exempt"])
 
 
+def exempted_in_the_editor(c: TinyCompany, by: Any) -> None:
+    people.edit_permissions([c.rita], actor=by, changes={"crm.export_without_approval": True})
+
+
+def exempted_in_the_editor_and_taken_back(c: TinyCompany, by: Any) -> None:
+    exempted_in_the_editor(c, by)
+    people.assign_set(c.rita, actor=System("test"), permission_set=c.sets["rep"])
+
+
 def exemption_put_into_their_set(c: TinyCompany, by: Any) -> None:
     edit(c, "rep", by, EXEMPT_TOOLS)
 
@@ -274,6 +326,8 @@ GATES = {
     rule(weekly_records=9): "changed_rules",
     rule(second_person_above=9): "changed_rules",
     exempted_by_a_set: "changed_requester",
+    exempted_in_the_editor: "changed_requester",
+    exempted_in_the_editor_and_taken_back: "changed_requester",
     exemption_put_into_their_set: "changed_requester",
     exempted_and_taken_back: "changed_requester",
     exemption_put_into_a_set_that_another_assigned: "changed_requester",
