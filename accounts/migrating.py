@@ -48,6 +48,51 @@ def take_away_letters(schema_editor: BaseDatabaseSchemaEditor) -> None:
         schema_editor.execute(f"DROP COLLATION {ORDER}")
 
 
+class TableStep(Operation):
+    """A migration step that changes no model, and lays something down on a model's table."""
+
+    reversible = True
+    reduces_to_sql = False
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+
+    def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
+        return type(self).__name__, [], {"model": self.model}
+
+    def lay_down(self, connection: BaseDatabaseWrapper, table: str) -> None:
+        """Make what the step is for, on this table."""
+        raise NotImplementedError
+
+    def take_away(self, connection: BaseDatabaseWrapper, table: str) -> None:
+        """Undo `lay_down`."""
+        raise NotImplementedError
+
+    def state_forwards(self, app_label: str, state: ProjectState) -> None:
+        """Change nothing in the models."""
+
+    def database_forwards(
+        self,
+        app_label: str,
+        schema_editor: BaseDatabaseSchemaEditor,
+        from_state: ProjectState,
+        to_state: ProjectState,
+    ) -> None:
+        self.lay_down(schema_editor.connection, self._table(app_label, to_state))
+
+    def database_backwards(
+        self,
+        app_label: str,
+        schema_editor: BaseDatabaseSchemaEditor,
+        from_state: ProjectState,
+        to_state: ProjectState,
+    ) -> None:
+        self.take_away(schema_editor.connection, self._table(app_label, from_state))
+
+    def _table(self, app_label: str, state: ProjectState) -> str:
+        return str(state.apps.get_model(app_label, self.model)._meta.db_table)
+
+
 class AlterFields(Operation):
     """Alter several columns of one table; on SQLite it is made anew once, and not for each."""
 
@@ -82,19 +127,12 @@ class AlterFields(Operation):
         return f"Alter {', '.join(self.fields)} of {self.model_name}"
 
 
-class DropIndexes(Operation):
+class DropIndexes(AlterFields):
     """Take the index from each of these columns, which the given fields do not ask for.
 
     Without touching the table: Django's `AlterField` makes it anew on SQLite, one by one, and its
     triggers are gone then.
     """
-
-    def __init__(self, model_name: str, fields: Mapping[str, models.Field[Any, Any]]) -> None:
-        self.model_name, self.fields = model_name, fields
-
-    def state_forwards(self, app_label: str, state: ProjectState) -> None:
-        for name, field in self.fields.items():
-            state.alter_field(app_label, self.model_name, name, field, True)
 
     def database_forwards(
         self,

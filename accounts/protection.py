@@ -8,13 +8,10 @@ such migration ends with `ProtectTable`, and a check at start-up looks (accounts
 
 from __future__ import annotations
 
-from typing import Any
-
-from django.apps.registry import Apps, apps
+from django.apps.registry import apps
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.backends.base.schema import BaseDatabaseSchemaEditor
-from django.db.migrations.operations.base import Operation
-from django.db.migrations.state import ProjectState
+
+from accounts.migrating import TableStep
 
 MESSAGE = "this table is append-only"
 
@@ -85,41 +82,14 @@ def is_protected(connection: BaseDatabaseWrapper, table: str) -> bool:
     return present >= {f"{table}_{name}" for name in _TRIGGERS[connection.vendor]}
 
 
-class ProtectTable(Operation):
+class ProtectTable(TableStep):
     """A migration step that ends by making a model's table append-only."""
 
-    reversible = True
-    reduces_to_sql = False
+    def lay_down(self, connection: BaseDatabaseWrapper, table: str) -> None:
+        protect(connection, table)
 
-    def __init__(self, model: str) -> None:
-        self.model = model
-
-    def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
-        return type(self).__name__, [], {"model": self.model}
-
-    def state_forwards(self, app_label: str, state: ProjectState) -> None:
-        """Change nothing in the models."""
-
-    def _table(self, app_label: str, apps: Apps) -> str:
-        return str(apps.get_model(app_label, self.model)._meta.db_table)
-
-    def database_forwards(
-        self,
-        app_label: str,
-        schema_editor: BaseDatabaseSchemaEditor,
-        from_state: ProjectState,
-        to_state: ProjectState,
-    ) -> None:
-        protect(schema_editor.connection, self._table(app_label, to_state.apps))
-
-    def database_backwards(
-        self,
-        app_label: str,
-        schema_editor: BaseDatabaseSchemaEditor,
-        from_state: ProjectState,
-        to_state: ProjectState,
-    ) -> None:
-        unprotect(schema_editor.connection, self._table(app_label, from_state.apps))
+    def take_away(self, connection: BaseDatabaseWrapper, table: str) -> None:
+        unprotect(connection, table)
 
     def describe(self) -> str:
         return f"Make {self.model} append-only"

@@ -16,16 +16,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from django.apps.registry import Apps
 from django.db import DatabaseError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.backends.base.schema import BaseDatabaseSchemaEditor
-from django.db.migrations.operations.base import Operation
 from django.db.migrations.recorder import MigrationRecorder
-from django.db.migrations.state import ProjectState
 from django.db.models import Model, QuerySet
 
 from accounts.letters import FOLD, folded
+from accounts.migrating import TableStep
 
 LETTERS = 3
 MOST_CANDIDATES = 10_000
@@ -198,41 +195,21 @@ def _text(fields: Sequence[str], row: str = "") -> str:
     return f"{FOLD}({joined})"
 
 
-class SearchIndex(Operation):
+class SearchIndex(TableStep):
     """A migration step that ends by laying down the index of a model's search."""
 
-    reversible = True
-    reduces_to_sql = False
-
     def __init__(self, model: str, fields: Sequence[str]) -> None:
-        self.model, self.fields = model, tuple(fields)
+        super().__init__(model)
+        self.fields = tuple(fields)
 
     def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
         return type(self).__name__, [], {"model": self.model, "fields": self.fields}
 
-    def state_forwards(self, app_label: str, state: ProjectState) -> None:
-        """Change nothing in the models."""
+    def lay_down(self, connection: BaseDatabaseWrapper, table: str) -> None:
+        lay_down(connection, table, self.fields)
 
-    def _table(self, app_label: str, apps: Apps) -> str:
-        return str(apps.get_model(app_label, self.model)._meta.db_table)
-
-    def database_forwards(
-        self,
-        app_label: str,
-        schema_editor: BaseDatabaseSchemaEditor,
-        from_state: ProjectState,
-        to_state: ProjectState,
-    ) -> None:
-        lay_down(schema_editor.connection, self._table(app_label, to_state.apps), self.fields)
-
-    def database_backwards(
-        self,
-        app_label: str,
-        schema_editor: BaseDatabaseSchemaEditor,
-        from_state: ProjectState,
-        to_state: ProjectState,
-    ) -> None:
-        take_away(schema_editor.connection, self._table(app_label, from_state.apps))
+    def take_away(self, connection: BaseDatabaseWrapper, table: str) -> None:
+        take_away(connection, table)
 
     def describe(self) -> str:
         return f"Index {', '.join(self.fields)} of {self.model} for search"
