@@ -5,6 +5,7 @@ And for everybody who views it, the panel of who owned it so far (E54).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
@@ -195,15 +196,7 @@ class AccessPages(AccessModelAdmin):
             "page": page,
             "action": labels[values["action"]].lower(),
             "level": HIGHEST.get(values["level"], "").lower(),
-            "rows": [
-                {
-                    "person": each,
-                    "team": each.main_team,
-                    "level": [labels[action] for action in each.level],
-                    "reasons": [REASONS.get(code, code) for code in each.reasons],
-                }
-                for each in page
-            ],
+            "rows": told_of(page),
         }
         return self._page(request, obj, "records/who.html", context)
 
@@ -241,3 +234,16 @@ REASONS = {
     "unassigned": "nobody owns it",
     "shared": "shared with them",
 }
+
+
+def told_of(people: Iterable[User]) -> list[dict[str, Any]]:
+    """Return rows about people from `access.who_can`: main team, what they may, and why."""
+    return [
+        {
+            "person": each,
+            "team": each.main_team,
+            "level": [catalogue.ACTION_LABELS[action] for action in each.level],
+            "reasons": [REASONS.get(code, code) for code in each.reasons],
+        }
+        for each in people
+    ]

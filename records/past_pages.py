@@ -26,7 +26,7 @@ from accounts.models import PermissionChange, Rank, User
 from accounts.past import BadMoment, moment_on
 from accounts.permission_pages import history_address
 from accounts.pickers import PickerSelect, Purpose, offered
-from records.access_pages import PEOPLE_PER_PAGE, REASONS
+from records.access_pages import PEOPLE_PER_PAGE, told_of
 from records.models import Record
 from records.past import (
     PERSON_AS_OF_TODAY,
@@ -173,17 +173,8 @@ def _kinds(then: PersonThen) -> Iterator[dict[str, Any]]:
 def _of_record(record: Record, moment: datetime, number: int | None) -> dict[str, Any]:
     then = who_could_see(record, moment)
     page = Paginator(then.people, PEOPLE_PER_PAGE).get_page(number or 1)
-    labels = catalogue.ACTION_LABELS
     return {
         "record_then": then,
         "page": page,
-        "rows": [
-            {
-                "person": each,
-                "team": each.main_team,
-                "level": [labels[action] for action in each.level],
-                "reasons": [REASONS.get(code, code) for code in each.reasons],
-            }
-            for each in page
-        ],
+        "rows": told_of(page),
     }
