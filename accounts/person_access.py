@@ -19,7 +19,7 @@ from accounts.catalogue import Kind, ObjectKind, Risk
 from accounts.catalogue.words import listed
 from accounts.modeladmin import person
 from accounts.models import ObjectScope, PermissionSet, Rank, Team, User
-from accounts.paging import MOST_COUNTED
+from accounts.paging import CappedCount, capped_count
 
 about_person: list[Callable[[User], Iterable[str]]] = []
 """A slot for upper layers: more sentences on what this person may do (exports: when they wait)."""
@@ -156,8 +156,8 @@ def _reached(user: User, kind: ObjectKind, action: str, counted: bool) -> Reache
     if not access.allows_any(user, action, kind.model):
         return Reached(label, level, origin, "0")
     rows = access.permitted(kind.model._default_manager.all(), user, action).order_by()
-    count = rows.values("pk")[: MOST_COUNTED + 1].count()
-    said = f"more than {MOST_COUNTED:,}" if count > MOST_COUNTED else f"{count:,}"
+    count = capped_count(rows)
+    said = str(count) if isinstance(count, CappedCount) else f"{count:,}"
     return Reached(label, level, origin, said)
 
 

@@ -15,7 +15,7 @@ from accounts.access import Keys
 from accounts.letters import folded
 from accounts.modeladmin import AccessChangeList, person
 from accounts.models import Membership, Team, User
-from accounts.paging import MOST_COUNTED, CappedCount
+from accounts.paging import CappedCount, capped_count
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +131,7 @@ def owned_by(team: Team, user: User) -> list[str]:
         for name in fields:
             is_owned |= Q(**{f"{name}__in": Keys(members)})
         rows = access.permitted(kind.model._default_manager.all(), user, "view")
-        found = rows.filter(is_owned).order_by().values("pk")[: MOST_COUNTED + 1].count()
-        if found:
-            number = CappedCount(MOST_COUNTED) if found > MOST_COUNTED else found
+        if number := capped_count(rows.filter(is_owned)):
             words.append(_number(number, kind))
     return words
 
