@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from django.conf import settings
+
 from accounts import access, changes, standings
 from accounts.audit import Actor, System
 from accounts.changes import Changes, State
@@ -20,9 +22,6 @@ from accounts.operations.errors import InvalidChange, NotAllowed
 from accounts.operations.frame import require, require_super_admin
 from accounts.operations.permissions import Scopes, clamped, narrowed, ticked_along, to_be_stored
 from accounts.standings import Company, Held, Standing
-
-CONFIRM_ABOVE = 1_000
-"""Whoever brings more records than this into somebody's view types their number to confirm it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class Preview:
     @property
     def confirmation_needed(self) -> int | None:
         """The number that has to be typed to confirm the change; None where none has to be."""
-        return self.opened if self.opened > CONFIRM_ABOVE else None
+        return self.opened if self.opened > settings.CONFIRM_RECORDS_ABOVE else None
 
     @property
     def changes_anything(self) -> bool:
@@ -294,7 +293,6 @@ def _states(keys: Iterable[int]) -> dict[int, State]:
 
 
 __all__ = [
-    "CONFIRM_ABOVE",
     "Opened",
     "Outcome",
     "Preview",

@@ -234,6 +234,9 @@ USE_TZ = True
 FORMAT_MODULE_PATH: list[str] = ["crmperms.formats"]
 USE_THOUSAND_SEPARATOR = True
 
+# Whoever brings more records than this into somebody's view types their number to confirm it (B4).
+CONFIRM_RECORDS_ABOVE = 1_000
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

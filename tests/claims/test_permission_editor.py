@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from pytest_django import Settings
 
-from accounts import operations, preview
+from accounts import operations
 from accounts.models import PermissionSet, User
 from tests.support.company import EVERYTHING, OWNED, TEAM, TinyCompany
 from tests.support.factories import SetFactory, UserFactory
@@ -122,7 +123,7 @@ def test_one_person_is_edited_reviewed_saved_and_taken_back(c: TinyCompany, clie
 
 
 def test_review_says_who_gains_and_loses_what(
-    c: TinyCompany, client: Client, monkeypatch: pytest.MonkeyPatch
+    c: TinyCompany, client: Client, settings: Settings
 ) -> None:
     page = opened(client, c.sam, c.lena, c.nora)
     sent = {"scopes-deal-view": "3", "tools": ["crm.export", "crm.export_approver"]}
@@ -130,7 +131,7 @@ def test_review_says_who_gains_and_loses_what(
     assert "2 people will now see" in review.says
     assert "2 people gain Export approver." in review.says
     # What opens much is confirmed by its number, which is worked out anew.
-    monkeypatch.setattr(preview, "CONFIRM_ABOVE", 1)
+    settings.CONFIRM_RECORDS_ABOVE = 1
     review = page.review(change=["crm.deal.view"], **sent)
     number = re.search(r"This opens (\d+) records\.? Type that number", review.says)
     assert number, review.says
