@@ -7,12 +7,26 @@ import subprocess
 import sys
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+import pytest
+from playwright.sync_api import Browser, Page, expect
 
 from exports.models import ExportRequest
 from tests.support.exports_process import environment
+from tests.support.factories import PASSWORD
 
 ROOT = Path(__file__).parents[2]
+
+
+def logged_in(browser: Browser, live_server: object, email: str) -> Page:
+    """Open a window as somebody of the factories, in which a script that fails fails the test."""
+    page = browser.new_page(base_url=live_server.url)  # type: ignore[attr-defined]  # pytest-django's
+    page.on("pageerror", lambda error: pytest.fail(f"a script failed: {error}"))
+    page.goto("/")
+    page.get_by_label("E-mail").fill(email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url("**/admin/")
+    return page
 
 
 def open_list(page: Page, name: str) -> None:

@@ -6,7 +6,8 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from accounts.models import Rank, User
-from tests.support.factories import PASSWORD, SetFactory, TeamFactory, UserFactory
+from tests.browser.steps import logged_in
+from tests.support.factories import SetFactory, TeamFactory, UserFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -28,13 +29,7 @@ def test_delegate_edits_within_her_own_and_takes_it_back(
     )
     UserFactory(email="rosa@example.com", permission_set=lead, team=north)
     hanna = UserFactory(email="hanna@example.com", permission_set=rep, team=north)
-    page = browser.new_page(base_url=live_server.url)  # type: ignore[attr-defined]  # pytest-django's
-    page.on("pageerror", lambda error: pytest.fail(f"a script failed: {error}"))
-    page.goto("/")
-    page.get_by_label("E-mail").fill("rosa@example.com")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
-    page.wait_for_url("**/admin/")
+    page = logged_in(browser, live_server, "rosa@example.com")
 
     # From the list to the editor; the set itself is not hers to change.
     page.goto("/admin/accounts/user/")

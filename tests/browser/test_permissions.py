@@ -7,7 +7,8 @@ from playwright.sync_api import Browser, Locator, expect
 
 from accounts import operations
 from accounts.audit import System
-from tests.support.factories import PASSWORD, UserFactory
+from tests.browser.steps import logged_in
+from tests.support.factories import UserFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -16,13 +17,7 @@ def test_tabs_search_and_boxes_that_go_together(browser: Browser, live_server: o
     UserFactory(email="sam@example.com", is_superuser=True)
     tools = ["marketing.blog:view", "crm.export"]
     made = operations.create_set(actor=System("test"), name="Writers", tools=tools)
-    page = browser.new_page(base_url=live_server.url)  # type: ignore[attr-defined]  # pytest-django's
-    page.on("pageerror", lambda error: pytest.fail(f"a script failed: {error}"))
-    page.goto("/")
-    page.get_by_label("E-mail").fill("sam@example.com")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
-    page.wait_for_url("**/admin/")
+    page = logged_in(browser, live_server, "sam@example.com")
     page.goto(f"/admin/accounts/permissionset/{made.pk}/change/")
 
     def box(name: str) -> Locator:
