@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from accounts import catalogue
-from accounts.catalogue import Grant, Kind, ObjectKind, Tool, UnknownPermission
+from accounts.catalogue import UNASSIGNED, Grant, Kind, ObjectKind, Tool, UnknownPermission
 from accounts.catalogue.grants import LONGEST_SAID
 from accounts.models import PermissionSet, Rank
 from accounts.operations.errors import InvalidChange
@@ -36,7 +36,6 @@ Changes = Mapping[str, Any]
 """Key → level, yes or no, list of options, or option; `Any` because people send it: see
 `validated`."""
 
-UNASSIGNED = ".unassigned"
 LEVELS = {"none": Rank.NONE, **{name: Rank(rank) for name, rank in catalogue.LEVELS.items()}}
 """The levels of a change by their names; as in grants, and None besides."""
 _NAMES = {rank: name for name, rank in LEVELS.items()}

@@ -66,7 +66,7 @@ class ScopeGrid(forms.Widget):
         return {
             "key": key,
             "locked": key in self.locked,
-            "locked_box": f"{key}.unassigned" in self.locked,
+            "locked_box": key + catalogue.UNASSIGNED in self.locked,
             "now": self.now.get(key, "") if self.now is not None else "",
             "ticked": key in self.ticked,
             "exists": action in kind.actions,
@@ -88,7 +88,7 @@ class ScopeGrid(forms.Widget):
                 row[action] = bool(given) if action == "add" else given
                 if action != "add":
                     column = f"{action}_unassigned"
-                    locked = f"{key}.unassigned" in self.locked
+                    locked = key + catalogue.UNASSIGNED in self.locked
                     kept = stored.get(column, False) if locked else False
                     row[column] = bool(data.get(f"{name}-{kind.key}-{column}", kept))
             scopes[kind.key] = row

@@ -24,7 +24,6 @@ from accounts.models import PermissionChange, User
 from accounts.models.history import BEGAN
 from accounts.permission_history import (
     ACTIVE,
-    BOX,
     OWN,
     PARENT,
     SET,
@@ -50,7 +49,7 @@ def in_words(permission: str) -> str:
     """Return how a permission is read; by its key where the catalogue does not have it any more."""
     if permission in LABELS:
         return LABELS[permission]
-    key = permission.removesuffix(BOX)
+    key = permission.removesuffix(catalogue.UNASSIGNED)
     try:
         name = catalogue.name_of(key)
     except (catalogue.UnknownPermission, KeyError):

@@ -38,7 +38,6 @@ from accounts.models import (
 from accounts.operations.teams import closure
 from accounts.permission_history import (
     ACTIVE,
-    BOX,
     MAIN,
     PARENT,
     SET,
@@ -250,7 +249,7 @@ def _put_grant(
     grants: dict[tuple[int, str], ToolGrant], set_key: int, permission: str, said: str
 ) -> None:
     """Put `crm.export`, `sales.forecast:view` or its box into the set's row of that tool."""
-    name = permission.removesuffix(BOX)
+    name = permission.removesuffix(catalogue.UNASSIGNED)
     key, _, option = name.partition(":")
     row = grants.setdefault(
         (set_key, name), ToolGrant(permission_set_id=set_key, key=key, option=option)

@@ -14,6 +14,7 @@ from django.db.models import Q, QuerySet
 
 from accounts import catalogue
 from accounts.audit import Actor, System
+from accounts.catalogue import LEVEL_NAMES, UNASSIGNED
 from accounts.models import (
     Membership,
     ObjectScope,
@@ -35,8 +36,6 @@ SET, TEAM, SUPER_ADMIN, ACTIVE, PARENT = (
 YES, NO, MAIN, EXTRA = "yes", "no", "main", "extra"
 OWN = "own permissions"
 """How one person's own set is called, which has no name."""
-BOX = ".unassigned"
-LEVELS = {rank: name for name, rank in catalogue.LEVELS.items()}
 CHUNK = 1_000
 
 
@@ -147,18 +146,18 @@ def said_by(row: ObjectScope | ToolGrant) -> Iterator[tuple[str, str]]:
     """Yield what a row of a permission set grants, by key: `crm.deal.view` → `team`."""
     if isinstance(row, ToolGrant):
         name = row.as_grant.name
-        yield name, LEVELS.get(row.rank, YES)
+        yield name, LEVEL_NAMES.get(row.rank, YES)
         if row.unassigned:
-            yield f"{name}{BOX}", YES
+            yield f"{name}{UNASSIGNED}", YES
         return
     key = f"crm.{row.object}"
     if row.add:
         yield f"{key}.add", YES
     for action in catalogue.SCOPED_ACTIONS:
         if rank := getattr(row, action):
-            yield f"{key}.{action}", LEVELS[rank]
+            yield f"{key}.{action}", LEVEL_NAMES[rank]
         if getattr(row, f"{action}_unassigned"):
-            yield f"{key}.{action}{BOX}", YES
+            yield f"{key}.{action}{UNASSIGNED}", YES
 
 
 def reference(key: int, name: str) -> str:

@@ -126,8 +126,8 @@ def _tools(user: User) -> Iterator[str]:
             level = ""
             if tool.kind is catalogue.Kind.SCOPE:
                 scope = access.tool_scope(user, key)
-                names = {rank: name for name, rank in catalogue.LEVELS.items()}
-                level = f"={names[scope.rank]}{catalogue.BOX if scope.unassigned else ''}"
+                box = catalogue.BOX if scope.unassigned else ""
+                level = f"={catalogue.LEVEL_NAMES[scope.rank]}{box}"
             yield f"{key}{level}"
 
 

@@ -27,9 +27,11 @@ NAMESPACES = frozenset(key.partition(".")[0] for key in TOOLS)
 """What keys of the catalogue begin with; no app of the product has such a name."""
 
 BOX = "+unassigned"
+UNASSIGNED = ".unassigned"
+"""Behind the key of a level: the box beside it, where both are said apart."""
 LONGEST_SAID = 100
 """How much of a key that does not exist is said again."""
-_LEVEL_NAMES = {number: name for name, number in LEVELS.items()}
+LEVEL_NAMES = {number: name for name, number in LEVELS.items()}
 _GRANT = re.compile(r"([^:=+]+)(?::([^:=+]+))?(?:=([^:=+]+?)(\+unassigned)?)?")
 
 
@@ -69,7 +71,7 @@ class Grant:
         return f"{self.key}:{self.option}" if self.option else self.key
 
     def __str__(self) -> str:
-        level = f"={_LEVEL_NAMES[self.rank]}" if self.rank else ""
+        level = f"={LEVEL_NAMES[self.rank]}" if self.rank else ""
         return f"{self.name}{level}{BOX if self.unassigned else ''}"
 
 

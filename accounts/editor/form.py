@@ -74,7 +74,7 @@ class PermissionsForm(forms.Form):
         ticked = self._ticked()
         wanted = {}
         for key, place in changes.places().items():
-            level = key.removesuffix(changes.UNASSIGNED)
+            level = key.removesuffix(catalogue.UNASSIGNED)
             has_box = values.get(level) not in ("none", "everything")
             if level in ticked and (place.sort is not Sort.BOX or has_box):
                 wanted[key] = values[key]
@@ -109,7 +109,7 @@ def limits_of(actor: User) -> dict[str, int] | None:
     asker = Loaded(actor)
     limits: dict[str, int] = {}
     for key, place in changes.places().items():
-        name = key.removesuffix(changes.UNASSIGNED)
+        name = key.removesuffix(catalogue.UNASSIGNED)
         if place.sort is Sort.LEVEL:
             ranks = [rank for rank in Rank if rank and not lacks(asker, Piece(name, rank))]
             limits[key] = max(ranks, default=0)

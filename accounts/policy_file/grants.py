@@ -17,16 +17,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from accounts import catalogue
-from accounts.catalogue import BOX, LEVELS, TOOLS, Grant, Kind, Tool
+from accounts import catalogue, changes
+from accounts.catalogue import BOX, LEVEL_NAMES, LEVELS, TOOLS, Grant, Kind, Tool
 from accounts.models import Rank
 from accounts.operations import clamped, narrowed, ticked_along
 from accounts.policy_file.reading import Plain, Written
 from accounts.policy_file.sections import Difference
 
-UNASSIGNED = ".unassigned"
 NOTHING, ON = "none", "on"
-LEVEL_NAMES = {rank: name for name, rank in LEVELS.items()}
 Scopes = dict[str, dict[str, int | bool]]
 
 
@@ -68,7 +66,7 @@ def written(held: Granted) -> dict[str, Plain]:
                 found |= {key: True} if row["add"] else {}
             elif row[action]:
                 found[key] = LEVEL_NAMES[int(row[action])]
-                found |= {key + UNASSIGNED: True} if row[f"{action}_unassigned"] else {}
+                found |= {key + catalogue.UNASSIGNED: True} if row[f"{action}_unassigned"] else {}
     for tool in TOOLS.values():
         grants = [grant for grant in held.tools if grant.key == tool.key]
         if grants:
@@ -122,12 +120,9 @@ def read(given: Written | None) -> Granted:
 
 def _scope_keys() -> Iterator[tuple[str, tuple[str, str]]]:
     """Yield each key of a scope with its kind of record and its column."""
-    for kind in catalogue.objects():
-        for action in kind.actions:
-            key = f"crm.{kind.key}.{action}"
-            yield key, (kind.key, action)
-            if action != "add":
-                yield key + UNASSIGNED, (kind.key, f"{action}_unassigned")
+    for key, place in changes.places().items():
+        if place.object:
+            yield key, (place.object, place.column)
 
 
 def _scope_read(value: Written, column: str) -> int | bool:
