@@ -19,7 +19,15 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from accounts import catalogue
-from accounts.catalogue import UNASSIGNED, Grant, Kind, ObjectKind, Tool, UnknownPermission
+from accounts.catalogue import (
+    LEVEL_NAMES,
+    UNASSIGNED,
+    Grant,
+    Kind,
+    ObjectKind,
+    Tool,
+    UnknownPermission,
+)
 from accounts.catalogue.grants import LONGEST_SAID
 from accounts.models import PermissionSet, Rank
 from accounts.operations.errors import InvalidChange
@@ -348,14 +356,18 @@ def _options_of(place: Place, value: Any) -> list[str]:
 def difference(before: State, later: State) -> dict[str, Any]:
     """Return the changes that make the first into the second; none where they grant the same.
 
-    A box that goes with a level that has none is not named.
+    A box that goes with a level that has none is not named. Where a level is narrowed from
+    Everything, the box beside it is, ticked or not: without a word it would be ticked (Q47).
     """
     was, is_now = values(before), values(later)
-    return {
-        key: is_now[key]
-        for key, place in places().items()
-        if was[key] != is_now[key] and not (place.sort is Sort.BOX and _has_no_box(key, is_now))
-    }
+
+    def differs(key: str, place: Place) -> bool:
+        if place.sort is not Sort.BOX:
+            return bool(was[key] != is_now[key])
+        from_everything = was[_level_key(key)] == LEVEL_NAMES[Rank.EVERYTHING]
+        return not _has_no_box(key, is_now) and (from_everything or was[key] != is_now[key])
+
+    return {key: is_now[key] for key, place in places().items() if differs(key, place)}
 
 
 def in_words(changes: Changes, *, before: State | None = None) -> list[str]:

@@ -223,6 +223,20 @@ def test_narrowing_from_everything_keeps_unassigned_ones(c: TinyCompany, client:
     page.review(change=["crm.deal.view"], **{"scopes-deal-view": "2"}).save()
     scope = c.fresh("ruth").grants.scopes["deal"]
     assert (scope.view, scope.view_unassigned) == (TEAM, False)
+    # The form says both: one person narrowed with the box unticked loses unassigned ones.
+    opened(client, c.sam, c.fred).review(
+        **{
+            "scopes-deal-view": "2",
+            "scopes-contact-view": "2",
+            "scopes-contact-view_unassigned": "1",
+        }
+    ).save()
+    scopes = c.fresh("fred").grants.scopes
+    assert (scopes["deal"].view, scopes["deal"].view_unassigned) == (TEAM, False)
+    assert (scopes["contact"].view, scopes["contact"].view_unassigned) == (TEAM, True)
+    # What hangs on it goes with it.
+    assert (scopes["deal"].change, scopes["deal"].change_unassigned) == (TEAM, False)
+    assert (scopes["contact"].change, scopes["contact"].change_unassigned) == (TEAM, True)
     # Sent by the form with the box; by key without one it stays ticked (Q47).
     operations.edit_permissions([c.eve], actor=c.sam, changes={"crm.deal.view": "team"})
     scope = c.fresh("eve").grants.scopes["deal"]
