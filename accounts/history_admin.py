@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
-from django.db.models import CharField, OuterRef, QuerySet, Subquery, Value
+from django.db.models import CharField, F, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Concat
 from django.http import HttpRequest
 from django.utils.html import format_html
@@ -133,7 +133,8 @@ class PermissionChangeAdmin(AccessModelAdmin):
             full=Concat("first_name", Value(" "), "last_name", output_field=CharField())
         )
         rows: QuerySet[Any] = super().get_queryset(request).select_related("actor", "person")
-        named: QuerySet[Any] = rows.annotate(set_owner=Subquery(name))
+        # What own permissions began with, and still say, is kept for the past and is no change.
+        named: QuerySet[Any] = rows.exclude(before=F("after")).annotate(set_owner=Subquery(name))
         return named
 
     @display(description="By")

@@ -91,7 +91,27 @@ def kept(
     before = stand()
     yield
     after = stand()
-    PermissionChange.objects.bulk_create(_differences(actor, before, after, reason), CHUNK)
+    begun = _begun(keys, before)
+    changes = _differences(actor, {**before, **begun}, after, reason, whole=begun.keys())
+    PermissionChange.objects.bulk_create(changes, CHUNK)
+
+
+def _begun(keys: Collection[int], before: Facts) -> Facts:
+    """Return what own permissions that were made meanwhile began with: what their set says.
+
+    So that the history tells what was changed for the person, and not all that they have. Nobody
+    has such a set at an earlier moment, so what it is taken to have said then is asked by nobody.
+    """
+    known = {fact.set_key for fact in before}
+    made = PermissionSet.objects.filter(pk__in=set(keys) - known, based_on__isnull=False)
+    bases = {own.pk: own.based_on_id for own in made}
+    said = facts_of_sets({base for base in bases.values() if base}) if bases else {}
+    return {
+        fact._replace(set_key=own): Value(value.said, OWN)
+        for own, base in bases.items()
+        for fact, value in said.items()
+        if fact.set_key == base and fact.permission != SET
+    }
 
 
 def facts_of_people(people: QuerySet[User]) -> Facts:
@@ -194,11 +214,12 @@ def of_person(user: User) -> Q:
 
 
 def _differences(
-    actor: Actor, before: Facts, after: Facts, reason: str
+    actor: Actor, before: Facts, after: Facts, reason: str, whole: Collection[Fact]
 ) -> Iterator[PermissionChange]:
+    """Yield what differs; of facts in `whole` also what stayed, so that all is known of them."""
     for fact in sorted(before.keys() | after.keys(), key=str):
         had, has = before.get(fact, NOTHING), after.get(fact, NOTHING)
-        if _same(fact, had.said, has.said):
+        if _same(fact, had.said, has.said) and fact not in whole:
             continue
         yield PermissionChange(
             actor=actor if isinstance(actor, User) else None,
