@@ -234,7 +234,7 @@ def rights() -> list[Any]:
         ),
         *PermissionSet.objects.order_by("pk").values_list("pk", "name", "owner", "based_on"),
         *Membership.objects.order_by("user", "team").values_list("user", "team", "is_main"),
-        *PermissionSet.objects.order_by("tools__key", "tools__option").values_list(
+        *PermissionSet.objects.order_by("pk", "tools__key", "tools__option").values_list(
             "pk", "tools__key", "tools__option"
         ),
         *Team.objects.order_by("pk").values_list("pk", "name", "parent"),
