@@ -1,13 +1,10 @@
-"""The middle floor as a Django app; it tells the ground floor which kinds of record exist.
-
-It fills the ground floor's slots with what shares add.
-"""
+"""The middle floor as a Django app; it fills the ground floor's slots with what records add."""
 
 from django.apps import AppConfig
 
 
 class RecordsConfig(AppConfig):
-    """Contacts, companies, deals, tickets and pipelines."""
+    """Records of every kind, and the pipelines they move through."""
 
     name = "records"
     verbose_name = "CRM"
@@ -15,7 +12,6 @@ class RecordsConfig(AppConfig):
     def ready(self) -> None:
         from accounts.access import given_one_by_one
         from accounts.audit import shown_data, things
-        from accounts.catalogue import ObjectKind, register
         from accounts.modeladmin import AccessModelAdmin
         from accounts.notices import unreadable
         from accounts.operations import on_leaving, where_named
@@ -25,7 +21,7 @@ class RecordsConfig(AppConfig):
         from records.access_pages import owners_panel
         from records.bin_screens import bin_tool
         from records.history import without_hidden_fields
-        from records.models import Company, Contact, Deal, Ticket
+        from records.kinds import every
         from records.past_pages import time_machine_tool
         from records.policy_file import SECTIONS
         from records.rules import given_by_shares
@@ -34,10 +30,6 @@ class RecordsConfig(AppConfig):
         from records.sharing import end_with_receiver
         from records.teams import places
 
-        register(ObjectKind("contact", Contact, "Contact", "Contacts"))
-        register(ObjectKind("company", Company, "Company", "Companies"))
-        register(ObjectKind("deal", Deal, "Deal", "Deals"))
-        register(ObjectKind("ticket", Ticket, "Ticket", "Tickets"))
         things.update(
             {
                 "pipeline": "Pipeline",
@@ -47,7 +39,7 @@ class RecordsConfig(AppConfig):
                 "screen_limit": "Sensitive data on screens",
             }
         )
-        indexed.extend((Contact, Company, Deal, Ticket))
+        indexed.extend(kind.model for kind in every())
         given_one_by_one.append(given_by_shares)
         on_leaving.append(end_with_receiver)
         where_named.append(places)

@@ -56,7 +56,7 @@ _by_model: dict[type[Model], ObjectKind] = {}
 
 
 def register(kind: ObjectKind) -> None:
-    """Add a kind of record; called from an `AppConfig.ready()` of the layer that owns it."""
+    """Add a kind of record, after those before it; called where its model is declared."""
     if unknown := set(kind.actions) - set(ACTIONS):
         raise ValueError(f"{kind.key}: unknown actions {sorted(unknown)}.")
     _objects[kind.key] = kind

@@ -93,6 +93,8 @@ class Record(models.Model):
     object_key: ClassVar[str]
     owner_fields: ClassVar[tuple[str, ...]] = ("owner", "co_owner")
     stamps: ClassVar[tuple[str, ...]] = ("created_at", "created_by", "updated_at", "updated_by")
+    internal: ClassVar[tuple[str, ...]] = ("version", "deleted_at", "deleted_by")
+    """Fields that no list, form or export shows."""
     always_visible: ClassVar[tuple[str, ...]] = (*owner_fields, *stamps)
     """Fields that cannot be view-restricted; only these may stand in `__str__` and ordering."""
     name_fields: ClassVar[tuple[str, ...]] = ("name",)

@@ -1,4 +1,4 @@
-"""The four kinds of record: contacts, companies, deals and tickets."""
+"""The four kinds of record, each a model and its declaration (records/kinds.py)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.fields import Email, Line
+from records.kinds import declare
 from records.models.base import Record, RecordQuerySet, record_indexes
 from records.models.pipelines import Stage
 from records.rules import stage_rules
@@ -18,6 +19,60 @@ if TYPE_CHECKING:
     from accounts.rule import Rule
 
 
+@declare(
+    icon="person",
+    search_help="Search name or e-mail",
+    columns=("email", "phone", "company", "lifecycle", "owner", "updated_at"),
+    unsorted=("phone",),
+    filters=("company", "lifecycle"),
+    rows=(
+        ("first_name", "last_name"),
+        ("email", "phone"),
+        ("company", "job_title"),
+        ("city", "lifecycle"),
+    ),
+)
+class Contact(Record):
+    """A person outside the house."""
+
+    class Lifecycle(models.TextChoices):
+        """How far a contact has come."""
+
+        SUBSCRIBER = "subscriber", "Subscriber"
+        LEAD = "lead", "Lead"
+        QUALIFIED = "qualified", "Qualified lead"
+        CUSTOMER = "customer", "Customer"
+        FORMER = "former", "Former customer"
+
+    first_name = Line(max_length=100, blank=True)
+    last_name = Line(max_length=100)
+    email = Email("e-mail", blank=True)
+    phone = Line(max_length=50, blank=True)
+    job_title = Line(max_length=100, blank=True)
+    company = models.ForeignKey(
+        "Company", models.PROTECT, null=True, blank=True, related_name="contacts"
+    )
+    city = Line(max_length=100, blank=True)
+    lifecycle = models.CharField(max_length=20, choices=Lifecycle.choices, default=Lifecycle.LEAD)
+
+    objects: ClassVar[RecordQuerySet[Contact]] = RecordQuerySet.as_manager()  # type: ignore[assignment]  # a manager made of the queryset
+
+    object_key = "contact"
+    always_visible = ("first_name", "last_name", "email", "lifecycle", *Record.always_visible)
+    name_fields = ("first_name", "last_name")
+    search_fields = ("first_name", "last_name", "email")
+
+    class Meta:
+        ordering = ("last_name", "first_name", "id")
+        indexes = record_indexes("contact", "last_name", "first_name")
+
+
+@declare(
+    icon="apartment",
+    search_help="Search name or domain",
+    columns=("sector", "country", "employees", "revenue", "parent", "owner"),
+    filters=("sector", "country"),
+)
 class Company(Record):
     """An organisation that buys, or may one day."""
 
@@ -52,41 +107,12 @@ class Company(Record):
         indexes = record_indexes("company")
 
 
-class Contact(Record):
-    """A person outside the house."""
-
-    class Lifecycle(models.TextChoices):
-        """How far a contact has come."""
-
-        SUBSCRIBER = "subscriber", "Subscriber"
-        LEAD = "lead", "Lead"
-        QUALIFIED = "qualified", "Qualified lead"
-        CUSTOMER = "customer", "Customer"
-        FORMER = "former", "Former customer"
-
-    first_name = Line(max_length=100, blank=True)
-    last_name = Line(max_length=100)
-    email = Email("e-mail", blank=True)
-    phone = Line(max_length=50, blank=True)
-    job_title = Line(max_length=100, blank=True)
-    company = models.ForeignKey(
-        Company, models.PROTECT, null=True, blank=True, related_name="contacts"
-    )
-    city = Line(max_length=100, blank=True)
-    lifecycle = models.CharField(max_length=20, choices=Lifecycle.choices, default=Lifecycle.LEAD)
-
-    objects: ClassVar[RecordQuerySet[Contact]] = RecordQuerySet.as_manager()  # type: ignore[assignment]  # a manager made of the queryset
-
-    object_key = "contact"
-    always_visible = ("first_name", "last_name", "email", "lifecycle", *Record.always_visible)
-    name_fields = ("first_name", "last_name")
-    search_fields = ("first_name", "last_name", "email")
-
-    class Meta:
-        ordering = ("last_name", "first_name", "id")
-        indexes = record_indexes("contact", "last_name", "first_name")
-
-
+@declare(
+    icon="handshake",
+    search_help="Search deal name",
+    columns=("amount", "stage", "company", "owner", "closed", "updated_at"),
+    filters=("stage", "closed", "amount", "company", "contact"),
+)
 class Deal(Record):
     """Business that may be won."""
 
@@ -133,6 +159,13 @@ class Deal(Record):
         return [*super().access_rules(person, action), *stage_rules(person, action)]
 
 
+@declare(
+    icon="confirmation_number",
+    search_help="Search subject",
+    columns=("priority", "stage", "company", "owner", "opened", "updated_at"),
+    filters=("stage", "priority", "company", "contact"),
+    rows=(("subject", "priority"), ("stage", "opened"), ("contact", "company")),
+)
 class Ticket(Record):
     """Something a customer needs help with."""
 
