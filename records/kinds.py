@@ -50,13 +50,15 @@ class Field:
     label: str
     """As it stands inside a sentence: `e-mail`."""
     help: str
-    type: Type
+    holds: Type
     path: str
     """Where the ORM finds the value: what has a public name is found by it, all else by its key."""
     related: type[models.Model] | None = None
     choices: dict[Any, str] = field(default_factory=dict, compare=False)
     places: int = 0
     """Digits after the point, of a decimal number."""
+    is_stored: bool = True
+    """Whether the record's own table has it."""
     is_owner: bool = False
     always_visible: bool = False
     editable: bool = False
@@ -73,7 +75,7 @@ class Field:
     @property
     def leads_to_record(self) -> bool:
         """Tell whether the value is another record."""
-        return self.type is Type.RELATION
+        return self.holds is Type.RELATION
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,10 @@ def declare(
     """
 
     def declared(model: M) -> M:
+        from records.models.shares import share_tables  # of the package that declares kinds
+
         options = model._meta
+        share_tables(model)
         catalogue.register(
             Kind(
                 model.object_key,
@@ -197,9 +202,9 @@ def every() -> Iterator[Kind]:
     return (kind for kind in catalogue.objects() if isinstance(kind, Kind))
 
 
-def of(model: type[models.Model]) -> Kind:
+def of(model: type[models.Model] | None) -> Kind:
     """Return the kind of record that a model is; KeyError for any other model."""
-    kind = catalogue.kind_of(model)
+    kind = catalogue.kind_of(model) if model else None
     if not isinstance(kind, Kind):
         raise KeyError(model)
     return kind
@@ -225,7 +230,7 @@ def _fields(kind: Kind) -> dict[str, Field]:
 
 
 def _read_off(model: type[Record], column: models.Field[Any, Any]) -> Iterator[Field]:
-    related = column.related_model if isinstance(column, models.ForeignKey) else None
+    related: Any = column.related_model if column.is_relation else None
     is_public = getattr(related, "names_are_public", False) and related is not get_user_model()
     if related is apps.get_model("records", "Stage"):
         # Whoever says where a record stands says in which pipeline.
@@ -233,9 +238,10 @@ def _read_off(model: type[Record], column: models.Field[Any, Any]) -> Iterator[F
             name="pipeline",
             label="pipeline",
             help="",
-            type=Type.TEXT,
+            holds=Type.TEXT,
             path=f"{column.name}__pipeline__name",
             related=apps.get_model("records", "Pipeline"),
+            is_stored=False,
             always_visible=column.name in model.always_visible,
             exportable=True,
         )
@@ -244,7 +250,7 @@ def _read_off(model: type[Record], column: models.Field[Any, Any]) -> Iterator[F
         name=column.name,
         label=str(column.verbose_name),
         help=str(column.help_text),
-        type=Type.TEXT if is_public else _type(column, related),
+        holds=Type.TEXT if is_public else _type(column, related),
         path=f"{column.name}__name" if is_public else column.name,
         related=related,
         choices=dict(column.flatchoices),
@@ -259,7 +265,7 @@ def _read_off(model: type[Record], column: models.Field[Any, Any]) -> Iterator[F
     )
 
 
-def _type(column: models.Field[Any, Any], related: type[models.Model] | None) -> Type:
+def _type(column: models.Field[Any, Any], related: Any) -> Type:
     if related is not None:
         return Type.PERSON if related is get_user_model() else Type.RELATION
     for of, found in _TYPES:

@@ -1,4 +1,4 @@
-"""Contacts, companies, deals and tickets, and the pipelines they move through."""
+"""Records of every kind, the pipelines they move through, and what is said of their fields."""
 
 from records.models.base import Record
 from records.models.crm import Company, Contact, Deal, Ticket
@@ -8,31 +8,17 @@ from records.models.properties import FlagLifted, Property, PropertyGrant
 from records.models.screens import ScreenCount, ScreenLimit
 from records.models.shares import (
     SHARES,
-    CompanyTeamShare,
-    CompanyUserShare,
-    ContactTeamShare,
-    ContactUserShare,
-    DealTeamShare,
-    DealUserShare,
     Level,
     Share,
     TeamShare,
-    TicketTeamShare,
-    TicketUserShare,
     UserShare,
 )
 
 __all__ = [
     "SHARES",
     "Company",
-    "CompanyTeamShare",
-    "CompanyUserShare",
     "Contact",
-    "ContactTeamShare",
-    "ContactUserShare",
     "Deal",
-    "DealTeamShare",
-    "DealUserShare",
     "FlagLifted",
     "Level",
     "Pipeline",
@@ -47,7 +33,5 @@ __all__ = [
     "StageRule",
     "TeamShare",
     "Ticket",
-    "TicketTeamShare",
-    "TicketUserShare",
     "UserShare",
 ]

@@ -7,7 +7,7 @@ level is guardian's permission, `view_deal` or `change_deal`; what a share is wo
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -15,6 +15,9 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
+
+if TYPE_CHECKING:
+    from records.models.base import Record
 
 
 class Level(models.TextChoices):
@@ -84,77 +87,24 @@ class TeamShare(Share, GroupObjectPermissionBase):
         )
 
 
-class ContactUserShare(UserShare):
-    """A contact shared with a person."""
-
-    content_object = models.ForeignKey(
-        "records.Contact", models.CASCADE, related_name="user_shares", verbose_name="contact"
-    )
-
-
-class ContactTeamShare(TeamShare):
-    """A contact shared with a team."""
-
-    content_object = models.ForeignKey(
-        "records.Contact", models.CASCADE, related_name="team_shares", verbose_name="contact"
-    )
-
-
-class CompanyUserShare(UserShare):
-    """A company shared with a person."""
-
-    content_object = models.ForeignKey(
-        "records.Company", models.CASCADE, related_name="user_shares", verbose_name="company"
-    )
-
-
-class CompanyTeamShare(TeamShare):
-    """A company shared with a team."""
-
-    content_object = models.ForeignKey(
-        "records.Company", models.CASCADE, related_name="team_shares", verbose_name="company"
-    )
-
-
-class DealUserShare(UserShare):
-    """A deal shared with a person."""
-
-    content_object = models.ForeignKey(
-        "records.Deal", models.CASCADE, related_name="user_shares", verbose_name="deal"
-    )
-
-
-class DealTeamShare(TeamShare):
-    """A deal shared with a team."""
-
-    content_object = models.ForeignKey(
-        "records.Deal", models.CASCADE, related_name="team_shares", verbose_name="deal"
-    )
-
-
-class TicketUserShare(UserShare):
-    """A ticket shared with a person."""
-
-    content_object = models.ForeignKey(
-        "records.Ticket", models.CASCADE, related_name="user_shares", verbose_name="ticket"
-    )
-
-
-class TicketTeamShare(TeamShare):
-    """A ticket shared with a team."""
-
-    content_object = models.ForeignKey(
-        "records.Ticket", models.CASCADE, related_name="team_shares", verbose_name="ticket"
-    )
-
-
-SHARES: dict[str, tuple[type[UserShare], type[TeamShare]]] = {
-    "contact": (ContactUserShare, ContactTeamShare),
-    "company": (CompanyUserShare, CompanyTeamShare),
-    "deal": (DealUserShare, DealTeamShare),
-    "ticket": (TicketUserShare, TicketTeamShare),
-}
+SHARES: dict[str, tuple[type[UserShare], type[TeamShare]]] = {}
 """By kind of record; a kind that is not here cannot be shared."""
+
+
+def share_tables(model: type[Record]) -> None:
+    """Give a kind of record its tables of shares: with people, and with teams."""
+
+    def table(base: Any, related_name: str) -> Any:
+        to_record: Any = models.ForeignKey(
+            model,
+            models.CASCADE,
+            related_name=related_name,
+            verbose_name=str(model._meta.verbose_name),
+        )
+        parts = {"__module__": model.__module__, "content_object": to_record}
+        return type(f"{model.__name__}{base.__name__}", (base,), parts)
+
+    SHARES[model.object_key] = (table(UserShare, "user_shares"), table(TeamShare, "team_shares"))
 
 
 def live() -> Q:

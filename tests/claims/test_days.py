@@ -21,11 +21,13 @@ from accounts import clock, days
 from accounts.models import AuditEvent
 from exports.models import ExportRequest
 from records import filters, sharing
-from records.models import Contact, Deal, DealTeamShare, Level
+from records.models import SHARES, Contact, Deal, Level
 from records.operations import Invalid
 from tests.support.company import TinyCompany
 from tests.support.exports_kit import pending
 from tests.support.factories import DealFactory
+
+DealTeamShare = SHARES["deal"][1]
 
 DAY, MICROSECOND = timedelta(days=1), timedelta(microseconds=1)
 

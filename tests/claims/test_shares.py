@@ -30,13 +30,15 @@ from accounts.operations import clamped, deactivate, reactivate, set_teams
 from exports.models import ExportRecord
 from exports.operations import request_export
 from records import operations, sharing
-from records.models import SHARES, Company, Contact, Deal, DealTeamShare, DealUserShare, Level
+from records.models import SHARES, Company, Contact, Deal, Level
 from records.rules import share_rules
 from records.sharing import share, unshare
 from tests.claims.test_budgets import BUDGETS
 from tests.claims.test_screens import LIST, form_of, page
 from tests.support.company import OWNED, TinyCompany
 from tests.support.factories import DealFactory, TicketFactory, UserFactory
+
+DealUserShare, DealTeamShare = SHARES["deal"]
 
 VIEW, EDIT = Level.VIEW, Level.EDIT
 

@@ -17,7 +17,7 @@ from accounts.access import allows
 from accounts.audit import System
 from accounts.models import AuditEvent, Team, TeamReach
 from accounts.operations import InvalidChange
-from records.models import Deal, DealTeamShare, PropertyGrant, StageRule
+from records.models import SHARES, Deal, PropertyGrant, StageRule
 from records.operations import delete, restrict_property, set_stage_rule
 from records.sharing import share, unshare
 from tests.support.company import TinyCompany
@@ -29,6 +29,8 @@ from tests.support.factories import (
     TeamFactory,
     UserFactory,
 )
+
+DealTeamShare = SHARES["deal"][1]
 
 SYSTEM = System("test")
 Move = tuple[str, str | None]
