@@ -6,10 +6,9 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import reverse
 
 from accounts import access
-from accounts.modeladmin import person
+from accounts.modeladmin import page_address, person
 
 
 def create_first(
@@ -19,21 +18,20 @@ def create_first(
 
     `needed` is a kind of thing that is to be created, or one that is there and to be completed.
     """
-    options = needed._meta
-    address = f"admin:{options.app_label}_{options.model_name}"
     if isinstance(needed, Model):
-        may, url = access.allows(person(request), "change", needed), f"{address}_change"
-        what_to_do, arguments = "Complete it first.", [needed.pk]
+        may = access.allows(person(request), "change", needed)
+        what_to_do, url = "Complete it first.", page_address(needed, "change", needed.pk)
     else:
-        may, url = access.allows_any(person(request), "add", needed), f"{address}_add"
-        what_to_do, arguments = "Create one first.", []
+        may = access.allows_any(person(request), "add", needed)
+        what_to_do, url = "Create one first.", page_address(needed, "add")
+    verb = "Create a" if isinstance(needed, type) else "Open the"
     context = {
         **admin.site.each_context(request),
         "title": title,
         "missing": missing,
         "what_to_do": what_to_do,
-        "button": f"{'Open the' if arguments else 'Create a'} {options.verbose_name}",
-        "create_url": reverse(url, args=arguments) if may else "",
+        "button": f"{verb} {needed._meta.verbose_name}",
+        "create_url": url if may else "",
         "back": back,
     }
     return TemplateResponse(request, "accounts/create_first.html", context)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
-from django.urls import reverse
 
 from accounts import access, catalogue, notices
-from accounts.modeladmin import person
+from accounts.modeladmin import page_address, person
 from accounts.models import Rank, User
 from accounts.paging import capped_count
 from crmperms import badges
@@ -62,10 +61,9 @@ def _reach(user: User, kind: catalogue.ObjectKind) -> dict[str, Any]:
         text = f"View: {Rank(scope.view).label}"
         text += ", and unassigned" if scope.view_unassigned else ""
         text += f" · Edit: {Rank(scope.change).label}"
-    options = kind.model._meta
     return {
         "label": kind.plural,
         "count": capped_count(rows),
         "scope": text,
-        "url": reverse(f"admin:{options.app_label}_{options.model_name}_changelist"),
+        "url": page_address(kind.model, "changelist"),
     }

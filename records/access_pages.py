@@ -20,7 +20,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 from accounts import access, catalogue
 from accounts.access import EXPORT
 from accounts.keys import KeyField
-from accounts.modeladmin import AccessModelAdmin, person
+from accounts.modeladmin import AccessModelAdmin, page_address, person
 from accounts.models import Team, User
 from accounts.people import members, named, with_main_team
 from accounts.pickers import PickerSelect, Purpose
@@ -97,17 +97,16 @@ class AccessPages(AccessModelAdmin):
         """Return links to both pages for whom they open, else nothing."""
         if not self.may_govern(request):
             return []
-        name = f"admin:{self.opts.app_label}_{self.opts.model_name}"
         return [
             {
                 "title": "Access",
                 "icon": "key",
-                "url": reverse(f"{name}_access", args=[obj.pk]),
+                "url": page_address(obj, "access", obj.pk),
             },
             {
                 "title": "Who can see this",
                 "icon": "group",
-                "url": reverse(f"{name}_who", args=[obj.pk]),
+                "url": page_address(obj, "who", obj.pk),
             },
             {
                 "title": "Who could, on a day",
@@ -203,13 +202,12 @@ class AccessPages(AccessModelAdmin):
     def _page(
         self, request: HttpRequest, obj: Record, template: str, context: dict[str, Any]
     ) -> HttpResponse:
-        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "original": obj,
             "access_links": self.access_links(request, obj),
-            "back": reverse(name, args=[obj.pk]),
+            "back": page_address(obj, "change", obj.pk),
             **context,
         }
         return TemplateResponse(request, template, context)

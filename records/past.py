@@ -227,7 +227,7 @@ def _undo_shares(
     to_users, to_teams = tables
     permissions = {
         level: Permission.objects.filter(
-            content_type__app_label="records", codename=f"{level.codename}_{kind}"
+            content_type__app_label=to_users._meta.app_label, codename=f"{level.codename}_{kind}"
         )
         for level in Level
     }

@@ -13,12 +13,12 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminSingleDateWidget
 
 from accounts import access, catalogue, days
 from accounts.keys import KeyField, whole_number
-from accounts.modeladmin import AccessModelAdmin, person, say_saved
+from accounts.modeladmin import AccessModelAdmin, page_address, person, say_saved
 from accounts.models import Team, User
 from records import sharing
 from records.models import SHARES, Level, Record
@@ -71,7 +71,7 @@ class SharingAdmin(AccessModelAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
-        name = f"records_{self.opts.model_name}"
+        name = f"{self.opts.app_label}_{self.opts.model_name}"
         return [
             path("<path:object_id>/share/", view(self.share_view), name=f"{name}_share"),
             path("<path:object_id>/unshare/", view(self.unshare_view), name=f"{name}_unshare"),
@@ -135,10 +135,10 @@ class SharingAdmin(AccessModelAdmin):
         if access.allows(person(request), "view", record):
             return HttpResponseRedirect(self._share_page(record))
         # They gave it to their own team, and saw it by that alone.
-        return HttpResponseRedirect(reverse(f"admin:records_{self.opts.model_name}_changelist"))
+        return HttpResponseRedirect(page_address(self.model, "changelist"))
 
     def _share_page(self, record: Record) -> str:
-        return reverse(f"admin:records_{self.opts.model_name}_change", args=[record.pk])
+        return page_address(record, "change", record.pk)
 
     def _shown_only(self, request: HttpRequest, obj: Model | None) -> list[str]:
         """Owners are only shown to whoever may edit by virtue of a share alone (L52)."""
@@ -170,12 +170,11 @@ def shares_panel(request: HttpRequest, record: Any) -> str:
     ]
     if not rows and not allowed:
         return ""
-    name = f"admin:records_{record._meta.model_name}"
     context = {
         "rows": rows,
         "may_share": allowed,
-        "share_url": reverse(f"{name}_share", args=[record.pk]),
-        "unshare_url": reverse(f"{name}_unshare", args=[record.pk]),
+        "share_url": page_address(record, "share", record.pk),
+        "unshare_url": page_address(record, "unshare", record.pk),
     }
     return render_to_string("records/shares_panel.html", context, request=request)
 
@@ -223,11 +222,13 @@ def _kinds(
         shares = [share for rows in querysets for share in rows[: MOST_LISTED + 1]]
         shares.sort(key=lambda share: share.created_at, reverse=True)
         if shares:
-            address = f"admin:records_{kind.model._meta.model_name}_change"
             yield {
                 "label": kind.plural,
                 "rows": [
-                    {**_line(share), "url": reverse(address, args=[share.content_object_id])}
+                    {
+                        **_line(share),
+                        "url": page_address(kind.model, "change", share.content_object_id),
+                    }
                     for share in shares[:MOST_LISTED]
                 ],
                 "cut": len(shares) > MOST_LISTED,

@@ -22,6 +22,12 @@ from accounts.models import User
 RESTRICTED = "restricted record"
 
 
+def page_address(model: type[Model] | Model, page: str, *keys: Any) -> str:
+    """Return the address of a page that a model's screens have: its list, or that of one row."""
+    options = model._meta
+    return reverse(f"admin:{options.app_label}_{options.model_name}_{page}", args=keys)
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """The address of a page that each row of a model has: what stands before and after its key."""
@@ -36,9 +42,8 @@ class Address:
     @classmethod
     def to_change(cls, model: type[Model]) -> Address | None:
         """Return the address of the pages of a model's rows, or None where they have none."""
-        name = f"admin:{model._meta.app_label}_{model._meta.model_name}_change"
         try:
-            before, _, after = reverse(name, args=["0"]).rpartition("0")
+            before, _, after = page_address(model, "change", "0").rpartition("0")
         except NoReverseMatch:
             return None
         return cls(before, after)
