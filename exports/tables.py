@@ -14,17 +14,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
-from functools import cache
-from typing import Any, cast
+from functools import lru_cache
+from typing import Any
 
 from django.db import models
 from django.utils.text import capfirst
 
-from accounts import access, catalogue
+from accounts import access
 from accounts.models import AuditEvent, User
 from exports.models import ExportRequest
-from records import filters
+from records import filters, kinds
+from records.kinds import Type
 from records.models import Record
 from records.models.properties import (
     FieldKey,
@@ -37,17 +37,8 @@ from records.models.properties import (
 from records.reads import as_text, fields_on, kind_of, named
 from records.screen_limit import counted_fields
 
-
-class Kind(StrEnum):
-    """What a cell holds, beside nothing: this decides its form in each format."""
-
-    TEXT = "text"
-    INTEGER = "integer"
-    DECIMAL = "decimal"
-    DATE = "date"
-    MOMENT = "moment"
-    RELATION = "relation"
-    PERSON = "person"
+Kind = Type
+"""What a cell holds is what its field holds: this decides its form in each format."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +59,8 @@ class Column:
     """Of an associated column: the record's own field that leads to the related record."""
     of: type[Record] | None = None
     """Of an associated column: the kind of the related record, on which `path` starts."""
+    is_name: bool = False
+    """Whether a record is named by it, and perhaps by others."""
 
     @property
     def field(self) -> str:
@@ -75,43 +68,10 @@ class Column:
         return self.relation or self.path.split("__")[0]
 
 
-_STAMPS = ("owner", "co_owner", "created_at", "created_by", "updated_at", "updated_by")
-_NAMES: dict[str, tuple[str, ...]] = {
-    "contact": (
-        *("id", "first_name", "last_name", "email", "phone", "job_title"),
-        *("company", "city", "lifecycle", *_STAMPS),
-    ),
-    "company": (
-        *("id", "name", "domain", "sector", "country", "employees", "revenue"),
-        *("founded", "parent", *_STAMPS),
-    ),
-    "deal": (
-        *("id", "name", "amount", "pipeline", "stage", "product"),
-        *("company", "contact", "opened", "closed", *_STAMPS),
-    ),
-    "ticket": (
-        *("id", "subject", "priority", "pipeline", "stage"),
-        *("contact", "company", "opened", *_STAMPS),
-    ),
-}
-# Relations to one record whose own fields may be asked for too; the notes of E36 allow one object
-# per request, here each of these may be chosen.
-_ASSOCIATED: dict[str, tuple[str, ...]] = {
-    "contact": ("company",),
-    "company": ("parent",),
-    "deal": ("company", "contact"),
-    "ticket": ("contact", "company"),
-}
-# Columns of a list that are made of several fields.
-_MADE_OF: dict[str, tuple[str, ...]] = {"full_name": ("first_name", "last_name")}
-# Written by their public names, inside the record's own query.
-_PATHS = {"stage": "stage__name", "pipeline": "stage__pipeline__name"}
-
-
 def model_of(key: str) -> type[Record]:
     """Return the model of an exportable object; KeyError for anything else."""
-    kind = catalogue.object_kind(key)
-    if kind is None or key not in _NAMES or not issubclass(kind.model, Record):
+    kind = kinds.named(key)
+    if kind is None:
         raise KeyError(key)
     return kind.model
 
@@ -125,30 +85,41 @@ def is_known(key: str) -> bool:
     return True
 
 
-@cache
 def table(model: type[Record]) -> tuple[Column, ...]:
     """Return every column of this kind of record's own, the record's id first."""
-    return tuple(_column(model, name) for name in _NAMES[model.object_key])
+    return _table(kinds.of(model))
 
 
-@cache
+@lru_cache(maxsize=1000)
+def _table(kind: kinds.Kind) -> tuple[Column, ...]:
+    return tuple(_column(kind.model, each) for each in kind.fields if each.exportable)
+
+
 def associated(model: type[Record]) -> tuple[Column, ...]:
-    """Return the columns of related records: their own fields, no relations of theirs (E36)."""
+    """Return the columns of related records: their own fields, no relations of theirs (E36).
+
+    The notes of E36 allow one object per request; here each of these may be chosen.
+    """
+    return _associated(kinds.of(model))
+
+
+@lru_cache(maxsize=1000)
+def _associated(kind: kinds.Kind) -> tuple[Column, ...]:
     found = []
-    for relation in _ASSOCIATED[model.object_key]:
-        key = cast("models.ForeignKey[Any, Any]", model._meta.get_field(relation))
-        of = cast("type[Record]", key.remote_field.model)
+    for relation in kind.relations:
+        of = kinds.of(relation.related)
+        plain = {each.name for each in of.fields if each.related is None}
         found += [
             replace(
                 column,
-                name=f"{relation}.{column.name}",
-                label=f"{capfirst(str(key.verbose_name))}: {column.label}",
-                reads=column.reads | fields_on(model, relation),
-                relation=relation,
-                of=of,
+                name=f"{relation.name}.{column.name}",
+                label=f"{relation.title}: {column.label}",
+                reads=column.reads | fields_on(kind.model, relation.name),
+                relation=relation.name,
+                of=of.model,
             )
-            for column in table(of)
-            if column.related is None and column.name not in _PATHS
+            for column in _table(of)
+            if column.name in plain
         ]
     return tuple(found)
 
@@ -158,12 +129,10 @@ def all_columns(model: type[Record]) -> tuple[Column, ...]:
     return (*table(model), *associated(model))
 
 
-@cache
 def beside(key: str) -> tuple[str, ...]:
     """Return the kinds of related records of which an export of this object may hold something."""
-    columns = all_columns(model_of(key))
-    models = [column.of or column.related for column in columns]
-    return tuple(dict.fromkeys(m.object_key for m in models if m and issubclass(m, Record)))
+    relations = kinds.of(model_of(key)).relations
+    return tuple(dict.fromkeys(kinds.of(each.related).key for each in relations))
 
 
 def linked(record: Record, user: User) -> dict[str, models.QuerySet[Any]]:
@@ -172,14 +141,13 @@ def linked(record: Record, user: User) -> dict[str, models.QuerySet[Any]]:
     Only by relations of which an export may hold something, and whose field is not hidden.
     """
     found: dict[str, models.QuerySet[Any]] = {}
-    for key, relations in _ASSOCIATED.items():
-        model = model_of(key)
-        leads = models.Q(pk__in=[])
-        for name in set(relations) - hidden_fields(user, model):
-            if model._meta.get_field(name).related_model is type(record):
-                leads |= models.Q(**{name: record.pk})
-        rows = model._default_manager.filter(leads)
-        found[key] = access.permitted(rows, user, "view")
+    for kind in kinds.every():
+        hidden, leads = hidden_fields(user, kind.model), models.Q(pk__in=[])
+        for each in kind.relations:
+            if each.related is type(record) and each.name not in hidden:
+                leads |= models.Q(**{each.name: record.pk})
+        rows = kind.model._default_manager.filter(leads)
+        found[kind.key] = access.permitted(rows, user, "view")
     return found
 
 
@@ -206,7 +174,8 @@ def offered_columns(model: type[Record], user: User) -> tuple[Column, ...]:
 def listed(columns: Iterable[Column], names: Iterable[str]) -> tuple[Column, ...]:
     """Return the columns that stand for these columns of a list, in the list's order (E39)."""
     known = {column.name: column for column in columns if not column.relation}
-    wanted = [part for name in names for part in _MADE_OF.get(name, (name,))]
+    made_of = {kinds.FULL_NAME: [name for name, column in known.items() if column.is_name]}
+    wanted = [part for name in names for part in made_of.get(name, (name,))]
     return tuple(known[name] for name in dict.fromkeys(wanted) if name in known)
 
 
@@ -240,7 +209,7 @@ def is_counted(column: Column, user: User) -> bool:
     """Tell whether a column's values count as sensitive ones that this person sees on a screen."""
     for key in column.reads:
         kind, _, name = key.partition(".")
-        of = catalogue.object_kind(kind)
+        of = kinds.named(kind)
         if of is not None and name in counted_fields(user, of.model):
             return True
     return False
@@ -297,9 +266,9 @@ def called(model: type[Record], keys: Iterable[FieldKey], user: User) -> list[st
         if key in hidden or not (is_own or key in seen):
             found.append(filters.RESTRICTED_FIELD)
             continue
-        of = catalogue.object_kind(kind)
-        fields = {f.name: str(f.verbose_name) for f in of.model._meta.concrete_fields} if of else {}
-        label = capfirst(fields.get(name, name))
+        of = kinds.named(kind)
+        fields = {field.name: field.title for field in of.fields} if of else {}
+        label = fields.get(name, capfirst(name))
         found.append(label if is_own else f"{of.label if of else capfirst(kind)}: {label}")
     return found
 
@@ -321,23 +290,17 @@ def headings(columns: Iterable[dict[str, Any]], headers: str) -> list[str]:
     return found
 
 
-def _column(model: type[Record], name: str) -> Column:
-    if name in _PATHS:
-        path = _PATHS[name]
-        return Column(name, capfirst(name), Kind.TEXT, path, fields_on(model, path))
-    found = cast("models.Field[Any, Any]", model._meta.get_field(name))
-    label = "ID" if name == "id" else capfirst(str(found.verbose_name))
-    if isinstance(found, models.ForeignKey):
-        related = found.remote_field.model
-        kind = Kind.PERSON if related is User else Kind.RELATION
-        return Column(name, label, kind, name, fields_on(model, *named(name, related)), related)
-    kind, places = Kind.TEXT, 0
-    if isinstance(found, models.DateField):
-        kind = Kind.MOMENT if isinstance(found, models.DateTimeField) else Kind.DATE
-    elif isinstance(found, models.IntegerField):
-        kind = Kind.INTEGER
-    elif isinstance(found, models.DecimalField):
-        kind, places = Kind.DECIMAL, found.decimal_places
-    choices = dict(found.flatchoices)
-    read = fields_on(model, name)
-    return Column(name, label, kind, name, read, choices=choices, places=places)
+def _column(model: type[Record], field: kinds.Field) -> Column:
+    related = field.related if field.holds in (Type.RELATION, Type.PERSON) else None
+    paths = named(field.name, related) if related else (field.path,)
+    return Column(
+        field.name,
+        field.title,
+        field.holds,
+        field.path,
+        fields_on(model, *paths),
+        related,
+        field.choices,
+        field.places,
+        is_name=field.name in model.name_fields,
+    )

@@ -22,7 +22,7 @@ from django.utils.functional import cached_property
 
 from accounts import access, catalogue
 from accounts.keys import is_key, whole_number
-from accounts.modeladmin import AccessModelAdmin, person
+from accounts.modeladmin import AccessModelAdmin, page_address, person
 from exports import operations, tables
 from exports.models import ExportProfile, ExportRequest
 from exports.operations import ExportError
@@ -379,4 +379,4 @@ def _ids(request: HttpRequest) -> list[int] | None:
 
 
 def _list_address(model: type[Record]) -> str:
-    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    return page_address(model, "changelist")
