@@ -9,7 +9,7 @@ from django.apps import AppConfig
 from django.core.checks import CheckMessage, Error, register
 
 from exports import tables
-from records.filter_sets import FILTERSETS
+from records import kinds
 from records.reads import fields_on
 
 
@@ -20,14 +20,13 @@ def columns_declare_what_they_read(
     """Every column says which fields it reads: by that alone it is hidden or sensitive."""
     return [
         Error(
-            f"The column “{column.name}” of {model._meta.verbose_name_plural} does not declare "
-            "all that it reads.",
+            f"The column “{column.name}” of {kind.nouns} does not declare all that it reads.",
             hint="Name every field that a cell is made of in `reads`, the way to it included.",
             id="exports.E001",
         )
-        for model in FILTERSETS
-        for column in tables.all_columns(model)
-        if not column.reads >= fields_on(model, *_paths(column))
+        for kind in kinds.every()
+        for column in tables.all_columns(kind.model)
+        if not column.reads >= fields_on(kind.model, *_paths(column))
     ]
 
 

@@ -9,8 +9,8 @@ from django.apps import AppConfig
 from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import FieldDoesNotExist
 
-from records import filters
-from records.filter_sets import FILTERSETS
+from records import filters, kinds
+from records.filter_sets import filter_set
 from records.models import Record
 from records.reads import fields_on
 
@@ -22,14 +22,13 @@ def filters_declare_what_they_read(
     """Every filter says which fields it reads: by that alone it is hidden or sensitive."""
     return [
         Error(
-            f"The filter “{name}” of {model._meta.verbose_name_plural} does not declare what it "
-            "reads.",
+            f"The filter “{name}” of {kind.nouns} does not declare what it reads.",
             hint="Wrap it in `reading(filter, paths)`, with every field that the answer hangs on.",
             id="records.E001",
         )
-        for model, filterset in FILTERSETS.items()
-        for name in filterset.base_filters
-        if not _declares(model, name)
+        for kind in kinds.every()
+        for name in filter_set(kind.model).base_filters
+        if not _declares(kind.model, name)
     ]
 
 
@@ -47,14 +46,14 @@ def names_search_and_order_read_what_nobody_hides(
     """What is on every page reads always-visible fields alone: names, search box, first order."""
     return [
         Error(
-            f"{what} of {model._meta.verbose_name_plural} reads fields that may be hidden from "
+            f"{what} of {kind.nouns} reads fields that may be hidden from "
             f"people: {', '.join(sorted(open_to_few))}.",
             hint="Leave them out, or declare them in `always_visible`.",
             id="records.E002",
         )
-        for model in FILTERSETS
-        for what, read in _on_every_page(model)
-        if (open_to_few := read - fields_on(model, *model.always_visible, "pk"))
+        for kind in kinds.every()
+        for what, read in _on_every_page(kind.model)
+        if (open_to_few := read - fields_on(kind.model, *kind.model.always_visible, "pk"))
     ]
 
 

@@ -1,12 +1,9 @@
-"""The filters of every kind of record, each declared with what it reads.
-
-filters.py answers by them.
-"""
+"""The filters of every kind of record, each with what it reads; filters.py answers by them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, ClassVar, TypeVar, cast
 
 import django_filters
 from django import forms
@@ -20,7 +17,9 @@ from accounts.keys import KeyField
 from accounts.models import Membership, Team, User
 from accounts.numbers import NumberField
 from accounts.pickers import Purpose, offered
-from records.models import Company, Contact, Deal, Pipeline, Record, Stage, Ticket
+from records import kinds
+from records.kinds import Field, Type
+from records.models import Pipeline, Record, Stage
 from records.reads import named
 
 R = TypeVar("R", bound=Record)
@@ -167,90 +166,52 @@ def _any_owner(model: type[Record], value: int | list[int]) -> Q:
     return named
 
 
-def _company_filter() -> PickedFilter:
-    declared = PickedFilter(label="Company", queryset=_names(Company))
-    return reading(declared, *named("company", Company))
+def filter_set(model: type[Record]) -> type[RecordFilterSet]:
+    """Return the filters of a kind of record: what all have, and one by each field it declares."""
+    kind = kinds.of(model)
+    if kind not in made:
+        meta = type("Meta", (), {"model": model, "fields": []})
+        own = {
+            name: declared
+            for field in (kind.field(name) for name in kind.filters)
+            for name, declared in _filters_by(kind, field)
+        }
+        name, parts = f"{model.__name__}Filters", {**own, "Meta": meta}
+        made[kind] = cast("type[RecordFilterSet]", type(name, (RecordFilterSet,), parts))
+    return made[kind]
 
 
-def _contact_filter() -> PickedFilter:
-    declared = PickedFilter(label="Contact", queryset=_names(Contact))
-    return reading(declared, *named("contact", Contact))
+made: dict[kinds.Kind, type[RecordFilterSet]] = {}
+"""What `filter_set` made, by kind with its definition."""
 
 
-def _pipeline_filter(key: str) -> KeyFilter:
-    pipelines = Pipeline.objects.filter(object=key)
-    return reading(
-        KeyFilter(label="Pipeline", field_name="stage__pipeline", queryset=pipelines),
-        *named("stage__pipeline", Pipeline),
-    )
+def _filters_by(kind: kinds.Kind, field: Field) -> Iterator[tuple[str, django_filters.Filter]]:
+    """Yield the filter by a field, by its type; a stage brings its pipeline, which comes first."""
+    name, label = field.name, field.title
+    if field.related is Stage:
+        pipelines = Pipeline.objects.filter(object=kind.key)
+        path = f"{name}__pipeline"
+        yield (
+            "pipeline",
+            reading(
+                KeyFilter(label="Pipeline", field_name=path, queryset=pipelines),
+                *named(path, Pipeline),
+            ),
+        )
+        stages = Stage.objects.filter(pipeline__object=kind.key).select_related("pipeline")
+        yield name, reading(KeyFilter(label=label, queryset=stages), *named(name, Stage))
+    elif field.related is not None:
+        declared = PickedFilter(label=label, queryset=_names(field.related))
+        yield name, reading(declared, *named(name, field.related))
+    else:
+        yield name, reading(_by_value(field), name)
 
 
-def _stage_filter(key: str) -> KeyFilter:
-    stages = Stage.objects.filter(pipeline__object=key).select_related("pipeline")
-    return reading(KeyFilter(label="Stage", queryset=stages), *named("stage", Stage))
-
-
-class ContactFilters(RecordFilterSet):
-    """Filters of contacts."""
-
-    company = _company_filter()
-    lifecycle = reading(
-        django_filters.ChoiceFilter(label="Lifecycle", choices=Contact.Lifecycle.choices),
-        "lifecycle",
-    )
-
-    class Meta:
-        model = Contact
-        fields: ClassVar[list[str]] = []
-
-
-class CompanyFilters(RecordFilterSet):
-    """Filters of companies."""
-
-    sector = reading(django_filters.CharFilter(label="Sector", lookup_expr="folded"), "sector")
-    country = reading(django_filters.CharFilter(label="Country", lookup_expr="folded"), "country")
-
-    class Meta:
-        model = Company
-        fields: ClassVar[list[str]] = []
-
-
-class DealFilters(RecordFilterSet):
-    """Filters of deals."""
-
-    pipeline = _pipeline_filter("deal")
-    stage = _stage_filter("deal")
-    closed = reading(DayRangeFilter(label="Closed"), "closed")
-    amount = reading(
-        django_filters.RangeFilter(label="Amount", fields=(_amount(), _amount())), "amount"
-    )
-    company = _company_filter()
-    contact = _contact_filter()
-
-    class Meta:
-        model = Deal
-        fields: ClassVar[list[str]] = []
-
-
-class TicketFilters(RecordFilterSet):
-    """Filters of tickets."""
-
-    pipeline = _pipeline_filter("ticket")
-    stage = _stage_filter("ticket")
-    priority = reading(
-        django_filters.ChoiceFilter(label="Priority", choices=Ticket.Priority.choices), "priority"
-    )
-    company = _company_filter()
-    contact = _contact_filter()
-
-    class Meta:
-        model = Ticket
-        fields: ClassVar[list[str]] = []
-
-
-FILTERSETS: dict[type[Record], type[RecordFilterSet]] = {
-    Contact: ContactFilters,
-    Company: CompanyFilters,
-    Deal: DealFilters,
-    Ticket: TicketFilters,
-}
+def _by_value(field: Field) -> django_filters.Filter:
+    if field.choices:
+        return django_filters.ChoiceFilter(label=field.title, choices=[*field.choices.items()])
+    if field.holds in (Type.DATE, Type.MOMENT):
+        return DayRangeFilter(label=field.title)
+    if field.holds in (Type.DECIMAL, Type.INTEGER):
+        return django_filters.RangeFilter(label=field.title, fields=(_amount(), _amount()))
+    return django_filters.CharFilter(label=field.title, lookup_expr="folded")

@@ -8,7 +8,7 @@ read again by `narrowed`, as the person it is for.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from django import forms
@@ -21,7 +21,8 @@ from accounts.keys import is_key, label_of
 from accounts.models import User
 from accounts.ordering import empty_last
 from accounts.text import one_form
-from records.filter_sets import FILTERSETS, PickedFilter, RecordFilterSet
+from records import kinds
+from records.filter_sets import PickedFilter, RecordFilterSet, filter_set
 from records.models import Record
 from records.models.properties import FieldKey, field_key, hidden_keys, unasked_keys
 from records.reads import fields_on, kind_of
@@ -56,11 +57,17 @@ class _Asker:
 # --- What is read (Q5) ----------------------------------------------------------------------------
 
 
-@cache
 def reads_of_filter(model: type[Record], name: str) -> frozenset[FieldKey]:
     """Return the fields that one of a kind's filters reads, as it was declared."""
+    return _reads_of_filter(model, filter_set(model), name)
+
+
+@lru_cache(maxsize=1000)
+def _reads_of_filter(
+    model: type[Record], filters: type[RecordFilterSet], name: str
+) -> frozenset[FieldKey]:
     paths: list[str] = []
-    for each in FILTERSETS[model].base_filters[name].reads:  # type: ignore[attr-defined]  # `reading`
+    for each in filters.base_filters[name].reads:  # type: ignore[attr-defined]  # `reading`
         paths += each(model) if callable(each) else [each]
     return fields_on(model, *paths)
 
@@ -93,7 +100,7 @@ def reads_asked_for(model: type[Record], query: str) -> frozenset[FieldKey]:
     """Return the fields read by what the query says: filters, search, and an order asked for."""
     data = QueryDict(query)
     found: frozenset[FieldKey] = frozenset()
-    for name, declared in FILTERSETS[model].base_filters.items():
+    for name, declared in filter_set(model).base_filters.items():
         if any(parameter in data for parameter in _parameters(name, declared)):
             found |= reads_of_filter(model, name)
     if SEARCH in data:
@@ -118,7 +125,7 @@ def _parameters(name: str, declared: Any) -> list[str]:
 def _offered(model: type[Record], user: User) -> dict[str, Any]:
     """Return the filters this person has: none that reads a field they may not (L8, RC3)."""
     unasked = unasked_keys(user)
-    declared = FILTERSETS[model].base_filters
+    declared = filter_set(model).base_filters
     return {
         name: each for name, each in declared.items() if not reads_of_filter(model, name) & unasked
     }
@@ -126,7 +133,7 @@ def _offered(model: type[Record], user: User) -> dict[str, Any]:
 
 def picked(model: type[Record]) -> list[str]:
     """Return the filters that are pickers; each asks by the model's field of its name."""
-    declared = FILTERSETS[model].base_filters
+    declared = filter_set(model).base_filters
     return [name for name, each in declared.items() if isinstance(each, PickedFilter)]
 
 
@@ -167,7 +174,7 @@ def bound(model: type[R], data: QueryDict, queryset: QuerySet[R], *, user: User)
 
 
 def _whole(model: type[R], data: QueryDict, queryset: QuerySet[R], user: User) -> RecordFilterSet:
-    return FILTERSETS[model](data, queryset=queryset, request=_Asker(user))  # type: ignore[arg-type]  # asked for its user only
+    return filter_set(model)(data, queryset=queryset, request=_Asker(user))  # type: ignore[arg-type]  # asked for its user only
 
 
 def orderable(model: type[Record], user: User) -> frozenset[str]:
@@ -179,10 +186,8 @@ def orderable(model: type[Record], user: User) -> frozenset[str]:
     unasked = unasked_keys(user)
     return frozenset(
         field.name
-        for field in model._meta.concrete_fields
-        if not field.is_relation
-        and field.name not in {"deleted_at", "version"}
-        and field_key(kind_of(model), field.name) not in unasked
+        for field in kinds.of(model).fields
+        if field.sortable and field_key(kind_of(model), field.name) not in unasked
     )
 
 

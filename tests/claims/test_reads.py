@@ -13,8 +13,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import ToolGrant, User
-from records import checks, filters
-from records.filter_sets import FILTERSETS, DealFilters, KeyFilter, reading
+from records import checks, filters, kinds
+from records.filter_sets import KeyFilter, filter_set, made, reading
 from records.models import Company, Contact, Deal, Property, Record, Ticket
 from records.models.properties import FieldKey, field_key
 from records.reads import as_text, fields_on, from_text
@@ -59,7 +59,7 @@ def test_a_filter_hangs_on_no_field_that_it_does_not_declare(
             return set()
 
     before = {query: answer(query) for some in asked.values() for query in some}
-    assert all(before[query] for name in FILTERSETS[model].base_filters for query in asked[name])
+    assert all(before[query] for name in filter_set(model).base_filters for query in asked[name])
     for key, change in changes(c):
         with transaction.atomic():
             change()
@@ -69,7 +69,7 @@ def test_a_filter_hangs_on_no_field_that_it_does_not_declare(
                         seen[name].add(key)
             transaction.set_rollback(True)
     own = model.object_key
-    for name in FILTERSETS[model].base_filters:
+    for name in filter_set(model).base_filters:
         declared = filters.reads_of_filter(model, name)
         assert seen[name] <= declared, name
         # And it sees what it is there for: the record's own field behind each declaration.
@@ -133,24 +133,25 @@ def test_a_name_is_made_of_what_the_model_declares(c: TinyCompany, model: Any) -
 def test_every_declaration_is_there_and_start_up_refuses_one_that_is_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    whole = filter_set(Deal)
     assert checks.filters_declare_what_they_read(None) == []
     assert checks.names_search_and_order_read_what_nobody_hides(None) == []
 
-    class Careless(DealFilters):
+    class Careless(whole):  # type: ignore[misc, valid-type]  # made of the kind's declaration
         silent = django_filters.CharFilter(field_name="product")
         wrong = reading(django_filters.CharFilter(field_name="product"), "no_such_field")
         nothing = reading(KeyFilter(field_name="company", queryset=Company.objects.all()))
 
-        class Meta(DealFilters.Meta):
+        class Meta(whole.Meta):  # type: ignore[name-defined]  # as above
             fields = ("opened",)  # django-filter makes one by itself
 
-    monkeypatch.setitem(FILTERSETS, Deal, Careless)
+    monkeypatch.setitem(made, kinds.of(Deal), Careless)
     errors = checks.filters_declare_what_they_read(None)
     assert {error.id for error in errors} == {"records.E001"}
     assert [error.msg.split("”")[0].split("“")[1] for error in errors] == [
         *("opened", "silent", "wrong", "nothing"),
     ]
-    monkeypatch.setitem(FILTERSETS, Deal, DealFilters)
+    monkeypatch.setitem(made, kinds.of(Deal), whole)
     monkeypatch.setattr(Deal, "search_fields", ("name", "product"))
     monkeypatch.setattr(Contact, "name_fields", ("last_name", "phone"))
     monkeypatch.setattr(Ticket._meta, "ordering", ["company__revenue"])

@@ -14,7 +14,7 @@ from django.db.models import Value
 from django.db.models.functions import Cast, Concat
 
 from accounts.models import User
-from records.filter_sets import FILTERSETS
+from records.filter_sets import filter_set
 from records.models import Company, Contact, Deal, Pipeline, Record, Stage, Ticket
 from records.models.properties import FieldKey, field_key
 from records.reads import kind_of
@@ -94,7 +94,7 @@ def queries(model: type[Record], record: Any, c: TinyCompany) -> dict[str, list[
         "amount": ["amount_min=4", "amount_max=6"],
         "priority": ["priority=low"],
     }
-    return {name: wanted[name] for name in FILTERSETS[model].base_filters}
+    return {name: wanted[name] for name in filter_set(model).base_filters}
 
 
 def another(field: Any) -> Any:
