@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import display_for_value
@@ -15,7 +15,7 @@ from django.http import (
     HttpResponseRedirect,
 )
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.text import capfirst
 from unfold.decorators import display
@@ -23,15 +23,15 @@ from unfold.decorators import display
 from accounts import access
 from accounts.create_first import create_first
 from accounts.keys import whole_number
-from accounts.modeladmin import person
+from accounts.modeladmin import page_address, person
 from accounts.sent_forms import new_token, token_of
-from records import filters, operations, screen_limit
+from records import filters, kinds, operations, screen_limit
 from records.access_pages import AccessPages
 from records.association_screens import AssociatingAdmin
 from records.bin_screens import RecyclingAdmin
 from records.limited_screens import LimitedAdmin
 from records.listing import list_filter
-from records.models import Company, Contact, Deal, Pipeline, Record, Ticket
+from records.models import Pipeline, Record
 from records.models.base import BIN_DAYS
 from records.models.properties import fixed_fields, hidden_fields, veiled_fields
 from records.operations import RecordError
@@ -58,7 +58,6 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
     change_form_before_template: Any = "records/form_top.html"
     change_form_outer_before_template: Any = "records/why.html"
     change_form_outer_after_template: Any = "records/panels.html"
-    autocomplete_fields: ClassVar[tuple[str, ...]] = ("owner", "co_owner")
     read_with = Record.owner_fields
     compressed_fields = True
     warn_unsaved_form = True
@@ -135,11 +134,8 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
     def _veiled_labels(self, request: HttpRequest) -> list[tuple[str, str]]:
         """Return (name, label) of the fields whose values are shown one at a time (E30)."""
         veiled = self.veiled_fields(request)
-        return [
-            (field.name, str(field.verbose_name))
-            for field in self.opts.concrete_fields
-            if field.name in veiled
-        ]
+        fields = kinds.of(self.model).fields
+        return [(field.name, field.label) for field in fields if field.name in veiled]
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
@@ -244,7 +240,7 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
         """Say so where a form was opened while a field on it could still be edited."""
         late = sorted(self.fixed_fields(request) & set(request.POST))
         if late:
-            labels = [str(self.opts.get_field(name).verbose_name) for name in late]  # type: ignore[union-attr]  # concrete fields
+            labels = [kinds.of(self.model).field(name).label for name in late]
             raise operations.Invalid(
                 f"You may read {', '.join(labels)}, and not edit it any more. Nothing was saved; "
                 "save again to keep your other changes."
@@ -275,82 +271,18 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
             return None
         sentences = " ".join(operations.refusal(person(request), "change", obj))
         messages.warning(request, f"Saved. You cannot edit it any more. {sentences}")
-        if "_continue" not in request.POST:
-            return None
-        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
-        return HttpResponseRedirect(reverse(name, args=[obj.pk]))
+        return HttpResponseRedirect(self.page_of(obj)) if "_continue" in request.POST else None
 
     def _gone(self, request: HttpRequest, obj: Any) -> HttpResponse | None:
         """Back to the list with a message where the record left the person's sight (Q30)."""
         if access.allows(person(request), "view", obj):
             return None
         messages.success(request, f"“{obj}” was saved and handed over. You do not see it any more.")
-        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"
-        return HttpResponseRedirect(reverse(name))
+        return HttpResponseRedirect(page_address(self.model, "changelist"))
 
 
 def _confirmed(request: HttpRequest) -> bool:
     return request.POST.get("_confirm_hand_over") == "yes"
-
-
-@admin.register(Contact)
-class ContactAdmin(RecordAdmin):
-    """Contacts."""
-
-    list_display = ("full_name", "email", "phone", "company", "lifecycle", "owner", "updated_at")
-    list_filter = (list_filter(Contact),)
-    search_fields = Contact.search_fields
-    search_help_text = "Search name or e-mail"
-    picker_fields = ("first_name", "last_name")
-    autocomplete_fields = ("company", *RecordAdmin.autocomplete_fields)
-    associated = ("deals", "tickets")
-    sortable_by = ("full_name", "email", "lifecycle", "updated_at")
-    fieldsets = (
-        (
-            None,
-            {
-                "fields": (
-                    ("first_name", "last_name"),
-                    ("email", "phone"),
-                    ("company", "job_title"),
-                    ("city", "lifecycle"),
-                )
-            },
-        ),
-        ("Owners", {"fields": (("owner", "co_owner"),)}),
-    )
-
-    @display(description="Name", ordering="last_name")
-    def full_name(self, obj: Contact) -> str:
-        return str(obj)
-
-
-@admin.register(Company)
-class CompanyAdmin(RecordAdmin):
-    """Companies."""
-
-    list_display = ("name", "sector", "country", "employees", "revenue", "parent", "owner")
-    list_filter = (list_filter(Company),)
-    search_fields = Company.search_fields
-    search_help_text = "Search name or domain"
-    picker_fields = ("name",)
-    autocomplete_fields = ("parent", *RecordAdmin.autocomplete_fields)
-    associated = ("contacts", "deals", "tickets")
-    sortable_by = ("name", "sector", "country", "employees", "revenue")
-    fieldsets = (
-        (
-            None,
-            {
-                "fields": (
-                    ("name", "domain"),
-                    ("sector", "country"),
-                    ("employees", "revenue"),
-                    ("founded", "parent"),
-                )
-            },
-        ),
-        ("Owners", {"fields": (("owner", "co_owner"),)}),
-    )
 
 
 class StagedAdmin(RecordAdmin):
@@ -386,70 +318,51 @@ class StagedAdmin(RecordAdmin):
     def _without_stages(self, request: HttpRequest) -> HttpResponse:
         pipelines = Pipeline.objects.filter(object=self.opts.model_name)
         needed = pipelines.first() or Pipeline
-        records = self.opts.verbose_name_plural
+        kind = kinds.of(self.model)
         return create_first(
             request,
             needed,
-            title=f"Add {self.opts.verbose_name}",
+            title=f"Add {kind.noun}",
             missing=f"The pipeline “{needed}” has no stages yet."
             if isinstance(needed, Pipeline)
-            else f"There is no pipeline for {records} yet.",
-            back=reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"),
+            else f"There is no pipeline for {kind.nouns} yet.",
+            back=page_address(self.model, "changelist"),
         )
 
 
-@admin.register(Deal)
-class DealAdmin(StagedAdmin):
-    """Deals."""
+def _full_name(model: type[Record]) -> Any:
+    """Return the column of what is named by several fields; it goes by the list's own order."""
 
-    list_display = ("name", "amount", "stage", "company", "owner", "closed", "updated_at")
-    list_filter = (list_filter(Deal),)
-    search_fields = Deal.search_fields
-    search_help_text = "Search deal name"
-    picker_fields = ("name",)
-    autocomplete_fields = ("company", "contact", *RecordAdmin.autocomplete_fields)
-    sortable_by = ("name", "amount", "closed", "updated_at")
-    fieldsets = (
-        (
-            None,
-            {
-                "fields": (
-                    ("name", "amount"),
-                    ("stage", "product"),
-                    ("company", "contact"),
-                    ("opened", "closed"),
-                )
-            },
-        ),
-        ("Owners", {"fields": (("owner", "co_owner"),)}),
-    )
+    @display(description="Name", ordering=next(iter(model._meta.ordering or ())))
+    def full_name(self: RecordAdmin, obj: Record) -> str:
+        return str(obj)
+
+    return full_name
 
 
-@admin.register(Ticket)
-class TicketAdmin(StagedAdmin):
-    """Tickets."""
+def screen_of(kind: kinds.Kind) -> type[RecordAdmin]:
+    """Return the screens of one kind of record, as it is declared."""
+    base = StagedAdmin if kind.is_staged else RecordAdmin
+    owners = kind.model.owner_fields
+    said = {
+        "__doc__": f"{kind.plural}.",
+        "__module__": __name__,
+        "list_display": (kind.title, *kind.columns),
+        "list_filter": (list_filter(kind.model),),
+        "search_fields": kind.model.search_fields,
+        "search_help_text": kind.search_help,
+        "picker_fields": kind.model.name_fields,
+        "autocomplete_fields": (*(each.name for each in kind.relations), *owners),
+        "associated": kind.linked_from,
+        "sortable_by": kind.sortable,
+        kinds.FULL_NAME: _full_name(kind.model),
+        "fieldsets": ((None, {"fields": kind.form}), ("Owners", {"fields": (owners,)})),
+    }
+    return cast("type[RecordAdmin]", type(f"{kind.model.__name__}Admin", (base,), said))
 
-    list_display = ("subject", "priority", "stage", "company", "owner", "opened", "updated_at")
-    list_filter = (list_filter(Ticket),)
-    search_fields = Ticket.search_fields
-    search_help_text = "Search subject"
-    picker_fields = ("subject",)
-    autocomplete_fields = ("company", "contact", *RecordAdmin.autocomplete_fields)
-    sortable_by = ("subject", "priority", "opened", "updated_at")
-    fieldsets = (
-        (
-            None,
-            {
-                "fields": (
-                    ("subject", "priority"),
-                    ("stage", "opened"),
-                    ("contact", "company"),
-                )
-            },
-        ),
-        ("Owners", {"fields": (("owner", "co_owner"),)}),
-    )
 
+for _kind in kinds.every():
+    admin.site.register(_kind.model, screen_of(_kind))
 
 # The screens of pipelines and properties register themselves.
 from records import pipeline_admin, property_admin, screen_admin  # noqa: E402, F401
