@@ -15,12 +15,22 @@ if TYPE_CHECKING:
     from accounts.rule import Rule
 
 
-class Pipeline(models.Model):
-    """A path that deals or tickets go through."""
+def staged_kinds() -> list[tuple[str, str]]:
+    """Return the kinds of record that go through pipelines, by key."""
+    from records import kinds  # of this package's models
 
-    object = models.CharField(
-        max_length=60, choices=[("deal", "Deals"), ("ticket", "Tickets")], default="deal"
-    )
+    return [(kind.key, kind.plural) for kind in kinds.every() if kind.is_staged]
+
+
+def first_staged_kind() -> str:
+    """Return the kind that a new pipeline is for unless another is chosen."""
+    return staged_kinds()[0][0]
+
+
+class Pipeline(models.Model):
+    """A path that records of one kind go through."""
+
+    object = models.CharField(max_length=60, choices=staged_kinds, default=first_staged_kind)
     name = Line(max_length=100)
 
     always_visible = ("object", "name")
