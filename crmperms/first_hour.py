@@ -17,12 +17,14 @@ from django.db.models import Exists
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.text import capfirst
 
 from accounts import access
 from accounts.modeladmin import person
 from accounts.models import PermissionSet, Team, User
 from crmperms import starter
 from exports.models import ExportPolicy
+from records import kinds
 from records.models import Stage
 
 
@@ -40,14 +42,16 @@ def check_list(user: User) -> list[Step]:
     """Return what a new installation needs, for super admins and while any of it is missing."""
     if not access.allows_any(user, "add", PermissionSet):
         return []
-    there = _what_is_there(user)
+    staged = [kind for kind in kinds.every() if kind.is_staged]
+    each = " and ".join(f"every {kind.noun}" for kind in staged)
+    there = _what_is_there(user, staged)
     steps = [
         Step(title, text, reverse(address), there[name])
         for name, title, text, address in (
             (
                 "pipelines",
-                "Pipelines for deals and tickets",
-                "Every deal and every ticket stands in a stage of one.",
+                f"Pipelines for {' and '.join(kind.nouns for kind in staged)}",
+                f"{capfirst(each)} stands in a stage of one.",
                 "admin:set_up",
             ),
             (
@@ -79,11 +83,10 @@ def check_list(user: User) -> list[Step]:
     return [] if all(step.done for step in steps) else steps
 
 
-def _what_is_there(user: User) -> dict[str, bool]:
+def _what_is_there(user: User, staged: list[kinds.Kind]) -> dict[str, bool]:
     """Return which parts of an installation exist; one query."""
     asked = {
-        "deals": Stage.objects.filter(pipeline__object="deal"),
-        "tickets": Stage.objects.filter(pipeline__object="ticket"),
+        **{kind.key: Stage.objects.filter(pipeline__object=kind.key) for kind in staged},
         "sets": PermissionSet.objects.named(),
         "teams": Team.objects.all(),
         "people": User.objects.filter(
@@ -94,7 +97,7 @@ def _what_is_there(user: User) -> dict[str, bool]:
     questions = {f"has_{name}": Exists(rows) for name, rows in asked.items()}
     row: Mapping[str, object] = User.objects.filter(pk=user.pk).values(**questions).get()
     there = {name: bool(row[f"has_{name}"]) for name in asked}
-    return {**there, "pipelines": there["deals"] and there["tickets"]}
+    return {**there, "pipelines": all(there[kind.key] for kind in staged)}
 
 
 class SetUpForm(forms.Form):

@@ -16,6 +16,7 @@ from accounts.permission_pages import permission_pages
 from crmperms import badges
 from crmperms.first_hour import set_up_page
 from crmperms.inbox import inbox_urls
+from records import kinds
 from records.past_pages import past_pages
 from records.share_screens import sees_records, shared_page
 
@@ -85,10 +86,7 @@ GROUPS: list[dict[str, Any]] = [
     {
         "title": "CRM",
         "items": [
-            _item("Contacts", "person", "records.contact"),
-            _item("Companies", "apartment", "records.company"),
-            _item("Deals", "handshake", "records.deal"),
-            _item("Tickets", "confirmation_number", "records.ticket"),
+            *(_item(k.plural, k.icon, k.model._meta.label_lower) for k in kinds.every()),
             {
                 "title": "Shared records",
                 "icon": "share",

@@ -17,12 +17,13 @@ from accounts.changes import State
 from accounts.editor.beginnings import Template
 from accounts.models import PermissionSet, Rank
 from accounts.operations import Scopes
+from records import kinds
 from records import operations as records
 from records.models import Pipeline, Stage
 
 OWNED, TEAM, EVERYTHING = Rank.OWNED, Rank.TEAM, Rank.EVERYTHING
 OPEN, WON, LOST = Stage.Outcome.OPEN, Stage.Outcome.WON, Stage.Outcome.LOST
-EVERY_KIND = ("contact", "company", "deal", "ticket")
+EVERY_KIND = tuple(kind.key for kind in kinds.every())
 
 READS: dict[str, int | bool] = {"view": EVERYTHING}
 READS_AND_KEEPS_OWN: dict[str, int | bool] = {
