@@ -17,15 +17,14 @@ from django.http import (
     HttpResponseRedirect,
 )
 from django.template.loader import render_to_string
-from django.urls import URLPattern, path, reverse
-from django.utils.text import capfirst
+from django.urls import URLPattern, path
 
 from accounts import access
 from accounts.access import ASSOCIATE
 from accounts.keys import KeyField, whole_number
-from accounts.modeladmin import DOTS, AccessModelAdmin, person, say_saved
+from accounts.modeladmin import DOTS, AccessModelAdmin, page_address, person, say_saved
 from accounts.pickers import PickerSelect, Purpose
-from records import associations
+from records import associations, kinds
 from records.limited_screens import count, counted
 from records.models import Record
 from records.operations import NotAllowed, RecordError
@@ -39,7 +38,7 @@ class PickForm(forms.Form):
     def __init__(self, model: type[Record], picker: forms.Widget) -> None:
         super().__init__()
         self.fields["record"] = KeyField(
-            model._default_manager.none(), label=f"Add a {model._meta.verbose_name}", widget=picker
+            model._default_manager.none(), label=f"Add a {kinds.of(model).noun}", widget=picker
         )
 
 
@@ -144,7 +143,7 @@ class AssociatingAdmin(AccessModelAdmin):
         for link in self._links(request):
             found = self._linked(request, record, link)
             if rows := self._listed(request, link, found[:MOST_LISTED]):
-                title = capfirst(str(link.model._meta.verbose_name_plural))
+                title = kinds.of(link.model).plural
                 more = len(found) > MOST_LISTED
                 linked.append({"title": title, "rows": rows, "more": more})
         context = {"linked": linked, **(extra_context or {})}
@@ -177,29 +176,27 @@ class AssociatingAdmin(AccessModelAdmin):
         editable = link.writable and self.has_change_permission(request, record)
         found = self._linked(request, record, link)
         listed = self._listed(request, link, found[:MOST_LISTED])
-        name = f"admin:{link.model._meta.app_label}_{link.model._meta.model_name}"
-        own = f"admin:{self.opts.app_label}_{self.opts.model_name}"
         context = {
             "link": link,
-            "title": capfirst(str(link.model._meta.verbose_name_plural)),
-            "plural": link.model._meta.verbose_name_plural,
+            "title": kinds.of(link.model).plural,
+            "plural": kinds.of(link.model).nouns,
             "record": record,
             "rows": [
                 {
                     "record": row,
-                    "url": reverse(f"{name}_change", args=[row.pk]),
+                    "url": page_address(row, "change", row.pk),
                     "below": _below(row),
                     "may_remove": editable and getattr(row, f"may_{ASSOCIATE}"),
                 }
                 for row in listed or ()
             ],
             "dots": DOTS if listed is None else "",
-            "all_url": f"{reverse(f'{name}_changelist')}?{link.field.name}={record.pk}"
+            "all_url": f"{page_address(link.model, 'changelist')}?{link.field.name}={record.pk}"
             if listed is not None and len(found) > MOST_LISTED
             else "",
             "most": MOST_LISTED,
-            "add_url": reverse(f"{own}_associate", args=[record.pk]),
-            "remove_url": reverse(f"{own}_dissociate", args=[record.pk]),
+            "add_url": page_address(record, "associate", record.pk),
+            "remove_url": page_address(record, "dissociate", record.pk),
         }
         if editable and access.allows_any(user, ASSOCIATE, link.model):
             context["form"] = PickForm(link.model, self._link_picker(link))
@@ -222,8 +219,7 @@ class AssociatingAdmin(AccessModelAdmin):
         return PickerSelect(link.relation, self.admin_site, Purpose.CHOOSE, attrs)
 
     def page_of(self, record: Record) -> str:
-        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
-        return reverse(name, args=[record.pk])
+        return page_address(record, "change", record.pk)
 
 
 def _below(record: Record) -> str:

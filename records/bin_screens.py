@@ -16,15 +16,15 @@ from django.http import (
     HttpResponseRedirect,
 )
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts import access
 from accounts.access import RESTORE
 from accounts.keys import whole_number
-from accounts.modeladmin import AccessModelAdmin, person
+from accounts.modeladmin import AccessModelAdmin, page_address, person
 from accounts.paging import CappedPaginator
-from records import filters
+from records import filters, kinds
 from records.models import Record
 from records.models.base import BIN_DAYS
 from records.operations import RecordError
@@ -65,7 +65,7 @@ class RecyclingAdmin(AccessModelAdmin):
 
     def address(self, page: str, *args: Any) -> str:
         """Return the address of one of this kind's pages."""
-        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_{page}", args=args)
+        return page_address(self.model, page, *args)
 
     def bin_view(self, request: HttpRequest) -> HttpResponse:
         """List what this person may restore, the latest first."""
@@ -84,9 +84,9 @@ class RecyclingAdmin(AccessModelAdmin):
         pages: Paginator[Any] = CappedPaginator(rows, self.list_per_page)
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Recycle bin: {self.opts.verbose_name_plural}",
+            "title": f"Recycle bin: {kinds.of(self.model).nouns}",
             "opts": self.opts,
-            "plural": self.opts.verbose_name_plural,
+            "plural": kinds.of(self.model).nouns,
             "form": form,
             "term": term,
             "days": BIN_DAYS,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from django.urls import reverse
 
-from accounts import catalogue
 from accounts.audit import Actor
 from accounts.models import User
 from accounts.notices import notify, one_line
 from accounts.rights import keep
+from records import kinds
 from records.models import FlagLifted, Property
 
 
@@ -31,9 +31,9 @@ def _tell_super_admins(actor: User, row: Property, moved: list[str]) -> None:
     said = [
         f"{label} {'now' if getattr(row, name) else 'no more'}" for name, label in labels.items()
     ]
-    kind = catalogue.object_kind(row.object)
-    field = kind.model._meta.get_field(row.name).verbose_name if kind else row.name  # type: ignore[union-attr]  # concrete fields
-    where = kind.plural.lower() if kind else row.object
+    kind = kinds.named(row.object)
+    field = kind.field(row.name).label if kind else row.name
+    where = kind.nouns if kind else row.object
     name = actor.get_full_name()
     others = User.objects.filter(is_active=True, is_superuser=True).exclude(pk=actor.pk)
     notify(

@@ -15,6 +15,7 @@ from django.db.models import Count, Window
 
 from accounts import catalogue
 from accounts.models import AuditEvent, User
+from records import kinds
 from records.models import Record
 from records.models.properties import hidden_fields
 
@@ -79,7 +80,7 @@ def owners_so_far(record: Record, reader: User) -> tuple[list[OwnersChanged], in
     people = User.objects.filter(pk__in={key for key in said if key is not None})
     names: dict[int | None, str] = {None: "nobody"}
     names.update((person.pk, str(person)) for person in people)
-    labels = {name: str(record._meta.get_field(name).verbose_name) for name in fields}  # type: ignore[union-attr]  # concrete fields
+    labels = {name: kinds.of(type(record)).field(name).label for name in fields}
     changes = [OwnersChanged(event.at, _changes(event.data, labels, names)) for event in events]
     return changes, events[0].of_all - len(events)
 

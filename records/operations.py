@@ -20,6 +20,7 @@ from accounts.models import Rank, SentForm, Team, User
 from accounts.operations import mark, require
 from accounts.sent_forms import made_by, remember
 from accounts.text import one_form, trouble
+from records import kinds
 from records.flags import flags_changed
 from records.kept import keep_reach, keep_rule
 from records.models import Pipeline, Property, PropertyGrant, Record, Stage, StageRule
@@ -101,7 +102,7 @@ def _create(record: R, *, actor: Actor, confirm_hand_over: bool, token: UUID | N
     for field in _editable(model):
         setattr(record, field.attname, one_form(_raw(record, field.name)))
     if isinstance(actor, User) and not access.allows_any(actor, "add", model):
-        raise NotAllowed(f"You may not create {model._meta.verbose_name_plural}.")
+        raise NotAllowed(f"You may not create {kinds.of(model).nouns}.")
     if isinstance(actor, User) and (sent := made_by(token, actor)):
         return _the_same(sent, record)
     now = timezone.now()
@@ -234,7 +235,7 @@ def sentences_of(
 
 
 def _no_scope_sentence(user: User, action: str, model: type[Record], other: str) -> str:
-    plural = model._meta.verbose_name_plural
+    plural = kinds.of(model).nouns
     if user.permission_set_id is None:
         return f"No permission set lets {other or 'you'} {_VERBS[action]} {plural}."
     whose, them = (f"{other}’s", "them") if other else ("Your", "you")
@@ -249,7 +250,7 @@ def _reach_sentence(user: User, action: str, record: Record, other: str) -> str:
     if getattr(scope, f"{asked}_unassigned", False):
         reach += ", and unassigned ones"
     whose, they, their = (f"{other}’s", "they", "their") if other else ("Your", "you", "your")
-    plural = record._meta.verbose_name_plural
+    plural = kinds.of(type(record)).nouns
     return (
         f"{whose} permission set lets {'them' if other else 'you'} {_VERBS[action]} only {plural} "
         f"{reach.format(they=they, their=their)}."
@@ -325,8 +326,8 @@ def chosen_editors(record: Record) -> tuple[list[Team], list[User]]:
 
 
 def _editable(model: type[Record]) -> list[models.Field[Any, Any]]:
-    stamped = {"id", "version", "deleted_at", "deleted_by", *Record.stamps}
-    return [field for field in model._meta.concrete_fields if field.name not in stamped]
+    kept = {"id", *model.internal, *model.stamps}
+    return [field for field in model._meta.concrete_fields if field.name not in kept]
 
 
 def closed_fields(model: type[Record], actor: Actor) -> frozenset[str]:
@@ -451,7 +452,7 @@ def _locked_sentence(record: Record) -> str:
 
 
 def _check_fields(record: Record, names: Iterable[str]) -> None:
-    keep = set(names)
+    keep, kind = set(names), kinds.of(type(record))
     try:
         record.clean_fields(exclude={f.name for f in record._meta.fields if f.name not in keep})
     except ValidationError as error:
@@ -459,7 +460,7 @@ def _check_fields(record: Record, names: Iterable[str]) -> None:
             " ".join(f"{name}: {' '.join(texts)}" for name, texts in error.message_dict.items())
         ) from error
     for name in sorted(keep):
-        _check_line(str(record._meta.get_field(name).verbose_name), getattr(record, name))  # type: ignore[union-attr]  # concrete fields
+        _check_line(kind.field(name).label, getattr(record, name))
 
 
 def _check_line(label: str, value: object) -> None:
@@ -537,7 +538,7 @@ def _check_owners(record: Record, names: Iterable[str]) -> None:
         if owner is None:
             continue
         if not owner.is_active or not access.allows_any(owner, "view", type(record)):
-            plural = record._meta.verbose_name_plural
+            plural = kinds.of(type(record)).nouns
             raise Invalid(f"{owner} cannot own {plural}. Choose another owner.")
 
 

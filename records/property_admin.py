@@ -167,7 +167,7 @@ class PropertyAdmin(AccessModelAdmin):
         field = field_of(obj.object, obj.name)
         if field is None:
             return f"{obj.name} (gone: there is no such field any more; delete this)"
-        return str(field.verbose_name).capitalize()
+        return field.label.capitalize()
 
     @display(description="Kind of record")
     def kind(self, obj: Property) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from django.db.models import Model
-from django.urls import reverse
 
 from accounts import catalogue
+from accounts.modeladmin import page_address
 from accounts.models import Team
 from accounts.operations import Place
 from records.models import SHARES, Property, StageRule
@@ -37,11 +37,8 @@ def places(team: Team) -> Iterator[Place]:
 
 def _page(rows: Sequence[Model]) -> str:
     """Return the page of the one row, or the list where there are several."""
-    options = rows[0]._meta
-    address = f"admin:{options.app_label}_{options.model_name}"
-    if len(rows) == 1:
-        return reverse(f"{address}_change", args=[rows[0].pk])
-    return reverse(f"{address}_changelist")
+    one = ("change", rows[0].pk) if len(rows) == 1 else ("changelist",)
+    return page_address(rows[0], *one)
 
 
 def _number(number: int, one: str, many: str = "") -> str:
@@ -58,4 +55,4 @@ def _label(row: Property) -> str:
     field = field_of(row.object, row.name)
     if kind is None or field is None:
         return f"{row}, which is gone"
-    return f"{kind.label}: {field.verbose_name}"
+    return f"{kind.label}: {field.label}"

@@ -140,7 +140,7 @@ def field_answers(user: User, model: type[Record], *, may_change: bool) -> list[
             answer = "read and edit"
         if row.name in found.veiled:
             answer += ", one value at a time, and logged"
-        label = str(field.verbose_name)
+        label = field.label
         answers.append(FieldAnswer(row.name, label, answer, row.get_access_display()))
     return answers
 

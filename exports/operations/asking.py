@@ -46,7 +46,7 @@ from exports.tables import Column
 from exports.writers import manifest
 from exports.writers.csv import plain
 from exports.writers.rows import Cell, rows_in
-from records import filters, screen_limit
+from records import filters, kinds, screen_limit
 from records.models import Record
 from records.models.properties import FieldKey
 from records.reads import as_text
@@ -393,7 +393,7 @@ def _wish(
     """Narrow what is asked for to what this person may take out; raise where it cannot be."""
     if not access.allows_any(person, access.EXPORT, model):
         raise NotAllowed(
-            f"You may not export {model._meta.verbose_name_plural}. Ask a super admin for the "
+            f"You may not export {kinds.of(model).nouns}. Ask a super admin for the "
             "permissions Export and View."
         )
     try:
@@ -402,7 +402,7 @@ def _wish(
         rows = filters.narrowed(permitted, canonical, user=person)
     except filters.BadQuery as error:
         raise InvalidRequest(str(error)) from error
-    plural = str(model._meta.verbose_name_plural)
+    plural = kinds.of(model).nouns
     name = f"All {plural}"
     keys = None if ids is None else tuple(_keys(ids))
     if keys is not None:

@@ -27,6 +27,7 @@ from exports.steps import (
 from exports.trouble import tell_super_admins
 from exports.writers import manifest
 from exports.writers.files import Handout, WrongFile
+from records import kinds
 
 logger = logging.getLogger(__name__)
 
@@ -129,7 +130,7 @@ def _check_download(export: ExportRequest, person: User) -> None:
     model = tables.model_of(export.object)
     if not access.allows_any(person, access.EXPORT, model):
         raise NotAllowed(
-            f"You may not export {model._meta.verbose_name_plural} any more, so this file is "
+            f"You may not export {kinds.of(model).nouns} any more, so this file is "
             "closed to you. Ask a super admin for the permissions Export and View."
         )
     visible = {column.name for column in tables.permitted_columns(model, person)}

@@ -17,6 +17,7 @@ from exports import tables
 from exports.models import ExportProfile, ExportRequest
 from exports.operations.asking import FORMATS
 from exports.steps import InvalidRequest, NotAllowed, one_step, words
+from records import kinds
 from records.models import Record
 
 MOST_PROFILES = 50
@@ -42,7 +43,7 @@ def save_profile(
     with one_step("export_profile.save", actor) as person:
         if not access.allows_any(person, access.EXPORT, model):
             raise NotAllowed(
-                f"You may not export {model._meta.verbose_name_plural}, so there is nothing to "
+                f"You may not export {kinds.of(model).nouns}, so there is nothing to "
                 "keep a profile for."
             )
         name = words(name)

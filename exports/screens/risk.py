@@ -32,6 +32,7 @@ from exports.screens import changes
 from exports.screens.changes import Figure
 from exports.screens.log import log_address
 from exports.steps import S, in_words
+from records import kinds
 from records.models import Record
 from records.reads import from_text
 
@@ -141,7 +142,7 @@ def _not_seen(counted: list[_Asked]) -> str:
 
 def _against_usual(export: ExportRequest, past: _Past, model: type[Record]) -> Figure:
     counted = [a for a in past.asked if a.object == export.object and a.status in DELIVERED]
-    label, plural = "Against their usual", model._meta.verbose_name_plural
+    label, plural = "Against their usual", kinds.of(model).nouns
     if not counted:
         detail = f"No finished export of {plural} in the 90 days before."
         return Figure("usual", label, "No history", detail, known=False)
@@ -161,7 +162,7 @@ def _against_usual(export: ExportRequest, past: _Past, model: type[Record]) -> F
 
 def _share_of_reach(export: ExportRequest, reach: int, model: type[Record]) -> Figure:
     """Without a link: no list of the reader's shows what somebody else may export."""
-    label, plural = "Share of their reach", model._meta.verbose_name_plural
+    label, plural = "Share of their reach", kinds.of(model).nouns
     of = f"of the {_number(reach)} {plural} they may export now."
     if export.record_count > reach:
         return Figure("reach", label, "More than all", f"More {of}", True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NewType
+from typing import TYPE_CHECKING, NewType
 
 from django.conf import settings
 from django.db import models
@@ -20,6 +20,7 @@ from accounts import access, catalogue
 from accounts.access import Rule
 from accounts.models import Deed, Team
 from accounts.rights import themselves_or_let_in
+from records import kinds
 from records.models.screens import ScreenLimit
 
 if TYPE_CHECKING:
@@ -34,15 +35,15 @@ FieldKey = NewType("FieldKey", str)
 """A field of a kind of record: `company.name`."""
 
 
-def field_of(kind: str, name: str) -> models.Field[Any, Any] | None:
+def field_of(kind: str, name: str) -> kinds.Field | None:
     """Return the field that a row is about; None where the code has it no more.
 
     Rows outlive a field that was renamed or removed. They say nothing about anybody then, are shown
     as what they are, and can be removed.
     """
-    known = catalogue.object_kind(kind)
-    fields = known.model._meta.concrete_fields if known else ()
-    return next((field for field in fields if field.name == name), None)
+    known = kinds.named(kind)
+    fields = known.fields if known else ()
+    return next((field for field in fields if field.name == name and field.is_stored), None)
 
 
 def field_key(kind: str, name: str) -> FieldKey:

@@ -13,6 +13,7 @@ from django.utils import timezone
 from accounts import past
 from accounts.models import Rank, User
 from accounts.past import BadMoment, moment_of
+from records import kinds
 from records.management.asking import record_of
 from records.past import (
     PERSON_AS_OF_TODAY,
@@ -79,7 +80,7 @@ def _of_record(key: str, pk: str | None, moment: datetime) -> dict[str, Any]:
 
 def record_name(record: Any) -> str:
     """Return what the kind of a record is called."""
-    return str(record._meta.verbose_name)
+    return kinds.of(type(record)).noun
 
 
 def _asked(moment: datetime, since: datetime | None, today: tuple[str, ...]) -> dict[str, Any]:
