@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts import access
 from accounts.access import Rule, scope_rules
-from records.rules import share_rules
+from records.rules import share_rules, stage_rules
 
 if TYPE_CHECKING:
     from accounts.asker import Asker
@@ -113,9 +113,9 @@ class Record(models.Model):
 
     @classmethod
     def access_rules(cls, person: Asker, action: str) -> list[Rule]:
-        """Return scope rules, shares, and the bin: a deleted record is absent for everybody.
+        """Return scope rules, shares, the edit rule of the stored stage, and the bin (R107, Q40).
 
-        But for restoring it, which is for what lies in the bin alone.
+        A deleted record is absent for everybody, but for restoring what lies in the bin.
         """
         asked = access.SCOPE_OF.get(action, action)
         # By the database's clock: the page, the check and the UPDATE agree on the last moment. Said
@@ -130,6 +130,7 @@ class Record(models.Model):
             bin_rule,
             *scope_rules(person, asked, cls.object_key, cls.owner_fields),
             *share_rules(person, asked, cls),
+            *(stage_rules(person, action) if hasattr(cls, "stage") else ()),
         ]
 
 

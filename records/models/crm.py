@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
@@ -12,11 +12,6 @@ from accounts.fields import Email, Line
 from records.kinds import declare
 from records.models.base import Record, RecordQuerySet, record_indexes
 from records.models.pipelines import Stage
-from records.rules import stage_rules
-
-if TYPE_CHECKING:
-    from accounts.asker import Asker
-    from accounts.rule import Rule
 
 
 @declare(
@@ -153,11 +148,6 @@ class Deal(Record):
             ),
         )
 
-    @classmethod
-    def access_rules(cls, person: Asker, action: str) -> list[Rule]:
-        """Scopes, the bin, and the edit rule of the stored stage (R107, Q40)."""
-        return [*super().access_rules(person, action), *stage_rules(person, action)]
-
 
 @declare(
     icon="confirmation_number",
@@ -206,8 +196,3 @@ class Ticket(Record):
             *record_indexes("ticket", "subject"),
             models.Index(fields=["stage", "owner"], name="ticket_by_stage"),
         )
-
-    @classmethod
-    def access_rules(cls, person: Asker, action: str) -> list[Rule]:
-        """Scopes, the bin, and the edit rule of the stored stage (R107, Q40)."""
-        return [*super().access_rules(person, action), *stage_rules(person, action)]
