@@ -109,6 +109,7 @@ ON_ONE_DATABASE = (
     "test_export_screens.py",
     "test_fields.py",
     "test_import_files.py",
+    "test_kinds.py",
     "test_known_wrong.py",
     "test_late_forms.py",
     "test_numbers.py",
