@@ -24,7 +24,6 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from unfold.decorators import display
 
-from accounts import catalogue
 from accounts.keys import whole_number
 from accounts.modeladmin import AccessModelAdmin, person
 from exports import hashes, operations
@@ -35,6 +34,7 @@ from exports.screens.decision_form import keep_typed, posted_conditions, typed_b
 from exports.screens.dialog import new_view
 from exports.screens.log import LogFilter
 from exports.screens.panel import panel, panel_address
+from records import kinds
 
 
 def rest_of(request: HttpRequest) -> str:
@@ -101,8 +101,7 @@ class ExportRequestAdmin(AccessModelAdmin):
 
     @display(description="Source")
     def source(self, obj: ExportRequest) -> str:
-        kind = catalogue.object_kind(obj.object)
-        return kind.plural if kind else obj.object
+        return kinds.plural_of(obj.object)
 
     @display(description="Records", ordering="record_count")
     def records(self, obj: ExportRequest) -> str:

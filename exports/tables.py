@@ -207,12 +207,11 @@ def is_veiled(column: Column, user: User) -> bool:
 
 def is_counted(column: Column, user: User) -> bool:
     """Tell whether a column's values count as sensitive ones that this person sees on a screen."""
-    for key in column.reads:
-        kind, _, name = key.partition(".")
-        of = kinds.named(kind)
-        if of is not None and name in counted_fields(user, of.model):
-            return True
-    return False
+    return any(
+        field_key(kind.key, name) in column.reads
+        for kind in kinds.every()
+        for name in counted_fields(user, kind.model)
+    )
 
 
 def described(columns: Iterable[dict[str, Any]], model: type[Record], user: User) -> list[Any]:

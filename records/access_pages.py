@@ -24,7 +24,7 @@ from accounts.modeladmin import AccessModelAdmin, page_address, person
 from accounts.models import Team, User
 from accounts.people import members, named, with_main_team
 from accounts.pickers import PickerSelect, Purpose
-from records import operations
+from records import kinds, operations
 from records.history import owners_so_far
 from records.models import Record
 from records.why import field_answers, way_out
@@ -126,9 +126,7 @@ class AccessPages(AccessModelAdmin):
 
     def _actions(self) -> list[tuple[str, str]]:
         """Return what can be asked about a record that exists."""
-        kind = catalogue.kind_of(self.model)
-        assert kind is not None
-        asked = [action for action in kind.actions if action != "add"]
+        asked = [action for action in kinds.of(self.model).actions if action != "add"]
         return [*((a, catalogue.ACTION_LABELS[a]) for a in asked), (EXPORT, "Export")]
 
     def asked_fields(self, request: HttpRequest) -> frozenset[str]:

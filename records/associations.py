@@ -17,12 +17,12 @@ from accounts.access import ASSOCIATE
 from accounts.audit import Actor, System, operation
 from accounts.models import User
 from records.models import Record
+from records.models.properties import field_access
 from records.operations import (
     Invalid,
     NotAllowed,
     Stale,
     cannot_be_changed,
-    closed_fields,
     find_stored,
     refusal,
     write_stored,
@@ -87,7 +87,7 @@ def _both_sides(
         if isinstance(each, ForeignKey) and each.related_model is type(related)
     }
     before, other = find_stored(record, actor), find_stored(related, actor)
-    if field not in links or field in closed_fields(model, actor) or before == other:
+    if field not in links or field in field_access(actor, model).closed or before == other:
         raise Invalid(cannot_be_changed([field]))
     # Locked, or it could be given away between this question and the link.
     other = type(related)._base_manager.select_for_update(of=("self",)).get(pk=other.pk)

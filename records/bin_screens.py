@@ -38,7 +38,7 @@ def bin_tool(request: HttpRequest, screen: AccessModelAdmin) -> dict[str, Any] |
         person(request), RESTORE, model
     ):
         return None
-    return {"title": "Recycle bin", "icon": "delete", "url": screen.address("bin")}
+    return {"title": "Recycle bin", "icon": "delete", "url": page_address(screen.model, "bin")}
 
 
 class SearchForm(forms.Form):
@@ -62,10 +62,6 @@ class RecyclingAdmin(AccessModelAdmin):
             path("bin/restore/", view(self.restore_view), name=f"{name}_restore"),
             *super().get_urls(),
         ]
-
-    def address(self, page: str, *args: Any) -> str:
-        """Return the address of one of this kind's pages."""
-        return page_address(self.model, page, *args)
 
     def bin_view(self, request: HttpRequest) -> HttpResponse:
         """List what this person may restore, the latest first."""
@@ -91,8 +87,8 @@ class RecyclingAdmin(AccessModelAdmin):
             "term": term,
             "days": BIN_DAYS,
             "page": pages.get_page(whole_number(request.GET.get("p")) or 1),
-            "back": self.address("changelist"),
-            "restore_url": self.address("restore"),
+            "back": page_address(self.model, "changelist"),
+            "restore_url": page_address(self.model, "restore"),
         }
         return TemplateResponse(request, "records/bin.html", context)
 
@@ -109,8 +105,8 @@ class RecyclingAdmin(AccessModelAdmin):
             restored = restore(record, actor=user)
         except RecordError as refusal:
             messages.error(request, str(refusal))
-            return HttpResponseRedirect(self.address("bin"))
+            return HttpResponseRedirect(page_address(self.model, "bin"))
         messages.success(request, f"“{restored}” is restored.")
         if access.allows(user, "view", restored):
-            return HttpResponseRedirect(self.address("change", restored.pk))
-        return HttpResponseRedirect(self.address("bin"))
+            return HttpResponseRedirect(page_address(self.model, "change", restored.pk))
+        return HttpResponseRedirect(page_address(self.model, "bin"))

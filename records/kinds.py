@@ -72,11 +72,6 @@ class Field:
         """Return the label as it stands by itself: `E-mail`."""
         return capfirst(self.label)
 
-    @property
-    def leads_to_record(self) -> bool:
-        """Tell whether the value is another record."""
-        return self.holds is Type.RELATION
-
 
 @dataclass(frozen=True, slots=True)
 class Kind(ObjectKind):
@@ -145,7 +140,7 @@ class Kind(ObjectKind):
     @property
     def relations(self) -> tuple[Field, ...]:
         """Return the fields that lead to another record."""
-        return tuple(each for each in self.fields if each.leads_to_record)
+        return tuple(each for each in self.fields if each.holds is Type.RELATION)
 
     @property
     def linked_from(self) -> tuple[str, ...]:
@@ -159,18 +154,11 @@ class Kind(ObjectKind):
         )
 
 
-def declare(
-    *,
-    icon: str,
-    search_help: str,
-    columns: tuple[str, ...],
-    filters: tuple[str, ...] = (),
-    unsorted: tuple[str, ...] = (),
-    rows: tuple[tuple[str, ...], ...] = (),
-) -> Callable[[M], M]:
+def declare(**told: Any) -> Callable[[M], M]:
     """Make a model a kind of record that every part of the product serves, after those before it.
 
-    Works on a model's class, before Django is set up: whoever is set up finds all kinds there.
+    Takes what `Kind` has beside its model, by the same names. Works on a model's class, before
+    Django is set up: whoever is set up finds all kinds there.
     """
 
     def declared(model: M) -> M:
@@ -184,12 +172,7 @@ def declare(
                 model,
                 capfirst(str(options.verbose_name)),
                 capfirst(str(options.verbose_name_plural)),
-                icon=icon,
-                search_help=search_help,
-                columns=columns,
-                unsorted=unsorted,
-                filters=filters,
-                rows=rows,
+                **told,
             )
         )
         return model
@@ -208,6 +191,12 @@ def of(model: type[models.Model] | None) -> Kind:
     if not isinstance(kind, Kind):
         raise KeyError(model)
     return kind
+
+
+def plural_of(key: str) -> str:
+    """Return how records of this kind are called; the key where there is none of them any more."""
+    kind = named(key)
+    return kind.plural if kind else key
 
 
 def named(key: str) -> Kind | None:

@@ -14,7 +14,7 @@ from django.db import IntegrityError, connection, models, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from accounts import access, audit, catalogue
+from accounts import access, audit
 from accounts.audit import Actor, System, operation
 from accounts.models import Rank, SentForm, Team, User
 from accounts.operations import mark, require
@@ -24,7 +24,7 @@ from records import kinds
 from records.flags import flags_changed
 from records.kept import keep_reach, keep_rule
 from records.models import Pipeline, Property, PropertyGrant, Record, Stage, StageRule
-from records.models.properties import fixed_fields, hidden_fields, veiled_fields
+from records.models.properties import field_access
 from records.rules import SHARED
 
 R = TypeVar("R", bound=Record)
@@ -155,7 +155,8 @@ def change(
     R109 a).
     """
     model = type(record)
-    editable = {field.name for field in _editable(model)} - closed_fields(model, actor)
+    fields = field_access(actor, model)
+    editable = {field.name for field in _editable(model)} - fields.closed
     if unknown := set(values) - editable:
         raise Invalid(cannot_be_changed(unknown))
     before = find_stored(record, actor)
@@ -163,8 +164,7 @@ def change(
     for name, value in values.items():
         setattr(after, name, one_form(value))
     # What stays dots for the actor is always written: that nothing was would tell them the value.
-    dots = veiled_fields(actor, model) if isinstance(actor, User) else frozenset()
-    changed = sorted(n for n in values if n in dots or _raw(after, n) != _raw(before, n))
+    changed = sorted(n for n in values if n in fields.veiled or _raw(after, n) != _raw(before, n))
     if not changed and (isinstance(actor, System) or access.allows(actor, "change", before)):
         return before  # nothing to write or to log, whatever version was read: a second click
     _check_relations(after, changed, actor)
@@ -330,13 +330,6 @@ def _editable(model: type[Record]) -> list[models.Field[Any, Any]]:
     return [field for field in model._meta.concrete_fields if field.name not in kept]
 
 
-def closed_fields(model: type[Record], actor: Actor) -> frozenset[str]:
-    """Return the fields this actor does not write: hidden from them, or only read (R8, E24)."""
-    if not isinstance(actor, User):
-        return frozenset()
-    return hidden_fields(actor, model) | fixed_fields(actor, model)
-
-
 def cannot_be_changed(names: Iterable[str]) -> str:
     """Return one sentence for fields that do not exist, are hidden, or are only read."""
     return f"These fields cannot be changed: {', '.join(sorted(names))}."
@@ -348,7 +341,7 @@ def _check_unset(record: Record, actor: Actor) -> None:
     They may own what they make, even where owners are not theirs to choose (E7).
     """
     given = set()
-    for name in closed_fields(type(record), actor):
+    for name in field_access(actor, type(record)).closed:
         field: models.Field[Any, Any] = record._meta.get_field(name)  # type: ignore[assignment]  # concrete fields only
         value = _raw(record, name)
         own = isinstance(actor, User) and name in record.owner_fields and value == actor.pk
@@ -882,19 +875,17 @@ def reveal(record: Record, *, actor: User, name: str) -> Any:
     Raises `NotFound` for a record or a field out of their reach, absent ones included.
     """
     stored = find_stored(record, actor)
-    if name not in veiled_fields(actor, type(record)):
+    if name not in field_access(actor, type(record)).veiled:
         raise NotFound("There is no such field in your reach.")
     audit.record(f"{record.object_key}.reveal", actor=actor, on=stored, data={"field": name})
     return getattr(stored, name)
 
 
-def _field(object: str, name: str) -> models.Field[Any, Any]:
-    kind = catalogue.object_kind(object)
-    if kind is not None and issubclass(kind.model, Record):
-        for field in restrictable(kind.model):
-            if field.name == name:
-                return field
-    raise Invalid(f"There is no field “{name}” on this kind of record.")
+def _field(object: str, name: str) -> kinds.Field:
+    kind = kinds.named(object)
+    if kind is None or name not in {field.name for field in restrictable(kind.model)}:
+        raise Invalid(f"There is no field “{name}” on this kind of record.")
+    return kind.field(name)
 
 
 def check_restriction(object: str, name: str, access: str, highly_sensitive: bool) -> None:
@@ -902,22 +893,20 @@ def check_restriction(object: str, name: str, access: str, highly_sensitive: boo
     _check_restriction(_field(object, name), access, highly_sensitive)
 
 
-def _check_restriction(field: models.Field[Any, Any], access: str, highly_sensitive: bool) -> None:
+def _check_restriction(field: kinds.Field, access: str, highly_sensitive: bool) -> None:
     """Raise where a field cannot be restricted like this, saying why (E27)."""
-    label = str(field.verbose_name).capitalize()
+    label = field.label.capitalize()
     if access not in Property.Access.values:
         raise Invalid("Choose one of the offered kinds of access.")
-    always: tuple[str, ...] = field.model.always_visible  # type: ignore[attr-defined]  # a kind of record
     hides = access in (Property.Access.CHOSEN, Property.Access.SUPER_ADMINS)
-    if field.name in always and (hides or highly_sensitive):
+    if field.always_visible and (hides or highly_sensitive):
         raise Invalid(
             f"“{label}” is part of how a record is named, found and owned, so whoever sees the "
             "record sees it. Everyone may view is the strictest that can be chosen."
         )
-    needed = not (field.blank or field.null or field.has_default())
-    if needed and access != Property.Access.EVERYONE_EDIT:
+    if field.required and access != Property.Access.EVERYONE_EDIT:
         raise Invalid(f"Every new record needs “{label}”, so it stays open to whoever creates one.")
-    if highly_sensitive and (field.is_relation or field.choices):
+    if highly_sensitive and (field.related or field.choices):
         raise Invalid(
             f"“{label}” is chosen from a list. Only text, numbers and dates can be highly "
             "sensitive; restrict who may view it instead."

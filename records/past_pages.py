@@ -26,6 +26,7 @@ from accounts.models import PermissionChange, Rank, User
 from accounts.past import BadMoment, moment_on
 from accounts.permission_pages import history_address
 from accounts.pickers import PickerSelect, Purpose, offered
+from records import kinds
 from records.access_pages import PEOPLE_PER_PAGE, told_of
 from records.models import Record
 from records.past import (
@@ -138,11 +139,10 @@ def _answer(asked: dict[str, Any]) -> dict[str, Any]:
 def _record(text: str) -> Record | None:
     """Return the stored record that an address or “deal 42” names, in the bin or not."""
     found = _RECORD.fullmatch(text.strip().lower())
-    kind = catalogue.object_kind(found[1]) if found else None
+    kind = kinds.named(found[1]) if found else None
     if found is None or kind is None:
         return None
-    record: Any = kind.model._base_manager.filter(pk=whole_number(found[2])).first()
-    return record  # type: ignore[no-any-return]  # kinds of the catalogue are records
+    return kind.model._base_manager.filter(pk=whole_number(found[2])).first()
 
 
 def _of_person(user: User, moment: datetime) -> dict[str, Any]:

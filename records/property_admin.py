@@ -11,13 +11,13 @@ from django.http import HttpRequest
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from accounts import access, catalogue
+from accounts import access
 from accounts.keys import KeysField
 from accounts.modeladmin import AccessForm, AccessModelAdmin, opened, person
 from accounts.models import Team
 from accounts.people import selectable
-from records import operations
-from records.models import Property, PropertyGrant, Record
+from records import kinds, operations
+from records.models import Property, PropertyGrant
 from records.models.properties import field_of
 from records.operations import RecordError
 
@@ -85,19 +85,13 @@ class NewPropertyForm(PropertyForm):
         said = set(Property.objects.values_list("object", "name"))
         self.fields["field"].choices = [  # type: ignore[attr-defined]  # a choice field
             ("", "Choose a field"),
-            *(
-                (kind.plural, choices)
-                for kind in catalogue.objects()
-                if (choices := _fields(kind, said))
-            ),
+            *((kind.plural, choices) for kind in kinds.every() if (choices := _fields(kind, said))),
         ]
 
 
-def _fields(kind: catalogue.ObjectKind, said: set[tuple[str, str]]) -> list[tuple[str, str]]:
-    if not issubclass(kind.model, Record):
-        return []
+def _fields(kind: kinds.Kind, said: set[tuple[str, str]]) -> list[tuple[str, str]]:
     return [
-        (f"{kind.key}.{field.name}", f"{kind.label}: {field.verbose_name}")
+        (f"{kind.key}.{field.name}", f"{kind.label}: {kind.field(field.name).label}")
         for field in operations.restrictable(kind.model)
         if (kind.key, field.name) not in said
     ]
@@ -171,8 +165,7 @@ class PropertyAdmin(AccessModelAdmin):
 
     @display(description="Kind of record")
     def kind(self, obj: Property) -> str:
-        kind = catalogue.object_kind(obj.object)
-        return kind.plural if kind else obj.object
+        return kinds.plural_of(obj.object)
 
     def create(self, request: HttpRequest, obj: Any, form: Any) -> None:
         object_key, _, name = form.cleaned_data["field"].partition(".")

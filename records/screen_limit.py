@@ -28,7 +28,7 @@ from accounts.notices import notify, one_line
 from accounts.operations import require
 from records import operations
 from records.models import Record, ScreenCount, ScreenLimit
-from records.models.properties import restrictions
+from records.models.properties import field_access
 from records.operations import Invalid, RecordError, Stale
 
 K = TypeVar("K")
@@ -57,7 +57,7 @@ def is_empty(value: object) -> bool:
 
 def counted_fields(user: User, model: type[Any]) -> frozenset[str]:
     """Return the fields whose values are counted for this person; none where no limit is set."""
-    found = restrictions(user, model)
+    found = field_access(user, model)
     if found.screen_limit is None or not issubclass(model, Record):
         return frozenset()
     kept = {*model.name_fields, *model.owner_fields, "stage"}
@@ -66,7 +66,7 @@ def counted_fields(user: User, model: type[Any]) -> frozenset[str]:
 
 def limit_of(user: User, model: type[Record]) -> int | None:
     """Return how many values a day this person may see; None where no limit is set."""
-    return restrictions(user, model).screen_limit
+    return field_access(user, model).screen_limit
 
 
 def is_used_up(user: User, limit: int) -> bool:
@@ -149,7 +149,7 @@ def reveal(record: Record, *, actor: User, name: str) -> Any:
 
     Raises `UsedUp` beyond the limit.
     """
-    found = restrictions(actor, type(record))
+    found = field_access(actor, type(record))
     value = getattr(record, name) if name in found.veiled else None
     limit = found.screen_limit
     if limit is not None and not is_empty(value) and not show(actor, [name], limit).keys:

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from django.db.models import Model
 
-from accounts import catalogue
 from accounts.modeladmin import page_address
 from accounts.models import Team
 from accounts.operations import Place
+from records import kinds
 from records.models import SHARES, Property, StageRule
 from records.models.properties import field_of
 from records.models.shares import live
@@ -32,7 +32,9 @@ def places(team: Team) -> Iterator[Place]:
         # Of a record in the recycle bin nobody can end a share.
         rows = to_teams._default_manager.filter(live(), group=team, content_object__deleted_at=None)
         if number := rows.count():
-            yield Place(_number(number, f"share of a {key}", f"shares of {_plural(key)}"))
+            yield Place(
+                _number(number, f"share of a {key}", f"shares of {kinds.plural_of(key).lower()}")
+            )
 
 
 def _page(rows: Sequence[Model]) -> str:
@@ -45,13 +47,8 @@ def _number(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
-def _plural(key: str) -> str:
-    kind = catalogue.object_kind(key)
-    return kind.plural.lower() if kind else key
-
-
 def _label(row: Property) -> str:
-    kind = catalogue.object_kind(row.object)
+    kind = kinds.named(row.object)
     field = field_of(row.object, row.name)
     if kind is None or field is None:
         return f"{row}, which is gone"

@@ -12,7 +12,7 @@ from accounts.models import Team, User
 from accounts.suppose import Candidate, Suggestion
 from records import operations
 from records.models import Property, Record
-from records.models.properties import field_of, restrictions
+from records.models.properties import field_access, field_of
 from records.rules import BOUND_BY_STAGE, GIVEN_BY_SHARE
 
 ASKED = ("change", "delete")
@@ -126,7 +126,7 @@ def field_answers(user: User, model: type[Record], *, may_change: bool) -> list[
 
     Of a record that they may view, and perhaps change: a field opens no record.
     """
-    found = restrictions(user, model)
+    found = field_access(user, model)
     answers = []
     for row in Property.objects.filter(object=model.object_key):
         field = field_of(row.object, row.name)

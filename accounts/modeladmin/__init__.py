@@ -9,7 +9,7 @@ and slots.
 """
 
 from accounts.modeladmin.columns import DOTS, Displayed, plain_column, veiled_column, years
-from accounts.modeladmin.forms import AccessForm, AccessInline, FieldAccess
+from accounts.modeladmin.forms import AccessForm, AccessInline, FormFields
 from accounts.modeladmin.lists import (
     SORTED_COLUMN,
     AccessChangeList,
@@ -37,7 +37,7 @@ __all__ = [
     "AccessInline",
     "AccessModelAdmin",
     "Displayed",
-    "FieldAccess",
+    "FormFields",
     "Names",
     "names",
     "opened",

@@ -54,7 +54,7 @@ class AccessForm(forms.ModelForm):  # type: ignore[type-arg]  # Django does not 
         """Leave uniqueness to the operations: asking here tells of rows out of reach (L36)."""
 
 
-class FieldAccess:
+class FormFields:
     """How fields of a form behave, for model admins and inlines alike."""
 
     model: type[Model]
@@ -107,7 +107,7 @@ class FieldAccess:
         return field
 
 
-class AccessInline(FieldAccess, TabularInline):  # type: ignore[misc]  # Unfold's formfield_overrides
+class AccessInline(FormFields, TabularInline):  # type: ignore[misc]  # Unfold's formfield_overrides
     """Rows of a parent, for parents that whoever may change them may change whole.
 
     Rows with rights of their own never stand in an inline (L46, L47).

@@ -12,7 +12,7 @@ from unfold.admin import ModelAdmin
 
 from accounts import access
 from accounts.keys import whole_number
-from accounts.modeladmin.forms import FieldAccess
+from accounts.modeladmin.forms import FormFields
 from accounts.modeladmin.requests import person
 from accounts.models import User
 
@@ -23,7 +23,7 @@ def _kept(request: HttpRequest) -> dict[tuple[str, type[Model], Any], bool]:
     return kept
 
 
-class RightsAdmin(FieldAccess, ModelAdmin):  # type: ignore[misc]  # Unfold's formfield_overrides
+class RightsAdmin(FormFields, ModelAdmin):  # type: ignore[misc]  # Unfold's formfield_overrides
     """Which rows a screen has, and what may be done with each."""
 
     read_with: ClassVar[tuple[str, ...]] = ()

@@ -30,7 +30,7 @@ from exports.policy import Usage, usage_shown
 from exports.screens.forms import ApproversForm, ColumnsForm, Offered
 from exports.screens.panel import panel_address
 from exports.steps import S
-from records import filters
+from records import filters, kinds
 from records.listing import canonical_query
 from records.models import Record
 from records.models.properties import FieldKey, flagged_keys, sensitive_keys
@@ -53,8 +53,7 @@ def _may_export(request: HttpRequest, model_admin: AccessModelAdmin) -> bool:
 
 def export_ticked(model_admin: Any, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:
     """Go to the request dialog with the ticked rows, or the whole list where all are ticked."""
-    kind = catalogue.kind_of(model_admin.model)
-    assert kind is not None
+    kind = kinds.of(model_admin.model)
     query = request.GET.copy()
     if request.POST.get("select_across", "0") != "1":
         query["ids"] = ",".join(str(pk) for pk in queryset.values_list("pk", flat=True))
@@ -67,8 +66,8 @@ export_ticked.offered = _may_export  # type: ignore[attr-defined]  # part of the
 
 def new_view(request: HttpRequest, key: str) -> HttpResponse:
     """Ask what the file shall hold, then run it at once or ask whose consent is sought."""
-    kind = catalogue.object_kind(key)
-    if kind is None or not issubclass(kind.model, Record):
+    kind = kinds.named(key)
+    if kind is None:
         raise Http404
     model, user = kind.model, person(request)
     if not access.allows_any(user, access.EXPORT, model):
@@ -82,18 +81,18 @@ def new_view(request: HttpRequest, key: str) -> HttpResponse:
             return answer
     except filters.InvalidValue as error:
         messages.error(request, str(error))
-        return HttpResponseRedirect(_list_address(model))
+        return HttpResponseRedirect(page_address(model, "changelist"))
     except filters.BadQuery as error:
         raise BadRequest(str(error)) from error
     except ExportError as refusal:
         messages.error(request, str(refusal))
-        return HttpResponseRedirect(_list_address(model))
+        return HttpResponseRedirect(page_address(model, "changelist"))
     context = {
         **admin.site.each_context(request),
         "title": f"Export {kind.plural.lower()}",
         "kind": kind,
         "dialog": dialog,
-        "back": _list_address(model),
+        "back": page_address(model, "changelist"),
     }
     return TemplateResponse(request, "exports/new.html", context)
 
@@ -376,7 +375,3 @@ def _ids(request: HttpRequest) -> list[int] | None:
     if not all(is_key(part) for part in parts):
         raise BadRequest("These are not ticked rows of a list.")
     return [int(part) for part in parts]
-
-
-def _list_address(model: type[Record]) -> str:
-    return page_address(model, "changelist")

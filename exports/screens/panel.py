@@ -20,7 +20,7 @@ from exports.screens import risk
 from exports.screens.log import log_address
 from exports.steps import S, in_words
 from exports.writers import manifest
-from records import filters
+from records import filters, kinds
 from records.models import Record
 from records.models.properties import FieldKey, sensitive_keys
 
@@ -47,7 +47,7 @@ def panel_address(export: ExportRequest) -> str:
 
 def panel(export: ExportRequest, user: User) -> dict[str, Any]:
     """Return what the review panel shows, and which steps this person may take."""
-    kind = catalogue.object_kind(export.object)
+    kind = kinds.named(export.object)
     mine = export.requester_id == user.pk
     pending = export.status == ExportRequest.Status.PENDING
     completed = export.status == ExportRequest.Status.COMPLETED
@@ -99,8 +99,8 @@ def waits_because(export: ExportRequest) -> str:
 
 def described_query(export: ExportRequest, user: User) -> list[tuple[str, str]]:
     """Return the filters of an export as this person may read them (Q7)."""
-    kind = catalogue.object_kind(export.object)
-    if kind is None or not issubclass(kind.model, Record) or not export.query:
+    kind = kinds.named(export.object)
+    if kind is None or not export.query:
         return []
     flagged = sensitive_keys(export.requester)
     hide = frozenset(key for key in flagged if not _may_view(user, key, kind.model))
@@ -109,7 +109,7 @@ def described_query(export: ExportRequest, user: User) -> list[tuple[str, str]]:
 
 def _may_view(user: User, key: FieldKey, model: type[Record]) -> bool:
     """Tell whether a person views some record that has this field; names of people are on all."""
-    kind = catalogue.object_kind(key.partition(".")[0])
+    kind = kinds.named(key.partition(".")[0])
     return access.allows_any(user, "view", kind.model if kind else model)
 
 

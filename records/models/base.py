@@ -37,6 +37,19 @@ class RecordQuerySet(models.QuerySet[R]):
         return access.marked(self, user, action)  # type: ignore[return-value]  # the same class
 
 
+def _stamped_by() -> models.ForeignKey[User | None, User | None]:
+    # Nobody looks records up by who wrote them last, so these have no index to be written as well.
+    # That of an owner stays: SQLite answers an OR over owners by no index that leaves out the bin.
+    return models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        editable=False,
+        related_name="+",
+        db_index=False,
+    )
+
+
 class Record(models.Model):
     """The base of every kind of record; owners decide who reaches it (R23)."""
 
@@ -57,36 +70,13 @@ class Record(models.Model):
         verbose_name="co-owner",
         help_text="Has full owner standing beside the owner.",
     )
-    # Nobody looks records up by who wrote them last, so these have no index to be written as well.
-    # That of an owner stays: SQLite answers an OR over owners by no index that leaves out the bin.
     created_at = models.DateTimeField(default=timezone.now, editable=False)
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.PROTECT,
-        null=True,
-        editable=False,
-        related_name="+",
-        db_index=False,
-    )
+    created_by = _stamped_by()
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
-    updated_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.PROTECT,
-        null=True,
-        editable=False,
-        related_name="+",
-        db_index=False,
-    )
+    updated_by = _stamped_by()
     version = models.PositiveIntegerField(default=1, editable=False)
     deleted_at = models.DateTimeField(null=True, editable=False)
-    deleted_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.PROTECT,
-        null=True,
-        editable=False,
-        related_name="+",
-        db_index=False,
-    )
+    deleted_by = _stamped_by()
 
     objects: ClassVar[models.Manager[Record]] = RecordQuerySet.as_manager()
 

@@ -18,14 +18,16 @@ from django.db.models.functions import Now
 
 from accounts import access, catalogue
 from accounts.access import Rule
-from accounts.models import Deed, Team
+from accounts.models import Deed, Team, User
 from accounts.rights import themselves_or_let_in
 from records import kinds
 from records.models.screens import ScreenLimit
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from accounts.asker import Asker
-    from accounts.models import User
+    from accounts.audit import Actor
 
 
 REMAINS_SENSITIVE = timedelta(hours=24)
@@ -186,8 +188,8 @@ class PropertyGrant(models.Model):
 
 
 @dataclass(frozen=True, slots=True)
-class Restrictions:
-    """What one person may not do with the fields of one kind of record, by field name."""
+class FieldAccess:
+    """What one person may do with the fields of one kind of record, by field name."""
 
     hidden: frozenset[str] = frozenset()
     """Fields that do not exist for this person, name included (B6)."""
@@ -200,21 +202,31 @@ class Restrictions:
     screen_limit: int | None = None
     """How many sensitive values they may see on screens in a day; None: as many as they like."""
 
+    @property
+    def closed(self) -> frozenset[str]:
+        """Return the fields that they do not write: hidden ones, and those they only read (R8)."""
+        return self.hidden | self.fixed
 
-def restrictions(user: User, model: type[models.Model]) -> Restrictions:
-    """Return what this person may not do with this model's fields.
+    @property
+    def unasked(self) -> frozenset[str]:
+        """Return the fields by which they neither filter nor sort: which rows match would tell."""
+        return self.hidden | self.veiled
+
+
+def field_access(actor: Actor, model: type[models.Model]) -> FieldAccess:
+    """Return what this person may do with this model's fields; the product itself may all.
 
     One query per `User` instance for all kinds of record, and never kept across requests: a change
     holds on the next one (Q24).
     """
     key = getattr(model, "object_key", None)
-    if key is None:
-        return Restrictions()
-    known = access.noted(user, _all_restrictions)
+    if key is None or not isinstance(actor, User):
+        return FieldAccess()
+    known = access.noted(actor, _of_every_kind)
     return known.get(key, known[""])
 
 
-def _all_restrictions(user: User) -> dict[str, Restrictions]:
+def _of_every_kind(user: User) -> dict[str, FieldAccess]:
     """Return them by kind of record; under "" what holds where nothing is said of any field."""
     rows = access.marked(access.marked(Property.objects.all(), user, "view"), user, "change")
     columns = ("object", "name", "may_view", "may_change", "sensitive", "highly_sensitive")
@@ -239,8 +251,8 @@ def _all_restrictions(user: User) -> dict[str, Restrictions]:
             sets["veiled"].add(name)
         if sensitive:
             sets["sensitive"].add(name)
-    return {"": Restrictions(screen_limit=most)} | {
-        key: Restrictions(
+    return {"": FieldAccess(screen_limit=most)} | {
+        key: FieldAccess(
             frozenset(sets["hidden"]),
             frozenset(sets["fixed"]),
             frozenset(sets["veiled"]),
@@ -253,29 +265,27 @@ def _all_restrictions(user: User) -> dict[str, Restrictions]:
 
 def hidden_fields(user: User, model: type[models.Model]) -> frozenset[str]:
     """Return the fields that do not exist for this person."""
-    return restrictions(user, model).hidden
+    return field_access(user, model).hidden
 
 
 def fixed_fields(user: User, model: type[models.Model]) -> frozenset[str]:
     """Return the fields whose values this person may read and not write."""
-    return restrictions(user, model).fixed
+    return field_access(user, model).fixed
 
 
 def veiled_fields(user: User, model: type[models.Model]) -> frozenset[str]:
     """Return the highly sensitive fields this person may read, by revealing a value (E30)."""
-    return restrictions(user, model).veiled
+    return field_access(user, model).veiled
 
 
 def hidden_keys(user: User) -> frozenset[FieldKey]:
     """Return the fields of every kind of record that do not exist for this person."""
-    found = access.noted(user, _all_restrictions)
-    return frozenset(field_key(kind, name) for kind in found for name in found[kind].hidden)
+    return _keys_of(user, lambda fields: fields.hidden)
 
 
 def veiled_keys(user: User) -> frozenset[FieldKey]:
     """Return the highly sensitive fields of every kind of record that this person may reveal."""
-    found = access.noted(user, _all_restrictions)
-    return frozenset(field_key(kind, name) for kind in found for name in found[kind].veiled)
+    return _keys_of(user, lambda fields: fields.veiled)
 
 
 def unasked_keys(user: User) -> frozenset[FieldKey]:
@@ -283,7 +293,12 @@ def unasked_keys(user: User) -> frozenset[FieldKey]:
 
     Which records match would tell their values (B6, leaks.md L8).
     """
-    return hidden_keys(user) | veiled_keys(user)
+    return _keys_of(user, lambda fields: fields.unasked)
+
+
+def _keys_of(user: User, which: Callable[[FieldAccess], frozenset[str]]) -> frozenset[FieldKey]:
+    found = access.noted(user, _of_every_kind)
+    return frozenset(field_key(kind, name) for kind in found for name in which(found[kind]))
 
 
 def sensitive_fields(object_key: str) -> frozenset[str]:

@@ -22,7 +22,7 @@ from accounts import catalogue, operations
 from accounts.models import Membership, ObjectScope, PermissionSet, Team, ToolGrant, User
 from exports.models import ExportPolicy
 from records.models import SHARES, Pipeline, Property, PropertyGrant, Stage, StageRule
-from records.models.properties import restrictions
+from records.models.properties import field_access
 from tests.support import oracle, oracle_data
 
 # --- Plain values ---------------------------------------------------------------------------------
@@ -568,7 +568,7 @@ def _lay_down_fields(world: World) -> tuple[FieldRule, ...]:
 
 def field_levels(user: User, kind: str) -> dict[str, tuple[str, bool]]:
     """What the product says of every field that has a rule: its level, and whether it is veiled."""
-    said = restrictions(user, model_of(kind))
+    said = field_access(user, model_of(kind))
     named = Property.objects.filter(object=kind).values_list("name", flat=True)
     return {
         name: (

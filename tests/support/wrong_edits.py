@@ -177,8 +177,8 @@ WRONG: dict[str, Wrong] = {
     ),
     "a veiled field may be filtered by whoever sees it": Wrong(
         "records/models/properties.py",
-        "return hidden_keys(user) | veiled_keys(user)",
-        "return hidden_keys(user)",
+        "return self.hidden | self.veiled",
+        "return self.hidden",
         (NARROWED,),
     ),
     "a delegate gives what she lacks": Wrong(
