@@ -14,13 +14,13 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, reverse
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts import access, catalogue
 from accounts.access import EXPORT
 from accounts.keys import KeyField
-from accounts.modeladmin import AccessModelAdmin, page_address, person
+from accounts.modeladmin import AccessModelAdmin, page_address, person, row_pages
 from accounts.models import Team, User
 from accounts.people import members, named, with_main_team
 from accounts.pickers import PickerSelect, Purpose
@@ -81,13 +81,8 @@ class AccessPages(AccessModelAdmin):
     model: type[Record]
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view
-        name = f"{self.opts.app_label}_{self.opts.model_name}"
-        return [
-            path("<path:object_id>/access/", view(self.access_view), name=f"{name}_access"),
-            path("<path:object_id>/who/", view(self.who_view), name=f"{name}_who"),
-            *super().get_urls(),
-        ]
+        pages = row_pages(self, access=self.access_view, who=self.who_view)
+        return [*pages, *super().get_urls()]
 
     def may_govern(self, request: HttpRequest) -> bool:
         """Tell whether these pages are for this person: they show what others hold."""

@@ -15,7 +15,7 @@ from django.http import (
     HttpResponseRedirect,
 )
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern
 from django.utils.html import format_html
 from django.utils.text import capfirst
 from unfold.decorators import display
@@ -23,7 +23,7 @@ from unfold.decorators import display
 from accounts import access
 from accounts.create_first import create_first
 from accounts.keys import whole_number
-from accounts.modeladmin import page_address, person
+from accounts.modeladmin import page_address, person, row_pages
 from accounts.sent_forms import new_token, token_of
 from records import filters, kinds, operations, screen_limit
 from records.access_pages import AccessPages
@@ -138,13 +138,8 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
         return [(field.name, field.label) for field in fields if field.name in veiled]
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view
-        name = f"{self.opts.app_label}_{self.opts.model_name}"
-        return [
-            path("<path:object_id>/reveal/", view(self.reveal_view), name=f"{name}_reveal"),
-            path("<path:object_id>/empty/", view(self.empty_view), name=f"{name}_empty"),
-            *super().get_urls(),
-        ]
+        pages = row_pages(self, reveal=self.reveal_view, empty=self.empty_view)
+        return [*pages, *super().get_urls()]
 
     def reveal_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show one highly sensitive value once, on the answer to a POST; it is logged (E30)."""

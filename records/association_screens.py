@@ -17,12 +17,12 @@ from django.http import (
     HttpResponseRedirect,
 )
 from django.template.loader import render_to_string
-from django.urls import URLPattern, path
+from django.urls import URLPattern
 
 from accounts import access
 from accounts.access import ASSOCIATE
 from accounts.keys import KeyField, whole_number
-from accounts.modeladmin import DOTS, AccessModelAdmin, page_address, person, say_saved
+from accounts.modeladmin import DOTS, AccessModelAdmin, page_address, person, row_pages, say_saved
 from accounts.pickers import PickerSelect, Purpose
 from records import associations, kinds
 from records.limited_screens import count, counted
@@ -62,19 +62,8 @@ class AssociatingAdmin(AccessModelAdmin):
     def get_urls(self) -> list[URLPattern]:
         if not self.associated:
             return super().get_urls()
-        view = self.admin_site.admin_view
-        name = f"{self.opts.app_label}_{self.opts.model_name}"
-        return [
-            path(
-                "<path:object_id>/associate/", view(self.associate_view), name=f"{name}_associate"
-            ),
-            path(
-                "<path:object_id>/dissociate/",
-                view(self.dissociate_view),
-                name=f"{name}_dissociate",
-            ),
-            *super().get_urls(),
-        ]
+        pages = row_pages(self, associate=self.associate_view, dissociate=self.dissociate_view)
+        return [*pages, *super().get_urls()]
 
     def associate_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Link another record with this one."""

@@ -10,13 +10,20 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, reverse
 from unfold.decorators import display
 from unfold.widgets import UnfoldBooleanSwitchWidget
 
 from accounts.create_first import create_first
 from accounts.keys import KeysField
-from accounts.modeladmin import AccessInline, AccessModelAdmin, opened, person, say_saved
+from accounts.modeladmin import (
+    AccessInline,
+    AccessModelAdmin,
+    opened,
+    person,
+    row_pages,
+    say_saved,
+)
 from accounts.models import Team, User
 from accounts.people import selectable
 from records import operations
@@ -150,11 +157,7 @@ class PipelineAdmin(AccessModelAdmin):
     # The rule ----------------------------------------------------------------------------------
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.rule_view)
-        return [
-            path("<path:object_id>/rule/", view, name="records_pipeline_rule"),
-            *super().get_urls(),
-        ]
+        return [*row_pages(self, rule=self.rule_view), *super().get_urls()]
 
     def rule_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show and lay down the edit rule of one pipeline."""

@@ -13,12 +13,12 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminSingleDateWidget
 
 from accounts import access, catalogue, days
 from accounts.keys import KeyField, whole_number
-from accounts.modeladmin import AccessModelAdmin, page_address, person, say_saved
+from accounts.modeladmin import AccessModelAdmin, page_address, person, row_pages, say_saved
 from accounts.models import Team, User
 from records import kinds, sharing
 from records.models import SHARES, Level, Record
@@ -70,13 +70,8 @@ class SharingAdmin(AccessModelAdmin):
     change_form_outer_after_template: Any = None
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view
-        name = f"{self.opts.app_label}_{self.opts.model_name}"
-        return [
-            path("<path:object_id>/share/", view(self.share_view), name=f"{name}_share"),
-            path("<path:object_id>/unshare/", view(self.unshare_view), name=f"{name}_unshare"),
-            *super().get_urls(),
-        ]
+        pages = row_pages(self, share=self.share_view, unshare=self.unshare_view)
+        return [*pages, *super().get_urls()]
 
     def share_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask with whom to share a record, and share it."""

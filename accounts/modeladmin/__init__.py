@@ -21,6 +21,7 @@ from accounts.modeladmin.relations import (
     page_address,
     related_model,
     relation,
+    row_pages,
     safe_column,
     shown,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "plain_column",
     "related_model",
     "relation",
+    "row_pages",
     "safe_column",
     "say_saved",
     "shown",

@@ -9,8 +9,8 @@ from typing import Any
 from django.contrib.admin.utils import quote
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import ForeignKey, Model, Value
-from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.http import HttpRequest, HttpResponse
+from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -26,6 +26,16 @@ def page_address(model: type[Model] | Model, page: str, *keys: Any) -> str:
     """Return the address of a page that a model's screens have: its list, or that of one row."""
     options = model._meta
     return reverse(f"admin:{options.app_label}_{options.model_name}_{page}", args=keys)
+
+
+def row_pages(screen: Any, **views: Callable[..., HttpResponse]) -> list[URLPattern]:
+    """Return the addresses of further pages that each row of a screen has, by their names."""
+    options, view = screen.opts, screen.admin_site.admin_view
+    start = f"{options.app_label}_{options.model_name}"
+    return [
+        path(f"<path:object_id>/{name}/", view(page), name=f"{start}_{name}")
+        for name, page in views.items()
+    ]
 
 
 @dataclass(frozen=True, slots=True)
