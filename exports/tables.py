@@ -78,11 +78,7 @@ def model_of(key: str) -> type[Record]:
 
 def is_known(key: str) -> bool:
     """Tell whether this kind of record is still there: exports outlive one that was removed."""
-    try:
-        model_of(key)
-    except KeyError:
-        return False
-    return True
+    return kinds.named(key) is not None
 
 
 def table(model: type[Record]) -> tuple[Column, ...]:
@@ -266,8 +262,8 @@ def called(model: type[Record], keys: Iterable[FieldKey], user: User) -> list[st
             found.append(filters.RESTRICTED_FIELD)
             continue
         of = kinds.named(kind)
-        fields = {field.name: field.title for field in of.fields} if of else {}
-        label = fields.get(name, capfirst(name))
+        titles = {field.name: field.title for field in of.fields} if of else {}
+        label = titles.get(name, capfirst(name))
         found.append(label if is_own else f"{of.label if of else capfirst(kind)}: {label}")
     return found
 

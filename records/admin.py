@@ -33,7 +33,7 @@ from records.limited_screens import LimitedAdmin
 from records.listing import list_filter
 from records.models import Pipeline, Record
 from records.models.base import BIN_DAYS
-from records.models.properties import fixed_fields, hidden_fields, veiled_fields
+from records.models.properties import field_access
 from records.operations import RecordError
 from records.saving import SavesByOneOperation
 from records.share_screens import SharingAdmin
@@ -65,13 +65,13 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
     # Which fields there are -----------------------------------------------------------------------
 
     def hidden_fields(self, request: HttpRequest) -> frozenset[str]:
-        return hidden_fields(person(request), self.model)
+        return field_access(person(request), self.model).hidden
 
     def fixed_fields(self, request: HttpRequest) -> frozenset[str]:
-        return fixed_fields(person(request), self.model)
+        return field_access(person(request), self.model).fixed
 
     def veiled_fields(self, request: HttpRequest) -> frozenset[str]:
-        return veiled_fields(person(request), self.model)
+        return field_access(person(request), self.model).veiled
 
     # Lists --------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from operator import attrgetter
 from typing import Any, ClassVar, TypeVar, cast
 
 import django_filters
@@ -117,12 +118,11 @@ def reading(declared: F, *paths: str | Paths) -> F:
     return declared
 
 
-def _owners(model: type[Record]) -> Iterable[str]:
-    return model.owner_fields
-
-
 def _named_owners(model: type[Record]) -> Iterable[str]:
     return [path for field in model.owner_fields for path in named(field, User)]
+
+
+_owners: Paths = attrgetter("owner_fields")
 
 
 class RecordFilterSet(django_filters.FilterSet):
@@ -189,20 +189,14 @@ def _filters_by(kind: kinds.Kind, field: Field) -> Iterator[tuple[str, django_fi
     """Yield the filter by a field, by its type; a stage brings its pipeline, which comes first."""
     name, label = field.name, field.title
     if field.related is Stage:
-        pipelines = Pipeline.objects.filter(object=kind.key)
-        path = f"{name}__pipeline"
-        yield (
-            "pipeline",
-            reading(
-                KeyFilter(label="Pipeline", field_name=path, queryset=pipelines),
-                *named(path, Pipeline),
-            ),
-        )
+        path, pipelines = f"{name}__pipeline", Pipeline.objects.filter(object=kind.key)
+        declared = KeyFilter(label="Pipeline", field_name=path, queryset=pipelines)
+        yield "pipeline", reading(declared, *named(path, Pipeline))
         stages = Stage.objects.filter(pipeline__object=kind.key).select_related("pipeline")
         yield name, reading(KeyFilter(label=label, queryset=stages), *named(name, Stage))
     elif field.related is not None:
-        declared = PickedFilter(label=label, queryset=_names(field.related))
-        yield name, reading(declared, *named(name, field.related))
+        picked = PickedFilter(label=label, queryset=_names(field.related))
+        yield name, reading(picked, *named(name, field.related))
     else:
         yield name, reading(_by_value(field), name)
 

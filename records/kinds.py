@@ -164,17 +164,10 @@ def declare(**told: Any) -> Callable[[M], M]:
     def declared(model: M) -> M:
         from records.models.shares import share_tables  # of the package that declares kinds
 
-        options = model._meta
+        told["label"] = capfirst(str(model._meta.verbose_name))
+        told["plural"] = capfirst(str(model._meta.verbose_name_plural))
+        catalogue.register(Kind(model.object_key, model, **told))
         share_tables(model)
-        catalogue.register(
-            Kind(
-                model.object_key,
-                model,
-                capfirst(str(options.verbose_name)),
-                capfirst(str(options.verbose_name_plural)),
-                **told,
-            )
-        )
         return model
 
     return declared
@@ -223,18 +216,12 @@ def _read_off(model: type[Record], column: models.Field[Any, Any]) -> Iterator[F
     is_public = getattr(related, "names_are_public", False) and related is not get_user_model()
     if related is apps.get_model("records", "Stage"):
         # Whoever says where a record stands says in which pipeline.
+        path, pipeline = f"{column.name}__pipeline__name", apps.get_model("records", "Pipeline")
         yield Field(
-            name="pipeline",
-            label="pipeline",
-            help="",
-            holds=Type.TEXT,
-            path=f"{column.name}__pipeline__name",
-            related=apps.get_model("records", "Pipeline"),
+            *("pipeline", "pipeline", "", Type.TEXT, path, pipeline),
             is_stored=False,
-            always_visible=column.name in model.always_visible,
             exportable=True,
         )
-    is_internal = column.name in model.internal
     yield Field(
         name=column.name,
         label=str(column.verbose_name),
@@ -249,7 +236,7 @@ def _read_off(model: type[Record], column: models.Field[Any, Any]) -> Iterator[F
         editable=column.editable and not column.primary_key,
         required=not (column.blank or column.null or column.has_default()),
         unique=column.unique,
-        sortable=related is None and not is_internal,
+        sortable=related is None and column.name not in model.internal,
         exportable=column.primary_key or column.editable or column.name in model.stamps,
     )
 

@@ -6,7 +6,8 @@ from argparse import ArgumentParser
 
 from django.core.management.base import CommandError
 
-from accounts import access, catalogue
+from accounts import access
+from records import kinds
 from records.models import Record
 
 
@@ -26,11 +27,11 @@ def known_action(action: str) -> str:
     return action
 
 
-def kind_of(key: str) -> catalogue.ObjectKind:
+def kind_of(key: str) -> kinds.Kind:
     """Return a kind of record of the catalogue: only they can be asked about."""
-    kind = catalogue.object_kind(key.lower())
+    kind = kinds.named(key.lower())
     if kind is None:
-        known = ", ".join(kind.key for kind in catalogue.objects())
+        known = ", ".join(kind.key for kind in kinds.every())
         raise CommandError(f"There is no kind of record “{key}”. Choose one of {known}.")
     return kind
 
@@ -41,8 +42,6 @@ def record_of(key: str, pk: str | None) -> Record:
     if pk is None:
         raise CommandError("The record's number is required: give ID, like 42.")
     try:
-        record = kind.model(pk=int(pk))
+        return kind.model(pk=int(pk))  # type: ignore[misc]  # every model has one
     except ValueError:
         raise CommandError(f"“{pk}” is not a record's number. Give one like 42.") from None
-    assert isinstance(record, Record)  # as every kind of the catalogue is
-    return record

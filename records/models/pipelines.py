@@ -9,6 +9,7 @@ from django.db import models
 
 from accounts.fields import Line
 from accounts.models import Team
+from records import kinds
 
 if TYPE_CHECKING:
     from accounts.asker import Asker
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
 def staged_kinds() -> list[tuple[str, str]]:
     """Return the kinds of record that go through pipelines, by key."""
-    from records import kinds  # of this package's models
-
     return [(kind.key, kind.plural) for kind in kinds.every() if kind.is_staged]
 
 

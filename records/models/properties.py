@@ -268,16 +268,6 @@ def hidden_fields(user: User, model: type[models.Model]) -> frozenset[str]:
     return field_access(user, model).hidden
 
 
-def fixed_fields(user: User, model: type[models.Model]) -> frozenset[str]:
-    """Return the fields whose values this person may read and not write."""
-    return field_access(user, model).fixed
-
-
-def veiled_fields(user: User, model: type[models.Model]) -> frozenset[str]:
-    """Return the highly sensitive fields this person may read, by revealing a value (E30)."""
-    return field_access(user, model).veiled
-
-
 def hidden_keys(user: User) -> frozenset[FieldKey]:
     """Return the fields of every kind of record that do not exist for this person."""
     return _keys_of(user, lambda fields: fields.hidden)

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from accounts import catalogue
 from accounts.models import Team, User
 from accounts.policy_file import (
     Difference,
@@ -24,8 +23,8 @@ from accounts.policy_file import (
     people_of,
     teams_of,
 )
-from records import operations
-from records.models import Property, PropertyGrant, Record
+from records import kinds, operations
+from records.models import Property, PropertyGrant
 from records.operations import RecordError
 
 Key = tuple[str, str]
@@ -91,8 +90,7 @@ def _fields() -> dict[str, list[str]]:
     """Return the names of the fields about which something can be said, by kind of record."""
     return {
         kind.key: [field.name for field in operations.restrictable(kind.model)]
-        for kind in catalogue.objects()
-        if issubclass(kind.model, Record)
+        for kind in kinds.every()
     }
 
 

@@ -21,7 +21,7 @@ from records import filters, kinds, operations
 from records.admin import screen_of
 from records.filter_sets import filter_set
 from records.models import Company, Contact, Deal, Property, PropertyGrant, Record, Ticket
-from records.models.properties import fixed_fields, hidden_fields
+from records.models.properties import field_access, hidden_fields
 from records.operations import Invalid, NotFound, Stale, restrict_property, restrictable
 from tests.support.company import EVERYTHING, TinyCompany
 from tests.support.exports_kit import ask, completed, path_of, pending, set_policy, table_of
@@ -413,7 +413,7 @@ def reads(c: TinyCompany, name: str) -> tuple[bool, bool]:
     """Return whether this person may view and edit the amount of deals, asked afresh."""
     user = c.fresh(name)
     hidden = "amount" in hidden_fields(user, Deal)
-    return not hidden, not hidden and "amount" not in fixed_fields(user, Deal)
+    return not hidden, not hidden and "amount" not in field_access(user, Deal).fixed
 
 
 NOTHING, VIEW, EDIT = (False, False), (True, False), (True, True)
