@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from django.db import connection, transaction
 
-from accounts import audit, catalogue
+from accounts import audit
 from accounts.audit import System
 from accounts.models import (
     AuditEvent,
@@ -30,7 +30,8 @@ from accounts.models import (
 )
 from accounts.operations import rewrite_reach
 from accounts.permission_history import kept
-from records.models import Company, Contact, Deal, Pipeline, Stage, StageRule, Ticket
+from records import kinds
+from records.models import Company, Contact, Deal, Pipeline, Stage, StageRule
 
 M = TypeVar("M", Membership, User, Company, Contact, Deal)
 
@@ -139,8 +140,8 @@ def _is_made(size: Size) -> bool:
         if made.data == asdict(size):
             return True
         raise ForeignData("The database was filled with other sizes or another seed.")
-    kinds = (User, Team, PermissionSet, Pipeline, Company, Contact, Deal, Ticket)
-    if any(kind._base_manager.exists() for kind in kinds):
+    found = any(kind.model._base_manager.exists() for kind in kinds.every())
+    if found or any(m._base_manager.exists() for m in (User, Team, PermissionSet, Pipeline)):
         raise ForeignData("The database holds data that seed_bulk did not make.")
     return False
 
@@ -214,7 +215,7 @@ def _permission_set(name: str) -> PermissionSet:
             change=change,
             change_unassigned=box,
         )
-        for kind in catalogue.objects()
+        for kind in kinds.every()
     )
     ToolGrant.objects.create(permission_set=made, key="crm.export")
     return made

@@ -23,8 +23,9 @@ from crmperms.starter import LOST, OPEN, SUPPORT, WON
 from exports import operations as exports
 from exports import policy, worker
 from exports.models import ExportRequest
+from records import kinds
 from records import operations as records
-from records.models import Company, Contact, Deal, Pipeline, Record, Stage, StageRule, Ticket
+from records.models import Contact, Deal, Pipeline, Record, Stage, StageRule
 
 ACTOR = System("seed_demo")
 DONE = "demo.seed"
@@ -68,8 +69,8 @@ def standing() -> Standing:
     if seeded:
         strangers = people.exclude(email__endswith=f"@{DOMAIN}").exists()
         return Standing.FOREIGN if strangers else Standing.SEEDED
-    models = (User, Team, PermissionSet, Pipeline, Company, Contact, Deal, Ticket)
-    found = any(model._base_manager.exists() for model in models)
+    found = any(kind.model._base_manager.exists() for kind in kinds.every())
+    found |= any(m._base_manager.exists() for m in (User, Team, PermissionSet, Pipeline))
     return Standing.FOREIGN if found else Standing.EMPTY
 
 
