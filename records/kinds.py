@@ -124,9 +124,11 @@ class Kind(ObjectKind):
     @property
     def sortable(self) -> tuple[str, ...]:
         """Return the columns by which a list can be ordered."""
-        known = _fields(self)
-        by = (n for n in self.columns if n not in self.unsorted and known[n].sortable)
-        return (self.title, *by)
+        columns = (self.field(name) for name in self.columns)
+        return (
+            self.title,
+            *(c.name for c in columns if c.sortable and c.name not in self.unsorted),
+        )
 
     @property
     def form(self) -> tuple[tuple[str, ...], ...]:
@@ -134,7 +136,7 @@ class Kind(ObjectKind):
         names = [each.name for each in self.fields if each.editable and not each.is_owner]
         if not self.rows:
             return tuple(tuple(names[at : at + 2]) for at in range(0, len(names), 2))
-        told = {name for row in self.rows for name in row}
+        told = {self.field(name).name for row in self.rows for name in row}
         return (*self.rows, *((name,) for name in names if name not in told))
 
     @property
@@ -157,8 +159,8 @@ class Kind(ObjectKind):
 def declare(**told: Any) -> Callable[[M], M]:
     """Make a model a kind of record that every part of the product serves, after those before it.
 
-    Takes what `Kind` has beside its model, by the same names. Works on a model's class, before
-    Django is set up: whoever is set up finds all kinds there.
+    Takes what `Kind` has beside its model, by the same names; a field that is none is a KeyError at
+    start-up. Works on a model's class: whoever is set up after all models finds all kinds there.
     """
 
     def declared(model: M) -> M:

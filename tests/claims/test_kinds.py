@@ -7,13 +7,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from django.apps import apps
 
 from records import kinds
-from records.models import Record
+from records.models import Deal, Record
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("accounts", "records", "exports", "crmperms")
@@ -96,6 +97,28 @@ def test_a_file_that_does_is_found(tmp_path: Path, line: str, named: list[str]) 
     path = tmp_path / "careless.py"
     path.write_text(line)
     assert [*named_in(path)] == named
+
+
+@pytest.mark.parametrize("part", ["columns", "filters", "rows"])
+def test_declaration_that_names_no_field_is_refused_at_start_up(part: str) -> None:
+    wrong = ("amount", "amuont")
+    kind = replace(kinds.of(Deal), **{part: (wrong,) if part == "rows" else wrong})
+    with pytest.raises(KeyError, match="amuont"):
+        _ = (kind.sortable, kind.form, [kind.field(name) for name in kind.filters])
+
+
+def test_field_that_the_form_is_not_told_of_has_a_row_of_its_own() -> None:
+    kind = replace(kinds.of(Deal), rows=(("name", "amount", "stage", "company"),))
+    assert kind.form == (
+        *(("name", "amount", "stage", "company"),),
+        *(("product",), ("contact",), ("opened",), ("closed",)),
+    )
+
+
+def test_what_was_derived_is_not_used_for_another_definition() -> None:
+    kind = kinds.of(Deal)
+    assert {kind: "kept"}.get(replace(kind, version=kind.version + 1)) is None
+    assert {kind: "kept"}.get(replace(kind)) == "kept"
 
 
 def test_every_door_serves_a_fifth_kind_of_one_model_and_one_declaration(tmp_path: Path) -> None:
