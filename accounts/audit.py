@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 from django.db import connection, models, transaction
 from django.db.models.expressions import RawSQL
 
 from accounts import clock
+from accounts.errors import NotAllowed
 from accounts.models import AuditEvent, AuditText, User
 
 P = ParamSpec("P")
@@ -36,6 +38,7 @@ written: ContextVar[int] = ContextVar("written", default=0)
 
 things: dict[str, str] = {
     "person": "Person",
+    "policy": "Policy file",
     "session": "Session",
     "set": "Permission set",
     "team": "Team",
@@ -54,23 +57,47 @@ class System:
 
 
 Actor = User | System
+A = TypeVar("A", bound=User | System)
 
 
-def operation(function: Callable[P, T]) -> Callable[P, T]:
-    """Make a function a named operation: one transaction, by the rights its actor has in it (B5).
+@contextmanager
+def step(action: str, actor: A, on: models.Model | None = None) -> Iterator[A]:
+    """Open an operation's transaction, give its actor as of now, and write down a refusal (B5, B7).
 
-    The actor is read again: a right taken a moment ago, while the page was made, is gone here too.
+    The actor is read again: a right taken a moment ago, while the page was made, is gone here too
+    (Q24). A `NotAllowed` that takes the change back is recorded after the rollback, as `action` of
+    `on`; where one operation calls another, as what was refused first.
+    """
+    try:
+        with transaction.atomic():
+            yield cast("A", User.objects.get(pk=actor.pk)) if isinstance(actor, User) else actor
+    except NotAllowed as refusal:
+        if isinstance(actor, User):
+            refusal.refused = refusal.refused or (action, on)
+            what, subject = refusal.refused
+            record_refusal(what, actor=actor, code=refusal.code, on=subject)
+        raise
+
+
+def operation(action: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Make a function a named operation: one `step`, by the rights its actor has in it.
+
+    `action` is what the log calls it: `person.change`, or `{object}.change` where the first
+    argument is a record of some object.
     """
 
-    @wraps(function)
-    def run(*args: P.args, **kwargs: P.kwargs) -> T:
-        with transaction.atomic():
-            actor = kwargs["actor"]
-            if isinstance(actor, User):
-                kwargs["actor"] = User.objects.get(pk=actor.pk)
-            return function(*args, **kwargs)
+    def named(function: Callable[P, T]) -> Callable[P, T]:
+        @wraps(function)
+        def run(*args: P.args, **kwargs: P.kwargs) -> T:
+            on = args[0] if args and isinstance(args[0], models.Model) else None
+            name = action.format(object=on._meta.model_name) if on is not None else action
+            actor = cast("Actor", kwargs["actor"])
+            with step(name, actor, on) as kwargs["actor"]:
+                return function(*args, **kwargs)
 
-    return run
+        return run
+
+    return named
 
 
 def digest(salt: str, text: str) -> str:
@@ -171,4 +198,7 @@ def record_refusal(
         recent = AuditEvent.objects.filter(actor=actor, result="refused", at__gte=since)
         if recent.count() >= REFUSALS_PER_MINUTE:
             return None
-        return record(action, actor=actor, on=on, result="refused", data={"code": code})
+        model = on._meta.model_name or "" if on is not None else ""
+        stored = on if on is not None and on.pk is not None else None
+        data = {"code": code}
+        return record(action, actor=actor, on=stored, object=model, result="refused", data=data)

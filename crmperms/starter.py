@@ -210,7 +210,7 @@ def set_up(keys: Collection[str], *, actor: Actor) -> list[str]:
         return _set_up(keys, actor=actor)
 
 
-@operation
+@operation("set.create")
 def _set_up(keys: Collection[str], *, actor: Actor) -> list[str]:
     accounts.require_super_admin(actor)
     missing = [starter for starter in STARTERS if starter.key in keys and not starter.exists()]

@@ -6,19 +6,17 @@ same transaction.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import F, Q
 from django.urls import Resolver404, resolve, reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 
-from accounts import access, audit
+from accounts import access, audit, errors
 from accounts.audit import Actor, System
 from accounts.keys import whole_number
 from accounts.models import Notice, User
@@ -35,18 +33,12 @@ LOG = "admin:exports_exportrequest_changelist"
 OUT_OF_REACH = "There is no such export, or it is out of your reach."
 
 
-class ExportError(Exception):
+class ExportError(errors.Refusal):
     """Something about an export was refused; the message says what, and what to do."""
 
 
-class NotAllowed(ExportError, PermissionDenied):
+class NotAllowed(ExportError, errors.NotAllowed):
     """The actor may not do this; the code says why to the log."""
-
-    code = "not_allowed"
-
-    def __init__(self, message: str = "", code: str = "") -> None:
-        super().__init__(message)
-        self.code = code or type(self).code
 
 
 class SelfApproval(NotAllowed):
@@ -73,20 +65,6 @@ class ApproversNeeded(InvalidRequest):
 
 class TooManyExports(InvalidRequest):
     """The person asked for as many exports as 24 hours may have (E37)."""
-
-
-@contextmanager
-def one_step(action: str, actor: User, export: ExportRequest | None = None) -> Iterator[User]:
-    """Open a step's transaction and give the actor as of now; log a refusal after the rollback.
-
-    Afresh: a right that was taken away a moment ago is gone here too (Q24).
-    """
-    try:
-        with transaction.atomic():
-            yield User.objects.get(pk=actor.pk)
-    except NotAllowed as refusal:
-        audit.record_refusal(action, actor=actor, code=refusal.code, on=export)
-        raise
 
 
 @transaction.atomic

@@ -96,7 +96,7 @@ class AssociatingAdmin(AccessModelAdmin):
         except NotAllowed as refusal:
             # Said of the other one, which they see.
             stored = link.screen.found(request, str(other.pk))
-            return link.screen.refuse(request, stored, ASSOCIATE, str(refusal), verb=ASSOCIATE)
+            return link.screen.refuse(request, stored, ASSOCIATE, refusal, verb=ASSOCIATE)
         except RecordError as refusal:
             messages.error(request, str(refusal) if key else "Choose a record first.")
         else:

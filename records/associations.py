@@ -20,18 +20,17 @@ from records.models import Record
 from records.models.properties import field_access
 from records.operations import (
     Invalid,
-    NotAllowed,
     Stale,
     cannot_be_changed,
     find_stored,
-    refusal,
+    not_allowed,
     write_stored,
 )
 
 R = TypeVar("R", bound=Record)
 
 
-@operation
+@operation("{object}.associate")
 def associate(record: R, *, field: str, related: Record, actor: Actor, reason: str = "") -> R:
     """Fill `field` of a record, a link that is empty, with `related`; return the record afresh.
 
@@ -52,7 +51,7 @@ def associate(record: R, *, field: str, related: Record, actor: Actor, reason: s
     return _write(before, link, other, actor, "associate", reason)
 
 
-@operation
+@operation("{object}.dissociate")
 def dissociate(record: R, *, field: str, related: Record, actor: Actor, reason: str = "") -> R:
     """Empty `field` of a record, which leads to `related`; return the record afresh.
 
@@ -93,7 +92,7 @@ def _both_sides(
     other = type(related)._base_manager.select_for_update(of=("self",)).get(pk=other.pk)
     for action, side in (("change", other), (ASSOCIATE, before)):
         if isinstance(actor, User) and not access.allows(actor, action, side):
-            raise NotAllowed(" ".join(refusal(actor, action, side)))
+            raise not_allowed(actor, action, side)
     return links[field], before, other
 
 

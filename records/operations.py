@@ -9,12 +9,12 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, models, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from accounts import access, audit
+from accounts import access, audit, errors
 from accounts.audit import Actor, System, operation
 from accounts.models import Rank, SentForm, Team, User
 from accounts.operations import mark, require
@@ -30,19 +30,19 @@ from records.rules import SHARED
 R = TypeVar("R", bound=Record)
 
 
-class RecordError(Exception):
+class RecordError(errors.Refusal):
     """A change to a record that was refused; the message says what to do."""
 
 
-class NotAllowed(RecordError, PermissionDenied):
+class NotAllowed(RecordError, errors.NotAllowed):
     """The actor sees the record and may not do this to it; the message gives the reasons."""
 
 
-class NotFound(RecordError):
+class NotFound(RecordError, errors.NotFound):
     """No such record in the actor's reach: absent and hidden are the same."""
 
 
-class Stale(RecordError):
+class Stale(RecordError, errors.Stale):
     """Somebody else saved the record, or the settings, since they were read."""
 
 
@@ -96,13 +96,13 @@ def create(
         return _the_same(sent, record)
 
 
-@operation
+@operation("{object}.create")
 def _create(record: R, *, actor: Actor, confirm_hand_over: bool, token: UUID | None) -> R:
     model = type(record)
     for field in _editable(model):
         setattr(record, field.attname, one_form(_raw(record, field.name)))
     if isinstance(actor, User) and not access.allows_any(actor, "add", model):
-        raise NotAllowed(f"You may not create {kinds.of(model).nouns}.")
+        raise NotAllowed(f"You may not create {kinds.of(model).nouns}.", "no_scope")
     if isinstance(actor, User) and (sent := made_by(token, actor)):
         return _the_same(sent, record)
     now = timezone.now()
@@ -137,7 +137,7 @@ def _the_same(sent: SentForm, record: R) -> R:
     return made
 
 
-@operation
+@operation("{object}.change")
 def change(
     record: R,
     *,
@@ -186,7 +186,7 @@ def change(
     return model._base_manager.get(pk=record.pk)
 
 
-@operation
+@operation("{object}.delete")
 def delete(record: Record, *, actor: Actor, version: int | None = None, reason: str = "") -> None:
     """Put a record into the recycle bin: absent for everybody from now on.
 
@@ -210,6 +210,13 @@ def refusal(user: User, action: str, record: Record) -> list[str]:
     Names what they may know anyway: the record's owners, its stage and who may act there.
     """
     return sentences_of(access.explain(user, action, record), user, action, record)
+
+
+def not_allowed(actor: User, action: str, record: Record) -> NotAllowed:
+    """Return the refusal of this to somebody who sees the record, with the code for the log."""
+    told = access.explain(actor, action, record)
+    code = told.decisive[0].code if told.decisive else "out_of_reach"
+    return NotAllowed(" ".join(sentences_of(told, actor, action, record)), code)
 
 
 def sentences_of(
@@ -394,9 +401,9 @@ def write_stored(
         keep_reach(before, values, actor)
         return
     if isinstance(actor, User) and not access.allows(actor, action, before):
-        raise NotAllowed(" ".join(refusal(actor, action, before)))
+        raise not_allowed(actor, action, before)
     if isinstance(actor, User) and not access.allows(actor, action, before, without=without):
-        raise NotAllowed(OWNERS_STAY)
+        raise NotAllowed(OWNERS_STAY, "shared")
     raise Stale(SAVED_MEANWHILE)
 
 
@@ -538,7 +545,7 @@ def _check_owners(record: Record, names: Iterable[str]) -> None:
 # --- Pipelines and their rules --------------------------------------------------------------------
 
 
-@operation
+@operation("pipeline.create")
 def create_pipeline(*, actor: Actor, object: str, name: str) -> Pipeline:
     """Add an empty pipeline."""
     require(actor, "add", Pipeline)
@@ -578,7 +585,7 @@ def _locked_pipeline(pipeline: Pipeline) -> Pipeline:
     return stored
 
 
-@operation
+@operation("pipeline.change")
 def change_pipeline(
     pipeline: Pipeline, *, actor: Actor, name: str, as_opened: str | None = None
 ) -> None:
@@ -603,7 +610,7 @@ def _check_pipeline_name(pipeline: Pipeline) -> None:
         raise Invalid(f"There is a pipeline “{pipeline.name}” already. Choose another name.")
 
 
-@operation
+@operation("pipeline.delete")
 def delete_pipeline(pipeline: Pipeline, *, actor: Actor) -> None:
     """Remove a pipeline whose stages hold no record."""
     require(actor, "delete", pipeline)
@@ -614,7 +621,7 @@ def delete_pipeline(pipeline: Pipeline, *, actor: Actor) -> None:
     pipeline.delete()
 
 
-@operation
+@operation("pipeline.change")
 def save_stages(stages: Iterable[Stage], *, actor: Actor) -> None:
     """Add stages to their pipeline, or write their names, positions and outcomes.
 
@@ -670,7 +677,7 @@ def _check_stays(stage: Stage) -> None:
         )
 
 
-@operation
+@operation("stage.delete")
 def delete_stage(stage: Stage, *, actor: Actor) -> None:
     """Remove a stage in which no record stands."""
     require(actor, "delete", stage)
@@ -687,7 +694,7 @@ def delete_stage(stage: Stage, *, actor: Actor) -> None:
     keep_rule(stage.pipeline, before, rule_data(stage.pipeline), actor)
 
 
-@operation
+@operation("pipeline.set_rule")
 def set_stage_rule(
     pipeline: Pipeline,
     *,
@@ -767,7 +774,7 @@ def restrictable(model: type[Record]) -> list[models.Field[Any, Any]]:
     return _editable(model)
 
 
-@operation
+@operation("property.flag")
 def flag_property(*, actor: Actor, object: str, name: str, sensitive: bool) -> Property:
     """Say whether a field's values are sensitive; exports with it then need approval (R113)."""
     require(actor, "add", Property)
@@ -795,7 +802,7 @@ NOTHING_SAID = ""
 """What a form was opened on about whose field nothing is said yet: no mark of a row is this."""
 
 
-@operation
+@operation("property.restrict")
 def restrict_property(
     *,
     actor: Actor,
@@ -857,7 +864,7 @@ def restrict_property(
     return row
 
 
-@operation
+@operation("property.forget")
 def forget_property(row: Property, *, actor: Actor) -> None:
     """Remove what is said about a field that is gone; raise `Invalid` where it is there."""
     require(actor, "delete", row)
@@ -868,7 +875,7 @@ def forget_property(row: Property, *, actor: Actor) -> None:
     row.delete()
 
 
-@operation
+@operation("{object}.reveal")
 def reveal(record: Record, *, actor: User, name: str) -> Any:
     """Return one highly sensitive value of a record in reach, and write it down (E30).
 

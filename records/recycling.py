@@ -13,7 +13,7 @@ from accounts.audit import Actor, System, operation
 from accounts.models import User
 from records.kept import keep_reach
 from records.models import Record
-from records.operations import SAVED_MEANWHILE, NotAllowed, NotFound, Stale, refusal
+from records.operations import SAVED_MEANWHILE, NotFound, Stale, not_allowed
 
 R = TypeVar("R", bound=Record)
 
@@ -24,7 +24,7 @@ def in_bin(model: type[R], user: User) -> QuerySet[R]:
     return rows.order_by("-deleted_at", "-pk")
 
 
-@operation
+@operation("{object}.restore")
 def restore(record: R, *, actor: Actor, reason: str = "") -> R:
     """Take a record out of the bin, as it was when it was deleted; return it afresh.
 
@@ -49,7 +49,7 @@ def restore(record: R, *, actor: Actor, reason: str = "") -> R:
         updated_by=actor if isinstance(actor, User) else None,
     ):
         if isinstance(actor, User) and not access.allows(actor, RESTORE, stored):
-            raise NotAllowed(" ".join(refusal(actor, RESTORE, stored)))
+            raise not_allowed(actor, RESTORE, stored)
         raise Stale(SAVED_MEANWHILE)
     keep_reach(stored, {"deleted_at": None}, actor)
     data = {"reason": reason or actor.name} if isinstance(actor, System) else {}

@@ -186,7 +186,7 @@ def check_limit(values_a_day: int | None) -> None:
         raise Invalid(f"Give a whole number from 1 to {MOST:,}, or leave it empty for no limit.")
 
 
-@operation
+@operation("screen_limit.change")
 def set_screen_limit(*, actor: Actor, values_a_day: int | None, version: int) -> ScreenLimit:
     """Set how many sensitive values a person sees on screens in a day; None: no limit.
 

@@ -98,7 +98,7 @@ class SharingAdmin(AccessModelAdmin):
                 return HttpResponseRedirect(self._share_page(record))
             sharing.require_sharing(record, person(request))
         except NotAllowed as refusal:
-            return self.refuse(request, record, "change", str(refusal), verb="share")
+            return self.refuse(request, record, "change", refusal, verb="share")
         except Invalid as refusal:
             form.add_error(None, str(refusal))
         context = {
@@ -122,7 +122,7 @@ class SharingAdmin(AccessModelAdmin):
         try:
             sharing.unshare(record, actor=person(request), user=user, team=team)
         except NotAllowed as refusal:
-            return self.refuse(request, record, "change", str(refusal), verb="share")
+            return self.refuse(request, record, "change", refusal, verb="share")
         except (Invalid, NotFound) as refusal:
             messages.error(request, str(refusal))
         else:

@@ -21,7 +21,7 @@ from accounts.models import Membership, Team, User
 from records.kept import keep_share
 from records.models import SHARES, Level, Record, Share, TeamShare, UserShare
 from records.models.shares import live
-from records.operations import Invalid, NotAllowed, NotFound, refusal
+from records.operations import Invalid, NotAllowed, NotFound, not_allowed
 from records.rules import SHARED
 
 R = TypeVar("R", bound=Record)
@@ -42,12 +42,12 @@ def require_sharing(record: Record, actor: Actor) -> None:
     if not isinstance(actor, User) or may_share(actor, record):
         return
     if access.allows(actor, "change", record):
-        raise NotAllowed(ONLY_SHARED)
-    reasons = " ".join(refusal(actor, "change", record))
-    raise NotAllowed(f"Only who may change a record may share it. {reasons}")
+        raise NotAllowed(ONLY_SHARED, "shared")
+    why = not_allowed(actor, "change", record)
+    raise NotAllowed(f"Only who may change a record may share it. {why}", why.code)
 
 
-@operation
+@operation("{object}.share")
 def share(
     record: Record,
     *,
@@ -99,7 +99,7 @@ def share(
     return shared
 
 
-@operation
+@operation("{object}.unshare")
 def unshare(
     record: Record, *, actor: Actor, user: User | None = None, team: Team | None = None
 ) -> None:

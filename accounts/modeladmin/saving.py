@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 
 from accounts import access, audit
+from accounts.errors import NotAllowed
 from accounts.modeladmin.forms import AccessInline
 from accounts.modeladmin.lists import ListAdmin
 from accounts.modeladmin.requests import NOTHING_CHANGED, person
@@ -82,21 +83,28 @@ class SavingAdmin(ListAdmin):
     # Refusals ---------------------------------------------------------------------------------
 
     def refuse(
-        self, request: HttpRequest, obj: Model, action: str, message: str = "", verb: str = ""
+        self,
+        request: HttpRequest,
+        obj: Model,
+        action: str,
+        refusal: NotAllowed | None = None,
+        verb: str = "",
     ) -> HttpResponse:
-        """Answer 403 with the reasons, and write the refusal down.
+        """Answer 403 with the reasons, and write the refusal down unless an operation did.
 
-        `verb` names what was refused where it is not the action itself: sharing asks for `change`.
+        `refusal` is what the operation said; without one the reasons are those of `action`. `verb`
+        names what was refused where it is not the action itself: sharing asks for `change`.
         """
         user = person(request)
-        reasons = [message] if message else self.reasons(request, obj, action)
-        codes = [f.code for f in access.explain(user, action, obj).decisive]
-        audit.record_refusal(
-            f"{self.opts.model_name}.{verb or action}",
-            actor=user,
-            code=codes[0] if codes else "out_of_reach",
-            on=obj,
-        )
+        reasons = [str(refusal)] if refusal else self.reasons(request, obj, action)
+        if refusal is None or refusal.refused is None:
+            codes = [f.code for f in access.explain(user, action, obj).decisive]
+            audit.record_refusal(
+                f"{self.opts.model_name}.{verb or action}",
+                actor=user,
+                code=codes[0] if codes else "out_of_reach",
+                on=obj,
+            )
         context = {
             **self.admin_site.each_context(request),
             "title": "Nothing was changed",

@@ -11,6 +11,7 @@ from django.core.exceptions import BadRequest, PermissionDenied
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 
+from accounts.errors import NotAllowed
 from accounts.keys import is_key
 from accounts.modeladmin.requests import opened
 from accounts.modeladmin.saving import SavingAdmin
@@ -93,8 +94,8 @@ class AccessModelAdmin(SavingAdmin):
         try:
             return super().changeform_view(request, object_id, form_url, context)
         except self.refusals as refusal:
-            if isinstance(refusal, PermissionDenied) and obj is not None:
-                return self.refuse(request, obj, "change", str(refusal))
+            if isinstance(refusal, NotAllowed) and obj is not None:
+                return self.refuse(request, obj, "change", refusal)
             # Shown on the form, with everything that was typed (see AccessForm.clean).
             request.refusal = refusal  # type: ignore[attr-defined]  # for this request's form
             context["refusal"] = type(refusal).__name__
@@ -136,8 +137,8 @@ class AccessModelAdmin(SavingAdmin):
             context = {"what_becomes": self.what_becomes, **(extra_context or {})}
             return super().delete_view(request, object_id, context)
         except self.refusals as refusal:
-            if isinstance(refusal, PermissionDenied):
-                return self.refuse(request, obj, "delete", str(refusal))
+            if isinstance(refusal, NotAllowed):
+                return self.refuse(request, obj, "delete", refusal)
             self.message_user(request, str(refusal), level="error")
             return HttpResponseRedirect(request.path.removesuffix("delete/") + "change/")
 

@@ -30,7 +30,7 @@ OWN = "own"
 """In what `take_back` takes: the person had permissions of their own."""
 
 
-@operation
+@operation("person.edit_permissions")
 def edit_permissions(
     people: Iterable[User],
     *,
@@ -78,7 +78,7 @@ def edit_permissions(
     return list(said)
 
 
-@operation
+@operation("set.change")
 def edit_sets(
     sets: Iterable[PermissionSet],
     *,
@@ -123,7 +123,7 @@ def edit_sets(
     return list(said)
 
 
-@operation
+@operation("person.edit_permissions")
 def take_back(of: str, rows: Sequence[Mapping[str, Any]], *, actor: Actor, stands: str) -> None:
     """Make the permissions of people, or of sets, what they were before a change of the actor's.
 

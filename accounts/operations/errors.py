@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from django.core.exceptions import PermissionDenied
+from accounts import errors
 
 
-class AccountsError(Exception):
+class AccountsError(errors.Refusal):
     """A change to people or permissions that was refused; the message says what to do."""
 
 
-class NotAllowed(AccountsError, PermissionDenied):
+class NotAllowed(AccountsError, errors.NotAllowed):
     """The actor may not do this."""
 
 

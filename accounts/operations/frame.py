@@ -76,24 +76,29 @@ def require(actor: Actor, action: str, subject: type[models.Model] | models.Mode
     else:
         allowed = access.allows_any(actor, action, subject)
     if not allowed:
-        raise NotAllowed(_refusal(actor, action, subject))
+        raise _not_allowed(actor, action, subject)
 
 
-def _refusal(actor: User, action: str, subject: type[models.Model] | models.Model) -> str:
-    """Return what whoever may not do this reads; why, only where they may see what it is about."""
+def _not_allowed(
+    actor: User, action: str, subject: type[models.Model] | models.Model
+) -> NotAllowed:
+    """Return the refusal; it says why only to who may see what it is about, its code to the log."""
     words = {"credentials": "change the log-in of", "teams": "choose the teams of"}
     what = f"You may not {words.get(action, action)} this {subject._meta.verbose_name}"
-    if isinstance(subject, models.Model) and access.allows(actor, "view", subject):
-        denying = [f for f in access.explain(actor, action, subject).decisive if not f.allows]
-        if denying:
-            return f"{what}: {denying[0].because}."
-    return f"{what}. Ask a super admin to do it."
+    code = "no_right"
+    if isinstance(subject, models.Model):
+        decisive = access.explain(actor, action, subject).decisive
+        code = decisive[0].code if decisive else "out_of_reach"
+        denying = [finding for finding in decisive if not finding.allows]
+        if denying and access.allows(actor, "view", subject):
+            return NotAllowed(f"{what}: {denying[0].because}.", denying[0].code)
+    return NotAllowed(f"{what}. Ask a super admin to do it.", code)
 
 
 def require_super_admin(actor: Actor) -> None:
     """Raise `NotAllowed` unless a super admin or a named system actor asks (R91)."""
     if isinstance(actor, User) and not (actor.is_active and actor.is_superuser):
-        raise NotAllowed("Only a super admin may do this.")
+        raise NotAllowed("Only a super admin may do this.", "super_admins_only")
 
 
 def line(label: str, text: str) -> str:

@@ -44,7 +44,8 @@ def require_may_give(actor: Actor, before: Held, after: Held, teams: Iterable[in
     if lacking := [piece for piece in had ^ has if lacks(asker, piece)]:
         raise NotAllowed(
             "You may neither give nor take away what you do not hold yourself: "
-            f"{_named(lacking)}. Nothing was saved."
+            f"{_named(lacking)}. Nothing was saved.",
+            "beyond",
         )
     relative = [
         piece
@@ -55,7 +56,8 @@ def require_may_give(actor: Actor, before: Held, after: Held, teams: Iterable[in
     if relative and not (theirs and theirs <= reach_of(actor)):
         raise NotAllowed(
             "Team only reaches what this person’s teams own. You may give it only to people all of "
-            f"whose teams are yours or below yours: {_named(relative)}. Nothing was saved."
+            f"whose teams are yours or below yours: {_named(relative)}. Nothing was saved.",
+            "beyond",
         )
 
 
@@ -79,7 +81,8 @@ def require_may_move(
     if not sees_all and not changed <= mine:
         raise NotAllowed(
             "You may put people only into teams that are yours or below yours, and take them "
-            "out of these alone. Nothing was saved."
+            "out of these alone. Nothing was saved.",
+            "beyond",
         )
     beyond = [
         piece
@@ -89,12 +92,14 @@ def require_may_move(
     if has - had and beyond:
         raise NotAllowed(
             "In another team this person would reach more than you do yourself: "
-            f"{_named(beyond)}. Nothing was saved."
+            f"{_named(beyond)}. Nothing was saved.",
+            "beyond",
         )
     if has - had and owns_records and not sees_all and not (had and had <= mine):
         raise NotAllowed(
             "The new team would see records of this person that you do not see. Ask a super admin "
-            "to do it. Nothing was saved."
+            "to do it. Nothing was saved.",
+            "beyond",
         )
 
 

@@ -24,7 +24,7 @@ class ImportedAlready(AccountsError):
     """The same form was sent before, and its table was imported then."""
 
 
-@operation
+@operation("person.import")
 def import_people(
     wanted: Sequence[Wanted],
     *,

@@ -17,7 +17,7 @@ from accounts.operations.passwords import require_fit_password
 from accounts.rights import Door, one_at_a_time
 
 
-@operation
+@operation("person.invite")
 def invite(person: User, *, actor: Actor) -> None:
     """Let somebody who never logged in choose their password by a link; an earlier link ends.
 

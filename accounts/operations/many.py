@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from django.db import transaction
 from django.db.models import QuerySet
 
 from accounts import audit
@@ -27,7 +26,7 @@ class Outcome:
     """Who was left as they are, each with the sentence of the refusal."""
 
 
-@operation
+@operation("person.change")
 def change_many(
     people: QuerySet[User],
     *,
@@ -53,7 +52,7 @@ def change_many(
     for person in rows:
         before = audit.written.get()
         try:
-            with transaction.atomic():
+            with audit.step("person.change", actor, person):
                 step(person, actor)
         except AccountsError as refusal:
             outcome.skipped.append((person, str(refusal)))

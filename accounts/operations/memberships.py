@@ -18,7 +18,7 @@ Teams = Mapping[str, Any]
 NO_TEAMS: Teams = {"main": None, "extra": []}
 
 
-@operation
+@operation("person.set_teams")
 def set_teams(
     person: User, *, actor: Actor, main_team: Team | None, extra_teams: Iterable[Team] = ()
 ) -> None:
@@ -27,7 +27,7 @@ def set_teams(
     change_teams(person, actor, lambda before: wanted)
 
 
-@operation
+@operation("person.set_teams")
 def set_main_team(person: User, *, actor: Actor, team: Team | None) -> None:
     """Give a person this main team, or none; they leave the one they had and keep extra ones."""
     main = team and team.pk
@@ -38,7 +38,7 @@ def set_main_team(person: User, *, actor: Actor, team: Team | None) -> None:
     )
 
 
-@operation
+@operation("person.set_teams")
 def add_to_team(person: User, *, actor: Actor, team: Team) -> None:
     """Put a person into one team more, as an extra member (E19, E23)."""
     change_teams(
@@ -48,7 +48,7 @@ def add_to_team(person: User, *, actor: Actor, team: Team) -> None:
     )
 
 
-@operation
+@operation("person.set_teams")
 def remove_from_team(person: User, *, actor: Actor, team: Team) -> None:
     """Take a person out of one team, be it their main team or an extra one."""
     change_teams(

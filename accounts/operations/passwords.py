@@ -24,7 +24,7 @@ def require_fit_password(password: str, person: User) -> None:
         raise InvalidChange(" ".join(refusal.messages)) from None
 
 
-@operation
+@operation("person.set_password")
 def set_password(person: User, *, actor: Actor, password: str) -> None:
     """Give a person a new password, end their open sessions, and a pause of their log-in."""
     require(actor, "credentials", person)
@@ -76,7 +76,7 @@ def reset_own_password(*, actor: User, password: str) -> None:
     )
 
 
-@operation
+@operation("person.lift_log_in_pause")
 def lift_log_in_pause(person: User, *, actor: Actor) -> None:
     """Let a person log in at once who must wait after too many wrong passwords."""
     require(actor, "credentials", person)

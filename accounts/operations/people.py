@@ -37,7 +37,7 @@ from accounts.text import normal_email
 EMAIL_TAKEN = "Another person logs in with this e-mail address. Choose another one."
 
 
-@operation
+@operation("person.create")
 def create_person(
     *,
     actor: Actor,
@@ -91,7 +91,7 @@ def create_person(
     return person
 
 
-@operation
+@operation("person.change")
 def change_person(
     person: User,
     *,
@@ -126,7 +126,7 @@ def change_person(
         audit.record("person.change", actor=actor, on=person, data={"fields": changed})
 
 
-@operation
+@operation("person.deactivate")
 def deactivate(person: User, *, actor: Actor) -> None:
     """End a person's access at once: sessions, log-in and what upper floors add (E51, Q9).
 
@@ -134,7 +134,9 @@ def deactivate(person: User, *, actor: Actor) -> None:
     """
     require_super_admin(actor)
     if actor == person:
-        raise NotAllowed("Nobody deactivates themselves. Ask another super admin to do it.")
+        raise NotAllowed(
+            "Nobody deactivates themselves. Ask another super admin to do it.", "oneself"
+        )
     one_at_a_time("people")
     if this(person).filter(is_active=True).exists():
         with permissions_changing(actor, Door.DEACTIVATED, this(person)):
@@ -147,7 +149,7 @@ def deactivate(person: User, *, actor: Actor) -> None:
     person.refresh_from_db(fields=["is_active"])
 
 
-@operation
+@operation("person.reactivate")
 def reactivate(person: User, *, actor: Actor) -> None:
     """Let a deactivated person log in again, with the rights they have now (E51)."""
     require_super_admin(actor)

@@ -25,7 +25,7 @@ MOST_SETS = 100
 """So many named sets there can be (E11)."""
 
 
-@operation
+@operation("set.create")
 def create_set(
     *,
     actor: Actor,
@@ -56,7 +56,7 @@ def create_set(
     return permission_set
 
 
-@operation
+@operation("set.change")
 def change_set(
     permission_set: PermissionSet,
     *,
@@ -95,7 +95,7 @@ def change_set(
         audit.record("set.change", actor=actor, on=stored, data=changes.data)
 
 
-@operation
+@operation("set.delete")
 def delete_set(
     permission_set: PermissionSet, *, actor: Actor, replacement: PermissionSet | None = None
 ) -> None:
@@ -117,7 +117,7 @@ def delete_set(
         permission_set.delete()
 
 
-@operation
+@operation("person.assign_set")
 def assign_set(person: User, *, actor: Actor, permission_set: PermissionSet | None) -> None:
     """Give a person this permission set; it replaces what they had, own permissions too (E12).
 

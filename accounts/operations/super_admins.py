@@ -11,7 +11,7 @@ from accounts.operations.sets import remove_own
 from accounts.rights import Door, one_at_a_time
 
 
-@operation
+@operation("person.make_super_admin")
 def make_super_admin(person: User, *, actor: Actor) -> None:
     """Make a person a super admin (R91)."""
     require_super_admin(actor)
@@ -23,12 +23,12 @@ def make_super_admin(person: User, *, actor: Actor) -> None:
         audit.record("person.make_super_admin", actor=actor, on=person)
 
 
-@operation
+@operation("person.remove_super_admin")
 def remove_super_admin(person: User, *, actor: Actor, permission_set: PermissionSet) -> None:
     """Take super admin status away; from now on the person may do what this set says (R92, Q27)."""
     require_super_admin(actor)
     if actor == person:
-        raise NotAllowed("Nobody demotes themselves. Ask another super admin to do it.")
+        raise NotAllowed("Nobody demotes themselves. Ask another super admin to do it.", "oneself")
     require(actor, "assign", permission_set)
     one_at_a_time("people")
     if not this(person).filter(is_superuser=True).exists():

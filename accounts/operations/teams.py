@@ -19,7 +19,7 @@ Tree = Mapping[int, int | None]
 """Team → the team above it, by key."""
 
 
-@operation
+@operation("team.create")
 def create_team(*, actor: Actor, name: str, parent: Team | None = None) -> Team:
     """Add a team, below another one or at the top."""
     require(actor, "add", Team)
@@ -32,7 +32,7 @@ def create_team(*, actor: Actor, name: str, parent: Team | None = None) -> Team:
     return team
 
 
-@operation
+@operation("team.change")
 def change_team(
     team: Team, *, actor: Actor, name: str, parent: Team | None, as_opened: str | None = None
 ) -> None:
@@ -56,7 +56,8 @@ def change_team(
         return
     if before["parent"] != after["parent"] and not is_free(actor):
         raise NotAllowed(
-            "Where a team hangs decides what whole teams see. Ask a super admin to move it."
+            "Where a team hangs decides what whole teams see. Ask a super admin to move it.",
+            "super_admins_only",
         )
     stored.name, stored.parent = free_name, parent
     with kept(actor, teams=True):
@@ -65,7 +66,7 @@ def change_team(
     audit.record("team.change", actor=actor, on=team, data={"from": before, "to": after})
 
 
-@operation
+@operation("team.delete")
 def delete_team(team: Team, *, actor: Actor) -> None:
     """Remove an empty team that nothing names any more: no rule, no field, no share."""
     require(actor, "delete", team)
@@ -79,7 +80,7 @@ def delete_team(team: Team, *, actor: Actor) -> None:
         rewrite_reach()
 
 
-@operation
+@operation("team.merge")
 def merge_teams(team: Team, *, into: Team, actor: Actor) -> None:
     """Move a team's members and the teams below it to another team, and remove it.
 

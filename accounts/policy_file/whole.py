@@ -61,7 +61,7 @@ def plan(text: str) -> Planned:
     ]
 
 
-@operation
+@operation("policy.apply")
 def apply(text: str, *, actor: User) -> Planned:
     """Make the account as this file says, in one transaction, and return the steps taken.
 

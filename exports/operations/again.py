@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from accounts import access, clock
+from accounts import access, audit, clock
 from accounts.models import User
 from exports import policy
 from exports.models import ExportRequest
@@ -12,7 +12,6 @@ from exports.steps import (
     S,
     WrongState,
     in_words,
-    one_step,
     tell,
     transition,
 )
@@ -28,7 +27,7 @@ def try_again(export: ExportRequest, *, actor: User) -> None:
     that it asks of any export. What needed none must be within the limits of now, and a request is
     as old as it is: days in which nobody decided would have ended it.
     """
-    with one_step("export.try_again", actor, export) as person:
+    with audit.step("export.try_again", actor, export) as person:
         export.refresh_from_db()
         if not access.allows(person, "view", export):
             raise NotAllowed(OUT_OF_REACH)

@@ -38,7 +38,6 @@ from exports.steps import (
     S,
     TooManyExports,
     in_words,
-    one_step,
     tell,
     words,
 )
@@ -234,7 +233,7 @@ def request_export(
     refused is, before the records are laid down, which may take a while.
     """
     try:
-        with one_step("export.request", actor) as person:
+        with audit.step("export.request", actor) as person:
             one_at_a_time(person)
             wish = _wish(person, model, query, ids, columns)
             if format not in FORMATS:

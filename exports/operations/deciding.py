@@ -12,7 +12,7 @@ from typing import Any
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from accounts import access
+from accounts import access, audit
 from accounts.models import User
 from accounts.rights import one_at_a_time
 from exports import tables
@@ -26,7 +26,6 @@ from exports.steps import (
     SelfApproval,
     WrongState,
     in_words,
-    one_step,
     standing,
     tell,
     transition,
@@ -59,7 +58,7 @@ def approve(
 
     `version` says what the approver looked at: the request's own, or nothing is decided.
     """
-    with one_step("export.approve", actor, export) as person:
+    with audit.step("export.approve", actor, export) as person:
         # A change of the rules, or of the decider's account, comes before this or after it.
         one_at_a_time("rights")
         person.refresh_from_db()
@@ -97,7 +96,7 @@ def approve(
 
 def reject(export: ExportRequest, *, actor: User, version: int, note: str) -> None:
     """Refuse a request for a reason, which the requester reads (R124, Q13)."""
-    with one_step("export.reject", actor, export) as person:
+    with audit.step("export.reject", actor, export) as person:
         # A change of the rules, or of the decider's account, comes before this or after it.
         one_at_a_time("rights")
         person.refresh_from_db()

@@ -19,7 +19,7 @@ from accounts.models import User
 from accounts.notices import notify, one_line
 from exports.deciders import DECIDE, awaiting, colleagues_who_decide
 from exports.models import Delegation, ExportRequest
-from exports.steps import SYSTEM, InvalidRequest, NotAllowed, WrongState, in_words, one_step
+from exports.steps import SYSTEM, InvalidRequest, NotAllowed, WrongState, in_words
 
 
 def with_delegates(approvers: Iterable[User], deciders: QuerySet[User]) -> list[User]:
@@ -39,7 +39,7 @@ def arrange_delegate(*, actor: User, delegate: User, first_day: date, last_day: 
 
     Of what waits already they are told too: now, or on the first day (`begin_delegations`).
     """
-    with one_step("delegation.arrange", actor) as person:
+    with audit.step("delegation.arrange", actor) as person:
         if not access.holds_tool(person, DECIDE):
             raise NotAllowed("Only who decides on exports names somebody to stand in.")
         # Two forms sent at once would pass the look for overlaps together. Both people, so that who
@@ -110,7 +110,7 @@ def _waiting(exports: list[ExportRequest]) -> str:
 
 def end_delegate(delegation: Delegation, *, actor: User) -> None:
     """End one's own arrangement, before it began or while it lasts."""
-    with one_step("delegation.end", actor) as person:
+    with audit.step("delegation.end", actor) as person:
         if delegation.approver_id != person.pk or not access.allows(person, "change", delegation):
             raise NotAllowed("There is no such arrangement, or it is not yours.")
         rows = Delegation.objects.filter(pk=delegation.pk, ended_at=None)

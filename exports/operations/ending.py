@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.urls import reverse
 
-from accounts import access
+from accounts import access, audit
 from accounts.audit import Actor
 from accounts.models import User
 from accounts.notices import notify
@@ -21,7 +21,6 @@ from exports.steps import (
     NotAllowed,
     S,
     WrongState,
-    one_step,
     tell,
     transition,
 )
@@ -42,7 +41,7 @@ def tell_it_is_over(export: ExportRequest, what: str, *, actor: User | None = No
 
 def recall(export: ExportRequest, *, actor: User) -> None:
     """Take one's own request back, waiting or running (R121)."""
-    with one_step("export.recall", actor, export) as person:
+    with audit.step("export.recall", actor, export) as person:
         export.refresh_from_db()
         if not access.allows(person, "view", export):
             raise NotAllowed(OUT_OF_REACH)
@@ -64,7 +63,7 @@ def recall(export: ExportRequest, *, actor: User) -> None:
 
 def cancel(export: ExportRequest, *, actor: User) -> None:
     """End somebody's export as a super admin, waiting or running (E43)."""
-    with one_step("export.cancel", actor, export) as person:
+    with audit.step("export.cancel", actor, export) as person:
         export.refresh_from_db()
         if not access.allows(person, "view", export):
             raise NotAllowed(OUT_OF_REACH)

@@ -22,7 +22,6 @@ from exports.steps import (
     NotAllowed,
     S,
     WrongState,
-    one_step,
 )
 from exports.trouble import tell_super_admins
 from exports.writers import manifest
@@ -42,7 +41,7 @@ def open_download(export: ExportRequest, *, actor: User) -> running.RunningFile:
     """
     taken: running.RunningFile | None = None
     try:
-        with one_step("export.download", actor, export) as person:
+        with audit.step("export.download", actor, export) as person:
             # Locked, so that of two who fetch the last copy at once the second counts the first.
             export.refresh_from_db(from_queryset=ExportRequest.objects.select_for_update())
             _check_download(export, person)

@@ -16,7 +16,7 @@ from accounts.text import hidden_character
 from exports import tables
 from exports.models import ExportProfile, ExportRequest
 from exports.operations.asking import FORMATS
-from exports.steps import InvalidRequest, NotAllowed, one_step, words
+from exports.steps import InvalidRequest, NotAllowed, words
 from records import kinds
 from records.models import Record
 
@@ -40,7 +40,7 @@ def save_profile(
     headers: str = "labels",
 ) -> ExportProfile:
     """Keep a choice under a name; one's own profile of the same name is replaced."""
-    with one_step("export_profile.save", actor) as person:
+    with audit.step("export_profile.save", actor) as person:
         if not access.allows_any(person, access.EXPORT, model):
             raise NotAllowed(
                 f"You may not export {kinds.of(model).nouns}, so there is nothing to "
@@ -89,7 +89,7 @@ def save_profile(
 
 def delete_profile(profile: ExportProfile, *, actor: User) -> None:
     """Forget a profile of one's own; somebody else's is refused as one that is gone is."""
-    with one_step("export_profile.delete", actor) as person:
+    with audit.step("export_profile.delete", actor) as person:
         rows = access.permitted(ExportProfile.objects.filter(pk=profile.pk), person, "delete")
         found = rows.filter(owner=person).first()
         if found is None:

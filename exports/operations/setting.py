@@ -15,7 +15,7 @@ from accounts.notices import notify, one_line
 from accounts.rights import keep
 from exports.models import ExportPolicy, ExportRequest, GateChange, LargeExportAlert
 from exports.policy import GATE, current, leaving_somebody_to_decide
-from exports.steps import InvalidRequest, NotAllowed, WrongState, in_words, one_step, tell
+from exports.steps import InvalidRequest, NotAllowed, WrongState, in_words, tell
 
 LONGEST_DAYS = 3650
 MOST_RECORDS = 2**31 - 1
@@ -64,7 +64,7 @@ def change_policy(*, actor: User, version: int, **wanted: Unpack[Settings]) -> E
     `version` is the one that was read: a form that is out of date changes nothing. Refused where a
     waiting request would be left with nobody who may decide on it (B7).
     """
-    with one_step("export_policy.change", actor) as person:
+    with audit.step("export_policy.change", actor) as person:
         policy = current()
         if not access.allows(person, "change", policy):
             raise NotAllowed("Only a super admin changes when exports need approval.")
@@ -163,7 +163,7 @@ def _whole(field: str, number: object, what: str, least: int, most: int) -> int:
 
 def set_alert(*, actor: User, records: int | None) -> None:
     """Let a super admin hear of exports with more records than this; None: of none (E47)."""
-    with one_step("export_alert.set", actor) as person:
+    with audit.step("export_alert.set", actor) as person:
         if not (person.is_active and person.is_superuser):
             raise NotAllowed("Only super admins are told about large exports.")
         if records is not None:

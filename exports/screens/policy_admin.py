@@ -69,7 +69,7 @@ class ExportPolicyAdmin(AccessModelAdmin):
                     **form.cleaned_data,
                 )
             except NotAllowed as refusal:
-                return self.refuse(request, stored, "change", str(refusal))
+                return self.refuse(request, stored, "change", refusal)
             except InvalidSetting as refusal:
                 form.add_error(refusal.field, str(refusal))
             except ExportError as refusal:

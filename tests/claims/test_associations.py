@@ -37,7 +37,9 @@ def test_locked_deal_is_linked_and_unlinked_from_the_contacts_side(c: TinyCompan
     events = AuditEvent.objects.filter(object="deal", object_id=str(vault.pk)).order_by("id")
     related = {"object": "contact", "id": cora.pk}
     assert [(e.action, e.actor, e.data) for e in events] == [
+        ("deal.change", c.rita, {"code": "stage"}),  # refused
         ("deal.associate", c.rita, {"field": "contact", "related": related}),
+        ("deal.change", c.rita, {"code": "stage"}),
         ("deal.dissociate", c.rita, {"field": "contact", "related": related}),
     ]
     # Found from the other side, and by nobody else's key.

@@ -13,7 +13,7 @@ from pytest_django import Settings
 from accounts import audit
 from accounts import operations as people
 from accounts.audit import System
-from accounts.models import AuditEvent, AuditText, PermissionChange, RightsChange
+from accounts.models import AuditEvent, AuditText, PermissionChange, RightsChange, User
 from accounts.protection import is_protected, protect, protected_tables, unprotect
 from exports.models import FrozenRequest, GateChange
 from records import operations
@@ -215,3 +215,34 @@ def test_event_carries_what_our_own_proxies_say(
     headers = {"X-Forwarded-For": forwarded}
     client.post(address, {"name": "x"}, REMOTE_ADDR="192.0.2.7", headers=headers)
     assert AuditEvent.objects.get(result="refused").ip == ip
+
+
+# --- Refusals of operations -----------------------------------------------------------------------
+
+
+def test_refused_operation_stands_in_the_log_whoever_called_it(c: TinyCompany) -> None:
+    """No caller can forget it: the frame of operations writes down what it refused (B7)."""
+    vault = c.deals["vault"]
+    with pytest.raises(operations.NotAllowed) as refusal:
+        operations.change(vault, actor=c.rita, values={"name": "Mine"}, version=vault.version)
+    event = AuditEvent.objects.get(result="refused")
+    assert (event.action, event.actor, event.object) == ("deal.change", c.rita, "deal")
+    assert (event.object_id, event.data) == (str(vault.pk), {"code": refusal.value.code})
+    assert refusal.value.code == "stage"
+
+
+def test_refusal_inside_a_larger_operation_is_written_down_once(c: TinyCompany) -> None:
+    """By its own name; that the larger one went on, or was taken back with it, changes nothing."""
+    refused = AuditEvent.objects.filter(result="refused").order_by("pk")
+
+    def raised(user: User, actor: audit.Actor) -> None:
+        people.make_super_admin(user, actor=actor)
+
+    outcome = people.change_many(User.objects.filter(pk=c.rita.pk), actor=c.rob, step=raised)
+    assert [user for user, _ in outcome.skipped] == [c.rita]
+    expected = ("person.make_super_admin", str(c.rita.pk), "super_admins_only")
+    seen = refused.values_list("action", "object_id", "data__code")
+    assert list(seen) == [expected]
+    with pytest.raises(people.NotAllowed), audit.step("person.import", c.rob) as actor:
+        people.make_super_admin(c.rita, actor=actor)
+    assert list(seen.all()) == [expected, expected]

@@ -551,7 +551,10 @@ def test_refused_restrictions_say_why_and_change_nothing(c: TinyCompany) -> None
         with pytest.raises(NotAllowed, match="You may not add"):
             restrict_property(actor=person, object="deal", name="amount", access="super_admins")
     assert not Property.objects.filter(object="deal").exists()
-    assert not AuditEvent.objects.filter(action="property.restrict").exists()
+    events = AuditEvent.objects.filter(action="property.restrict").order_by("pk")
+    assert list(events.values_list("actor", "result", "data__code")) == [
+        (person.pk, "refused", "no_right") for person in (c.rita, c.eve, c.mona, c.otto)
+    ]
 
 
 def test_restricting_is_logged_with_what_was_before(c: TinyCompany) -> None:

@@ -183,14 +183,14 @@ def told_outside_a_transaction(source: str) -> list[int]:
             opens = [item.context_expr for item in node.items]
         elif isinstance(node, ast.FunctionDef):
             opens = node.decorator_list
-        if any(re.match(r"(transaction\.atomic|one_step)\b", ast.unparse(o)) for o in opens):
+        if any(re.match(r"(transaction\.atomic|audit\.step)\b", ast.unparse(o)) for o in opens):
             inside.update(ast.walk(node))
     calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and n not in inside]
     return [n.lineno for n in calls if ast.unparse(n.func).split(".")[-1] == "tell"]
 
 
 def test_people_are_told_in_the_transaction_of_the_step() -> None:
-    outside = "with one_step('x') as person:\n    pass\ntell([person], 'Done.', export)\n"
+    outside = "with audit.step('x') as person:\n    pass\ntell([person], 'Done.', export)\n"
     assert told_outside_a_transaction(outside) == [3]
     for path in Path("exports").rglob("*.py"):
         assert told_outside_a_transaction(path.read_text()) == [], path

@@ -170,8 +170,12 @@ def test_many_are_deactivated_and_whoever_cannot_be_is_named_with_why(
     assert (done.status_code, "Nobody deactivates themselves" in done.text) == (200, True)
     assert "1 person is deactivated now." in done.text
     assert [c.fresh(name).is_active for name in ("rita", "sam", "fred")] == [False, True, False]
-    events = AuditEvent.objects.filter(action="person.deactivate")
-    assert [event.object_id for event in events] == [str(c.rita.pk)]
+    events = AuditEvent.objects.filter(action="person.deactivate").order_by("pk")
+    assert {(event.object_id, event.result) for event in events} == {
+        (str(c.rita.pk), "done"),
+        (str(c.sam.pk), "refused"),
+    }
+    assert len(events) == 2
 
 
 def test_a_set_is_given_to_many(c: TinyCompany, client: Client) -> None:

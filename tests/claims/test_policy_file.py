@@ -312,8 +312,11 @@ def test_what_this_version_does_not_know_is_neither_shown_nor_touched(c: TinyCom
 
 
 def everything() -> list[Any]:
-    tables = (PermissionSet, ObjectScope, ToolGrant, Team, Property, ExportPolicy, AuditEvent)
-    return [list(table.objects.order_by("pk").values()) for table in tables]
+    """Return what a policy writes; refusals are written beside it, whatever becomes of it."""
+    tables = (PermissionSet, ObjectScope, ToolGrant, Team, Property, ExportPolicy)
+    rows = [table.objects.all() for table in tables]
+    done = AuditEvent.objects.exclude(result="refused")
+    return [list(found.order_by("pk").values()) for found in (*rows, done)]
 
 
 def much(policy: Policy) -> None:
@@ -378,6 +381,8 @@ def test_only_an_active_super_admin_applies_a_policy(c: TinyCompany, tmp_path: P
         code, said = run("policy_apply", file, f"--as={email}")
         assert (code, said.startswith(why)) == (1, True), email
     assert everything() == before
+    refused = AuditEvent.objects.filter(action="policy.apply", result="refused").order_by("pk")
+    assert [event.actor for event in refused] == [c.eve, c.sue]
     code, said = run("policy_apply", file, "--as", "SAM@example.com")
     assert code == 0
     assert said.splitlines()[0] == "Permission set “New” was created:"

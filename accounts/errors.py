@@ -1,0 +1,41 @@
+"""What every operation of the product raises where it refuses, by what happened.
+
+Each app adds a base of its own (`AccountsError`, `RecordError`, `ExportError`) below `Refusal`, and
+what only it knows of. Messages are sentences for people: what, and what to do next.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.core.exceptions import PermissionDenied
+
+if TYPE_CHECKING:
+    from django.db.models import Model
+
+
+class Refusal(Exception):
+    """Something that was asked of the product was refused; the message says what to do."""
+
+
+class NotAllowed(Refusal, PermissionDenied):
+    """The actor may not do this; `code` says why to the audit log.
+
+    The operation that is refused writes it down, see `accounts.audit.step`.
+    """
+
+    code = "not_allowed"
+
+    def __init__(self, message: str = "", code: str = "") -> None:
+        super().__init__(message)
+        self.code = code or type(self).code
+        self.refused: tuple[str, Model | None] | None = None
+        """What was refused, and of what, as the audit log has it; None while it has nothing."""
+
+
+class NotFound(Refusal):
+    """No such thing in the actor's reach: absent and hidden are the same."""
+
+
+class Stale(Refusal):
+    """Somebody else changed it since it was read."""
