@@ -7,7 +7,7 @@ sentence; whoever none of them holds for may decide.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -15,8 +15,9 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts import access
-from accounts.access import ALWAYS, ANYONE, NEVER, Asker, Loaded
+from accounts.access import ALWAYS, NEVER, Asker, Loaded
 from accounts.models import RightsChange, User
+from accounts.prepared import Prepared, Seen
 from accounts.rights import REMEMBERED, Door, changed_since, let_in, of_account_or
 from exports.models import ExportRequest, GateChange
 from exports.models.requests import ExportQuerySet
@@ -26,9 +27,6 @@ DECIDE = "crm.export_approver"
 EXEMPT = "crm.export_without_approval"
 # SQLite's clock counts milliseconds, ours microseconds: what came right after is not before.
 MOMENT = timedelta(milliseconds=1)
-
-Seen = Callable[[int], Any]
-"""A key, or a moment, as a sub-query so many levels further in than the question refers to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +43,9 @@ def bars(person: Asker) -> Iterator[Bar]:
 
     Made one after another: the first ones settle it for most people, the others are long.
     """
-    requester, asked = _of("requester"), _of("requested_at")
     # Where the person is anyone, they are the query around that of requests.
-    decider = _further_in(person.id)
+    about = {"requester": "requester", "decider": person.id()}
+    then = {"asked": "requested_at"}
     yield Bar(
         "self_approval",
         Q(requester=person.id()),
@@ -61,26 +59,26 @@ def bars(person: Asker) -> Iterator[Bar]:
     )
     yield Bar(
         "changed_rules",
-        _changed_rules(decider, asked),
+        CHANGED_RULES(decider=person.id(), **then),
         "You changed the rules for exports after this request was made. Another approver has "
         "to decide on it.",
     )
     yield Bar(
         "changed_requester",
-        _changed_requester(requester, decider, asked),
+        CHANGED_REQUESTER(**about, **then),
         "You changed the rules for this requester after the request was made: whether they "
         "may export without approval. Another approver has to decide on it.",
     )
     yield Bar(
         "changed_by_requester",
-        Q(Exists(_changed_by(requester(1), decider(1)))),
+        CHANGED_BY_REQUESTER(**about),
         "Within the last 30 days the requester made or changed your account: your password, "
         "e-mail address, permission set or right to approve. Another approver has to decide "
         "on it.",
     )
     yield Bar(
         "dependent",
-        _is_less_independent(requester, decider, asked),
+        LESS_INDEPENDENT(**about, **then),
         "Within the last 30 days you made the requester’s account, set its password, changed "
         "its e-mail address or reactivated it, or one and the same person did so to your "
         "account and to theirs. An approver of whom that is not true has to decide on it.",
@@ -132,6 +130,10 @@ def _changed_requester(requester: Seen, decider: Seen, asked: Seen) -> Q:
     return Q(Exists(changes))
 
 
+def _changed_by_requester(requester: Seen, decider: Seen) -> Q:
+    return Q(Exists(_changed_by(requester(1), decider(1))))
+
+
 def _depends(requester: Seen, decider: Seen, **how: Any) -> Q:
     """Hold where requester and decider may be one person: whoever could log in as both.
 
@@ -148,33 +150,17 @@ def _depends(requester: Seen, decider: Seen, **how: Any) -> Q:
 _DEPENDENCES: tuple[dict[str, Any], ...] = ({}, {"door": Door.CREATED})
 
 
-def _is_less_independent(requester: Seen, decider: Seen, asked: Seen | None) -> Q:
+def _is_less_independent(requester: Seen, decider: Seen, asked: Seen | None = None) -> Q:
     """Hold where the decider hangs together with the requester, and somebody else does not.
 
     Only then: in a young company one super admin made everybody, and somebody has to decide. There
     the risk card says it. Without `asked`, of a request made now.
     """
     found = NEVER
-    for number, how in enumerate(_DEPENDENCES):
+    for how in _DEPENDENCES:
         mine = _depends(requester, decider, **how)
-        if asked is None:
-            others = _independent(requester, None, **how)
-        else:
-            others = _independent_of_requester(number)
-        found |= mine & Q(Exists(others))
+        found |= mine & Q(Exists(_independent(requester, asked, **how)))
     return found
-
-
-def _independent_of_requester(number: int) -> QuerySet[User]:
-    """Return who is left for the request of the question, by one of the dependences.
-
-    The same whoever asks, and most of what is put together for an answer: made once per process.
-    """
-    how = _DEPENDENCES[number]
-    made: QuerySet[User] = ANYONE.once(
-        ("independent", number), lambda: _independent(_of("requester"), _of("requested_at"), **how)
-    )
-    return made.all()
 
 
 def _independent(requester: Seen, asked: Seen | None, **how: Any) -> QuerySet[User]:
@@ -188,7 +174,29 @@ def _independent(requester: Seen, asked: Seen | None, **how: Any) -> QuerySet[Us
     return others.filter(free)
 
 
-def _may_decide(person: Asker) -> Q:
+def _has_independent(requester: Seen) -> Q:
+    return Q(Exists(_independent(requester, None)))
+
+
+def _has_decider(requester: Seen) -> Q:
+    """Hold where somebody else may decide, were it not for who hangs together with whom."""
+    others = access.holders(DECIDE).exclude(pk=requester(1))
+    return Q(Exists(others.filter(~Q(Exists(_changed_by(requester(2), OuterRef("pk")))))))
+
+
+# What bars are made of, put together once per process: it took longer than answering them.
+_KEYS = {"requester": "requester", "decider": "requester"}
+_MOMENT = {"asked": "requested_at"}
+CHANGED_RULES = Prepared(_changed_rules, ExportRequest, decider="requester", **_MOMENT)
+CHANGED_REQUESTER = Prepared(_changed_requester, ExportRequest, **_KEYS, **_MOMENT)
+CHANGED_BY_REQUESTER = Prepared(_changed_by_requester, ExportRequest, **_KEYS)
+LESS_INDEPENDENT = Prepared(_is_less_independent, ExportRequest, **_KEYS, **_MOMENT)
+LESS_INDEPENDENT_NOW = Prepared(_is_less_independent, ExportRequest, **_KEYS)
+HAS_DECIDER = Prepared(_has_decider, ExportRequest, requester="requester")
+HAS_INDEPENDENT_DECIDER = Prepared(_has_independent, ExportRequest, requester="requester")
+
+
+def may_decide(person: Asker) -> Q:
     allowed = ALWAYS
     for bar in bars(person):
         free = access.settled(~bar.when)
@@ -198,9 +206,7 @@ def _may_decide(person: Asker) -> Q:
     return access.settled(allowed)
 
 
-def _anyone_may_decide() -> Q:
-    """Hold where the person of the query around that of requests may decide."""
-    return ANYONE.once("may decide", lambda: _may_decide(ANYONE))
+ANYONE_MAY_DECIDE = access.of_anyone_and_record(ExportRequest, may_decide)
 
 
 def may_not_decide_because(export: ExportRequest, user: User) -> Bar | None:
@@ -217,7 +223,7 @@ def may_not_decide_because(export: ExportRequest, user: User) -> Bar | None:
 
 def awaiting(user: User) -> ExportQuerySet:
     """Return the requests that wait for a decision and that this person may decide on."""
-    return ExportRequest.objects.awaiting_decision().filter(_may_decide(Loaded(user)))
+    return ExportRequest.objects.awaiting_decision().filter(may_decide(Loaded(user)))
 
 
 def count_awaiting(user: User) -> int:
@@ -227,24 +233,20 @@ def count_awaiting(user: User) -> int:
 
 def deciders_of(export: ExportRequest) -> QuerySet[User]:
     """Return the active people who may decide on this request as things stand now."""
-    this = ExportRequest.objects.filter(_anyone_may_decide(), pk=export.pk)
-    return User.objects.filter(Exists(this), is_active=True)
+    return User.objects.filter(ANYONE_MAY_DECIDE(record=export.pk, **access.ROW), is_active=True)
 
 
 def approvers_for(requester: User) -> QuerySet[User]:
     """Return whom this person may choose to decide on a request made now, never they (Q11)."""
+    about = {"requester": requester.pk, "decider": "pk"}
     return colleagues_who_decide(requester).filter(
-        ~Exists(_changed_by(requester.pk, OuterRef("pk"))),
-        ~_is_less_independent(lambda depth: requester.pk, _of("pk"), None),
+        ~CHANGED_BY_REQUESTER(**about), ~LESS_INDEPENDENT_NOW(**about)
     )
 
 
 def without_independent_decider(requesters: QuerySet[User]) -> QuerySet[User]:
     """Return those of these people who hang together with everybody who could decide for them."""
-    them = _of("pk")
-    others = access.holders(DECIDE).exclude(pk=them(1))
-    deciders = others.filter(~Exists(_changed_by(them(2), them(1))))
-    return requesters.filter(Exists(deciders), ~Exists(_independent(them, None)))
+    return requesters.filter(HAS_DECIDER(requester="pk"), ~HAS_INDEPENDENT_DECIDER(requester="pk"))
 
 
 def colleagues_who_decide(user: User) -> QuerySet[User]:
@@ -262,8 +264,8 @@ def waiting_without_decider() -> ExportQuerySet:
         return waiting.none()
     # Asked of those who decide at all, whose keys are few: not of everybody, for every request.
     holders = list(access.holders(DECIDE).order_by().values_list("pk", flat=True))
-    this = ExportRequest.objects.filter(_anyone_may_decide(), pk=OuterRef(OuterRef("pk")))
-    return waiting.filter(~Exists(User.objects.filter(Exists(this), pk__in=holders)))
+    may_decide = ANYONE_MAY_DECIDE(record=OuterRef("pk"), **access.ROW)
+    return waiting.filter(~Exists(User.objects.filter(may_decide, pk__in=holders)))
 
 
 def without_decider(requesters: QuerySet[User], forgiving: User | None = None) -> QuerySet[User]:

@@ -17,6 +17,7 @@ from accounts.access.grants import (
     given_one_by_one,
     load_grants,
     noted,
+    somebody,
     still_holds,
 )
 from accounts.access.names import nameable, recycled, teams_told
@@ -50,7 +51,7 @@ from accounts.access.tools import (
     holds_tool,
     tool_scope,
 )
-from accounts.access.who import given_to, holders, who_can
+from accounts.access.who import ROW, given_to, holders, of_anyone_and_record, who_can
 from accounts.asker import Asker
 from accounts.rule import ALWAYS, CODES, NEVER, Explanation, Finding, Rule, condition, settled
 
@@ -64,6 +65,7 @@ __all__ = [
     "LEVELS",
     "NEVER",
     "RESTORE",
+    "ROW",
     "SCOPE_COLUMNS",
     "SCOPE_OF",
     "Anyone",
@@ -95,12 +97,14 @@ __all__ = [
     "marked",
     "nameable",
     "noted",
+    "of_anyone_and_record",
     "permitted",
     "recycled",
     "refused",
     "rules_for",
     "scope_rules",
     "settled",
+    "somebody",
     "still_holds",
     "teams_told",
     "tool_scope",

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from django.db.models import (
-    BigIntegerField,
     BooleanField,
     Exists,
-    Expression,
     ExpressionWrapper,
     OuterRef,
     Q,
@@ -18,25 +16,11 @@ from django.db.models import (
 from accounts.asker import Asker
 from accounts.models.people import Membership, TeamReach, User
 from accounts.models.permissions import ObjectScope, ToolGrant
+from accounts.prepared import Keys
 from accounts.rule import NEVER, yes
 
 MOST_LITERAL = 10_000
 """So many keys of given records at most stand in a statement; beyond it the tables are asked."""
-
-
-class Keys(Expression):
-    """Many keys of our own database, written into the SQL as the numbers they are.
-
-    As parameters, seven hundred of them took longer to bind than the query took, and SQLite may
-    allow no more than 32,766 in a query.
-    """
-
-    def __init__(self, keys: Iterable[int]) -> None:
-        super().__init__(output_field=BigIntegerField())
-        self.keys = tuple(map(int, keys))
-
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
-        return f"({','.join(map(str, self.keys))})", []
 
 
 class Loaded(Asker):
@@ -48,8 +32,9 @@ class Loaded(Asker):
     @property
     def known(self) -> dict[Hashable, Any]:
         # What is no grant, and may differ on the same instance, is part of the question.
-        standing = (self.user.is_active, self.user.is_superuser)
-        mine: dict[Hashable, Any] = self.user.grants.known.setdefault(standing, {})
+        user = self.user
+        standing = (user.is_active, user.is_superuser)
+        mine: dict[Hashable, Any] = user.grants.known.setdefault(standing, {})
         return mine
 
     def id(self, depth: int = 1) -> Any:
@@ -121,24 +106,28 @@ class Anyone(Asker):
     The same rules asked of anyone tell who can reach a record, in one query (B3).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, column: Callable[[str, int], Any] = outer) -> None:
         self._known: dict[Hashable, Any] = {}
+        self._column = column
+        """How a column of the person's row is referred to, from so many levels further in."""
 
     @property
     def known(self) -> dict[Hashable, Any]:
         return self._known
 
     def id(self, depth: int = 1) -> Any:
-        return outer("pk", depth)
+        return self._column("pk", depth)
 
     def _is(self, name: str) -> Q:
-        return Q(ExpressionWrapper(outer(name, 1), output_field=BooleanField()))
+        return Q(ExpressionWrapper(self._column(name, 1), output_field=BooleanField()))
 
     def _scope(self, object_key: str, **conditions: Any) -> Q:
         return Q(
             Exists(
                 ObjectScope.objects.filter(
-                    object=object_key, permission_set=outer("permission_set_id", 2), **conditions
+                    object=object_key,
+                    permission_set=self._column("permission_set_id", 2),
+                    **conditions,
                 )
             )
         )
@@ -171,21 +160,23 @@ class Anyone(Asker):
 
     def _granted(self, key: str, **conditions: Any) -> Q:
         granted = ToolGrant.objects.filter(
-            key=key, permission_set=outer("permission_set_id", 2), **conditions
+            key=key, permission_set=self._column("permission_set_id", 2), **conditions
         )
         return Q(Exists(granted))
 
     def teams(self, depth: int = 1) -> Any:
-        return Membership.objects.filter(user=outer("pk", depth + 1)).values("team")
+        return Membership.objects.filter(user=self._column("pk", depth + 1)).values("team")
 
     def main_teams(self, depth: int = 1) -> Any:
-        return Membership.objects.filter(user=outer("pk", depth + 1), is_main=True).values("team")
+        return Membership.objects.filter(user=self._column("pk", depth + 1), is_main=True).values(
+            "team"
+        )
 
     def mates_own(self, owner_fields: Sequence[str]) -> Q:
         # From the owner upwards: a few teams each. Listing all mates of everybody took several
         # times as long in a company of 2,000.
         owned = NEVER
-        mine = Membership.objects.filter(user=outer("pk", 3)).values("team")
+        mine = Membership.objects.filter(user=self._column("pk", 3)).values("team")
         for name in owner_fields:
             theirs = Membership.objects.filter(user=outer(name, 2)).values("team")
             owned |= Q(Exists(TeamReach.objects.filter(below__in=theirs, above__in=mine)))

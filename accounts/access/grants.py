@@ -148,6 +148,16 @@ def load_grants(user: User) -> Grants:
     )
 
 
+def somebody(key: Any, teams: Any, is_active: bool, is_superuser: bool) -> User:
+    """Return a person, never saved, who stands for everybody like this; they hold nothing.
+
+    For what is prepared: key and teams are places, and of the rest nothing may be asked.
+    """
+    person = User(pk=key, is_active=is_active, is_superuser=is_superuser)
+    person.__dict__["grants"] = Grants(teams=teams)
+    return person
+
+
 def noted(user: User, read: Callable[[User], T]) -> T:
     """Return what an upper floor reads about a person, read once per `User` instance.
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
+from functools import partial
 from typing import Any
 
-from django.db.models import Exists, Model, OuterRef, Q, QuerySet, Value
+from django.db.models import Exists, F, Model, Q, QuerySet, Value
 from django.db.models.query import ModelIterable
 
 from accounts import catalogue
-from accounts.access.askers import ANYONE
+from accounts.access.askers import ANYONE, Anyone
 from accounts.access.rules import LEVELS, condition_for, rules_for
+from accounts.asker import Asker
 from accounts.models.people import User
+from accounts.prepared import Prepared, Seen
+from accounts.rule import Rule
 
 
 class WithReasons(ModelIterable):  # type: ignore[type-arg]  # cannot be subscripted at run time
@@ -33,57 +37,72 @@ def who_can(action: str, obj: Model) -> QuerySet[User]:
     `reasons`, the codes of the rules that grant, and `level`, what of `LEVELS` they may do to it.
     """
     model = type(obj)
-    people = ANYONE.once(("who can", action, model), lambda: _who_can_any(action, model)).all()
-    questions: dict[str, Any] = people.query.annotations  # annotations and the alias of below
-    for name, asked in questions.items():
-        if isinstance(asked, Exists):
-            questions[name] = _about(asked, obj)
+    questions = ANYONE.once(("who can", action, model), lambda: _questions(action, model))
+    answers: dict[str, Any] = {
+        name: asked(record=obj.pk, **ROW) if asked else Value(True)
+        for name, asked in questions.items()
+    }
+    found = answers.pop("found")
+    people = User.objects.filter(is_active=True).annotate(**answers).filter(found)
     people._iterable_class = WithReasons
-    return people.filter(Q(found=True))
+    return people
 
 
-def _who_can_any(action: str, model: type[Model]) -> QuerySet[User]:
-    """Return the query of `who_can` but for the record it is about.
+_COLUMNS = {
+    "pk": "id",
+    **{name: name for name in ("is_active", "is_superuser", "permission_set_id")},
+}
+"""The columns of a person's row by which the rules are asked of anyone."""
+ROW = {name: F(column) for name, column in _COLUMNS.items()}
 
-    Made once per process: dozens of sub-queries in one another, which Django takes longer to put
-    together than a database takes to answer them.
+
+def _questions(action: str, model: type[Model]) -> dict[str, Prepared | None]:
+    """Return what `who_can` asks about each person and one record, by name, `found` among it.
+
+    Dozens of sub-queries in one another, which Django takes longer to put together than a database
+    takes to answer them. None: it is what was asked, so it holds of all who are found.
     """
-    rows = model._base_manager.all()
-    # Named before it stands in a query over people, or rows that are people themselves would bear
-    # the outer query's name once the row is asked for (`_about`).
-    rows.query.get_initial_alias()
-    granting = [rule for rule in rules_for(ANYONE, action, model) if rule.allows]
-    return (
-        User.objects.filter(is_active=True)
-        .annotate(
-            **{
-                f"by_{number}_{rule.code}": Exists(rows.filter(rule.when))
-                for number, rule in enumerate(granting)
-            },
-            **{
-                f"may_{level}": Exists(rows.filter(condition_for(ANYONE, level, model)))
-                if level != action
-                else Value(True)
-                for level in LEVELS
-            },
+    asked: dict[str, Prepared | None] = {
+        f"by_{number}_{rule.code}": of_anyone_and_record(
+            model, partial(_granting, action, model, number)
         )
-        .alias(found=Exists(rows.filter(condition_for(ANYONE, action, model))))
-    )
+        for number, rule in enumerate(_granting_rules(ANYONE, action, model))
+    }
+    for level in LEVELS:
+        may = of_anyone_and_record(model, partial(_may, level, model))
+        asked[f"may_{level}"] = may if level != action else None
+    return asked | {"found": of_anyone_and_record(model, partial(_may, action, model))}
 
 
-def _about(asked: Exists, obj: Model) -> Exists:
-    """Return the same question, asked of this stored row alone."""
-    asked = asked.copy()
-    asked.query = asked.query.clone()
-    asked.query.add_q(Q(pk=obj.pk))
-    return asked
+def of_anyone_and_record(model: type[Model], when: Callable[[Asker], Q]) -> Prepared:
+    """Return the question whether this holds of a stored record and of the person of a row.
+
+    It is asked of a key (`record`) and of the columns of the row (`ROW`).
+    """
+
+    def there_is(record: Seen, **person: Seen) -> Q:
+        asker = Anyone(lambda name, depth: person[name](depth))
+        return Q(Exists(model._base_manager.filter(when(asker), pk=record(1))))
+
+    # The key of a record is what a person's key is: a number.
+    return Prepared(there_is, User, record="id", **_COLUMNS)
+
+
+def _granting_rules(person: Asker, action: str, model: type[Model]) -> list[Rule]:
+    return [rule for rule in rules_for(person, action, model) if rule.allows]
+
+
+def _granting(action: str, model: type[Model], number: int, person: Asker) -> Q:
+    return _granting_rules(person, action, model)[number].when
+
+
+def _may(action: str, model: type[Model], person: Asker) -> Q:
+    return condition_for(person, action, model)
 
 
 def holders(tool: str) -> QuerySet[User]:
     """Return the active people who have a tool of the catalogue, super admins included."""
-    # The rule is worded for a sub-query in a query over people; here that is the person's own row.
-    row = User.objects.filter(pk=OuterRef("pk"))
-    return User.objects.filter(Exists(row.filter(ANYONE.holds(tool))), is_active=True)
+    return _people(("holders", tool), lambda person: person.holds(tool))
 
 
 def given_to(tool: str) -> QuerySet[User]:
@@ -93,6 +112,19 @@ def given_to(tool: str) -> QuerySet[User]:
     may do something is asked of `holders`.
     """
     key, _, option = catalogue.parse(tool).name.partition(":")
-    stored = ANYONE.is_superuser() | ANYONE.given(key, (option,))
-    row = User.objects.filter(pk=OuterRef("pk"))
-    return User.objects.filter(Exists(row.filter(stored)), is_active=True)
+    return _people(
+        ("given to", tool), lambda person: person.is_superuser() | person.given(key, (option,))
+    )
+
+
+def _people(question: Hashable, when: Callable[[Asker], Q]) -> QuerySet[User]:
+    """Return the active people of whom this holds, by what stands in their row."""
+    holds = ANYONE.once(question, lambda: _of_person(when))
+    return User.objects.filter(holds(**ROW), is_active=True)
+
+
+def _of_person(when: Callable[[Asker], Q]) -> Prepared:
+    def holds(**person: Seen) -> Q:
+        return when(Anyone(lambda name, depth: person[name](depth - 1)))
+
+    return Prepared(holds, User, **_COLUMNS)
