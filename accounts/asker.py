@@ -31,9 +31,10 @@ class Asker(ABC):
 
     def once(self, question: Hashable, answer: Callable[[], T]) -> T:
         """Return what this question comes to for this person, worked out the first time only."""
-        if question not in self.known:
-            self.known[question] = answer()
-        return self.known[question]  # type: ignore[no-any-return]  # what was put there
+        known = self.known
+        if question not in known:
+            known[question] = answer()
+        return known[question]  # type: ignore[no-any-return]  # what was put there
 
     @abstractmethod
     def id(self, depth: int = 1) -> Any:

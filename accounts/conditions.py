@@ -19,6 +19,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from accounts.access import Keys
+from accounts.prepared import Filled
 
 MOST_COMPARED = 20
 """Among so many parts at most it is looked whether one says as much as another: all with all."""
@@ -104,7 +105,7 @@ def _lookup(name: str, value: Any) -> Condition:
     if lookup == "in":
         if isinstance(value, Keys):
             return _among(column, frozenset(value.keys))
-        if isinstance(value, QuerySet):
+        if isinstance(value, QuerySet | Filled):
             return _in_rows(column, value)
         if isinstance(value, list | tuple) and all(isinstance(each, int) for each in value):
             return _among(column, frozenset(value))
@@ -119,8 +120,10 @@ def _among(column: str, keys: frozenset[int]) -> Condition:
     return In(column, keys) if keys else FALSE
 
 
-def _in_rows(column: str, rows: QuerySet[Any]) -> Condition:
+def _in_rows(column: str, rows: QuerySet[Any] | Filled) -> Condition:
     try:
+        if isinstance(rows, Filled):
+            return InRows(column, *rows.statement())
         sql, params = rows.query.sql_with_params()
     except ValueError:  # it looks at the row outside
         return Opaque((f"{column}__in", rows), id(rows))

@@ -8,6 +8,7 @@ from django.db.models import Q, QuerySet
 
 from accounts.access import RESTORE, Given, Rule
 from accounts.models import Rank
+from accounts.prepared import Prepared, Seen, among
 from records.models.pipelines import StageRule
 from records.models.shares import SHARES, live
 
@@ -90,7 +91,10 @@ def stage_rules(person: Asker, action: str) -> list[Rule]:
     """
     if action not in BOUND_BY_STAGE:
         return []
-    locked = person.once("locked stages", lambda: _locked_stages(person))
+    locked = person.once(
+        "locked stages",
+        lambda: LOCKED_STAGES.rows(person=person.id(), teams=among(person.teams())),
+    )
     return [
         Rule(
             "stage",
@@ -101,13 +105,13 @@ def stage_rules(person: Asker, action: str) -> list[Rule]:
     ]
 
 
-def _locked_stages(person: Asker) -> QuerySet[Any]:
-    """Return the keys of the stages whose pipeline's rule binds this person."""
+def _locked_stages(person: Seen, teams: Seen) -> QuerySet[Any]:
+    """Return the keys of the stages whose pipeline's rule binds whoever is in these teams."""
     named_users = StageRule.users.through.objects.filter(
-        user_id=person.id(depth=3), stagerule__editors=StageRule.Editors.CHOSEN
+        user_id=person(2), stagerule__editors=StageRule.Editors.CHOSEN
     )
     named_teams = StageRule.teams.through.objects.filter(
-        team__in=person.teams(depth=3), stagerule__editors=StageRule.Editors.CHOSEN
+        team__in=teams(2), stagerule__editors=StageRule.Editors.CHOSEN
     )
     return (
         StageRule.stages.through.objects.filter(stagerule__enabled=True)
@@ -115,3 +119,6 @@ def _locked_stages(person: Asker) -> QuerySet[Any]:
         .exclude(stagerule__in=named_teams.values("stagerule"))
         .values("stage")
     )
+
+
+LOCKED_STAGES = Prepared(_locked_stages, StageRule, many=("teams",), person="id", teams="id")

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, NewType
+from functools import cache
+from typing import TYPE_CHECKING, Any, NewType
 
 from django.conf import settings
 from django.db import models
@@ -19,6 +20,7 @@ from django.db.models.functions import Now
 from accounts import access, catalogue
 from accounts.access import Rule
 from accounts.models import Deed, Team, User
+from accounts.prepared import Prepared, Seen, among
 from accounts.rights import themselves_or_let_in
 from records import kinds
 from records.models.screens import ScreenLimit
@@ -228,11 +230,8 @@ def field_access(actor: Actor, model: type[models.Model]) -> FieldAccess:
 
 def _of_every_kind(user: User) -> dict[str, FieldAccess]:
     """Return them by kind of record; under "" what holds where nothing is said of any field."""
-    rows = access.marked(access.marked(Property.objects.all(), user, "view"), user, "change")
-    columns = ("object", "name", "may_view", "may_change", "sensitive", "highly_sensitive")
-    # The limit comes along: where no field is sensitive there is nothing to be limited either.
-    limit = Subquery(ScreenLimit.objects.filter(pk=1).values("values_a_day"))
-    lines = list(rows.order_by().values_list(*columns, limit))
+    statement = _marked_for_somebody(user.is_active, user.is_superuser)
+    lines = statement.fetched(person=user.pk, teams=among(user.grants.teams))
     most: int | None = lines[0][-1] if lines else None
     found: dict[str, dict[str, set[str]]] = {}
     for key, name, view, change, sensitive, veiled, _ in lines:
@@ -261,6 +260,26 @@ def _of_every_kind(user: User) -> dict[str, FieldAccess]:
         )
         for key, sets in found.items()
     }
+
+
+@cache
+def _marked_for_somebody(is_active: bool, is_superuser: bool) -> Prepared:
+    """Return what says, of every field, whether somebody like this may read and edit it.
+
+    Asked in every request, and twice where the answer is compared with what is true by its end.
+    """
+
+    def lines(person: Seen, teams: Seen) -> QuerySet[Any]:
+        somebody = access.somebody(person(2), teams(2), is_active, is_superuser)
+        rows = access.marked(
+            access.marked(Property.objects.all(), somebody, "view"), somebody, "change"
+        )
+        columns = ("object", "name", "may_view", "may_change", "sensitive", "highly_sensitive")
+        # The limit comes along: where no field is sensitive there is nothing to be limited either.
+        limit = Subquery(ScreenLimit.objects.filter(pk=1).values("values_a_day"))
+        return rows.order_by().values_list(*columns, limit)
+
+    return Prepared(lines, Property, many=("teams",), person="id", teams="id")
 
 
 def hidden_fields(user: User, model: type[models.Model]) -> frozenset[str]:
