@@ -23,6 +23,7 @@ from tests.support.worlds import (
     World,
 )
 
+UNSEEING = Set({"deal": {"view": (NONE, False)}})
 EDITOR = Set({"deal": {"view": (EVERYTHING, False), "change": (EVERYTHING, False)}})
 TEAM_EDITOR = Set({"deal": {"view": (TEAM, False), "change": (TEAM, False)}}, ("crm.export",))
 ALL = Set(
@@ -33,7 +34,7 @@ ALL = Set(
 CASES: dict[str, World] = {
     # Open fields once made the whole app appear to people who may view no record of it.
     "nobody may view anything, and a field is open to all": World(
-        sets=(Set({"deal": {"view": (NONE, False)}}),),
+        sets=(UNSEEING,),
         people=(Person(1, set=0), Person(2)),
         pipelines={1: "deal"},
         records={"deal": (Record(1, owner=1, stage=1),)},
@@ -134,6 +135,22 @@ CASES: dict[str, World] = {
             Share("deal", 2, ("user", 2)),
             Share("deal", 3, ("user", 2), "edit", "past"),
         ),
+    ),
+    # What would be enough is asked of the shares as they are stored, not of what was loaded.
+    "shared with an extra team, and no scope": World(
+        sets=(UNSEEING,),
+        people=(Person(1, 0, (1,), has_main=False), Person(2, superuser=True)),
+        teams=(TeamIn(1),),
+        pipelines={1: "deal"},
+        records={"deal": (Record(1, owner=2, stage=1),)},
+        shares=(Share("deal", 1, ("team", 1)),),
+    ),
+    "a share that has ended, and no scope": World(
+        sets=(UNSEEING,),
+        people=(Person(1, 0), Person(2, superuser=True)),
+        pipelines={1: "deal"},
+        records={"deal": (Record(1, owner=2, stage=1),)},
+        shares=(Share("deal", 1, ("user", 1), "view", "past"),),
     ),
 }
 
