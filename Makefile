@@ -36,7 +36,7 @@ run: $(VENV)/.ready-to-run
 	@exec $(PY) -m crmperms.serve
 
 test: lint
-	@$(TESTING) $(PYTEST) $(PARALLEL)
+	@$(TESTING) $(PYTEST) $(PARALLEL) --one-database-each
 	@$(TESTING) $(PY) -m tests.postgres $(PYTEST) $(PARALLEL) --one-database-each
 	@chromium=$$($(PY) -m tests.support.chromium) || exit 1; \
 	  if [ -n "$$chromium" ]; then $(TESTING) CHROMIUM="$$chromium" $(PYTEST) tests/browser -m browser -n 2 --dist loadfile; fi
