@@ -11,6 +11,7 @@ from django.urls import path, reverse, reverse_lazy
 
 from accounts import access
 from accounts.adminsite import AccessSite
+from accounts.modeladmin import person
 from accounts.models import User
 from accounts.permission_pages import permission_pages
 from crmperms import badges
@@ -54,7 +55,7 @@ def _may_view(label: str) -> Callable[[HttpRequest], bool]:
     def permission(request: HttpRequest) -> bool:
         question = access.asked(label)
         assert question is not None
-        return isinstance(request.user, User) and access.allows_any(request.user, *question)
+        return isinstance(request.user, User) and access.allows_any(person(request), *question)
 
     return permission
 
@@ -153,11 +154,12 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def _without_empty_badge(item: dict[str, Any], request: HttpRequest) -> dict[str, Any]:
-    """Unfold draws an empty badge as a stain."""
+    """Return what Unfold draws of an item: an empty badge as a stain, and it asks what we asked."""
     badge = item.get("badge_only_if")
-    if badge is None or badge(request):
-        return {key: value for key, value in item.items() if key != "badge_only_if"}
-    return {key: value for key, value in item.items() if not key.startswith("badge")}
+    left_out = {"badge_only_if", "permission"}
+    if badge is not None and not badge(request):
+        left_out |= {"badge", "badge_variant"}
+    return {key: value for key, value in item.items() if key not in left_out}
 
 
 def _always(request: HttpRequest) -> bool:
