@@ -18,6 +18,7 @@ from django.test import TransactionTestCase
 from pytest_django import DjangoDbBlocker, Settings
 from pytest_django.plugin import blocking_manager_key
 
+from accounts import access
 from accounts.protection import protect, protected_tables, unprotect
 from tests.support.company import TinyCompany
 from tests.support.laid_down import tiny_company
@@ -275,6 +276,12 @@ def django_db_modify_db_settings(
 def c(db: None) -> TinyCompany:
     """The tiny company; `c` because every test of access says it in every line."""
     return tiny_company()
+
+
+@pytest.fixture(autouse=True)
+def no_rule_made_before() -> None:
+    """Make rules anew in every test: some put others in their place."""
+    access.forget_what_was_made()
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,7 @@ from django.db.models import (
     Q,
 )
 
+from accounts.access.grants import made_for
 from accounts.asker import Asker
 from accounts.models.people import Membership, TeamReach, User
 from accounts.models.permissions import ObjectScope, ToolGrant
@@ -34,7 +35,11 @@ class Loaded(Asker):
         # What is no grant, and may differ on the same instance, is part of the question.
         user = self.user
         standing = (user.is_active, user.is_superuser)
-        mine: dict[Hashable, Any] = user.grants.known.setdefault(standing, {})
+        mine: dict[Hashable, Any] | None = user.grants.known.get(standing)
+        if mine is None:
+            # Who answers otherwise than by what they hold shares with nobody.
+            mine = made_for(user) if type(self) is Loaded and isinstance(user.pk, int) else {}
+            user.grants.known[standing] = mine
         return mine
 
     def id(self, depth: int = 1) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 from django.db import connection
@@ -31,7 +31,7 @@ class Grants:
     given: dict[tuple[str, str], frozenset[int]] = field(default_factory=dict)
     """Keys of the records given one by one, by kind of record and permission."""
     known: dict[Hashable, Any] = field(default_factory=dict)
-    """Rules and conditions already made of these grants; gone with the request like them."""
+    """Rules and conditions already made of these grants, by standing; see `made_for`."""
     notes: dict[Callable[[User], Any], Any] = field(default_factory=dict)
     """What upper floors know about the person, by how it is read; see `noted`."""
 
@@ -61,6 +61,40 @@ SCOPE_COLUMNS = tuple(
 )
 _USER, _SET = -1, -2
 """Where a person's keys go in the prepared statement; keys of rows are positive."""
+
+
+MOST_KEPT = 50
+
+
+@lru_cache(maxsize=MOST_KEPT)
+def _made_for(person: Hashable) -> dict[Hashable, Any]:
+    return {}
+
+
+def made_for(user: User) -> dict[Hashable, Any]:
+    """Return what was made of exactly these grants, for exactly this person, in any request.
+
+    The grants are read in every request, and what follows from them depends on nothing else: it is
+    put together once for as long as they stay the same, to the last key. Nobody else's is found.
+    """
+    grants = user.grants
+    scopes = frozenset(
+        (key, *(getattr(scope, column.attname) for column in SCOPE_COLUMNS))
+        for key, scope in grants.scopes.items()
+    )
+    given = frozenset(grants.given.items())
+    levels = frozenset(grants.levels.items())
+    teams = (grants.teams, grants.mates, grants.main_teams)
+    return _made_for((*_standing(user), scopes, grants.tools, levels, teams, given))
+
+
+def _standing(user: User) -> tuple[Any, ...]:
+    return (user.pk, user.is_active, user.is_superuser)
+
+
+def forget_what_was_made() -> None:
+    """Let every rule be asked anew; for who puts another one in its place."""
+    _made_for.cache_clear()
 
 
 @cache

@@ -102,6 +102,7 @@ def _may(action: str, model: type[Model], person: Asker) -> Q:
 
 def holders(tool: str) -> QuerySet[User]:
     """Return the active people who have a tool of the catalogue, super admins included."""
+    ANYONE.holds(tool)  # a mistyped key raises here, and not when somebody looks at the people
     return _people(("holders", tool), lambda person: person.holds(tool))
 
 

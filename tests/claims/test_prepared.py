@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
@@ -12,12 +12,14 @@ from django.db.models import Case, Exists, Model, OuterRef, Q, Value, When
 from django.utils import timezone
 
 from accounts import access
-from accounts.access import ANYONE
+from accounts.access import ANYONE, Loaded
 from accounts.access.askers import outer
-from accounts.models import RightsChange, User
+from accounts.models import Membership, ObjectScope, RightsChange, ToolGrant, User
 from accounts.prepared import Seen
+from accounts.suppose import Supposed
 from exports import deciders
 from exports.models import ExportRequest, GateChange
+from records.sharing import share
 from tests.support.company import TinyCompany
 from tests.support.doors import rules
 from tests.support.exports_kit import ask
@@ -144,3 +146,31 @@ def answers(model: type[Model], questions: list[Q]) -> list[tuple[int, ...]]:
 def test_places_are_filled_with_exactly_what_is_asked_about() -> None:
     with pytest.raises(TypeError, match="Fill in requester, and nothing else"):
         deciders.HAS_DECIDER(requester="pk", decider=1)
+
+
+def test_conditions_are_kept_for_the_same_person_with_the_same_grants_alone(c: TinyCompany) -> None:
+    kept = [Loaded(c.fresh("rita")).known]
+    assert Loaded(c.fresh("rita")).known is kept[0]
+    assert Loaded(c.fresh("nora")).known is not kept[0]  # of the same set and team
+    rita = User.objects.filter(pk=c.rita.pk)
+    scope = ObjectScope.objects.filter(permission_set=c.sets["rep"], object="deal")
+    changes: list[Callable[[], object]] = [
+        lambda: scope.update(merge=0),
+        lambda: scope.update(view_unassigned=False),
+        lambda: ToolGrant.objects.filter(permission_set=c.sets["rep"]).delete(),
+        lambda: share(c.deals["noras"], actor=c.sam, user=c.rita, level="view"),
+        lambda: Membership.objects.filter(user=c.nora).delete(),  # a mate less
+        lambda: Membership.objects.filter(user=c.rita).update(is_main=False),
+        lambda: Membership.objects.filter(user=c.rita).delete(),
+        lambda: rita.update(permission_set=c.sets["manager"]),
+        lambda: rita.update(is_superuser=True),
+        lambda: rita.update(is_active=False),
+    ]
+    for change in changes:
+        change()
+        now = Loaded(c.fresh("rita")).known
+        assert all(now is not before for before in kept)
+        kept.append(now)
+    # Who is only supposed to hold or own more shares with nobody.
+    fresh = c.fresh("rita")
+    assert Supposed(fresh, owner=True).known is not Loaded(fresh).known

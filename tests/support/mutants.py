@@ -175,6 +175,7 @@ def run(number: int, only: str) -> int:
     def is_told_apart() -> bool:
         # Made by what is a mutant now, or was one before.
         access.ANYONE.known.clear()
+        access.forget_what_was_made()
         rights_of_anybody.cache_clear()
         for test in edges:
             try:
