@@ -29,7 +29,7 @@ from django.db.models.sql import Query
 from django.db.models.sql.where import OR, WhereNode
 from django.utils.functional import cached_property
 
-from accounts.access import Keys
+from accounts.access import Among, Keys
 from accounts.ordering import is_column
 
 MOST_COUNTED = 10_000
@@ -330,7 +330,7 @@ class Allowed:
 
     def parts(self) -> list[Any]:
         """Return what the OR is made of, one condition for each column."""
-        return [*(In(column, Keys(keys)) for column, keys in self.owners), *self.others]
+        return [*(Among(column, Keys(keys)) for column, keys in self.owners), *self.others]
 
 
 def _is_or(node: Any) -> TypeGuard[WhereNode]:

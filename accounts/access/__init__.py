@@ -9,7 +9,7 @@ join (Django answers `filter(~Q(join))` and `Case(When(~Q(join)))` differently);
 in Python on the person but asks the abstract one below.
 """
 
-from accounts.access.askers import ANYONE, Anyone, Keys, Loaded
+from accounts.access.askers import ANYONE, Among, Anyone, Keys, Loaded
 from accounts.access.grants import (
     SCOPE_COLUMNS,
     Given,
@@ -69,6 +69,7 @@ __all__ = [
     "ROW",
     "SCOPE_COLUMNS",
     "SCOPE_OF",
+    "Among",
     "Anyone",
     "Asker",
     "Explanation",

@@ -9,9 +9,11 @@ from django.db.models import (
     BooleanField,
     Exists,
     ExpressionWrapper,
+    ForeignKey,
     OuterRef,
     Q,
 )
+from django.db.models.lookups import In
 
 from accounts.access.grants import made_for
 from accounts.asker import Asker
@@ -22,6 +24,21 @@ from accounts.rule import NEVER, yes
 
 MOST_LITERAL = 10_000
 """So many keys of given records at most stand in a statement; beyond it the tables are asked."""
+
+
+@ForeignKey.register_lookup
+class Among(In):
+    """`owner__among=Keys(…)`: what `in` says, in fewer words to PostgreSQL.
+
+    It reads an array at once, but a list number by number: seven hundred took it milliseconds,
+    several times in a statement. What it makes of both is the same.
+    """
+
+    lookup_name = "among"
+
+    def as_postgresql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+        column, params = self.process_lhs(compiler, connection)
+        return f"{column} = ANY('{{{','.join(map(str, self.rhs.keys))}}}'::bigint[])", [*params]
 
 
 class Loaded(Asker):
@@ -86,9 +103,10 @@ class Loaded(Asker):
         return Keys(self.user.grants.mates) if self.user.grants.mates else ()
 
     def mates_own(self, owner_fields: Sequence[str]) -> Q:
-        owned = NEVER
+        owned, mates = NEVER, self.mates()
+        lookup = Among.lookup_name if isinstance(mates, Keys) else "in"
         for name in owner_fields:
-            owned |= Q(**{f"{name}__in": self.mates()})
+            owned |= Q(**{f"{name}__{lookup}": mates})
         return owned
 
     def teams(self, depth: int = 1) -> Any:
