@@ -8,6 +8,7 @@ from typing import TypeVar
 from django.db.models import BooleanField, Case, Model, Q, QuerySet, Value, When
 
 from accounts.access.askers import Loaded
+from accounts.access.one_row import Statement, TheKey
 from accounts.access.rules import condition_for, rules_for
 from accounts.models.people import User
 from accounts.rule import ALWAYS, NEVER, Explanation, Finding, settled
@@ -32,8 +33,15 @@ def allows(user: User, action: str, obj: Model, *, without: Collection[str] = ()
     """
     if obj.pk is None:
         return False
-    row = type(obj)._base_manager.filter(pk=obj.pk)
-    return permitted(row, user, action, without=without).exists()
+    person, model = Loaded(user), type(obj)
+
+    def put() -> Statement | None:
+        when = condition_for(person, action, model, without=without)
+        # As a column: beside the key, PostgreSQL would weigh an index for each part of it.
+        return None if when is NEVER else _answers(model, [when])
+
+    row = _asked(person.once(("allows", action, model, frozenset(without)), put), obj)
+    return row == (True,)
 
 
 def allows_any(user: User, action: str, model: type[Model]) -> bool:
@@ -62,10 +70,14 @@ def explain_each(user: User, actions: Sequence[str], obj: Model) -> dict[str, Ex
     """Return what `explain` says of each of these actions; one query for all of them."""
     person, model = Loaded(user), type(obj)
     rules = {action: rules_for(person, action, model) for action in actions}
-    questions: list[Q] = []
-    for action in actions:
-        questions += [condition_for(person, action, model), *(r.when for r in rules[action])]
-    row = answered(obj, questions)
+
+    def put() -> Statement | None:
+        questions: list[Q] = []
+        for action in actions:
+            questions += [condition_for(person, action, model), *(r.when for r in rules[action])]
+        return _answers(model, questions)
+
+    row = _asked(person.once(("explain", tuple(actions), model), put), obj)
     if row is None:
         nothing = Finding("no_scope", False, True, "there is nothing in reach under this address")
         return dict.fromkeys(actions, Explanation(False, (nothing,)))
@@ -117,8 +129,21 @@ def refused(queryset: QuerySet[M], user: User, action: str) -> list[tuple[M, Exp
 
 def answered(obj: Model, questions: Iterable[Q]) -> tuple[bool, ...] | None:
     """Return what the stored row answers to each question, None for an absent one; one query."""
-    rows = type(obj)._base_manager.filter(pk=obj.pk)
-    return rows.values_list(*(_holds(question) for question in questions)).first()
+    return _asked(_answers(type(obj), questions), obj)
+
+
+def _the_row(model: type[M]) -> QuerySet[M]:
+    return model._base_manager.filter(pk=TheKey(model))
+
+
+def _answers(model: type[Model], questions: Iterable[Q]) -> Statement | None:
+    rows = _the_row(model).values_list(*(_holds(question) for question in questions))
+    return Statement.of(rows.query, rows.db)
+
+
+def _asked(statement: Statement | None, obj: Model) -> tuple[bool, ...] | None:
+    row = statement.asked_of(obj) if statement else None
+    return None if row is None else tuple(map(bool, row))
 
 
 def _holds(when: Q) -> Case | Value:

@@ -58,6 +58,37 @@ def test_absent_and_unsaved_records_are_refused_with_a_finding(c: TinyCompany) -
     assert [(f.code, f.allows, f.holds) for f in told.findings] == [("no_scope", False, True)]
     assert access.allows(c.sam, "view", absent) is False
     assert access.allows(c.sam, "view", Deal()) is False
+    for key in (-1, 10**30):
+        assert access.allows(c.sam, "view", Deal(pk=key)) is False
+        assert access.explain(c.sam, "view", Deal(pk=key)).allowed is False
+
+
+def test_a_check_is_put_together_once_and_asked_of_every_row(c: TinyCompany) -> None:
+    """And anew as soon as the person is another one: what they were is part of the question."""
+    rita = c.fresh("rita")
+    question = ("allows", "change", Deal, frozenset[str]())
+    assert access.allows(rita, "change", c.deals["ritas"]) is True
+    known = access.Loaded(rita).known
+    statement = known[question]
+    with CaptureQueriesContext(connection) as captured:
+        assert access.allows(rita, "change", c.deals["noras"]) is False
+    assert known[question] is statement
+    assert len(captured) == 1
+    rita.is_active = False
+    assert access.allows(rita, "change", c.deals["ritas"]) is False
+    rita.is_active = True
+    ToolGrant.objects.filter(permission_set=rita.permission_set).delete()
+    ObjectScope.objects.filter(permission_set=rita.permission_set).delete()
+    assert access.allows(c.fresh("rita"), "change", c.deals["ritas"]) is False
+
+
+@pytest.mark.of_database("postgresql")
+def test_postgresql_reads_mates_as_one_array(c: TinyCompany) -> None:
+    rows = access.permitted(Deal.objects.all(), c.rita, "view")
+    sql, params = rows.query.sql_with_params()
+    mates = ",".join(map(str, c.rita.grants.mates))
+    assert sql.count(f"= ANY('{{{mates}}}'::bigint[])") == len(Deal.owner_fields)
+    assert not set(c.rita.grants.mates) & set(params) - {c.rita.pk}
 
 
 UNKNOWN = ["", "deal", "xxx.deal.view", "crm"]
