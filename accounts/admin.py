@@ -61,6 +61,7 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
     search_help_text = "Search name or e-mail"
     picker_fields = ("first_name", "last_name")
     sortable_by = ("name", "email", "last_log_in")
+    few_rows = True
     form = PersonForm
     change_form_before_template: Any = "accounts/as_opened.html"
     change_form_outer_before_template: Any = "accounts/person_steps.html"
@@ -365,6 +366,7 @@ class TeamAdmin(ChangesMembers):
     search_fields = ("name",)
     picker_fields = ("name",)
     sortable_by = ("name_in_tree",)
+    few_rows = True
     form = TeamForm
     fields = ("name", "parent")
     change_form_before_template: Any = "accounts/as_opened.html"
@@ -451,6 +453,7 @@ class PermissionSetAdmin(AccessModelAdmin):
     search_fields = ("name",)
     picker_fields = ("name",)
     sortable_by = ("name",)
+    few_rows = True
     form = PermissionSetForm
     fieldsets = (
         (None, {"fields": (("name", "description"),)}),

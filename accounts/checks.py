@@ -9,11 +9,13 @@ from typing import Any
 
 from django.apps import AppConfig, apps
 from django.conf import settings
+from django.contrib import admin
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connections
 
 from accounts import access, catalogue, changes, trigrams
 from accounts.letters import knows_all_letters
+from accounts.ordering import is_served
 from accounts.protection import is_protected, protected_tables
 
 
@@ -54,6 +56,32 @@ def letters_of_all_scripts_are_known(
         for alias in databases or ()
         if not knows_all_letters(connections[alias])
     ]
+
+
+@register(Tags.models)
+def what_lists_sort_by_is_indexed(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    """A list that may grow long offers no column to sort by that no index serves."""
+    return [
+        Error(
+            f"The list of {screen.opts.verbose_name_plural} can be sorted by “{name}”, which no "
+            "index serves.",
+            hint="Take it out of `sortable_by`, or give the model an index that begins with it.",
+            id="accounts.E004",
+        )
+        for screen, name, column in lists_sorted_by()
+        if not is_served(screen.model, column)
+    ]
+
+
+def lists_sorted_by() -> Iterator[tuple[Any, str, str]]:
+    """Yield screen, column and what it is ordered by, of all lists that may grow long."""
+    for screen in admin.site._registry.values():
+        if not getattr(screen, "few_rows", False):
+            for name in screen.sortable_by or ():
+                column = getattr(screen, str(name), None)
+                yield screen, str(name), getattr(column, "admin_order_field", str(name))
 
 
 @register(Tags.database)

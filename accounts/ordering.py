@@ -43,6 +43,20 @@ def is_column(model: type[Model], path: str) -> bool:
     return _field_at(model, path)[0] is not None
 
 
+def is_served(model: type[Model], name: str) -> bool:
+    """Tell whether an index has a column's rows in the order in which lists sort by it.
+
+    A column whose texts may be empty has two sorts of rows in one order, which no index has.
+    """
+    field, _ = _field_at(model, name)
+    if field is None or name != field.name:
+        return False
+    if isinstance(field, CharField | TextField) and field.blank:
+        return False
+    first = {index.fields_orders[0][0] for index in model._meta.indexes if index.fields_orders}
+    return bool(field.primary_key or field.unique or field.db_index or name in first)
+
+
 def _field_at(model: type[Model], path: str) -> tuple[Field[Any, Any] | None, bool]:
     """Return the field at the end of a path, and whether something on the way may be null.
 

@@ -13,7 +13,7 @@ owners, and this is the one part that a shape writes in another way.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache
 from typing import Any, TypeGuard
@@ -30,7 +30,7 @@ from django.db.models.sql.where import OR, WhereNode
 from django.utils.functional import cached_property
 
 from accounts.access import Among, Keys
-from accounts.ordering import is_column
+from accounts.ordering import is_column, is_served
 
 MOST_COUNTED = 10_000
 MOST_BRANCHES = 256
@@ -52,6 +52,7 @@ class Shape(Enum):
     WALK = "the order is walked from its beginning, and each row asked whether it is seen"
     KEYS = "keys are chosen from the index of the order, and only the page's rows are read"
     BRANCH = "keys are chosen from every owner's rows in the list's order, merged"
+    FILLED = "keys are chosen from the index of a column, those of its empty rows after the others"
 
 
 # --- The paginator --------------------------------------------------------------------------------
@@ -136,7 +137,7 @@ def page_of(rows: QuerySet[Any], start: int, stop: int, count: int) -> QuerySet[
 def in_shape(listing: Listing, shape: Shape, start: int, stop: int) -> QuerySet[Any]:
     """Return the rows of one page, asked for in this shape."""
     rows = listing.rows
-    if shape in (Shape.KEYS, Shape.BRANCH):
+    if shape in (Shape.KEYS, Shape.BRANCH, Shape.FILLED):
         return rows.filter(pk__in=Chosen(listing, shape, start, stop))
     if shape is Shape.GATHER:
         rows = rows.order_by(*(_by_no_index(term) for term in listing.order))
@@ -163,6 +164,8 @@ def shape_of(listing: Listing, start: int, count: int) -> Shape:
         # PostgreSQL would walk all of a table for a page of rows that it takes to be frequent;
         # SQLite gathers what is seen by an OR, whatever it is told.
         return Shape.GATHER if listing.is_narrowed and not is_sqlite else Shape.PLAIN
+    if listing.emptied and is_served(listing.rows.model, listing.emptied):
+        return Shape.FILLED
     if is_sqlite:
         # It reads no row that it passes over.
         return Shape.WALK if allowed else Shape.PLAIN
@@ -202,6 +205,32 @@ class Listing:
             assert self.allowed is not None
             self.allowed.put(query, *instead)
         return query
+
+    def walked(self) -> Query:
+        """Return `keys` so that SQLite looks for no index but that of the order."""
+        if self.allowed is None or connections[self.rows.db].vendor != "sqlite":
+            return self.keys()
+        return self.keys(_Inside("+(%(inside)s)", self.allowed.whole))
+
+    @property
+    def emptied(self) -> str:
+        """The column that the list goes by first, where its empty rows come last; else nothing."""
+        first = self.order[0]
+        return _column(self.rows.model, first) if first.nulls_last else ""
+
+    def by_emptiness(self) -> Iterator[Listing]:
+        """Yield the rows in which the first column of the order is filled, and the others."""
+        name, (first, *rest) = self.emptied, self.order
+        if not name:
+            yield self
+            return
+        filled, empty = first.copy(), first.copy()
+        filled.nulls_last = empty.nulls_last = None
+        # All empty ones are alike; the index is read from the end at which the others begin.
+        empty.descending = rest[-1].descending
+        for is_empty, term in ((False, filled), (True, empty)):
+            rows = self.rows.filter(**{f"{name}__isnull": is_empty})
+            yield replace(self, rows=rows, order=(term, *rest))
 
     def _columns(self) -> Iterator[tuple[str, Any]]:
         for number, term in enumerate(self.order):
@@ -419,6 +448,8 @@ class Chosen(Expression):
     def as_sql(self, compiler: Any, connection: Any) -> Statement:
         if self.shape is Shape.BRANCH:
             sql, params = self._branch(connection)
+        elif self.shape is Shape.FILLED:
+            sql, params = self._filled_first(connection)
         else:
             sql, params = _compiled(self.listing.keys(), connection)
         sql = f"{sql} {self.listing.sorting(connection)}"
@@ -436,6 +467,21 @@ class Chosen(Expression):
             raise EmptyResultSet
         # Not ALL: found by two owners, a row is the same in every column, and one.
         return " UNION ".join(sql for sql, _ in arms), [each for _, own in arms for each in own]
+
+    def _filled_first(self, connection: Any) -> Statement:
+        """Return the rows in which a column is filled, then the others: an index has both so.
+
+        Of the order “empty last” itself, up and down, no database reads both from one index.
+        """
+        arms, params = [], []
+        for part in self.listing.by_emptiness():
+            sql, own = _compiled(part.walked(), connection)
+            # A sub-query: SQLite allows no LIMIT before UNION.
+            arms.append(
+                f"SELECT * FROM ({sql} {part.sorting(connection)} LIMIT {self.stop}) arm{len(arms)}"
+            )
+            params += own
+        return " UNION ALL ".join(arms), params
 
     def _of_owners(
         self, connection: Any, column: Col, keys: tuple[int, ...]

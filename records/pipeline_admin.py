@@ -100,6 +100,7 @@ class PipelineAdmin(AccessModelAdmin):
     search_fields = ("name",)
     picker_fields = ("name",)
     sortable_by = ("name", "object")
+    few_rows = True
     fields = ("object", "name")
     inlines = (StageInline,)
     change_form_before_template = "accounts/as_opened.html"

@@ -143,6 +143,8 @@ class ListAdmin(FieldsAdmin):
     list_filter_submit = True
     list_fullwidth = True
     actions: Sequence[Any] = ()
+    few_rows = False
+    """Whether the table grows with people and teams alone: any order is quick then."""
     extra_parameters: ClassVar[tuple[str, ...]] = ()
     """Query parameters of this list beside page, order, search and its filters' own."""
 

@@ -227,6 +227,9 @@ class ExportRequest(Lease):
         indexes = (
             models.Index(fields=["status", "lease_until", "id"], name="export_queue"),
             models.Index(fields=["requester", "-id"], name="export_of_requester"),
+            # What the log is sorted by, and narrowed to days by.
+            models.Index(fields=["requested_at", "id"], name="export_asked_at"),
+            models.Index(fields=["record_count", "id"], name="export_by_size"),
             models.Index(fields=["requester", "claimed_at"], name="export_turns"),
             models.Index(fields=["status"], name="export_has_file", condition=~Q(file_name="")),
         )

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.fields import Email, Line
 from records.kinds import declare
-from records.models.base import Record, RecordQuerySet, record_indexes
+from records.models.base import Record, RecordQuerySet, order_indexes, record_indexes
 from records.models.pipelines import Stage
 
 
@@ -18,7 +18,7 @@ from records.models.pipelines import Stage
     icon="person",
     search_help="Search name or e-mail",
     columns=("email", "phone", "company", "lifecycle", "owner", "updated_at"),
-    unsorted=("phone",),
+    unsorted=("email", "phone", "lifecycle"),
     filters=("company", "lifecycle"),
     rows=(
         ("first_name", "last_name"),
@@ -66,6 +66,7 @@ class Contact(Record):
     icon="apartment",
     search_help="Search name or domain",
     columns=("sector", "country", "employees", "revenue", "parent", "owner"),
+    unsorted=("sector", "country"),
     filters=("sector", "country"),
 )
 class Company(Record):
@@ -99,7 +100,10 @@ class Company(Record):
     class Meta:
         verbose_name_plural = "companies"
         ordering = ("name", "id")
-        indexes = record_indexes("company")
+        indexes = (
+            *record_indexes("company"),
+            *order_indexes("company", "employees", "revenue"),
+        )
 
 
 @declare(
@@ -138,6 +142,7 @@ class Deal(Record):
         ordering = ("-updated_at", "-id")
         indexes = (
             *record_indexes("deal"),
+            *order_indexes("deal", "amount", "closed"),
             models.Index(fields=["stage", "owner"], name="deal_by_stage"),
         )
         constraints = (
@@ -153,6 +158,7 @@ class Deal(Record):
     icon="confirmation_number",
     search_help="Search subject",
     columns=("priority", "stage", "company", "owner", "opened", "updated_at"),
+    unsorted=("priority",),
     filters=("stage", "priority", "company", "contact"),
     rows=(("subject", "priority"), ("stage", "opened"), ("contact", "company")),
 )
@@ -194,5 +200,6 @@ class Ticket(Record):
         ordering = ("-updated_at", "-id")
         indexes = (
             *record_indexes("ticket", "subject"),
+            *order_indexes("ticket", "opened"),
             models.Index(fields=["stage", "owner"], name="ticket_by_stage"),
         )

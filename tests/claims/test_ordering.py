@@ -10,9 +10,10 @@ from django.db import connection
 from django.test import Client
 
 from accounts import people
+from accounts.checks import lists_sorted_by, what_lists_sort_by_is_indexed
 from accounts.models import User
-from accounts.ordering import empty_last
-from exports.models import ExportRecord
+from accounts.ordering import empty_last, is_served
+from exports.models import ExportRecord, ExportRequest
 from records import filters
 from records.models import Company, Contact, Deal
 from tests.support.company import TinyCompany
@@ -64,17 +65,17 @@ def in_list(client: Client, address: str, column: str, shown: str) -> list[list[
 @pytest.mark.parametrize(
     ("kind", "column", "values"),
     [
-        ("company", "country", ["", "Ghana", "", "Chile"]),
         ("company", "employees", [None, 0, None, 7]),
-        ("contact", "email", ["", "a@x.example", "", "b@x.example"]),
+        ("company", "revenue", [Decimal(3), None, Decimal(0), None]),
+        ("deal", "amount", [None, Decimal(0), None, Decimal(7)]),
     ],
 )
 def test_lists_sort_so(c: TinyCompany, kind: str, column: str, values: list[object]) -> None:
-    model = {"company": Company, "contact": Contact}[kind]
+    model = {"company": Company, "deal": Deal}[kind]
     model._default_manager.all().update(deleted_at=datetime(2026, 1, 1, tzinfo=UTC))
-    name = "name" if kind == "company" else "last_name"
+    given = {"stage": c.stages["open"]} if kind == "deal" else {}
     for value in values:
-        model._default_manager.create(**{name: "One", column: value})
+        model._default_manager.create(**{"name": "One", column: value, **given})
     client = Client()
     client.force_login(c.sam)
     filled = sorted(value for value in values if value not in ("", None))
@@ -82,6 +83,35 @@ def test_lists_sort_so(c: TinyCompany, kind: str, column: str, values: list[obje
     up, down = in_list(client, f"/admin/records/{kind}/", column, column)
     assert up == [*filled, *empty]
     assert down == [*reversed(filled), *empty]
+
+
+def test_a_list_that_may_grow_long_is_sorted_by_what_an_index_serves(c: TinyCompany) -> None:
+    """In the models as in the database; and what no index serves is found (no “empty last”)."""
+    offered = [(screen.model, column) for screen, _, column in lists_sorted_by()]
+    assert {(Deal, "amount"), (Contact, "last_name"), (ExportRequest, "requested_at")} <= {*offered}
+    for model, column in offered:
+        assert is_served(model, column), (model, column)
+        field = model._meta.get_field(column)
+        with connection.cursor() as cursor:
+            found = connection.introspection.get_constraints(cursor, model._meta.db_table)
+        assert field.column in {each["columns"][0] for each in found.values() if each["index"]}
+    assert what_lists_sort_by_is_indexed(None) == []
+    for model, column in ((Contact, "email"), (Contact, "lifecycle"), (Deal, "product")):
+        assert not is_served(model, column), column
+    assert not is_served(Deal, "company__name")
+    assert not is_served(Deal, "unknown")
+
+
+def test_a_column_that_is_not_offered_is_no_order(c: TinyCompany) -> None:
+    client = Client()
+    client.force_login(c.sam)
+    drawn = client.get("/admin/records/contact/").context["cl"]
+    names = [getattr(each, "__name__", each) for each in drawn.list_display]
+    sortable = [n for n, head in zip(names, drawn.headers, strict=True) if head["sortable"]]
+    assert sortable == ["full_name", "updated_at"]
+    place = names.index("email")
+    asked = client.get("/admin/records/contact/", {"o": f"-{place}"}).context["cl"]
+    assert asked.queryset.query.order_by == drawn.queryset.query.order_by
 
 
 def test_people_without_a_name_or_a_log_in_are_last(c: TinyCompany) -> None:

@@ -137,6 +137,20 @@ def test_every_shape_has_the_pages_of_the_list() -> None:
     assert all(found[change] for change in CHANGES[1:]), found
 
 
+def test_what_is_filled_comes_first_in_every_shape(c: TinyCompany) -> None:
+    """Sorted by a column that some rows leave empty, up and down, for whoever sees what of them."""
+    rita = c.people["rita"]
+    for number, amount in enumerate((5, None, 0, 5, None, 30, None, 5, 1, None)):
+        owner = (rita, c.people["mona"], None)[number % 3]
+        DealFactory(amount=amount, owner=owner, co_owner=rita if number == 5 else None)
+    for who, term in product(("sam", "mona", "rita", "eve"), ("amount", "-amount", "closed")):
+        rows = permitted(Deal.objects.all(), c.people[who], "view")
+        for order in ([term, "-pk"], [term, "pk"], [term, "-name", "-pk"]):
+            assert differences(rows.order_by(*empty_last(Deal, order))) == 0, (who, order)
+        narrowed = filters.search(rows, "e").order_by(*empty_last(Deal, [term, "-pk"]))
+        assert differences(narrowed) == 0, who
+
+
 # --- Which shape ----------------------------------------------------------------------------------
 
 CAPPED = CappedCount(MOST_COUNTED)
@@ -155,6 +169,10 @@ CAPPED = CappedCount(MOST_COUNTED)
         (Deal, "sam", "-updated_at", 80, 50, Shape.PLAIN, Shape.PLAIN),
         (Deal, "sam", "-updated_at", CAPPED, 0, Shape.PLAIN, Shape.PLAIN),
         (Deal, "ruth", "-updated_at", CAPPED, FEW, Shape.PLAIN, Shape.KEYS),
+        (Deal, "rita", "-amount", 80, 50, Shape.PLAIN, Shape.GATHER),
+        (Deal, "rita", "-amount", CAPPED, 0, Shape.FILLED, Shape.FILLED),
+        (Deal, "sam", "closed", CAPPED, FEW, Shape.FILLED, Shape.FILLED),
+        (Deal, "sam", "product", CAPPED, 0, Shape.PLAIN, Shape.PLAIN),  # no index
     ],
 )
 def test_shape_suits_how_much_is_seen(
@@ -169,7 +187,7 @@ def test_shape_suits_how_much_is_seen(
 ) -> None:
     rows = permitted(kind.objects.all(), c.people[who], "view")
     turned = "-" if order.startswith("-") else ""
-    listing = Listing.of(rows.order_by(order, f"{turned}id"))
+    listing = Listing.of(rows.order_by(*empty_last(kind, [order, f"{turned}id"])))
     assert listing is not None
     assert shape_of(listing, start, count) is (on_sqlite if SQLITE else on_postgresql)
 
