@@ -238,7 +238,7 @@ def after(scopes: Scopes, tools: Iterable[str], changes: Changes) -> State:
     rows, grants = _asked(scopes, tools, validated(changes))
     return State(
         {key: clamped(_with_boxes(row)) for key, row in rows.items()},
-        tuple(map(str, sorted(to_be_stored(grants)))),
+        tuple(map(str, sorted(to_be_stored(_tools_with_boxes(grants))))),
     )
 
 
@@ -250,6 +250,17 @@ def _with_boxes(row: Mapping[str, int | bool]) -> dict[str, int | bool]:
             kept[action] = kept[cap]
             kept[f"{action}_unassigned"] = kept.get(f"{cap}_unassigned", False)
     return kept
+
+
+def _tools_with_boxes(grants: Iterable[str]) -> list[str]:
+    """Return tools in which what is narrowed from Everything keeps unassigned ones (Q47)."""
+    given = {grant.name: grant for grant in map(catalogue.parse, grants)}
+    for name, grant in given.items():
+        tool, option = catalogue.find(name)
+        cap = given.get(f"{tool.key}:{option.within}") if option and option.within else None
+        if cap and grant.rank == Rank.EVERYTHING and cap.rank != Rank.EVERYTHING:
+            given[name] = replace(grant, rank=cap.rank, unassigned=cap.unassigned)
+    return list(map(str, given.values()))
 
 
 def narrowed_by(scopes: Scopes, tools: Iterable[str], changes: Changes) -> list[str]:

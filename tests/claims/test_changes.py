@@ -81,6 +81,20 @@ def test_what_is_capped_is_narrowed_and_said() -> None:
     assert changes.narrowed_by(*before, {"crm.export": True}) == []
 
 
+def test_a_tool_narrowed_with_its_view_keeps_unassigned_ones_as_scopes_do() -> None:
+    before = held({}, "sales.forecast:view=everything", "sales.forecast:edit=everything")
+    after = changes.after(*before, {"sales.forecast:view": "team"})
+    assert after.tools == (
+        "sales.forecast:edit=team+unassigned",
+        "sales.forecast:view=team+unassigned",
+    )
+    without = {"sales.forecast:view": "team", "sales.forecast:view.unassigned": False}
+    assert changes.after(*before, without).tools == (
+        "sales.forecast:edit=team",
+        "sales.forecast:view=team",
+    )
+
+
 def test_box_goes_with_a_level_that_has_none_unless_it_is_named() -> None:
     before = held({"deal": {"view": TEAM, "view_unassigned": True}})
     assert changes.after(*before, {"crm.deal.view": "none"}).scopes["deal"] == clamped({})
