@@ -24,7 +24,9 @@ def begin(apps, schema_editor):
         say("team", "yes", teams[team], team_key=team)
         if parent is not None:
             say("parent", f"{parent}: {teams[parent]}", teams[team], team_key=team)
-    sets = dict(get("PermissionSet").order_by("pk").values_list("pk", "name"))
+    found = get("PermissionSet").order_by("pk").values_list("pk", "name")
+    # Somebody’s own permissions have no name.
+    sets = {key: name or "own permissions" for key, name in found}
     for key, name in sets.items():
         say("permission_set", "yes", name, set_key=key)
     for scope in get("ObjectScope").order_by("pk"):

@@ -27,6 +27,7 @@ from accounts import access, catalogue, clock, past
 from accounts import operations as people
 from accounts.audit import System
 from accounts.models import Membership, PermissionChange, PermissionSet, User
+from accounts.models.history import BEGAN
 from accounts.permission_history import (
     OWN,
     Fact,
@@ -552,6 +553,15 @@ def test_own_permissions_are_told_by_their_owner(c: TinyCompany, client: Client)
     assert "Leaves the team." in text
     people.assign_set(c.rita, actor=c.sam, permission_set=c.sets["rep"])
     assert "Own permissions of" not in client.get("/admin/permissions/history/").text
+
+
+def test_history_begins_with_own_permissions_that_were_there_before(c: TinyCompany) -> None:
+    people.edit_permissions([c.rita], actor=c.sam, changes={"crm.deal.view": "owned"})
+    BEGIN(apps, None)
+    own = c.fresh("rita").permission_set_id
+    began = PermissionChange.objects.filter(system=BEGAN)
+    assert began.get(person=c.rita, permission="permission_set").after == f"{own}: own permissions"
+    assert began.get(set_key=own, permission="crm.deal.view").after == "owned"
 
 
 def test_own_permissions_of_a_past_day_are_there_again(
