@@ -236,30 +236,47 @@ class Plain:
         return self.who.levels.get(f"{key}:{option}", (0, False))[1]
 
 
+WITH_BOXES = [(1, False), (1, True), (2, False), (2, True), (3, False)]
+
+
 def some_holdings() -> list[Holding]:
     """Return the same random sets every time."""
     chance = random.Random(5)
+    # What an earlier version may have stored, and cannot be given: it grants nothing.
+    odd = {"marketing.access", "marketing.cta:create", "marketing.forms:follow_up_email"}
     return [
-        Holding(
-            frozenset(chance.sample(PARENTS, chance.randint(0, 6)) + chance.sample(STORABLE, 15)),
-            {name: (chance.randint(1, 3), False) for name in LEVELLED if chance.random() < 0.6},
-            chance.choice([0, 3]),
-            chance.random() < 0.2,
-        )
-        for _ in range(60)
+        Holding(frozenset(odd)),
+        *(
+            Holding(
+                frozenset(
+                    chance.sample(PARENTS, chance.randint(0, 6)) + chance.sample(STORABLE, 15)
+                ),
+                {name: chance.choice(WITH_BOXES) for name in LEVELLED if chance.random() < 0.6},
+                chance.choice([0, 3]),
+                chance.random() < 0.2,
+            )
+            for _ in range(60)
+        ),
     ]
 
 
 def is_right() -> bool:
     """Tell whether the catalogue says of random sets what the requirements' sentences say."""
     evaluation.effective.cache_clear()
+    evaluation.effective_box.cache_clear()
     conditions: dict[str, Any] = {asked: evaluation.effective(asked) for asked in ASKABLE}
     ranked: dict[str, Any] = {asked: evaluation.effective(asked, 3) for asked in LEVELLED}
+    boxes: dict[str, Any] = {asked: evaluation.effective_box(asked) for asked in LEVELLED}
     return all(
         {asked for asked, when in conditions.items() if when.asked_of(Plain(who))} == held(who)
         and all(
             bool(when.asked_of(Plain(who))) is (level(who, asked)[0] == 3)
             for asked, when in ranked.items()
+        )
+        and all(
+            bool(when.asked_of(Plain(who))) is level(who, asked)[1]
+            for asked, when in boxes.items()
+            if level(who, asked)[0] < 3
         )
         for who in some_holdings()
     )
@@ -280,6 +297,14 @@ KNOWN_WRONG: dict[str, tuple[object, str, object]] = {
         ),
     ),
 }
+
+
+def test_only_levels_have_a_box() -> None:
+    for key in ("crm.export", "crm.workflows:edit", "sales.forecast"):
+        with pytest.raises(ValueError, match=f"“{key}” has no box Unassigned."):
+            catalogue.effective_box(key)
+    with pytest.raises(catalogue.UnknownPermission):
+        catalogue.effective_box("sales.forecast:delete")
 
 
 def test_wrong_evaluations_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,6 +56,12 @@ def changes(node: ast.AST) -> Iterator[tuple[str, Any]]:
         yield f"{node.value}→{not node.value}", lambda n: setattr(n, "value", not n.value)
     elif isinstance(node, ast.Constant) and isinstance(node.value, int):
         yield f"{node.value}→{node.value + 1}", lambda n: setattr(n, "value", n.value + 1)
+    if isinstance(node, ast.List | ast.Tuple) and isinstance(node.ctx, ast.Load):
+        for place in range(len(node.elts)):
+            yield f"element {place} dropped", lambda n, place=place: n.elts.pop(place)
+    if isinstance(node, ast.comprehension):
+        for place in range(len(node.ifs)):
+            yield f"if {place} dropped", lambda n, place=place: n.ifs.pop(place)
     if isinstance(node, ast.keyword | ast.arg) or not isinstance(node, ast.Call):
         return
     if isinstance(node.func, ast.Attribute) and node.func.attr in ("filter", "exclude"):
@@ -64,6 +70,18 @@ def changes(node: ast.AST) -> Iterator[tuple[str, Any]]:
     for place, word in enumerate(node.keywords):
         if word.arg is not None and word.arg not in ("output_field", "default", "then"):
             yield f"{word.arg}= dropped", lambda n, place=place: n.keywords.pop(place)
+
+
+def run_nodes(definition: ast.FunctionDef) -> Iterator[ast.AST]:
+    """Yield what is run of a function: no annotation is."""
+    waiting: list[ast.AST] = list(definition.body)
+    while waiting:
+        node = waiting.pop(0)
+        yield node
+        for name, value in ast.iter_fields(node):
+            if name not in ("annotation", "returns"):
+                inner = value if isinstance(value, list) else [value]
+                waiting += [each for each in inner if isinstance(each, ast.AST)]
 
 
 def mark(node: Any) -> None:
@@ -108,13 +126,13 @@ def mutants(function: FunctionType) -> Iterator[tuple[str, Any]]:
     first = function.__code__.co_firstlineno - 1
     definition = tree.body[0]
     assert isinstance(definition, ast.FunctionDef)
-    nodes = [n for part in definition.body for n in ast.walk(part)]
+    nodes = list(run_nodes(definition))
     for place, node in enumerate(nodes):
         for said, change in changes(node):
             other = copy.deepcopy(tree)
             again = other.body[0]
             assert isinstance(again, ast.FunctionDef)
-            twin = [n for part in again.body for n in ast.walk(part)][place]
+            twin = list(run_nodes(again))[place]
             change(twin)
             again.decorator_list = []
             other.body.insert(0, ast.parse("from __future__ import annotations").body[0])
