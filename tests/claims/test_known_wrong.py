@@ -19,10 +19,10 @@ from accounts import access
 from accounts.access import ALWAYS, Anyone, Asker, Grants, Loaded, Rule
 from accounts.access.askers import outer
 from accounts.models import Membership, Rank, TeamReach, User
-from records.models import Company, Contact, Deal, StageRule, Ticket
+from records.models import SHARES, Company, Contact, Deal, StageRule, Ticket
 from tests.support.cases import CASES
 from tests.support.compared import Disagreement, Tally, compare
-from tests.support.worlds import SHARES, World, worlds
+from tests.support.worlds import World, worlds
 from tests.support.wrong_edits import ROOT
 from tests.support.wrong_edits import WRONG as EDITS
 

@@ -15,7 +15,8 @@ from tests.support import oracle, oracle_data
 from tests.support.cases import CASES
 from tests.support.changes import CHANGES
 from tests.support.compared import Tally, compare
-from tests.support.worlds import CHANGE_NAMES, World, known_codes, worlds
+from tests.support.world_rows import known_codes
+from tests.support.worlds import CHANGE_NAMES, World, worlds
 
 # Sixty in all; `make prove` gives each database 20,000.
 WORLDS = 40 if connection.vendor == "sqlite" else 20

@@ -38,7 +38,8 @@ from records.models import Company, Contact, Deal, Record, Ticket
 from records.sharing import share
 from tests.support.company import TinyCompany
 from tests.support.factories import CompanyFactory, DealFactory
-from tests.support.worlds import World, lay_down, model_of, worlds
+from tests.support.world_rows import lay_down, model_of
+from tests.support.worlds import World, worlds
 
 SQLITE = connection.vendor == "sqlite"
 SIZE = 3

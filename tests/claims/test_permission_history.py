@@ -44,7 +44,8 @@ from records.past import person_on, who_could_see
 from tests.claims.test_rights_changes import OPERATIONS
 from tests.support.changes import CHANGES
 from tests.support.company import EVERYTHING, OWNED, TEAM, TinyCompany
-from tests.support.worlds import lay_down, model_of, worlds
+from tests.support.world_rows import lay_down, model_of
+from tests.support.worlds import worlds
 
 BEGIN = import_module("accounts.migrations.0014_permission_history_begins").begin
 TESTING = System("test")

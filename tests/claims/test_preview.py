@@ -36,7 +36,8 @@ from tests.support.what_if import (
     said,
     taken_back,
 )
-from tests.support.worlds import World, lay_down, worlds
+from tests.support.world_rows import lay_down
+from tests.support.worlds import World, worlds
 
 WORLDS = 20
 EACH = 3

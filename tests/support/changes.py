@@ -21,6 +21,7 @@ from records import sharing
 from records.models import Pipeline
 from records.recycling import restore
 from tests.support import oracle, oracle_data
+from tests.support.world_rows import as_asked, model_of, stored_policy
 from tests.support.worlds import (
     FIELDS,
     NEVER_VEILED,
@@ -31,10 +32,7 @@ from tests.support.worlds import (
     Rule,
     Share,
     World,
-    as_asked,
-    model_of,
     stages_of,
-    stored_policy,
     values_of,
 )
 

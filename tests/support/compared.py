@@ -24,7 +24,8 @@ from tests.support import oracle, steps
 from tests.support import oracle_data as data
 from tests.support.changes import CHANGES
 from tests.support.compared_exports import Disagreement, Story, asked_for
-from tests.support.worlds import World, field_levels, lay_down, model_of
+from tests.support.world_rows import field_levels, lay_down, model_of
+from tests.support.worlds import World
 
 ACTIONS = oracle.FULL.split()
 COUNTED = ("compared", "decisive", "changes", "refused")

@@ -21,7 +21,8 @@ from exports import worker
 from exports.models import ExportRequest
 from tests.support import oracle
 from tests.support import oracle_data as data
-from tests.support.worlds import FIELDS, NAMES, WORDS, World, model_of, stages_of
+from tests.support.world_rows import model_of
+from tests.support.worlds import FIELDS, NAMES, WORDS, World, stages_of
 
 # What a file is asked for of each kind, beside its id and what FIELDS has; choices by their labels.
 OWN = {
