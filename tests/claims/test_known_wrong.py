@@ -15,9 +15,10 @@ from django.db.models import Model, Q
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 import records.rules
-from accounts import access
+from accounts import access, catalogue
 from accounts.access import ALWAYS, Anyone, Asker, Grants, Loaded, Rule
 from accounts.access.askers import outer
+from accounts.catalogue import evaluation
 from accounts.models import Membership, Rank, TeamReach, User
 from records.models import SHARES, Company, Contact, Deal, StageRule, Ticket
 from tests.support.cases import CASES
@@ -37,9 +38,15 @@ THROUGH = StageRule.stages.through
 @pytest.fixture(autouse=True)
 def nothing_known_of_anyone() -> Iterator[None]:
     """Let a wrong rule be asked of anyone too, and be forgotten afterwards."""
-    access.ANYONE.known.clear()
+    forget()
     yield
+    forget()
+
+
+def forget() -> None:
     access.ANYONE.known.clear()
+    evaluation.effective.cache_clear()
+    evaluation.effective_box.cache_clear()
 
 
 def wrong(put: Callable[[Patch], None]) -> Callable[[Patch], None]:
@@ -65,6 +72,7 @@ def catches(name: str, patch: Patch, *phases: Phase, within: int = WITHIN) -> No
         compare(world, Tally(), people=3)
 
     WRONG[name](patch)
+    forget()
     for case in CASES.values():  # what once told right from wrong is the quickest to ask
         compare(case, Tally(), people=len(case.people))
     agree()
@@ -434,6 +442,78 @@ def explanation_stops_at_the_first_denial(patch: Patch) -> None:
 def any_change_where_there_is_any_view(patch: Patch) -> None:
     right = access.allows_any
     put_reader(patch, "allows_any", lambda user, action, model: right(user, "view", model))
+
+
+# --- Permissions that need, bring along and override others ---------------------------------------
+
+
+def put_tools(patch: Patch, **declared: Any) -> None:
+    """Declare all tools otherwise, as far as what is effective goes."""
+    tools = {key: replace(tool, **declared) for key, tool in catalogue.TOOLS.items()}
+    patch.setattr(evaluation, "TOOLS", tools)
+
+
+@wrong
+def children_count_without_their_parent(patch: Patch) -> None:
+    """As if what is stored were what is had (R40)."""
+    patch.setattr(evaluation, "_conditions", lambda tool: [])
+
+
+@wrong
+def super_admins_need_no_seat(patch: Patch) -> None:
+    patch.setattr(evaluation, "SEAT", "no seat")
+
+
+@wrong
+def nothing_overrides_a_tab(patch: Patch) -> None:
+    put_tools(patch, overrides="")
+
+
+@wrong
+def nothing_comes_along(patch: Patch) -> None:
+    put_tools(patch, implies=())
+
+
+@wrong
+def all_that_an_option_needs_is_forgotten(patch: Patch) -> None:
+    """Creating calls to action without editing any content (M-5)."""
+    cta = catalogue.TOOLS["marketing.cta"]
+    options = tuple(replace(option, requires=()) for option in cta.options)
+    tools = {**catalogue.TOOLS, cta.key: replace(cta, options=options)}
+    patch.setattr(evaluation, "find", lambda key: _found(tools, key))
+
+
+def _found(tools: dict[str, Any], key: str) -> Any:
+    name, _, option = key.partition(":")
+    return tools[name], tools[name].option(option)
+
+
+@wrong
+def what_is_stored_is_had(patch: Patch) -> None:
+    """Whoever is asked in SQL has what their set says, whatever it needs."""
+    right = Anyone.holds
+
+    def holds(self: Anyone, tool: str, rank: int = 0) -> Q:
+        found = catalogue.find(tool)[0]
+        if not found.parent or ":" in tool or found.kind is not catalogue.Kind.SWITCH:
+            return right(self, tool, rank)
+        return self.is_superuser() | self.given(tool, ("",))
+
+    patch.setattr(Anyone, "holds", holds)
+
+
+@wrong
+def own_permissions_follow_the_set_they_are_based_on(patch: Patch) -> None:
+    """Somebody who was detached is given what the named set says now (Q26)."""
+    right = access.load_grants
+
+    def load_grants(user: User) -> Grants:
+        own = user.permission_set
+        if own is not None and own.based_on_id is not None:
+            user.permission_set_id = own.based_on_id
+        return right(user)
+
+    put_reader(patch, "load_grants", load_grants)
 
 
 # --- Shares, where the product has them -----------------------------------------------------------

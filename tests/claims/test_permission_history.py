@@ -232,7 +232,7 @@ def held(keys: list[int]) -> dict[int, Any]:
     for user in User.objects.select_related("permission_set").filter(pk__in=keys):
         grants = user.grants
         found[user.pk] = (
-            (user.is_active, user.is_superuser, str(user.permission_set or "")),
+            (user.is_active, user.is_superuser, _named(user.permission_set)),
             {
                 (key, column.name): getattr(scope, column.name)
                 for key, scope in grants.scopes.items()
@@ -245,13 +245,19 @@ def held(keys: list[int]) -> dict[int, Any]:
     return found
 
 
+def _named(permission_set: object) -> str:
+    """Return how a set is called; whose own permissions are based on what is said elsewhere."""
+    name = str(permission_set or "")
+    return "own" if name.lower().startswith(("based on", "own permissions")) else name
+
+
 def held_on(moment: datetime, told_now: dict[int, Any]) -> dict[int, Any]:
     """Return the same of the people there were then, as the time machine says it."""
     found = {}
     for key in told_now:
         then = person_on(User.objects.get(pk=key), moment)
         found[key] = (
-            (then.active, then.super_admin, then.permission_set),
+            (then.active, then.super_admin, _named(then.permission_set)),
             {(k, column): said for k, row in then.scopes.items() for column, said in row.items()},
             {tool.partition("=")[0] for tool in then.tools},
             set(then.teams),

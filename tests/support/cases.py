@@ -183,3 +183,49 @@ CASES["a sensitive name leaves in the column of a related record"] = World(
     fields=(FieldRule("company", "name", "everyone_edit", (), "sensitive"),),
     policy=Policy(require=True),
 )
+
+# What permissions need besides, bring along and override; own copies of sets (Q26, R40, R41).
+
+TOOLS_OF = {
+    "children without their parents": ("marketing.blog:publish", "reports.dashboards:view"),
+    "children with their parents": (
+        *("account.access", "account.edit_users", "marketing.access", "marketing.cta:edit"),
+        *("marketing.email:publish", "marketing.forms", "reports.access", "sales.access"),
+        "sales.templates",
+    ),
+    "what brings others along": (
+        *("account.customer_portal_settings", "account.knowledge_base_settings"),
+        *("account.reports_and_dashboards", "account.website_settings"),
+    ),
+    "what needs others": (
+        *("account.permanently_delete_contacts", "crm.export_without_approval"),
+        *("marketing.access", "marketing.cta:edit", "sales.playbooks:publish", "sales.sequences"),
+    ),
+    "a seat": ("sales.playbooks:edit", "sales.seat", "sales.sequences"),
+}
+LEVELLED_TOOLS = {"sales.forecast:view": (TEAM, True), "sales.forecast:edit": (OWNED, True)}
+
+
+def _set_of(tools: tuple[str, ...]) -> Set:
+    return Set({"contact": {"view": (OWNED, False)}}, tools, LEVELLED_TOOLS)
+
+
+for salt, (of, given) in enumerate(TOOLS_OF.items(), 100):
+    CASES[of] = World(
+        sets=(
+            _set_of(given),
+            replace(_set_of(TOOLS_OF["a seat"]), owner=2, based_on=0),
+            replace(_set_of(("crm.export",)), owner=4),
+        ),
+        people=(
+            Person(1, 0),
+            Person(2, 1),
+            Person(3, 0, superuser=True),
+            Person(4, 2, superuser=True),
+            Person(5, 0, active=False),
+            Person(6),
+        ),
+        records={"contact": (Record(1, owner=1), Record(2))},
+        changes=(("permissions edited", salt), ("sets edited", salt), ("taken back", salt)),
+        salt=salt,
+    )

@@ -14,6 +14,7 @@ from typing import Any
 
 from accounts import operations as accounts
 from accounts.audit import System
+from accounts.changes import stored
 from accounts.models import PermissionSet, Team, User
 from exports.models import ExportPolicy
 from records import operations as records
@@ -21,17 +22,23 @@ from records import sharing
 from records.models import Pipeline
 from records.recycling import restore
 from tests.support import oracle, oracle_data
-from tests.support.world_rows import as_asked, model_of, stored_policy
+from tests.support.catalogue_rows import BOXES, BY_KEY, CHOICE, LEVELLED, STORABLE, SWITCH
+from tests.support.oracle_writes import BOX, RANKS, edited, given_own, written
+from tests.support.world_rows import as_asked, as_given, model_of, stored_policy
 from tests.support.worlds import (
     FIELDS,
+    GIVEN,
     NEVER_VEILED,
     SCOPED,
+    SWITCHES,
     FieldRule,
     Policy,
     Record,
     Rule,
+    Set,
     Share,
     World,
+    one_of_each_choice,
     stages_of,
     values_of,
 )
@@ -39,6 +46,7 @@ from tests.support.worlds import (
 Done = Callable[[], Any]
 Change = Callable[[World, Random], tuple[World, Done] | None]
 TESTING = System("test")
+EXPORTING = ("crm.export", "crm.export_approver", "crm.export_without_approval")
 
 
 def _other(items: tuple[Any, ...], old: Any, new: Any) -> tuple[Any, ...]:
@@ -85,30 +93,36 @@ def teams_joined(world: World, random: Random) -> tuple[World, Done] | None:
 
 def set_rewritten(world: World, random: Random) -> tuple[World, Done] | None:
     """A permission set says something else about one kind of record, and gives other tools."""
-    number = random.randrange(len(world.sets))
+    number = random.choice(_named(world))
     old, kind = world.sets[number], random.choice(sorted(world.records))
     asked = {action: (random.randrange(4), random.random() < 0.5) for action in SCOPED}
-    tools = tuple(
-        tool
-        for tool in ("crm.export", "crm.export_approver", "crm.export_without_approval")
-        if random.random() < 0.5
-    )
+    tools = {
+        *(tool for tool in EXPORTING if random.random() < 0.5),
+        *random.sample(SWITCHES, 2),
+        *random.sample(STORABLE, 4),
+    }
     scopes = {**old.scopes, kind: {"add": random.random() < 0.5, **asked}}
-    after = replace(world, sets=_other(world.sets, old, replace(old, scopes=scopes, tools=tools)))
+    new = replace(
+        old,
+        scopes=scopes,
+        tools=tuple(one_of_each_choice(tools)),
+        levels={name: random.choice(GIVEN) for name in LEVELLED if random.random() < 0.5},
+    )
+    after = replace(world, sets=_other(world.sets, old, written(new)))
     return after, lambda: accounts.change_set(
         PermissionSet.objects.get(pk=number + 1),
         actor=TESTING,
         name=f"Set {number + 1}",
         description="",
         scopes={kind: as_asked(said) for kind, said in scopes.items()},
-        tools=tools,
+        tools=as_given(new),
     )
 
 
 def set_assigned(world: World, random: Random) -> tuple[World, Done] | None:
     """A person gets another permission set, or none."""
     person = random.choice(world.people)
-    number = random.choice([None, *range(len(world.sets))])
+    number = random.choice([None, *_named(world)])
     if person.superuser:
         return None
     after = _other(world.people, person, replace(person, set=number))
@@ -116,6 +130,98 @@ def set_assigned(world: World, random: Random) -> tuple[World, Done] | None:
         User.objects.get(pk=person.id),
         actor=TESTING,
         permission_set=None if number is None else PermissionSet.objects.get(pk=number + 1),
+    )
+
+
+def _named(world: World) -> list[int]:
+    return [number for number, each in enumerate(world.sets) if each.owner is None]
+
+
+def _some_changes(world: World, random: Random) -> dict[str, Any]:
+    """Changes by key, as an editor sends them: levels with and without the box beside them."""
+    kind = random.choice(sorted(world.records))
+    levels = [f"crm.{kind}.{action}" for action in SCOPED] + list(LEVELLED)
+    changes: dict[str, Any] = {}
+    for key in random.sample(levels, random.randrange(1, 4)):
+        if random.random() < 0.8:
+            changes[key] = random.choice(sorted(RANKS))
+        if random.random() < 0.5:
+            changes[key + BOX] = random.random() < 0.5
+    if random.random() < 0.3:
+        changes[f"crm.{kind}.add"] = random.random() < 0.5
+    keys = {name.partition(":")[0] for name in random.sample(STORABLE, random.randrange(6))}
+    for key in sorted({*keys, *random.sample(SWITCHES, random.randrange(3))}):
+        _, _, sort, options = BY_KEY[key]
+        some = [each for each in options if random.random() < 0.5]
+        chosen = random.choice(["", *options])
+        changes[key] = {SWITCH: random.random() < 0.6, BOXES: some, CHOICE: chosen}[sort]
+    return changes
+
+
+def permissions_edited(world: World, random: Random) -> tuple[World, Done] | None:
+    """One to three people may do something else: detached from a named set, or on their own."""
+    people = random.sample(world.people, min(random.randrange(1, 4), len(world.people)))
+    keys = sorted(person.id for person in people)
+    changes = _some_changes(world, random)
+    after = given_own(world, keys, changes, Set())
+    return after, lambda: accounts.edit_permissions(
+        User.objects.filter(pk__in=keys), actor=TESTING, changes=changes
+    )
+
+
+def sets_edited(world: World, random: Random) -> tuple[World, Done] | None:
+    """One or two named sets say something else, for everybody who has them."""
+    named = _named(world)
+    numbers = random.sample(named, min(random.randrange(1, 3), len(named)))
+    changes = _some_changes(world, random)
+    sets = [edited(s, changes) if n in numbers else s for n, s in enumerate(world.sets)]
+    chosen = PermissionSet.objects.filter(pk__in=[number + 1 for number in numbers])
+    return replace(world, sets=tuple(sets)), lambda: accounts.edit_sets(
+        chosen, actor=TESTING, changes=changes
+    )
+
+
+def taken_back(world: World, random: Random) -> tuple[World, Done] | None:
+    """People's permissions are changed, and that is taken back: the world is as it was."""
+    found = permissions_edited(world, random)
+    assert found is not None
+    _, edit = found
+
+    def done() -> None:
+        before = {
+            user.pk: (user.permission_set, stored(user.permission_set))
+            for user in User.objects.select_related("permission_set").order_by("pk")
+        }
+        edit()
+        people = User.objects.order_by("pk")
+        rows = [
+            {
+                "key": key,
+                "set": accounts.OWN if one and one.owner_id else one and one.pk,
+                "before": (said.scopes, list(said.tools)),
+            }
+            for key, (one, said) in before.items()
+        ]
+        stands = accounts.permissions_as_they_stand(people)
+        accounts.take_back("person", rows, actor=TESTING, stands=stands)
+
+    return world, done
+
+
+def super_admin(world: World, random: Random) -> tuple[World, Done] | None:
+    """A person becomes super admin, or is one no more: then they have what they are given (R92)."""
+    person = random.choice(world.people)
+    if not person.superuser:
+        people = _other(world.people, person, replace(person, superuser=person.active))
+        return replace(world, people=people), lambda: accounts.make_super_admin(
+            User.objects.get(pk=person.id), actor=TESTING
+        )
+    number = random.choice(_named(world))
+    people = _other(world.people, person, replace(person, superuser=False, set=number))
+    return replace(world, people=people), lambda: accounts.remove_super_admin(
+        User.objects.get(pk=person.id),
+        actor=TESTING,
+        permission_set=PermissionSet.objects.get(pk=number + 1),
     )
 
 
@@ -330,6 +436,10 @@ CHANGES: dict[str, Change] = {
     "set rewritten": set_rewritten,
     "set assigned": set_assigned,
     "deactivated": deactivated,
+    "permissions edited": permissions_edited,
+    "sets edited": sets_edited,
+    "taken back": taken_back,
+    "super admin": super_admin,
     "re-owned": re_owned,
     "linked": linked,
     "valued": valued,

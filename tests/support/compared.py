@@ -13,8 +13,9 @@ from urllib.parse import urlencode
 from django.db import transaction
 
 from accounts import access
-from accounts.models import User
+from accounts.models import PermissionSet, User
 from accounts.operations import AccountsError
+from accounts.operations.permissions import held_in_each
 from exports import operations as exports
 from exports import tables
 from records import filters
@@ -22,12 +23,17 @@ from records.operations import RecordError
 from records.why import suggest
 from tests.support import oracle, steps
 from tests.support import oracle_data as data
+from tests.support.catalogue_rows import ASKABLE, LEVELLED, level
+from tests.support.catalogue_rows import held as held_by
 from tests.support.changes import CHANGES
 from tests.support.compared_exports import Disagreement, Story, asked_for
-from tests.support.world_rows import field_levels, lay_down, model_of
-from tests.support.worlds import World
+from tests.support.oracle_writes import says
+from tests.support.world_rows import as_plain, field_levels, lay_down, model_of
+from tests.support.worlds import Set, World
 
 ACTIONS = oracle.FULL.split()
+# What opens a part of the app of people: the log, the table of people, sets, teams.
+OF_ACCOUNTS = ("audit.view", "account.user_table", "account.edit_users", "account.edit_teams")
 COUNTED = ("compared", "decisive", "changes", "refused")
 EXPORTED_EVERY = 10
 """One world in so many is exported though it never changes; a file costs as much as the rest."""
@@ -133,6 +139,7 @@ class Comparison:
         self.random = Random(world.salt)
         self.people = {person.id: person for person in world.people}
         self.users: dict[int, User] = {}
+        self.held: dict[int, set[str]] = {}
         self.codes = {
             (person.id, kind, action, record.id): oracle.codes(world, person, action, kind, record)
             for person in world.people
@@ -152,11 +159,12 @@ class Comparison:
         for user in map(self.user, asked):
             self.lists(user)
             self.narrowed(user)
-            self.tools(user)
         for user in map(self.user, self.random.sample(asked, 1)):
             self.marks(user)
             self.refusals(user)
             self.in_djangos_words(user)
+        self.permissions()
+        self.holders(2)
         for person_id, kind, action, record_id in self.telling(3):
             self.about_one(person_id, kind, action, record_id)
         for _, kind, action, record_id in self.telling(people - 1):
@@ -172,6 +180,8 @@ class Comparison:
             self.narrowed(user)
             self.marks(user)
             self.in_djangos_words(user)
+        self.permissions()
+        self.holders(1)
         for person_id, kind, action, record_id in self.telling(1):
             self.about_one(person_id, kind, action, record_id)
             self.reverse(kind, action, record_id)
@@ -267,11 +277,55 @@ class Comparison:
             expected = [(pk, self.codes[key]) for pk, key in keys if not self.verdict[key]]
             self.same("refused", said, expected, (user.pk, kind, action), len(records))
 
-    def tools(self, user: User) -> None:
-        person = self.people[user.pk]
-        for tool in ("crm.export", "audit.view", "crm.export_approver"):
-            expected = person.active and oracle.has_tool(self.world, person, tool)
-            self.same("has_perm(perm)", user.has_perm(tool), expected, (user.pk, tool))
+    def permissions(self) -> None:
+        """Every permission of the catalogue, of everybody; and what their one set stores (Q26)."""
+        for key, person in self.people.items():
+            user = self.user(key)
+            has = oracle.holding(self.world, person)
+            self.held[key] = held = set(held_by(has)) if person.active else set()
+            said = {asked for asked in ASKABLE if user.has_perm(asked)}
+            difference = (sorted(said - held), sorted(held - said))
+            self.same("has_perm(key)", difference, ([], []), key, len(ASKABLE))
+            for asked in LEVELLED:
+                scope = access.tool_scope(user, asked)
+                plain = level(has, asked) if person.active else (oracle.NONE, False)
+                self.same("level", (scope.rank, scope.unassigned), plain, (key, asked))
+        self.stored()
+
+    def stored(self) -> None:
+        """What people's sets store, whose own they are, and what those are based on."""
+        users = User.objects.order_by("pk").select_related("permission_set")
+        found = held_in_each(user.permission_set_id for user in users)
+        for user in users:
+            one, number = user.permission_set, self.people[user.pk].set
+            plain = Set() if number is None else self.world.sets[number]
+            scopes, grants = found[user.permission_set_id]
+            said = says(
+                Set(
+                    {kind: as_plain(row) for kind, row in scopes.items()},
+                    tuple(grant.name for grant in grants if not grant.rank),
+                    {grant.name: (grant.rank, grant.unassigned) for grant in grants if grant.rank},
+                )
+            )
+            owned = (one.owner_id, one.based_on_id) if one else (None, None)
+            based_on = None if plain.based_on is None else plain.based_on + 1
+            expected = (says(plain), (plain.owner, based_on))
+            self.same("stored", (said, owned), expected, user.pk)
+        own = PermissionSet.objects.exclude(owner=None).order_by("owner")
+        mine = {key: p.set is not None and self.world.sets[p.set] for key, p in self.people.items()}
+        owners = sorted(key for key, one in mine.items() if one and one.owner)
+        self.same("own copies", list(own.values_list("owner", flat=True)), owners, "")
+
+    def holders(self, number: int) -> None:
+        """Who has a permission, in one query over people; asked about those that tell people apart.
+
+        What the loaded person answers in Python, anyone answers in SQL.
+        """
+        some = [key for key in ASKABLE if any(key in held for held in self.held.values())]
+        for asked in self.random.sample(some, min(number, len(some))):
+            said = list(access.holders(asked).order_by("pk").values_list("pk", flat=True))
+            expected = sorted(key for key, held in self.held.items() if asked in held)
+            self.same("holders", said, expected, asked, len(self.people))
 
     def in_djangos_words(self, user: User) -> None:
         """has_perm without a record, tools, has_module_perms: by the backends as shipped."""
@@ -284,7 +338,8 @@ class Comparison:
             "records": any(
                 oracle.can_any(self.world, person, "view", kind) for kind in oracle.OBJECTS
             ),
-            "accounts": person.active and oracle.has_tool(self.world, person, "audit.view"),
+            "accounts": person.active
+            and any(oracle.has_tool(self.world, person, tool) for tool in OF_ACCOUNTS),
             "nonsense": False,
         }
         for app, expected in apps.items():

@@ -8,6 +8,8 @@ kind of record is a row of OBJECTS, a new action a word in it.
 from dataclasses import replace
 from typing import Any
 
+from tests.support.catalogue_rows import Holding, has
+
 NONE, OWNED, TEAM, EVERYTHING = range(4)
 
 # §0: the objects, their actions, and whether they go through a pipeline.
@@ -33,19 +35,33 @@ GRANTING = {"superuser", "everything", "team", "owned", "unassigned", "shared"}
 def scope(world: Any, person: Any, object: str, action: str) -> tuple[int, bool]:
     """The scope and its Unassigned box, clamped by what caps it (R12, R13, R20, R26)."""
     asked = world.sets[person.set].scopes.get(object, {}) if person.set is not None else {}
+    return within(asked, action)
+
+
+def within(asked: Any, action: str) -> tuple[int, bool]:
+    """What is left of the scopes asked for on one object, within what caps them (R20)."""
     if action == "add":  # yes or no; whoever may view nothing creates nothing (§0)
-        may = asked.get("add", False) and scope(world, person, object, "view")[0] > NONE
+        may = asked.get("add", False) and within(asked, "view")[0] > NONE
         return (EVERYTHING if may else NONE), False
     rank, box = asked.get(action, (NONE, False))
     if action in CAPPED_BY:
-        cap, cap_box = scope(world, person, object, CAPPED_BY[action])
+        cap, cap_box = within(asked, CAPPED_BY[action])
         rank, box = min(rank, cap), box and (cap_box or cap == EVERYTHING)
     return rank, box and rank in (OWNED, TEAM)
 
 
+def holding(world: Any, person: Any) -> Holding:
+    """What the person's one set stores, named or their own (Q26): §1.7 says what it comes to."""
+    delete = scope(world, person, "contact", "delete")[0]
+    if person.set is None:
+        return Holding(superuser=person.superuser)
+    stored = world.sets[person.set]
+    return Holding(frozenset(stored.tools), stored.levels, delete, person.superuser)
+
+
 def has_tool(world: Any, person: Any, tool: str) -> bool:
-    """Whether the person was given a tool; super admins have every one (R90)."""
-    return person.superuser or (person.set is not None and tool in world.sets[person.set].tools)
+    """Whether the person has a permission with all that it needs (R40, R41, R90, Q33)."""
+    return has(holding(world, person), tool)
 
 
 def teams_below(world: Any, team: int) -> set[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 from functools import cache
 from typing import Any
@@ -13,16 +13,18 @@ from django.utils import timezone
 
 from accounts import catalogue, operations
 from accounts.models import Membership, ObjectScope, PermissionSet, Team, ToolGrant, User
+from accounts.operations.permissions import to_be_stored
 from exports.models import ExportPolicy
 from records.models import SHARES, Pipeline, Property, PropertyGrant, Stage, StageRule
 from records.models.properties import field_access
-from tests.support import oracle
+from tests.support import oracle, oracle_writes
 from tests.support.worlds import (
     NONE,
     SCOPED,
     FieldRule,
     Policy,
     Record,
+    Set,
     Share,
     World,
     stages_of,
@@ -45,17 +47,9 @@ def lay_down(world: World) -> World:
     oracle is asked about the very world that is stored. The caller's transaction takes it away.
     """
     PermissionSet.objects.bulk_create(
-        PermissionSet(pk=number, name=f"Set {number}") for number in range(1, len(world.sets) + 1)
-    )
-    ObjectScope.objects.bulk_create(
-        ObjectScope(permission_set_id=number, object=kind, **_stored(asked))
+        PermissionSet(pk=number, name=f"Set {number}")
         for number, each in enumerate(world.sets, 1)
-        for kind, asked in each.scopes.items()
-    )
-    ToolGrant.objects.bulk_create(
-        ToolGrant(permission_set_id=number, key=tool)
-        for number, each in enumerate(world.sets, 1)
-        for tool in each.tools
+        if each.owner is None
     )
     User.objects.bulk_create(
         User(
@@ -64,10 +58,10 @@ def lay_down(world: World) -> World:
             password="!",
             is_active=person.active,
             is_superuser=person.superuser,
-            permission_set_id=None if person.set is None else person.set + 1,
         )
         for person in world.people
     )
+    _lay_down_sets(world)
     _lay_down_teams(world)
     _lay_down_pipelines(world)
     for kind in ("company", "contact", "deal", "ticket"):  # what others lead to comes first
@@ -75,7 +69,60 @@ def lay_down(world: World) -> World:
             _row(kind, record) for record in world.records.get(kind, ())
         )
     ExportPolicy.objects.update(**stored_policy(world.policy))
-    return replace(world, shares=_lay_down_shares(world), fields=_lay_down_fields(world))
+    return replace(
+        world,
+        sets=tuple(map(oracle_writes.written, world.sets)),
+        shares=_lay_down_shares(world),
+        fields=_lay_down_fields(world),
+    )
+
+
+def _lay_down_sets(world: World) -> None:
+    """Write own copies, what all sets say, and who has which."""
+    _count_sets_from_afar(connection.vendor)
+    PermissionSet.objects.bulk_create(
+        PermissionSet(
+            pk=number,
+            owner_id=each.owner,
+            based_on_id=None if each.based_on is None else each.based_on + 1,
+        )
+        for number, each in enumerate(world.sets, 1)
+        if each.owner is not None
+    )
+    ObjectScope.objects.bulk_create(
+        ObjectScope(permission_set_id=number, object=kind, **_stored(asked))
+        for number, each in enumerate(world.sets, 1)
+        for kind, asked in each.scopes.items()
+    )
+    ToolGrant.objects.bulk_create(
+        ToolGrant(permission_set_id=number, **asdict(grant))
+        for number, each in enumerate(world.sets, 1)
+        for grant in to_be_stored(as_given(each))
+    )
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            f"UPDATE {User._meta.db_table} SET permission_set_id = %s WHERE id = %s",
+            [(p.set + 1, p.id) for p in world.people if p.set is not None],
+        )
+
+
+@cache
+def _count_sets_from_afar(vendor: str) -> None:
+    """Let sets that changes make have keys beyond those that are laid down, once per process."""
+    if vendor == "postgresql":
+        with connection.cursor() as cursor:
+            sequence = f"pg_get_serial_sequence('{PermissionSet._meta.db_table}', 'id')"
+            cursor.execute(f"SELECT setval({sequence}, nextval({sequence}) + 1000)")
+
+
+def as_given(asked: Set) -> list[str]:
+    """The tools of a set as the product is asked for them, levels and boxes with them."""
+    named = {rank: name for name, rank in oracle_writes.RANKS.items()}
+    levels = [
+        f"{name}={named[rank]}{'+unassigned' if box else ''}"
+        for name, (rank, box) in asked.levels.items()
+    ]
+    return [*asked.tools, *levels]
 
 
 def _stored(asked: dict[str, Any]) -> dict[str, int | bool]:
@@ -89,6 +136,13 @@ def as_asked(asked: dict[str, Any]) -> dict[str, int | bool]:
     for action in SCOPED:
         flat[action], flat[f"{action}_unassigned"] = asked.get(action, (NONE, False))
     return flat
+
+
+def as_plain(row: Any) -> dict[str, Any]:
+    """Stored scopes on one object as a world says them."""
+    return {action: (row[action], row[f"{action}_unassigned"]) for action in SCOPED} | {
+        "add": row["add"]
+    }
 
 
 def _lay_down_teams(world: World) -> None:

@@ -7,13 +7,14 @@ Keys of people, teams and records overlap on purpose: taking one for the other m
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from typing import Any
 
 from hypothesis import strategies as st
 
 from tests.support import oracle, oracle_data
+from tests.support.catalogue_rows import BY_KEY, CHOICE, LEVELLED, PARENT_OF, STORABLE
 
 # --- Plain values ---------------------------------------------------------------------------------
 
@@ -36,10 +37,17 @@ class Short:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Set(Short):
-    """Scopes as asked for, object → action → (rank, box); "add" is a boolean."""
+    """Scopes as asked for, object → action → (rank, box); "add" is a boolean.
+
+    `levels` are those of the permissions that have some, by `key:option`. One person's own copy
+    has an `owner`, and the place of the named set that it is `based_on`.
+    """
 
     scopes: dict[str, dict[str, Any]] = field(default_factory=dict)
     tools: tuple[str, ...] = ()
+    levels: dict[str, tuple[int, bool]] = field(default_factory=dict)
+    owner: int | None = None
+    based_on: int | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -184,10 +192,23 @@ TOOLS = st.sampled_from(
         (EXPORT, "crm.export_without_approval"),
     ]
 )
+# What decides over others is drawn often, or its children would hardly ever have an effect.
+SWITCHES = sorted({*PARENT_OF.values(), "account.reports_and_dashboards", EXPORT})
+CHILDREN = sorted(set(STORABLE) - set(SWITCHES) - {"crm.export_approver"})
+CHOICES = {key: options for key, (_, _, sort, options) in BY_KEY.items() if sort == CHOICE}
+FURTHER = st.builds(
+    lambda switches, children: tuple(one_of_each_choice({*switches, *children})),
+    st.lists(st.sampled_from(SWITCHES), max_size=4),
+    st.lists(st.sampled_from(CHILDREN), max_size=8),
+)
+# A level as it can be given: a box stands only beside the two in the middle.
+GIVEN = [(rank, box) for rank in (3, 2, 1) for box in (False, True) if rank < EVERYTHING or not box]
+LEVELS = st.dictionaries(st.sampled_from(LEVELLED), st.sampled_from(GIVEN), max_size=3)
 HOW_MANY_TEAMS = st.sampled_from([4, 5, 6, 3, 4, 5, 6, 2, 1, 0])
 HOW_MANY = st.sampled_from([*range(3, 9), *range(3, 13)])
 # Weights: a list of ten, most of it the usual case; hypothesis shrinks towards the first.
 USUALLY = st.sampled_from([True] * 9 + [False])
+SOMETIMES = st.sampled_from([False] * 4 + [True])
 SELDOM = st.sampled_from([False] * 11 + [True])
 
 
@@ -218,6 +239,14 @@ def values_of(kind: str, look: int) -> dict[str, Any]:
     return {"subject": first, "priority": ("low", "medium", "high")[number % 3]}
 
 
+def one_of_each_choice(tools: set[str]) -> list[str]:
+    """Return the tools in order, of what takes one option the widest one alone."""
+    for key, options in CHOICES.items():
+        given = [f"{key}:{each}" for each in options if f"{key}:{each}" in tools]
+        tools = tools - set(given[:-1])
+    return sorted(tools)
+
+
 LOOKS = st.integers(0, 15)
 SECRETS = st.sampled_from(["", "", "sensitive", "high"])
 PLAIN_SECRETS = st.sampled_from(["", "", "sensitive"])
@@ -225,6 +254,7 @@ PLAIN_SECRETS = st.sampled_from(["", "", "sensitive"])
 # together.
 CHANGE_NAMES = (
     *("team moved", "teams joined", "set rewritten", "set assigned", "deactivated"),
+    *("permissions edited", "sets edited", "taken back", "super admin"),
     *("re-owned", "linked", "valued", "deleted", "restored", "moved on"),
     *("shared", "share ended", "stages locked", "field restricted", "policy"),
 )
@@ -252,10 +282,16 @@ def worlds(draw: st.DrawFn) -> World:
         parent = draw(st.sampled_from(above[::-1] + above[:0:-1]))
         depth[key] = depth.get(parent or 0, 0) + 1
         teams.append(TeamIn(key, parent))
-    sets = tuple(
-        Set({kind: draw(SCOPES) for kind in kinds}, draw(TOOLS))
-        for _ in range(draw(st.integers(1, 4)))
+    a_set = st.builds(
+        lambda scopes, tools, further, levels: Set(
+            scopes, tuple(one_of_each_choice({*tools, *further})), levels
+        ),
+        st.fixed_dictionaries(dict.fromkeys(kinds, SCOPES)),
+        TOOLS,
+        FURTHER,
+        LEVELS,
     )
+    sets = tuple(draw(a_set) for _ in range(draw(st.integers(1, 4))))
     some_teams = st.sampled_from([1, 1, 1, 2, 3, 0]).flatmap(
         lambda most: st.lists(
             st.sampled_from([t.id for t in teams]),
@@ -277,6 +313,11 @@ def worlds(draw: st.DrawFn) -> World:
         )
         for key in range(1, draw(HOW_MANY) + 1)
     )
+    for person in people:
+        if draw(SOMETIMES):  # permissions of their own, perhaps detached from the set they had
+            own = replace(draw(a_set), owner=person.id, based_on=person.set)
+            sets, had = (*sets, own), person
+            people = tuple(replace(p, set=len(sets) - 1) if p is had else p for p in people)
     keys = [person.id for person in people]
     # Two pipelines of each kind that has them.
     pipelines = dict(enumerate((k for k in kinds if oracle.OBJECTS[k][1] for _ in "ab"), 1))
