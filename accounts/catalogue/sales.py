@@ -127,4 +127,18 @@ SALES = (
         id="S-11",
         parent=SEAT,
     ),
+    Tool(
+        "sales.goals",
+        TAB,
+        SEATS,
+        "Be given goals",
+        "Goals are given to whoever has a seat, and to nobody else, super admins included. Who "
+        "sees and changes goals is said by Goals on the tab Reports.",
+        kind=Kind.DERIVED,
+        options=(
+            Option("receive", "Receive", "Be given a goal.", requires=((SEAT,),), derived=True),
+        ),
+        # Not of the tab Reports, all of which comes with Reports and dashboards (RP-4, Q33).
+        parent=SEAT,
+    ),
 )

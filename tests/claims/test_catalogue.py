@@ -48,8 +48,10 @@ def test_every_row_of_the_requirements_is_declared_as_it_stands_there() -> None:
         for tool in catalogue.TOOLS.values()
     }
     assert declared == set(ROWS)
-    assert len(ROWS) == len({key for _, key, *_ in ROWS}) == 73
-    assert {tool.id: tool.parent for tool in catalogue.TOOLS.values() if tool.parent} == PARENT_OF
+    assert len(ROWS) == len({key for _, key, *_ in ROWS}) == 74
+    children = {tool.id or tool.key: tool.parent for tool in catalogue.TOOLS.values()}
+    parents = PARENT_OF | {"sales.goals": "sales.seat"}
+    assert {number: parent for number, parent in children.items() if parent} == parents
     asked = {key for key in catalogue.known_keys() if key.count(".") == 1}
     assert asked == set(ASKABLE)
     given_keys = {key for tool in catalogue.TOOLS.values() for key in catalogue.keys_to_give(tool)}
@@ -206,10 +208,15 @@ def test_keys_without_dependencies_ask_the_database_as_little_as_ever(c: TinyCom
 def test_super_admins_have_the_parts_of_a_seat_only_with_a_seat(c: TinyCompany) -> None:
     assert c.sam.has_perm("account.borrow") and not c.sam.has_perm("sales.seat")
     assert not c.sam.has_perm("sales.forecast:view")
+    # Whoever may do all with goals is given none without a seat (RP-4).
+    assert c.sam.has_perm("reports.goals:edit") and not c.sam.has_perm("sales.goals:receive")
+    UserFactory(permission_set=SetFactory(tools=["account.reports_and_dashboards"]))
+    assert not access.holders("sales.goals:receive").exists()
     seat = SetFactory(tools=["sales.seat"])
     User.objects.filter(pk=c.sam.pk).update(permission_set=seat)
     sam = c.fresh("sam")
     assert sam.has_perm("sales.seat") and sam.has_perm("sales.playbooks:publish")
+    assert set(access.holders("sales.goals:receive")) == {sam}
     assert access.tool_scope(sam, "sales.forecast:edit") == access.ToolScope(3, False)  # type: ignore[arg-type]
     assert set(access.holders("sales.forecast")) == {sam}
 

@@ -50,6 +50,7 @@ ROWS: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
     ("S-9", "sales.sequences", "Sales", SWITCH, ()),
     ("S-10", "sales.bulk_enroll_sequences", "Sales", SWITCH, ()),
     ("S-11", "sales.prospecting_as_another_user", "Sales", SWITCH, ()),
+    ("", "sales.goals", "Sales", DERIVED, ("receive",)),
     ("RP-1", "reports.data_quality", "Reports", SWITCH, ()),
     ("RP-2", "reports.access", "Reports", SWITCH, ()),
     ("RP-3", "reports.dashboards", "Reports", BOXES, ("view", "edit", "create")),
@@ -134,8 +135,8 @@ def has(who: Holding, asked: str) -> bool:
     number, tab, kind, options = BY_KEY[key]
     if number in {"S-7", "S-8", "S-9", "S-10", "S-11"} and "sales.seat" not in who.stored:
         return False  # S-7…S-11 count only with a seat, for super admins too
-    if key == "sales.seat":
-        return "sales.seat" in who.stored
+    if key in ("sales.seat", "sales.goals"):
+        return "sales.seat" in who.stored  # RP-4: goals go to seat holders only (Q33)
     if who.superuser:
         return True  # R90
     if tab == "Reports" and "account.reports_and_dashboards" in who.stored:
