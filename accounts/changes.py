@@ -4,8 +4,8 @@
      "crm.export": True, "crm.workflows": ["view", "edit"], "sales.forecast:view": "owned"}
 
 What a change does not name stays as it is. Nothing here writes: operations store the result, and
-preview.py tells what it would open. Operations import this module whole (`from accounts import
-changes`), since it reads some of theirs.
+`accounts.preview` tells what it would open. Operations import this module whole (`from accounts
+import changes`), since it reads some of theirs.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
-from accounts import access, audit, changes, operations, preview, preview_words
+from accounts import access, audit, changes, operations, preview
 from accounts.changes import State
 from accounts.consequences import warning_of_what_follows
 from accounts.editor.form import PermissionsForm, limits_of
@@ -31,6 +31,7 @@ from accounts.keys import whole_number
 from accounts.modeladmin import person
 from accounts.models import PermissionSet, User
 from accounts.operations import AccountsError
+from accounts.preview import words
 
 MOST_AT_ONCE = 300
 """So many people are edited together at most."""
@@ -243,7 +244,7 @@ def _review_page(
     except AccountsError as found:
         refusal = refusal or str(found)
     if what_if is not None:
-        follows = preview_words.summary(what_if)
+        follows = words.summary(what_if)
     first = task.states[0]
     said = changes.in_words(wanted, before=first if len(task.states) == 1 else None)
     narrowed: dict[str, None] = {}
@@ -282,7 +283,7 @@ def _of_each(what_if: preview.Preview | None) -> list[tuple[str, str]]:
     if what_if is None:
         return []
     return [
-        (str(effect.person), "; ".join(preview_words.of_one(effect)))
+        (str(effect.person), "; ".join(words.of_one(effect)))
         for effect in what_if.outcome.effects[:MOST_SHOWN]
     ]
 

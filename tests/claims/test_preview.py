@@ -12,12 +12,12 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from accounts import effects, operations, preview, preview_words, standings
-from accounts.effects import Opened, Outcome, Records
+from accounts import operations, preview
 from accounts.models import AuditEvent, User
 from accounts.operations import InvalidChange, NotAllowed
-from accounts.preview import Preview, require_confirmed
-from accounts.standings import Company
+from accounts.preview import Preview, effects, require_confirmed, standings, words
+from accounts.preview.effects import Opened, Outcome, Records
+from accounts.preview.standings import Company
 from records.sharing import share
 from tests.support.company import TinyCompany
 from tests.support.factories import DealFactory, UserFactory
@@ -120,9 +120,7 @@ def test_joining_a_team_opens_ones_records_to_its_members(c: TinyCompany) -> Non
     assert {each.person for each in seen} == {c.rita, c.nora, c.ella, c.mona}
     assert Records("deal", "view", 4, 0) in seen[0].records
     assert Opened("deal", 4, 4) in found.outcome.opened_to_others
-    assert preview_words.opened(found.outcome.opened_to_others)[-1] == (
-        "4 people will now see 4 deals."
-    )
+    assert words.opened(found.outcome.opened_to_others)[-1] == ("4 people will now see 4 deals.")
 
 
 @pytest.mark.django_db

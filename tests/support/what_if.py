@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from accounts import access, catalogue, changes, operations, preview
 from accounts.audit import System
 from accounts.changes import Sort
-from accounts.effects import Outcome, high_risk_keys
 from accounts.models import Membership, PermissionSet, Team, User
 from accounts.preview import Preview
+from accounts.preview.effects import Outcome, high_risk_keys
 
 SYSTEM = System("test")
 Reach = dict[tuple[int, str, str], frozenset[int]]

@@ -1,7 +1,7 @@
 """What changes for whom when a company stands otherwise: records by the rules, and abilities.
 
 Counted in the database, before and after, by one statement for hundreds of conditions; no row is
-read. How little has to be counted is the matter of `comparing.py`.
+read. How little has to be counted is the matter of `comparing`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from functools import cache
 from accounts import catalogue
 from accounts.access import ALWAYS, Keys
 from accounts.catalogue import Kind, ObjectKind, Risk
-from accounts.comparing import Pair, Person, opened, pairs_of, touched
-from accounts.conditions import Condition
-from accounts.counting import Question, counted
 from accounts.models import User
-from accounts.standings import Company, Profile, StandIn
+from accounts.preview.comparing import Pair, Person, opened, pairs_of, touched
+from accounts.preview.conditions import Condition
+from accounts.preview.counting import Question, counted
+from accounts.preview.standings import Company, Profile, StandIn
 
 
 @dataclass(frozen=True, slots=True)

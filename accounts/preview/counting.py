@@ -14,7 +14,7 @@ from django.core.exceptions import EmptyResultSet, FullResultSet
 from django.db import connection
 from django.db.models import Field, Model, Q, QuerySet
 
-from accounts.conditions import (
+from accounts.preview.conditions import (
     FALSE,
     All,
     AnyOf,

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from accounts import catalogue
 from accounts.access import EXPORT
-from accounts.effects import Effect, Opened, Records
-from accounts.preview import Preview
+from accounts.preview.effects import Effect, Opened, Records
+from accounts.preview.result import Preview
 
 DOES = {
     "view": "sees",

@@ -18,8 +18,8 @@ from accounts import catalogue
 from accounts.access import Grants, Keys, Loaded, given_one_by_one
 from accounts.catalogue import Grant
 from accounts.changes import State
-from accounts.conditions import Condition, Holds, In, InRows, any_of, of, replaced
 from accounts.models import Membership, ObjectScope, Team, TeamReach, ToolGrant, User
+from accounts.preview.conditions import Condition, Holds, In, InRows, any_of, of, replaced
 
 Scope = tuple[tuple[str, int | bool], ...]
 

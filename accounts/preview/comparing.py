@@ -15,7 +15,7 @@ from functools import cache
 from accounts import catalogue
 from accounts.access import EXPORT, condition_for
 from accounts.catalogue import ObjectKind
-from accounts.conditions import (
+from accounts.preview.conditions import (
     Condition,
     all_of,
     any_of,
@@ -26,8 +26,8 @@ from accounts.conditions import (
     split,
     without,
 )
-from accounts.counting import Question, with_keys
-from accounts.standings import (
+from accounts.preview.counting import Question, with_keys
+from accounts.preview.standings import (
     NOTHING_HELD,
     Company,
     Facts,

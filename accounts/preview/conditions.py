@@ -4,7 +4,7 @@ Rules give `Q`s, and two people of one team get two that say the same. Here a `Q
 one form, whatever the order of its parts. Nothing here knows a rule, or decides anything: a
 condition holds for exactly the rows for which its `Q` does.
 
-A comparison with NULL counts as false, as Django makes it below a NOT and `counting.py` does: there
+A comparison with NULL counts as false, as Django makes it below a NOT and `counting` does: there
 are two truth values, and every rewriting here is one of their logic. Parts are merged, dropped
 where another part says as much, and taken out of brackets.
 """
