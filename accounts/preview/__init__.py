@@ -3,8 +3,8 @@
 Each function is named after a change and takes what its operation takes. Nothing is written: the
 same rules are asked about the people as they would be (`standings`), which conditions differ is
 found out (`comparing`, `conditions`), and what is gained and lost is counted in the database
-(`counting`, `effects`). Whoever may make a change may see what it would do; the counts are over all
-records, also those that the actor does not see.
+(`counting`, `effects`). Whoever may make a change may see what it would do, as far as they see the
+records and people that it tells of (`result.previewed`).
 """
 
 from accounts.preview.effects import Opened, Outcome
@@ -13,26 +13,40 @@ from accounts.preview.rights import (
     assignment,
     permissions,
     set_as,
+    set_created,
     set_deleted,
     sets,
     super_admin_made,
     super_admin_removed,
 )
-from accounts.preview.teams import memberships, team_deleted, team_moved
+from accounts.preview.teams import (
+    main_team_set,
+    memberships,
+    person_as,
+    team_deleted,
+    team_joined,
+    team_left,
+    team_moved,
+)
 
 __all__ = [
     "Opened",
     "Outcome",
     "Preview",
     "assignment",
+    "main_team_set",
     "memberships",
     "permissions",
+    "person_as",
     "require_confirmed",
     "set_as",
+    "set_created",
     "set_deleted",
     "sets",
     "super_admin_made",
     "super_admin_removed",
     "team_deleted",
+    "team_joined",
+    "team_left",
     "team_moved",
 ]

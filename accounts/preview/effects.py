@@ -11,12 +11,14 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from accounts import catalogue
-from accounts.access import ALWAYS, Keys
+from django.db.models import Model
+
+from accounts import access, catalogue
+from accounts.access import ALWAYS, Keys, Loaded, condition_for
 from accounts.catalogue import Kind, ObjectKind, Risk
 from accounts.models import User
 from accounts.preview.comparing import Pair, Person, opened, pairs_of, touched
-from accounts.preview.conditions import Condition
+from accounts.preview.conditions import TRUE, Condition, all_of, of
 from accounts.preview.counting import Question, counted
 from accounts.preview.standings import Company, Profile, StandIn
 
@@ -61,9 +63,15 @@ class Outcome:
     opened_to_others: tuple[Opened, ...]
 
 
-def outcome(before: Company, after: Company, changed: Collection[int]) -> Outcome:
-    """Return what the second company changes; `changed` are the people whom the change is to."""
-    people = list(touched(before, after))
+def outcome(
+    before: Company, after: Company, changed: Collection[int], *, seen_by: User | None = None
+) -> Outcome:
+    """Return what the second company changes; `changed` are the people whom the change is to.
+
+    `seen_by` reads it: only records that this person views now are counted, and only people whom
+    they see are named or counted. None, for whoever sees everything, counts all.
+    """
+    people = _seen(touched(before, after), seen_by)
     pairs = pairs_of(people)
     views: dict[ObjectKind, list[Pair]] = defaultdict(list)
     for pair in pairs:
@@ -73,9 +81,10 @@ def outcome(before: Company, after: Company, changed: Collection[int]) -> Outcom
         kind: [pair for pair in found if pair.person not in changed]
         for kind, found in views.items()
     }
-    in_all = {kind: opened(found) for kind, found in views.items()}
-    to_others = {kind: opened(found) for kind, found in others.items()}
-    terms = [pair.terms() for pair in pairs]
+    sight = cache(lambda model: _sight(model, seen_by))
+    in_all = {kind: _within(opened(found), sight(kind.model)) for kind, found in views.items()}
+    to_others = {kind: _within(opened(found), sight(kind.model)) for kind, found in others.items()}
+    terms = [_terms(pair, sight(pair.kind.model)) for pair in pairs]
     questions = [question for each in terms for part in each for _, question in part]
     for conditions in (in_all, to_others):
         questions += [(kind.model, condition) for kind, condition in conditions.items()]
@@ -97,6 +106,33 @@ def outcome(before: Company, after: Company, changed: Collection[int]) -> Outcom
             {kind: keys.difference(changed) for kind, keys in gainers.items()},
         ),
     )
+
+
+def _seen(people: Iterable[Person], seen_by: User | None) -> list[Person]:
+    """Return those of these people whom the reader sees."""
+    found = list(people)
+    if seen_by is None or not found:
+        return found
+    rows = User.objects.filter(pk__in=Keys(person.key for person in found))
+    seen = set(access.permitted(rows, seen_by, "view").values_list("pk", flat=True))
+    return [person for person in found if person.key in seen]
+
+
+def _sight(model: type[Model], seen_by: User | None) -> Condition:
+    """Return the condition under which the reader views a row of a model, as things stand."""
+    return TRUE if seen_by is None else of(condition_for(Loaded(seen_by), "view", model))
+
+
+def _within(condition: Condition, sight: Condition) -> Condition:
+    return condition if sight == TRUE else all_of((condition, sight))
+
+
+def _terms(pair: Pair, sight: Condition) -> list[list[tuple[int, Question]]]:
+    """Return of which counts the rows gained and lost are the sum, within what the reader views."""
+    return [
+        [(sign, (model, _within(condition, sight))) for sign, (model, condition) in part]
+        for part in pair.terms()
+    ]
 
 
 def _totals(

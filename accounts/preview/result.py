@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from typing import Any
 
 from django.conf import settings
 
@@ -11,8 +12,10 @@ from accounts import access
 from accounts.audit import Actor, System
 from accounts.models import PermissionSet, Team, User
 from accounts.operations.errors import InvalidChange, NotAllowed
+from accounts.operations.granting import is_free
+from accounts.operations.opened import mark
 from accounts.preview.effects import Outcome, outcome
-from accounts.preview.standings import Company
+from accounts.preview.standings import Company, Held, Standing, states_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,8 @@ class Preview:
     outcome: Outcome
     narrowed: tuple[str, ...] = ()
     """In words, what is asked for and capped (R20), or ticked along (Q38)."""
+    mark: str = ""
+    """Another one as soon as the change would do anything else than what was previewed."""
 
     @property
     def opened(self) -> int:
@@ -64,17 +69,70 @@ def require_confirmed(preview: Preview, typed: str | int | None) -> None:
 
 
 def previewed(
-    before: Company, after: Company, changed: Collection[int], said: Iterable[str] = ()
+    before: Company,
+    after: Company,
+    changed: Collection[int],
+    said: Iterable[str] = (),
+    *,
+    actor: Actor,
 ) -> Preview:
-    return Preview(len(changed), outcome(before, after, changed), tuple(dict.fromkeys(said)))
+    """Return what the second company changes, as far as the actor may be told.
+
+    Super admins, and the product itself, are told of all records and people. A delegated
+    administrator is told of records that they view themselves, and of people whom they see: what
+    somebody else gains or loses beyond that is neither counted nor hinted at, neither in the number
+    that confirms a change nor in the mark. That much tells them nothing new: of a record that they
+    view, “Who can see this” names the same people.
+    """
+    narrowed = tuple(dict.fromkeys(said))
+    seen_by = None if is_free(actor) or isinstance(actor, System) else actor
+    found = outcome(before, after, changed, seen_by=seen_by)
+    told = [
+        [[each.person.pk, each.is_changed, *map(astuple, each.records)] for each in found.effects],
+        [[each.abilities_gained, each.abilities_lost] for each in found.effects],
+        [list(map(astuple, totals)) for totals in (found.opened, found.opened_to_others)],
+    ]
+    stands = _stands(before, after, changed)
+    return Preview(len(changed), found, narrowed, mark([told, stands, narrowed]))
 
 
-def keys_to_change(people: Iterable[User], actor: Actor) -> list[int]:
+def _stands(before: Company, after: Company, changed: Collection[int]) -> list[Any]:
+    """Return how those whom the change is to stand and would stand, in a form to be compared.
+
+    With what their permission sets say, so that a set edited meanwhile is found out; the tree only
+    where the change is to the tree.
+    """
+    pairs = [(key, before.people[key], after.people[key]) for key in sorted(changed)]
+    sets = {each.rights for _, *both in pairs for each in both if isinstance(each.rights, int)}
+    stored = {key: Held.of(state) for key, state in states_of(sets).items()}
+    tree = [] if before.below == after.below else [_tree(before), _tree(after)]
+    return [
+        [[key, _standing(was), _standing(becomes)] for key, was, becomes in pairs],
+        [[key, _held(stored[key])] for key in sorted(stored)],
+        tree,
+    ]
+
+
+def _standing(standing: Standing) -> list[Any]:
+    rights = _held(standing.rights) if isinstance(standing.rights, Held) else standing.rights
+    teams = [sorted(standing.teams), standing.main_team]
+    return [standing.active, standing.super_admin, rights, teams]
+
+
+def _held(held: Held) -> list[Any]:
+    return [sorted(held.scopes), sorted(map(str, held.tools))]
+
+
+def _tree(company: Company) -> list[Any]:
+    return [[team, sorted(below)] for team, below in sorted(company.below.items())]
+
+
+def keys_to_change(people: Iterable[User], actor: Actor, action: str = "change") -> list[int]:
     """Return the keys of these people; raise where the actor may not change all of them."""
     keys = keys_of(people)
     rows = User.objects.filter(pk__in=access.Keys(keys)) if keys else User.objects.none()
     if not isinstance(actor, System):
-        rows = access.permitted(rows, actor, "change")
+        rows = access.permitted(rows, actor, action)
     if rows.count() != len(keys):
         raise NotAllowed("You may not change all of these people. Ask a super admin to do it.")
     return keys

@@ -43,7 +43,7 @@ def permissions(people: Iterable[User], wanted: Changes, *, actor: Actor) -> Pre
         for state in (*states.values(), *([changes.NOTHING] if None in held.values() else []))
         for words in changes.narrowed_by(*state, wanted)
     ]
-    return previewed(company, company.with_people(changed), changed, said)
+    return previewed(company, company.with_people(changed), changed, said, actor=actor)
 
 
 def sets(permission_sets: Iterable[PermissionSet], wanted: Changes, *, actor: Actor) -> Preview:
@@ -55,7 +55,7 @@ def sets(permission_sets: Iterable[PermissionSet], wanted: Changes, *, actor: Ac
     states = _states(keys)
     said = [words for state in states.values() for words in changes.narrowed_by(*state, wanted)]
     after = {key: changes.after(*state, wanted) for key, state in states.items()}
-    return _sets_as(after, said)
+    return _sets_as(after, said, actor)
 
 
 def set_as(
@@ -66,7 +66,8 @@ def set_as(
     asked = list(tools)
     rows = {key: clamped(row) for key, row in scopes.items()}
     state = State(rows, tuple(map(str, sorted(to_be_stored(asked)))))
-    return _sets_as({permission_set.pk: state}, [*narrowed(scopes), *ticked_along(asked)])
+    said = [*narrowed(scopes), *ticked_along(asked)]
+    return _sets_as({permission_set.pk: state}, said, actor)
 
 
 def assignment(
@@ -77,7 +78,23 @@ def assignment(
     company = standings.now()
     rights = permission_set.pk if permission_set else None
     changed = {key: replace(company.people[key], rights=rights) for key in keys}
-    return previewed(company, company.with_people(changed), changed)
+    return previewed(company, company.with_people(changed), changed, actor=actor)
+
+
+def set_created(
+    scopes: Scopes, tools: Iterable[str], people: Iterable[User], *, actor: Actor
+) -> Preview:
+    """Tell what a new set with these scopes and tools would do for its people (`create_set`)."""
+    require(actor, "add", PermissionSet)
+    asked = list(tools)
+    rows = {key: clamped(row) for key, row in scopes.items()}
+    held = Held.of(State(rows, tuple(map(str, sorted(to_be_stored(asked))))))
+    company = standings.now()
+    changed = {
+        key: replace(company.people[key], rights=held) for key in keys_to_change(people, actor)
+    }
+    said = [*narrowed(scopes), *ticked_along(asked)]
+    return previewed(company, company.with_people(changed), changed, said, actor=actor)
 
 
 def set_deleted(
@@ -94,10 +111,10 @@ def set_deleted(
         for key, standing in company.people.items()
         if standing.rights == permission_set.pk
     }
-    return previewed(company, company.with_people(changed), changed)
+    return previewed(company, company.with_people(changed), changed, actor=actor)
 
 
-def _sets_as(after: Mapping[int, State], said: Iterable[str]) -> Preview:
+def _sets_as(after: Mapping[int, State], said: Iterable[str], actor: Actor) -> Preview:
     company = standings.now()
     held = {key: Held.of(state) for key, state in after.items()}
     changed = {
@@ -105,7 +122,7 @@ def _sets_as(after: Mapping[int, State], said: Iterable[str]) -> Preview:
         for key, standing in company.people.items()
         if isinstance(standing.rights, int) and standing.rights in held
     }
-    return previewed(company, company.with_people(changed), changed, said)
+    return previewed(company, company.with_people(changed), changed, said, actor=actor)
 
 
 def _states(keys: Iterable[int]) -> dict[int, State]:
@@ -125,7 +142,7 @@ def super_admin_made(people: Iterable[User], *, actor: Actor) -> Preview:
         for key in _known(people, company)
         if company.people[key].active
     }
-    return previewed(company, company.with_people(changed), changed)
+    return previewed(company, company.with_people(changed), changed, actor=actor)
 
 
 def super_admin_removed(
@@ -139,7 +156,7 @@ def super_admin_removed(
         for key in _known(people, company)
         if company.people[key].super_admin
     }
-    return previewed(company, company.with_people(changed), changed)
+    return previewed(company, company.with_people(changed), changed, actor=actor)
 
 
 def _known(people: Iterable[User], company: Company) -> list[int]:

@@ -1,12 +1,12 @@
-"""What a change to teams would do: who is in them, and where they hang in the tree (E21, Q23)."""
+"""What a change to teams would do, and to a person as their form has them (E12, E21, Q23)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from accounts.audit import Actor
-from accounts.models import Team, User
+from accounts.models import PermissionSet, Team, User
 from accounts.operations.errors import InvalidChange
 from accounts.operations.frame import require
 from accounts.preview import standings
@@ -26,12 +26,58 @@ def memberships(
     Also for others: mates in the teams joined begin to see what they own, those of the teams left
     cease to. `outcome.opened_to_others` is the warning of Q23.
     """
-    keys = keys_to_change(people, actor)
     main = main_team.pk if main_team else None
     teams = frozenset(keys_of(extra_teams)) | ({main} if main is not None else set())
+    return _moved(people, lambda was: replace(was, teams=teams, main_team=main), actor)
+
+
+def main_team_set(people: Iterable[User], team: Team | None, *, actor: Actor) -> Preview:
+    """Tell what giving people this main team instead of theirs would do (`set_main_team`)."""
+    main = team.pk if team else None
+
+    def wanted(was: Standing) -> Standing:
+        teams = was.teams - {was.main_team} | ({main} if main is not None else set())
+        return replace(was, teams=frozenset(teams), main_team=main)
+
+    return _moved(people, wanted, actor)
+
+
+def team_joined(people: Iterable[User], team: Team, *, actor: Actor) -> Preview:
+    """Tell what putting people into one team more would do (`add_to_team`)."""
+    return _moved(people, lambda was: replace(was, teams=was.teams | {team.pk}), actor)
+
+
+def team_left(people: Iterable[User], team: Team, *, actor: Actor) -> Preview:
+    """Tell what taking people out of one team would do (`remove_from_team`)."""
+    return _moved(people, lambda was: _out_of(was, team.pk, None), actor)
+
+
+def person_as(
+    user: User,
+    *,
+    permission_set: PermissionSet | None,
+    main_team: Team | None,
+    extra_teams: Iterable[Team] = (),
+    actor: Actor,
+) -> Preview:
+    """Tell what a person's form would do: the set by `assign_set`, and the teams by `set_teams`."""
+    keys_to_change([user], actor)
+    rights = permission_set.pk if permission_set else None
+    main = main_team.pk if main_team else None
+    teams = frozenset(keys_of(extra_teams)) | ({main} if main is not None else set())
+
+    def wanted(was: Standing) -> Standing:
+        return replace(was, rights=rights, teams=teams, main_team=main)
+
+    return _moved([user], wanted, actor)
+
+
+def _moved(people: Iterable[User], wanted: Callable[[Standing], Standing], actor: Actor) -> Preview:
+    """Tell what standing as `wanted` makes of how they stand would do for these people."""
+    keys = keys_to_change(people, actor, "teams")
     company = standings.now()
-    changed = {key: replace(company.people[key], teams=teams, main_team=main) for key in keys}
-    return previewed(company, company.with_people(changed), changed)
+    changed = {key: wanted(company.people[key]) for key in keys}
+    return previewed(company, company.with_people(changed), changed, actor=actor)
 
 
 def team_moved(team: Team, *, parent: Team | None, actor: Actor) -> Preview:
@@ -43,7 +89,7 @@ def team_moved(team: Team, *, parent: Team | None, actor: Actor) -> Preview:
             f"{parent} is {team} itself or below it. Choose a team outside its own branch."
         )
     after = company.with_tree({**tree, team.pk: parent.pk if parent else None})
-    return previewed(company, after, {})
+    return previewed(company, after, {}, actor=actor)
 
 
 def team_deleted(team: Team, *, into: Team | None, actor: Actor) -> Preview:
@@ -71,7 +117,8 @@ def team_deleted(team: Team, *, into: Team | None, actor: Actor) -> Preview:
         for key, parent in tree.items()
         if key != team.pk
     }
-    return previewed(company, company.with_people(changed).with_tree(parents), changed)
+    after = company.with_people(changed).with_tree(parents)
+    return previewed(company, after, changed, actor=actor)
 
 
 def _out_of(standing: Standing, team: int, heir: int | None) -> Standing:

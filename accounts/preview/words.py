@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from accounts import catalogue
 from accounts.access import EXPORT
@@ -27,6 +27,7 @@ def summary(preview: Preview) -> list[str]:
     return [
         *opened(preview.outcome.opened),
         *abilities(preview.outcome.effects),
+        *_more_to_do(preview.outcome.effects),
         *_losses(preview.outcome.effects),
     ]
 
@@ -40,18 +41,24 @@ def opened(totals: Iterable[Opened]) -> list[str]:
 
 
 def abilities(effects: Iterable[Effect]) -> list[str]:
-    """Return who gains and loses high-risk permissions: “2 people gain Export.”"""
-    gained: dict[str, int] = {}
-    lost: dict[str, int] = {}
+    """Return who gains and loses high-risk permissions: “2 people gain Export, Import.”"""
+    gained: dict[str, set[int]] = {}
+    lost: dict[str, set[int]] = {}
     for effect in effects:
-        for counts, keys in ((gained, effect.abilities_gained), (lost, effect.abilities_lost)):
+        for found, keys in ((gained, effect.abilities_gained), (lost, effect.abilities_lost)):
             for key in keys:
-                counts[key] = counts.get(key, 0) + 1
-    return [
-        f"{_people(number)} {verb if number > 1 else verb + 's'} {catalogue.name_of(key)}."
-        for verb, counts in (("gain", gained), ("lose", lost))
-        for key, number in counts.items()
-    ]
+                found.setdefault(key, set()).add(effect.person.pk)
+    return [*_by_people("gain", gained), *_by_people("lose", lost)]
+
+
+def _by_people(verb: str, found: Mapping[str, set[int]]) -> Iterable[str]:
+    """Yield a sentence for each group of people who gain, or lose, the same."""
+    groups: dict[frozenset[int], list[str]] = {}
+    for key, people in found.items():
+        groups.setdefault(frozenset(people), []).append(catalogue.name_of(key))
+    for members, names in groups.items():
+        does = verb if len(members) > 1 else f"{verb}s"
+        yield f"{_people(len(members))} {does} {', '.join(names)}."
 
 
 def of_one(effect: Effect) -> list[str]:
@@ -67,6 +74,23 @@ def _of_records(row: Records) -> Iterable[str]:
     for number, more in ((row.gained, "more"), (row.lost, "fewer")):
         if number:
             yield f"{DOES[row.action]} {number:,} {more} {_name(number, row.object)}"
+
+
+def _more_to_do(effects: Iterable[Effect]) -> list[str]:
+    """Return who may do more with records than see them: “2 people can do more …: Edit, Delete.”"""
+    gains = [
+        {row.action for row in effect.records if row.gained and row.action != "view"}
+        for effect in effects
+    ]
+    people = sum(map(bool, gains))
+    if not people:
+        return []
+    every = set[str]().union(*gains)
+    labels = [label for action, label in _LABELS.items() if action in every]
+    return [f"{_people(people)} can do more with records than before: {', '.join(labels)}."]
+
+
+_LABELS = {**catalogue.ACTION_LABELS, EXPORT: "Export"}
 
 
 def _losses(effects: Iterable[Effect]) -> list[str]:

@@ -13,33 +13,37 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from accounts import operations, preview
-from accounts.models import AuditEvent, User
+from accounts.models import AuditEvent, Team, User
 from accounts.operations import InvalidChange, NotAllowed
 from accounts.preview import Preview, effects, require_confirmed, standings, words
 from accounts.preview.effects import Opened, Outcome, Records
 from accounts.preview.standings import Company
 from records.sharing import share
-from tests.support.company import TinyCompany
-from tests.support.factories import DealFactory, UserFactory
+from tests.support.company import EVERYTHING, OWNED, TEAM, TinyCompany
+from tests.support.factories import DealFactory, SetFactory, UserFactory
 from tests.support.what_if import (
     NAMES,
     SYSTEM,
     TEAM_NAMES,
     Look,
     Move,
+    assigned,
     happened,
+    in_and_out,
     look,
     moved_people,
     moves,
     own_permissions,
     removed_super_admins,
     said,
+    saved_person,
     taken_back,
+    within,
 )
 from tests.support.world_rows import lay_down
 from tests.support.worlds import World, worlds
 
-WORLDS = 20
+WORLDS = 25
 EACH = 3
 KINDS = ("contact", "company", "deal", "ticket")
 
@@ -138,6 +142,74 @@ def test_shares_stage_locks_super_admins_and_the_inactive_are_counted(c: TinyCom
     assert {c.eve, c.nils} <= changed
 
 
+@pytest.fixture
+def dora(c: TinyCompany) -> User:
+    """A delegated administrator of North, who sees its deals and all contacts."""
+    lead = SetFactory(
+        scopes={"deal": {"view": TEAM, "change": OWNED}, "contact": {"view": EVERYTHING}},
+        tools=["account.access", "account.edit_users", "account.user_table", "crm.export"],
+    )
+    return UserFactory(permission_set=lead, team=c.teams["north"])
+
+
+@pytest.mark.django_db
+def test_delegate_is_told_of_what_she_views_and_of_nothing_else(c: TinyCompany, dora: User) -> None:
+    """What happens, as far as it happens to records that she views: no more, and no less."""
+    changed = {"crm.deal.view": "everything", "crm.contact.view": "owned", "crm.export": False}
+    south, north_a, reader = c.teams["south"], c.teams["north_a"], c.sets["reader"]
+    for move in (
+        own_permissions([c.rita, c.rob], changed),
+        assigned([c.rita, c.rob, c.eve], reader),
+        moved_people([c.lena, c.rita], south, [north_a]),
+        in_and_out("team_left", [c.ella], south),
+        saved_person(c.nora, reader, south, []),
+    ):
+        before = look(KINDS)
+        told, all_told = said(move.preview(dora).outcome), said(move.preview().outcome)
+        with taken_back():
+            move.carry_out()
+            after = look(KINDS)
+        views = [within(each, before, dora.pk) for each in (before, after)]
+        assert told == happened(*views, move.changed), move.name
+        assert told["records"] != all_told["records"], move.name
+
+
+@pytest.mark.django_db
+def test_records_out_of_a_delegates_sight_change_nothing_she_is_told(
+    c: TinyCompany, dora: User
+) -> None:
+    """Neither a count nor the mark nor the number to be typed tells how many there are."""
+    move = assigned([c.rita], c.sets["reader"])
+    told, all_told = move.preview(dora), move.preview()
+    DealFactory.create_batch(3, owner=c.rob, stage=c.stages["open"])
+    assert move.preview(dora) == told
+    assert move.preview().opened == all_told.opened + 3
+    assert move.preview().mark != all_told.mark
+    DealFactory(owner=c.mona, stage=c.stages["open"])
+    assert move.preview(dora).opened == told.opened + 1
+    assert move.preview(dora).mark != told.mark
+
+
+@pytest.mark.django_db
+def test_mark_tells_whether_anything_would_be_otherwise(c: TinyCompany) -> None:
+    """Also where no count is: what the set says, where somebody is, where teams hang."""
+
+    def marks() -> list[str]:
+        return [
+            preview.assignment([c.nils], c.sets["approver"], actor=c.sam).mark,
+            preview.team_moved(c.teams["south"], parent=c.teams["north"], actor=c.sam).mark,
+        ]
+
+    first = marks()
+    assert marks() == first
+    operations.edit_sets([c.sets["approver"]], actor=c.sam, changes={"crm.workflows": ["view"]})
+    operations.create_team(actor=c.sam, name="New", parent=c.teams["north"])
+    second = marks()
+    assert [one == other for one, other in zip(first, second, strict=True)] == [False, False]
+    operations.add_to_team(c.nils, actor=c.sam, team=Team.objects.get(name="New"))
+    assert marks()[0] != second[0]
+
+
 @pytest.mark.django_db
 def test_a_super_admin_becomes_somebody_with_a_set(c: TinyCompany) -> None:
     # In made-up worlds there is mostly one super admin, who stays.
@@ -217,10 +289,17 @@ def test_whoever_may_not_make_the_change_sees_no_preview_of_it(c: TinyCompany) -
         "sets": lambda actor: preview.sets([rep], {}, actor=actor),
         "set_as": lambda actor: preview.set_as(rep, {}, [], actor=actor),
         "assignment": lambda actor: preview.assignment([c.rob], rep, actor=actor),
+        "set_created": lambda actor: preview.set_created({}, [], [c.rob], actor=actor),
         "set_deleted": lambda actor: preview.set_deleted(rep, None, actor=actor),
         "made": lambda actor: preview.super_admin_made([c.rob], actor=actor),
         "removed": lambda actor: preview.super_admin_removed([c.sue], rep, actor=actor),
         "memberships": lambda actor: preview.memberships([c.rob], main_team=None, actor=actor),
+        "main_team_set": lambda actor: preview.main_team_set([c.rob], south, actor=actor),
+        "team_joined": lambda actor: preview.team_joined([c.rob], south, actor=actor),
+        "team_left": lambda actor: preview.team_left([c.rob], south, actor=actor),
+        "person_as": lambda actor: preview.person_as(
+            c.rob, permission_set=rep, main_team=None, actor=actor
+        ),
         "team_moved": lambda actor: preview.team_moved(south, parent=None, actor=actor),
         "team_deleted": lambda actor: preview.team_deleted(south, into=None, actor=actor),
     }

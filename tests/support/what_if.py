@@ -53,6 +53,15 @@ def taken_back() -> Iterator[None]:
         transaction.set_rollback(True)
 
 
+def within(look: Look, sight: Look, reader: int) -> Look:
+    """Return a look as far as the reader views the records, as they did at another look."""
+    reach = {
+        (person, kind, action): rows & sight.reach[reader, kind, "view"]
+        for (person, kind, action), rows in look.reach.items()
+    }
+    return Look(reach, look.abilities)
+
+
 def happened(before: Look, after: Look, changed: Collection[int]) -> dict[str, Any]:
     """What a preview should have said."""
     records = {
@@ -112,7 +121,8 @@ class Move:
     """A change: how it is previewed, how it is carried out, and whom it is to."""
 
     name: str
-    preview: Callable[[], Preview]
+    preview: Callable[..., Preview]
+    """By the product itself, or by an actor who is given."""
     carry_out: Callable[[], None]
     changed: frozenset[int]
 
@@ -136,8 +146,14 @@ def _value(place: changes.Place) -> st.SearchStrategy[Any]:
     return st.booleans() if place.sort in (Sort.BOX, Sort.SWITCH) else st.just([])
 
 
-NAMES = ("permissions", "sets", "set_as", "assignment", "set_deleted", "made", "removed")
-TEAM_NAMES = ("memberships", "team_moved", "team_deleted")
+NAMES = (
+    *("permissions", "sets", "set_as", "assignment", "set_created", "set_deleted"),
+    *("made", "removed"),
+)
+TEAM_NAMES = (
+    *("memberships", "main_team_set", "team_joined", "team_left", "person_as"),
+    *("team_moved", "team_deleted"),
+)
 
 
 @st.composite
@@ -159,6 +175,8 @@ def moves(draw: st.DrawFn, name: str, kinds: Collection[str]) -> Move | None:
     other = draw(st.sampled_from([*sets, None]))
     if name == "assignment":
         return assigned(some, other)
+    if name == "set_created":
+        return created_set(some, changes.after(*changes.stored(a_set), wanted))
     if name == "set_deleted":
         return deleted_set(a_set, other if other != a_set else None)
     if name == "made":
@@ -172,6 +190,11 @@ def moves(draw: st.DrawFn, name: str, kinds: Collection[str]) -> Move | None:
     if name == "memberships":
         extra = draw(st.lists(st.sampled_from(teams), max_size=2, unique=True))
         return moved_people(some, another, extra)
+    if name == "person_as":
+        extra = draw(st.lists(st.sampled_from(teams), max_size=2, unique=True))
+        return saved_person(some[0], other, another, extra)
+    if name in ONE_TEAM:
+        return in_and_out(name, some, team)
     return moved_team(team, another) if name == "team_moved" else deleted_team(team, another)
 
 
@@ -194,7 +217,7 @@ def own_permissions(people: list[User], wanted: dict[str, Any]) -> Move:
 
     return Move(
         f"permissions {wanted}",
-        lambda: preview.permissions(people, wanted, actor=SYSTEM),
+        lambda actor=SYSTEM: preview.permissions(people, wanted, actor=actor),
         carry_out,
         _keys(people),
     )
@@ -219,7 +242,7 @@ def edited_sets(sets: list[PermissionSet], wanted: dict[str, Any]) -> Move:
 
     return Move(
         f"sets {wanted}",
-        lambda: preview.sets(sets, wanted, actor=SYSTEM),
+        lambda actor=SYSTEM: preview.sets(sets, wanted, actor=actor),
         carry_out,
         _keys(_people_with(*sets)),
     )
@@ -229,7 +252,7 @@ def edited_set(permission_set: PermissionSet, wanted: dict[str, Any]) -> Move:
     state = changes.after(*changes.stored(permission_set), wanted)
     return Move(
         f"set_as {wanted}",
-        lambda: preview.set_as(permission_set, *state, actor=SYSTEM),
+        lambda actor=SYSTEM: preview.set_as(permission_set, *state, actor=actor),
         lambda: _change_set(permission_set, wanted),
         _keys(_people_with(permission_set)),
     )
@@ -242,7 +265,21 @@ def assigned(people: list[User], permission_set: PermissionSet | None) -> Move:
 
     return Move(
         f"assignment {permission_set}",
-        lambda: preview.assignment(people, permission_set, actor=SYSTEM),
+        lambda actor=SYSTEM: preview.assignment(people, permission_set, actor=actor),
+        carry_out,
+        _keys(people),
+    )
+
+
+def created_set(people: list[User], state: changes.State) -> Move:
+    def carry_out() -> None:
+        operations.create_set(
+            actor=SYSTEM, name="Made", scopes=state.scopes, tools=state.tools, people=people
+        )
+
+    return Move(
+        "set_created",
+        lambda actor=SYSTEM: preview.set_created(*state, people, actor=actor),
         carry_out,
         _keys(people),
     )
@@ -252,13 +289,14 @@ def deleted_set(permission_set: PermissionSet, replacement: PermissionSet | None
     people = _people_with(permission_set)
 
     def carry_out() -> None:
-        for person in people:
-            operations.assign_set(person, actor=SYSTEM, permission_set=replacement)
-        operations.delete_set(permission_set, actor=SYSTEM)
+        if replacement is None:
+            for person in people:
+                operations.assign_set(person, actor=SYSTEM, permission_set=None)
+        operations.delete_set(permission_set, actor=SYSTEM, replacement=replacement)
 
     return Move(
         f"set_deleted {permission_set} {replacement}",
-        lambda: preview.set_deleted(permission_set, replacement, actor=SYSTEM),
+        lambda actor=SYSTEM: preview.set_deleted(permission_set, replacement, actor=actor),
         carry_out,
         _keys(people),
     )
@@ -272,7 +310,7 @@ def made_super_admins(people: list[User]) -> Move:
     active = [each for each in people if each.is_active]
     return Move(
         "made",
-        lambda: preview.super_admin_made(people, actor=SYSTEM),
+        lambda actor=SYSTEM: preview.super_admin_made(people, actor=actor),
         carry_out,
         _keys(active),
     )
@@ -285,7 +323,7 @@ def removed_super_admins(people: list[User], permission_set: PermissionSet) -> M
 
     return Move(
         "removed",
-        lambda: preview.super_admin_removed(people, permission_set, actor=SYSTEM),
+        lambda actor=SYSTEM: preview.super_admin_removed(people, permission_set, actor=actor),
         carry_out,
         _keys(people),
     )
@@ -298,16 +336,58 @@ def moved_people(people: list[User], main: Team | None, extra: list[Team]) -> Mo
 
     return Move(
         f"memberships {main} {extra}",
-        lambda: preview.memberships(people, main_team=main, extra_teams=extra, actor=SYSTEM),
+        lambda actor=SYSTEM: preview.memberships(
+            people, main_team=main, extra_teams=extra, actor=actor
+        ),
         carry_out,
         _keys(people),
+    )
+
+
+ONE_TEAM: dict[str, tuple[Callable[..., Preview], Callable[..., None]]] = {
+    "main_team_set": (preview.main_team_set, operations.set_main_team),
+    "team_joined": (preview.team_joined, operations.add_to_team),
+    "team_left": (preview.team_left, operations.remove_from_team),
+}
+
+
+def in_and_out(name: str, people: list[User], team: Team) -> Move:
+    told, run = ONE_TEAM[name]
+
+    def carry_out() -> None:
+        for person in people:
+            run(person, actor=SYSTEM, team=team)
+
+    return Move(
+        f"{name} {team}",
+        lambda actor=SYSTEM: told(people, team, actor=actor),
+        carry_out,
+        _keys(people),
+    )
+
+
+def saved_person(
+    person: User, permission_set: PermissionSet | None, main: Team | None, extra: list[Team]
+) -> Move:
+    def carry_out() -> None:
+        operations.assign_set(person, actor=SYSTEM, permission_set=permission_set)
+        operations.set_teams(person, actor=SYSTEM, main_team=main, extra_teams=extra)
+
+    teams: dict[str, Any] = {"main_team": main, "extra_teams": extra}
+    return Move(
+        f"person_as {permission_set} {main} {extra}",
+        lambda actor=SYSTEM: preview.person_as(
+            person, permission_set=permission_set, **teams, actor=actor
+        ),
+        carry_out,
+        _keys([person]),
     )
 
 
 def moved_team(team: Team, parent: Team | None) -> Move:
     return Move(
         f"team_moved {team} {parent}",
-        lambda: preview.team_moved(team, parent=parent, actor=SYSTEM),
+        lambda actor=SYSTEM: preview.team_moved(team, parent=parent, actor=actor),
         lambda: operations.change_team(team, actor=SYSTEM, name=team.name, parent=parent),
         frozenset(),
     )
@@ -317,6 +397,9 @@ def deleted_team(team: Team, into: Team | None) -> Move:
     members = list(User.objects.filter(memberships__team=team))
 
     def carry_out() -> None:
+        if into is not None and not operations.places_of(team):
+            operations.merge_teams(team, into=into, actor=SYSTEM)
+            return
         if into is not None and into.pk in operations_below(team):
             raise operations.InvalidChange("It is below itself.")
         for child in Team.objects.filter(parent=team):
@@ -337,7 +420,7 @@ def deleted_team(team: Team, into: Team | None) -> Move:
 
     return Move(
         f"team_deleted {team} {into}",
-        lambda: preview.team_deleted(team, into=into, actor=SYSTEM),
+        lambda actor=SYSTEM: preview.team_deleted(team, into=into, actor=actor),
         carry_out,
         _keys(members),
     )
