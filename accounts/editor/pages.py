@@ -2,7 +2,6 @@
 
 /admin/permissions/people/?person=3&person=5    one person, or several at once
 /admin/permissions/sets/?set=2&set=7            several permission sets at once
-/admin/permissions/undo/                        take the last change back
 """
 
 from __future__ import annotations
@@ -13,15 +12,12 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from django.contrib import admin, messages
-from django.core import signing
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.middleware.csrf import get_token
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
 
-from accounts import access, audit, changes, operations, preview
+from accounts import access, audit, changes, operations, preview, undo
 from accounts.changes import State
 from accounts.consequences import warning_of_what_follows
 from accounts.editor.form import PermissionsForm, limits_of
@@ -31,16 +27,15 @@ from accounts.keys import whole_number
 from accounts.modeladmin import person
 from accounts.models import PermissionSet, User
 from accounts.operations import AccountsError
-from accounts.preview import words
+from accounts.review import Proposal, at_once, page_of, page_until_confirmed
 
 MOST_AT_ONCE = 300
 """So many people are edited together at most."""
-MOST_SHOWN = 20
-"""Of so many people at most the review says what changes for each."""
+LATE = (
+    "Somebody changed these permissions while you had them open. Nothing was saved; open them "
+    "again to see what they say now."
+)
 NOTHING = "Nothing was changed: every permission is as it was."
-UNDO = "accounts.editor.undo"
-UNDO_AGE = 3600
-"""For so many seconds a change can be taken back in one click."""
 
 Choice = Sequence[User] | Sequence[PermissionSet]
 
@@ -51,7 +46,7 @@ def editor_pages() -> list[URLPattern]:
     return [
         path("accounts/user/permissions/", view(edit_people), name="edit_permissions"),
         path("accounts/permissionset/permissions/", view(edit_sets), name="edit_sets"),
-        path("accounts/user/permissions/undo/", view(undo), name="undo_permissions"),
+        path("accounts/user/permissions/undo/", view(undo.undo), name="undo_permissions"),
     ]
 
 
@@ -204,7 +199,8 @@ def _edit(request: HttpRequest, task: Task) -> HttpResponse:
     if not wanted:
         messages.info(request, NOTHING)
         return _form_page(request, task, form)
-    return _review_page(request, task, wanted, request.POST.get("as_opened", ""))
+    is_late = request.POST.get("as_opened") not in (None, task.as_opened)
+    return _asked(request, _proposal(task, wanted), LATE if is_late else "")
 
 
 def _form(task: Task, data: Any = None, begin: Mapping[str, Any] | None = None) -> PermissionsForm:
@@ -230,90 +226,58 @@ def _form_page(request: HttpRequest, task: Task, form: PermissionsForm) -> HttpR
     return TemplateResponse(request, "accounts/editor.html", context)
 
 
-def _review_page(
-    request: HttpRequest,
-    task: Task,
-    wanted: Mapping[str, Any],
-    as_opened: str,
-    refusal: str = "",
-) -> HttpResponse:
-    """Show what the change says and what follows from it, before anything is written (B4)."""
-    what_if, follows = None, []
-    try:
-        what_if = _what_if(task, wanted)
-    except AccountsError as found:
-        refusal = refusal or str(found)
-    if what_if is not None:
-        follows = words.summary(what_if)
-    first = task.states[0]
-    said = changes.in_words(wanted, before=first if len(task.states) == 1 else None)
-    narrowed: dict[str, None] = {}
-    for state in task.states:
-        narrowed |= dict.fromkeys(changes.narrowed_by(state.scopes, state.tools, wanted))
-    context = {
-        **_context(request, task),
-        "said": said,
-        "narrowed": list(narrowed),
-        "warnings": warnings_of(task.states, wanted),
-        "wanted": json.dumps(wanted),
-        "as_opened": as_opened,
-        "reason": request.POST.get("reason", ""),
-        "follows": follows,
-        "each": _of_each(what_if),
-        "confirm": what_if.confirmation_needed if what_if else None,
-        "refusal": refusal,
-    }
-    return TemplateResponse(request, "accounts/editor_review.html", context)
-
-
-def _what_if(task: Task, wanted: Mapping[str, Any]) -> preview.Preview | None:
-    """Return what this change would do; None for who does not see all that it counts.
-
-    A delegated administrator would learn from it how many records there are beyond their own.
-    """
-    if not task.actor.is_superuser:
-        return None
+def _proposal(task: Task, wanted: Mapping[str, Any]) -> Proposal:
+    """Return what the change says, for the page that shows what follows from it (B4)."""
+    first, count = task.states[0], len(task.chosen)
     asked: Any = preview.permissions if task.is_of_people else preview.sets
-    found: preview.Preview = asked(task.chosen, wanted, actor=task.actor)
-    return found
+    others = "" if task.is_of_people else f"for everybody who has {_this_set(count)}"
+    return Proposal(
+        title=task.title,
+        heading=f"For {count} {'people' if task.is_of_people else 'sets'}: {task.text}"
+        if count > 1
+        else "What changes",
+        said=changes.in_words(wanted, before=first if len(task.states) == 1 else None),
+        preview=lambda: asked(task.chosen, wanted, actor=task.actor),
+        back=task.back,
+        note=others,
+        warnings=warnings_of(task.states, wanted),
+        asks_why=True,
+        fresh={"changes": json.dumps(wanted)},
+        renewed={"as_opened": task.as_opened},
+    )
 
 
-def _of_each(what_if: preview.Preview | None) -> list[tuple[str, str]]:
-    """Return name and words of those for whom something changes, at most `MOST_SHOWN`."""
-    if what_if is None:
-        return []
-    return [
-        (str(effect.person), "; ".join(words.of_one(effect)))
-        for effect in what_if.outcome.effects[:MOST_SHOWN]
-    ]
+def _this_set(count: int) -> str:
+    return "this set" if count == 1 else "one of these sets"
+
+
+def _asked(request: HttpRequest, proposal: Proposal, refusal: str = "") -> HttpResponse:
+    """Show what follows; nothing but the refusal where the change is refused outright."""
+    try:
+        found = proposal.preview()
+    except AccountsError as why:
+        return page_of(request, proposal, None, refusal or str(why))
+    return page_of(request, proposal, found, refusal)
 
 
 def _saved(request: HttpRequest, task: Task) -> HttpResponse:
     wanted, as_opened = _sent_changes(request), request.POST.get("as_opened", "")
-    back, events = _undo_token(task), audit.written.get()
+    proposal = _proposal(task, wanted)
+    before, events = undo.of_permissions(task.chosen), audit.written.get()
     try:
-        if (what_if := _what_if(task, wanted)) is not None:
-            preview.require_confirmed(what_if, request.POST.get("confirm"))
-        with warning_of_what_follows(request):
-            narrowed = task.save(wanted, request.POST.get("reason", ""), as_opened)
+        with at_once():
+            if page := page_until_confirmed(request, proposal):
+                return page
+            with warning_of_what_follows(request):
+                narrowed = task.save(wanted, request.POST.get("reason", ""), as_opened)
     except AccountsError as refusal:
-        return _review_page(request, task, wanted, as_opened, str(refusal))
+        return _asked(request, proposal, str(refusal))
     if narrowed:
         messages.warning(request, f"Narrowed on saving. {'; '.join(narrowed)}.")
     if audit.written.get() == events:
         messages.info(request, NOTHING)
         return HttpResponseRedirect(task.back)
-    messages.success(
-        request,
-        format_html(
-            'Saved, and in effect. <form method="post" action="{}" class="undo"><input '
-            'type="hidden" name="csrfmiddlewaretoken" value="{}"><input type="hidden" '
-            'name="undo" value="{}"><button class="text-link">Undo</button></form>',
-            reverse("admin:undo_permissions"),
-            get_token(request),
-            back(),
-        ),
-    )
+    undo.offer(request, "Saved, and in effect.", before)
     return HttpResponseRedirect(task.back)
 
 
@@ -336,64 +300,3 @@ def _context(request: HttpRequest, task: Task) -> dict[str, Any]:
         "is_of_people": task.is_of_people,
         "count": len(task.chosen),
     }
-
-
-# --- Undo -----------------------------------------------------------------------------------------
-
-
-def _undo_token(task: Task) -> Any:
-    """Return what makes the token after the change: what to go back to, and from what."""
-    model = "person" if task.is_of_people else "set"
-    rows = [
-        {
-            "key": each.pk,
-            "set": _set_of(each),
-            "before": [state.scopes, list(state.tools)],
-        }
-        for each, state in zip(task.chosen, task.states, strict=True)
-    ]
-
-    def token() -> str:
-        stands = _mark(model, [row["key"] for row in rows])
-        data = {"by": task.actor.pk, "of": model, "rows": rows, "stands": stands}
-        return signing.dumps(data, salt=UNDO, compress=True)
-
-    return token
-
-
-def _set_of(each: Any) -> int | str | None:
-    """Return the named set that a person has; None for no set, and a word for one's own."""
-    if isinstance(each, PermissionSet) or each.permission_set is None:
-        return None
-    return each.permission_set.pk if each.permission_set.owner_id is None else operations.OWN
-
-
-def _mark(model: str, keys: Sequence[int]) -> str:
-    if model == "person":
-        return operations.permissions_as_they_stand(User.objects.filter(pk__in=keys))
-    return operations.sets_as_they_stand(PermissionSet.objects.filter(pk__in=keys))
-
-
-def undo(request: HttpRequest) -> HttpResponse:
-    """Take one's own last change back, while nothing newer touched the same permissions."""
-    if request.method != "POST":
-        raise Http404
-    actor = person(request)
-    try:
-        data = signing.loads(request.POST.get("undo", ""), salt=UNDO, max_age=UNDO_AGE)
-    except signing.BadSignature:
-        data = {"by": None}
-    of_people = data.get("of") == "person"
-    name = "accounts_user" if of_people else "accounts_permissionset"
-    back = HttpResponseRedirect(reverse(f"admin:{name}_changelist"))
-    if data["by"] != actor.pk:
-        messages.error(request, "This change can be taken back no more. Nothing was saved.")
-        return HttpResponseRedirect(reverse("admin:index"))
-    try:
-        with warning_of_what_follows(request):
-            operations.take_back(data["of"], data["rows"], actor=actor, stands=data["stands"])
-    except AccountsError as refusal:
-        messages.error(request, str(refusal))
-    else:
-        messages.success(request, "Taken back: the permissions are as they were before.")
-    return back

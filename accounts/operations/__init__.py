@@ -5,12 +5,10 @@ Who may do it is asked of access.py; a named system actor (seeding, import) pass
 
 from accounts.notices import notify, read_notices
 from accounts.operations.editing import (
-    OWN,
     edit_permissions,
     edit_sets,
     permissions_as_they_stand,
     sets_as_they_stand,
-    take_back,
 )
 from accounts.operations.errors import AccountsError, InvalidChange, LastSuperAdmin, NotAllowed
 from accounts.operations.frame import (
@@ -25,14 +23,19 @@ from accounts.operations.frame import (
 from accounts.operations.granting import is_free
 from accounts.operations.importing import import_people
 from accounts.operations.invitations import accept_invitation, invite
-from accounts.operations.many import Outcome, change_many, many_as_they_stand
+from accounts.operations.many import (
+    Outcome,
+    change_many,
+    many_as_they_stand,
+    require_many_as_opened,
+)
 from accounts.operations.memberships import (
     add_to_team,
     remove_from_team,
     set_main_team,
     set_teams,
 )
-from accounts.operations.opened import as_it_stands, mark
+from accounts.operations.opened import as_it_stands, mark, require_as_opened
 from accounts.operations.passwords import (
     change_own_password,
     lift_log_in_pause,
@@ -53,6 +56,7 @@ from accounts.operations.permissions import (
 )
 from accounts.operations.sets import assign_set, change_set, create_set, delete_set
 from accounts.operations.super_admins import make_super_admin, remove_super_admin
+from accounts.operations.taking_back import OWN, as_touched, take_back
 from accounts.operations.teams import (
     change_team,
     create_team,
@@ -74,6 +78,7 @@ __all__ = [
     "accept_invitation",
     "add_to_team",
     "as_it_stands",
+    "as_touched",
     "assign_set",
     "change_many",
     "change_own_password",
@@ -110,7 +115,9 @@ __all__ = [
     "remove_from_team",
     "remove_super_admin",
     "require",
+    "require_as_opened",
     "require_fit_password",
+    "require_many_as_opened",
     "require_super_admin",
     "reset_own_password",
     "rewrite_reach",

@@ -21,13 +21,11 @@ from accounts.operations.permissions import (
     to_be_stored,
     write_permissions,
 )
-from accounts.operations.sets import assign_set, require_named
+from accounts.operations.sets import require_named
 from accounts.rights import Door, one_at_a_time
 
 Changes = Mapping[str, Any]
 LONGEST_REASON = 300
-OWN = "own"
-"""In what `take_back` takes: the person had permissions of their own."""
 
 
 @operation("person.edit_permissions")
@@ -121,44 +119,6 @@ def edit_sets(
             write_permissions(each, found)
             audit.record("set.change", actor=actor, on=each, data=found.data, text=reason)
     return list(said)
-
-
-@operation("person.edit_permissions")
-def take_back(of: str, rows: Sequence[Mapping[str, Any]], *, actor: Actor, stands: str) -> None:
-    """Make the permissions of people, or of sets, what they were before a change of the actor's.
-
-    `rows`: of each its key, what it said (`before`: scopes and tools), and of a person the named
-    set they had, None, or `OWN`. `stands` is what the mark of them said after the change: where
-    anything newer touched them, nothing is taken back. By the same rights as any other change.
-    """
-    one_at_a_time("people")
-    one_at_a_time("rights")
-    keys = [row["key"] for row in rows]
-    people = User.objects.filter(pk__in=keys if of == "person" else [])
-    sets = (
-        PermissionSet.objects.filter(pk__in=keys) if of == "set" else PermissionSet.objects.none()
-    )
-    now = permissions_as_they_stand(people) if of == "person" else sets_as_they_stand(sets)
-    if now != stands:
-        raise InvalidChange(
-            "Somebody changed these permissions since, so nothing was taken back. Open them to see "
-            "what they say now."
-        )
-    by_key: dict[int, User | PermissionSet] = {each.pk: each for each in (*people, *sets)}
-    for row in rows:
-        each = by_key[row["key"]]
-        if isinstance(each, User) and row["set"] != OWN:
-            named = PermissionSet.objects.filter(pk=row["set"]).first()
-            assign_set(each, actor=actor, permission_set=named)
-            continue
-        scopes, tools = row["before"]
-        stored = each.permission_set if isinstance(each, User) else each
-        before = permission_changes.State(scopes, tuple(tools))
-        back = permission_changes.difference(permission_changes.stored(stored), before)
-        if isinstance(each, User):
-            edit_permissions([each], actor=actor, changes=back)
-        else:
-            edit_sets([each], actor=actor, changes=back)
 
 
 def permissions_as_they_stand(people: Iterable[User]) -> str:

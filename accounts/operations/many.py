@@ -43,11 +43,8 @@ def change_many(
     # Before the people are read: whoever changes one of them meanwhile waits, or was waited for.
     one_at_a_time("people")
     rows = list(people)
-    if as_opened is not None and as_opened != many_as_they_stand(rows):
-        raise InvalidChange(
-            "Somebody changed one of these people while you looked at them. Nothing was saved; "
-            "look at the list below once more."
-        )
+    if as_opened is not None:
+        require_many_as_opened(rows, as_opened)
     outcome = Outcome()
     for person in rows:
         before = audit.written.get()
@@ -60,6 +57,15 @@ def change_many(
             is_changed = audit.written.get() > before
             (outcome.changed if is_changed else outcome.unchanged).append(person)
     return outcome
+
+
+def require_many_as_opened(people: Iterable[User], as_opened: str) -> None:
+    """Raise where one of these people was changed since they were shown."""
+    if as_opened != many_as_they_stand(people):
+        raise InvalidChange(
+            "Somebody changed one of these people while you looked at them. Nothing was saved; "
+            "look at the list below once more."
+        )
 
 
 def many_as_they_stand(people: Iterable[User]) -> str:

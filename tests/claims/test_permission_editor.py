@@ -13,7 +13,7 @@ from pytest_django import Settings
 from accounts import operations
 from accounts.models import PermissionSet, User
 from tests.support.company import EVERYTHING, OWNED, TEAM, TinyCompany
-from tests.support.factories import SetFactory, UserFactory
+from tests.support.factories import DealFactory, SetFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -77,7 +77,7 @@ class Page:
     def save(self, **more: str) -> Page:
         hidden = {
             name: re.search(rf'name="{name}" value="([^"]*)"', self.answer.text)
-            for name in ("changes", "as_opened")
+            for name in ("changes", "as_opened", "reviewed")
         }
         sent = {name: html.unescape(found[1]) for name, found in hidden.items() if found}
         return Page(self.client, self.address, **sent, save="1", **more)
@@ -142,11 +142,20 @@ def test_review_says_who_gains_and_loses_what(
     assert c.fresh("lena").grants.scopes["deal"].view == EVERYTHING
 
 
-def test_delegate_reads_no_counts_of_what_is_out_of_her_sight(
+def test_delegate_reads_counts_of_what_is_in_her_sight_alone(
     c: TinyCompany, client: Client
 ) -> None:
-    review = opened(client, c.dora, c.rob).review(**{"scopes-contact-view": "1"})
-    assert "What follows" not in review.says
+    """Contacts she sees all of; of the deals only those of her team, and unassigned ones."""
+    taken = {"scopes-contact-view": "1", "scopes-deal-view": "0"}
+    review = opened(client, c.dora, c.rob).review(**taken)
+    assert "Counted among the records and people that you see." in review.says
+    assert "Rob sees 2 fewer contacts" in review.says
+    assert "sees 2 fewer deals" in review.says  # nobody's, and the one that Rita co-owns
+    DealFactory.create_batch(3, owner=c.rob, stage=c.stages["open"])
+    assert "sees 2 fewer deals" in opened(client, c.dora, c.rob).review(**taken).says
+    review = opened(client, c.sam, c.rob).review(**taken)
+    assert "sees 8 fewer deals" in review.says
+    assert "Counted among" not in review.says
 
 
 def test_form_of_a_person_with_own_permissions_is_saved_and_keeps_them(

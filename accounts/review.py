@@ -1,0 +1,147 @@
+"""The page that shows what a change does before it is made: one for every change of rights (B4).
+
+A view describes its change as a `Proposal` and calls `page_until_confirmed` in the transaction in
+which it then carries the change out (`at_once`). The page sends back everything that was sent to
+the view, and a mark of what it said. The change is made only where the preview still has that mark:
+where anything is otherwise by then, the page is shown anew, and nothing is saved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from django.contrib import admin
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from accounts import late_forms
+from accounts.operations import AccountsError
+from accounts.preview import Preview, require_confirmed, words
+from accounts.rights import one_at_a_time
+
+MOST_SHOWN = 20
+"""Of so many people at most the page says what changes for each."""
+MARK, NUMBER, AGAIN = "reviewed", "confirm", "again"
+"""What the page adds to what was sent: the mark, the number that is typed, “Edit further”."""
+CHANGED = (
+    "Something was changed since you looked at this, so nothing was saved. What is said below is "
+    "how it is now; confirm it, or cancel."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A change that is shown before it is made."""
+
+    title: str
+    said: Sequence[str]
+    """What it changes, in words."""
+    preview: Callable[[], Preview]
+    back: str
+    """Where “Cancel” leads."""
+    button: str = "Save"
+    heading: str = "What changes"
+    note: str = ""
+    """Whom else it concerns, behind “It takes effect at once”."""
+    more: Sequence[tuple[str, Sequence[str]]] = ()
+    """What is said only to those who open it: a title, and lines below it."""
+    warnings: Sequence[str] = ()
+    asks_why: bool = False
+    """Whether a reason may be given, which the log keeps."""
+    fresh: Mapping[str, str] = field(default_factory=dict)
+    """Fields that are sent with another value than they came with."""
+    renewed: Mapping[str, str] = field(default_factory=dict)
+    """The same, where the page is shown anew: what was open before is what it says by then."""
+    last: str = ""
+    """What cannot be taken back, and is said beside the button."""
+
+
+class Unconfirmed(Exception):
+    """What is saved by a form of the admin has to be reviewed first; carries the page of it."""
+
+    def __init__(self, page: HttpResponse) -> None:
+        super().__init__()
+        self.page = page
+
+
+@contextmanager
+def at_once() -> Iterator[None]:
+    """Let nobody else change people, rights or teams between the preview and the change."""
+    with transaction.atomic():
+        # In the order of the operations, which take them again.
+        for what in ("people", "rights", "teams"):
+            one_at_a_time(what)
+        yield
+
+
+def is_reviewed(request: HttpRequest) -> bool:
+    """Tell whether this was sent from the page, so that it was read with what it said then."""
+    return MARK in request.POST
+
+
+def edits_further(request: HttpRequest) -> bool:
+    """Tell whether somebody went from the page back to the form."""
+    return AGAIN in request.POST
+
+
+def page_until_confirmed(
+    request: HttpRequest, proposal: Proposal, refusal: str = ""
+) -> HttpResponse | None:
+    """Return the page that shows what follows; None once exactly that was confirmed.
+
+    Inside `at_once`. Raises the `AccountsError` of a change that cannot be previewed, since it is
+    refused.
+    """
+    found = proposal.preview()
+    confirmed = request.POST.get(MARK)
+    if confirmed and confirmed != found.mark:
+        anew = replace(proposal, fresh={**proposal.fresh, **proposal.renewed})
+        return page_of(request, anew, found, CHANGED)
+    if not confirmed or refusal:
+        return page_of(request, proposal, found, refusal)
+    try:
+        require_confirmed(found, request.POST.get(NUMBER))
+    except AccountsError as unconfirmed:
+        return page_of(request, proposal, found, str(unconfirmed))
+    return None
+
+
+def require_reviewed(request: HttpRequest, proposal: Proposal) -> None:
+    """Raise `Unconfirmed` until the change was confirmed, for forms that the admin saves."""
+    for what in ("people", "rights", "teams"):
+        one_at_a_time(what)
+    if page := page_until_confirmed(request, proposal):
+        raise Unconfirmed(page)
+
+
+def page_of(
+    request: HttpRequest, proposal: Proposal, found: Preview | None, refusal: str = ""
+) -> HttpResponse:
+    """Return the page; without a preview where there is none, as the change is refused."""
+    effects = found.outcome.effects if found else ()
+    context = {
+        **admin.site.each_context(request),
+        "title": proposal.title,
+        "proposal": proposal,
+        "address": request.get_full_path(),
+        "sent": _sent(request, proposal),
+        "refusal": refusal,
+        "found": found,
+        "follows": words.summary(found) if found else [],
+        "each": [
+            (str(effect.person), "; ".join(words.of_one(effect))) for effect in effects[:MOST_SHOWN]
+        ],
+        "left": max(0, len(effects) - MOST_SHOWN),
+        "reason": request.POST.get("reason", ""),
+    }
+    return TemplateResponse(request, "accounts/review.html", context)
+
+
+def _sent(request: HttpRequest, proposal: Proposal) -> list[tuple[str, str]]:
+    """Return what was sent to the view, but for what the page itself asks."""
+    own = {MARK, NUMBER, AGAIN, "save", *proposal.fresh, *(["reason"] * proposal.asks_why)}
+    kept = [(name, value) for name, value in late_forms.sent(request) if name not in own]
+    return [*kept, *proposal.fresh.items()]
