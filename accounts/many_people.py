@@ -6,8 +6,8 @@ person in one transaction (`operations.change_many`), and whoever was left out i
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django import forms
@@ -19,7 +19,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from accounts import invitations, operations
+from accounts import access, audit, invitations, operations, proposals, undo
 from accounts.audit import Actor
 from accounts.consequences import warning_of_what_follows
 from accounts.editor.pages import MOST_AT_ONCE as MOST_EDITED
@@ -29,9 +29,23 @@ from accounts.modeladmin import AccessModelAdmin, opened, person
 from accounts.models import PermissionSet, Team, User
 from accounts.operations import AccountsError, Outcome
 from accounts.people import role_of, sets_to_give, team_names_of
+from accounts.review import (
+    Proposal,
+    at_once,
+    edits_further,
+    is_reviewed,
+    page_of,
+    page_until_confirmed,
+)
 
 MOST_AT_ONCE = 500
 """How many people are changed at once at most; the page names each of them."""
+MOST_NAMED = 20
+"""So many of them the page of the review names."""
+SOME_REFUSED = (
+    "The change is refused for some of these people, so nothing was saved. Below is what it does "
+    "without them; confirm it, or cancel."
+)
 
 
 class ManyForm(forms.Form):
@@ -77,6 +91,23 @@ class ManyStep:
     run: Callable[..., object]
     """The operation for one person, the values of the form by keyword."""
     form: type[ManyForm] = ManyForm
+    review: Callable[[Sequence[User], dict[str, Any], User, str], Proposal] | None = None
+    """What is shown before it is done, for steps that give or take rights."""
+    before: Callable[[Sequence[User]], undo.Part | None] = lambda people: None
+    """What there is before it, to be taken back to."""
+    asks: str = "change"
+    """What has to be allowed of a person for them not to be left out."""
+
+
+def _review(
+    propose: Callable[..., Proposal], *names: str
+) -> Callable[[Sequence[User], dict[str, Any], User, str], Proposal]:
+    """Return what proposes a step from the values of its form."""
+
+    def of(people: Sequence[User], values: dict[str, Any], actor: User, back: str) -> Proposal:
+        return propose(people, *(values[name] for name in names), actor=actor, back=back)
+
+    return of
 
 
 MANY: dict[str, ManyStep] = {
@@ -87,6 +118,8 @@ MANY: dict[str, ManyStep] = {
         ("has the permission set now.", "have the permission set now."),
         operations.assign_set,
         SetForm,
+        _review(proposals.set_given, "permission_set"),
+        undo.of_permissions,
     ),
     "set_main_team": ManyStep(
         "Set the main team",
@@ -95,6 +128,9 @@ MANY: dict[str, ManyStep] = {
         ("has the main team now.", "have the main team now."),
         operations.set_main_team,
         TeamForm,
+        _review(proposals.main_team_set, "team"),
+        undo.of_teams,
+        "teams",
     ),
     "add_to_team": ManyStep(
         "Add to a team",
@@ -103,12 +139,25 @@ MANY: dict[str, ManyStep] = {
         ("is in the team now.", "are in the team now."),
         operations.add_to_team,
         TeamForm,
+        _review(proposals.team_joined, "team"),
+        undo.of_teams,
+        "teams",
     ),
     "invite": ManyStep(
         "Send invitations",
         invitations.what_follows,
         ("is invited now.", "are invited now."),
         operations.invite,
+    ),
+    "promote": ManyStep(
+        "Make super admin",
+        "Super admins may see and do everything. If one task needs a super admin, it is safer to "
+        "let an existing one do it than to raise somebody.",
+        ("is a super admin now.", "are super admins now."),
+        operations.make_super_admin,
+        ManyForm,
+        _review(proposals.super_admins_made),
+        undo.of_super_admins,
     ),
     "deactivate": ManyStep(
         "Deactivate",
@@ -186,8 +235,10 @@ class ChangesMany(AccessModelAdmin):
             raise BadRequest("These are not people of the list.")
         people = self._these(request, [int(key) for key in keys])
         form = MANY[name].form(request.POST, user=person(request))
-        if form.is_valid():
+        if form.is_valid() and not edits_further(request):
             try:
+                if MANY[name].review is not None:
+                    return self._reviewed(request, name, people, form.cleaned_data)
                 with warning_of_what_follows(request):
                     outcome = self._changed(request, name, people, form.cleaned_data)
             except AccountsError as refusal:
@@ -195,6 +246,48 @@ class ChangesMany(AccessModelAdmin):
             else:
                 return self._answer(request, name, outcome)
         return self._asked(request, name, people, form)
+
+    def _reviewed(
+        self, request: HttpRequest, name: str, people: QuerySet[User], values: dict[str, Any]
+    ) -> HttpResponse:
+        """Show what follows, and take the step with exactly those people once it is confirmed.
+
+        Whoever is left out is so before it is confirmed: where the operation refuses one of them in
+        the end, nothing is saved, and the page is shown anew without them.
+        """
+        actor, step = person(request), MANY[name]
+        if not is_reviewed(request):
+            operations.require_many_as_opened(people, opened(request))
+        try:
+            with at_once():
+                kept, left_out = _split(list(people), step.asks, actor)
+                if not kept:
+                    return self._answer(request, name, Outcome(skipped=left_out))
+                proposal = _proposal(name, kept, values, left_out, actor)
+                if page := page_until_confirmed(request, proposal):
+                    return page
+                before = step.before(kept)
+                with warning_of_what_follows(request):
+                    outcome = self._changed(request, name, self._only(request, kept), values)
+                    if outcome.skipped:
+                        raise _Refused(outcome.skipped)
+        except _Refused as refused:
+            audit.written.set(0)
+            gone = {each.pk for each, _ in refused.skipped}
+            kept = [each for each in kept if each.pk not in gone]
+            left_out = [*left_out, *refused.skipped]
+            if not kept:
+                return self._answer(request, name, Outcome(skipped=left_out))
+            proposal = _proposal(name, kept, values, left_out, actor)
+            return page_of(request, proposal, proposal.preview(), SOME_REFUSED)
+        if outcome.changed:
+            done = MANY[name].done[len(outcome.changed) != 1]
+            undo.offer(request, f"{_number(outcome.changed)} {done}", before)
+            outcome = replace(outcome, changed=[])
+        return self._answer(request, name, outcome)
+
+    def _only(self, request: HttpRequest, people: Sequence[User]) -> QuerySet[User]:
+        return self._these(request, [each.pk for each in people])
 
     def _these(self, request: HttpRequest, keys: list[int]) -> QuerySet[User]:
         """Return these people as far as they are in reach; whoever is not is as absent."""
@@ -207,9 +300,9 @@ class ChangesMany(AccessModelAdmin):
         def step(target: User, actor: Actor) -> object:
             return MANY[name].run(target, actor=actor, **values)
 
-        return operations.change_many(
-            people, actor=person(request), step=step, as_opened=opened(request)
-        )
+        # Who was reviewed stands as the page said; the mark of its preview says so.
+        shown = opened(request) if MANY[name].review is None else None
+        return operations.change_many(people, actor=person(request), step=step, as_opened=shown)
 
     def _asked(
         self, request: HttpRequest, name: str, people: QuerySet[User], form: ManyForm
@@ -258,6 +351,54 @@ class ChangesMany(AccessModelAdmin):
         if not outcome.skipped:
             return HttpResponseRedirect(back)
         return TemplateResponse(request, "accounts/many_people_done.html", context)
+
+
+class _Refused(Exception):
+    """The operation refuses some of those for whom the change was confirmed."""
+
+    def __init__(self, skipped: list[tuple[User, str]]) -> None:
+        super().__init__()
+        self.skipped = skipped
+
+
+def _split(
+    people: Sequence[User], action: str, actor: User
+) -> tuple[list[User], list[tuple[User, str]]]:
+    """Return whom the actor may change in this way, and who is left out, each with why."""
+    rows = User.objects.filter(pk__in=[each.pk for each in people])
+    allowed = set(access.permitted(rows, actor, action).values_list("pk", flat=True))
+    left_out = []
+    for each in people:
+        if each.pk not in allowed:
+            found = access.explain(actor, action, each).decisive
+            left_out.append((each, f"You may not change them: {found[0].because}."))
+    return [each for each in people if each.pk in allowed], left_out
+
+
+def _proposal(
+    name: str,
+    people: Sequence[User],
+    values: dict[str, Any],
+    left_out: Sequence[tuple[User, str]],
+    actor: User,
+) -> Proposal:
+    """Return what is proposed for these people, with who is left out of it."""
+    review = MANY[name].review
+    assert review is not None
+    proposal = review(people, values, actor, reverse("admin:accounts_user_changelist"))
+    names = ", ".join(map(str, people[:MOST_NAMED]))
+    more = len(people) - MOST_NAMED
+    who = [f"For {names}{f' and {more:,} more' if more > 0 else ''}."] if len(people) > 1 else []
+    return replace(
+        proposal,
+        said=[*proposal.said, *who],
+        warnings=[f"{each} is left out. {why}" for each, why in left_out],
+        # With these people from now on, as they stand now.
+        fresh={
+            "people": ",".join(str(each.pk) for each in people),
+            "as_opened": operations.many_as_they_stand(people),
+        },
+    )
 
 
 def _number(people: list[User]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from django import forms
@@ -13,14 +12,14 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from accounts import access, operations
-from accounts.audit import Actor
+from accounts import access, operations, proposals, undo
 from accounts.keys import KeyField, KeysField, whole_number
 from accounts.modeladmin import AccessModelAdmin, person, say_saved
 from accounts.models import Membership, Team, TeamReach, User
 from accounts.operations import AccountsError
 from accounts.ordering import empty_last
 from accounts.people import BY_NAME, selectable
+from accounts.review import at_once, edits_further, page_until_confirmed
 from accounts.team_tree import owned_by
 
 MOST_LISTED = 200
@@ -112,19 +111,30 @@ class ChangesMembers(AccessModelAdmin):
             return self.refuse(request, team, "change")
         posted = request.POST if request.method == "POST" else None
         form = AddMembersForm(posted, team=team, user=person(request))
-        if form.is_valid():
-            values = form.cleaned_data
-            is_main = values["how"] == "main"
-            run = operations.set_main_team if is_main else operations.add_to_team
-            outcome = operations.change_many(
-                values["people"], actor=person(request), step=_into(run, team)
-            )
-            for each, why in outcome.skipped:
-                messages.warning(request, f"{each}: {why}")
-            say_saved(request, f"{team} has {len(outcome.changed)} members more.")
-            return _back(team)
+        if form.is_valid() and not edits_further(request):
+            try:
+                return self._added(request, team, form.cleaned_data)
+            except AccountsError as refusal:
+                form.add_error(None, str(refusal))
         text = "Tick whoever shall be in this team. Their other extra teams stay as they are."
         return self._asked(request, team, form, "Add members", text, "accounts/step.html")
+
+    def _added(self, request: HttpRequest, team: Team, values: dict[str, Any]) -> HttpResponse:
+        """Put people into the team once what follows was confirmed: all of them, or nobody."""
+        actor, people = person(request), list(values["people"])
+        is_main = values["how"] == "main"
+        run = operations.set_main_team if is_main else operations.add_to_team
+        propose = proposals.main_team_set if is_main else proposals.team_joined
+        proposal = propose(people, team, actor=actor, back=proposals.page_of_row(team))
+        with at_once():
+            if page := page_until_confirmed(request, proposal):
+                return page
+            before = undo.of_teams(people)
+            for each in people:
+                run(each, actor=actor, team=team)
+        more = "1 member" if len(people) == 1 else f"{len(people)} members"
+        undo.offer(request, f"{team} has {more} more.", before)
+        return _back(team)
 
     def remove_member_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Take one person out of the team."""
@@ -137,12 +147,19 @@ class ChangesMembers(AccessModelAdmin):
         target = User.objects.filter(memberships__team=team, pk=key).first()
         if target is None:
             raise Http404
+        if edits_further(request):
+            return _back(team)
+        actor, before = person(request), undo.of_teams([target])
         try:
-            operations.remove_from_team(target, actor=person(request), team=team)
+            with at_once():
+                proposal = proposals.team_left(target, team, actor=actor)
+                if page := page_until_confirmed(request, proposal):
+                    return page
+                operations.remove_from_team(target, actor=actor, team=team)
         except AccountsError as refusal:
             messages.error(request, str(refusal))
         else:
-            say_saved(request, f"{target} is not in {team} any more.")
+            undo.offer(request, f"{target} is not in {team} any more.", before)
         return _back(team)
 
     def merge_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -152,10 +169,16 @@ class ChangesMembers(AccessModelAdmin):
             return self.refuse(request, team, "delete")
         posted = request.POST if request.method == "POST" else None
         form = MergeForm(posted, team=team, user=person(request))
-        if form.is_valid():
-            into = form.cleaned_data["into"]
+        if form.is_valid() and not edits_further(request):
+            into, actor = form.cleaned_data["into"], person(request)
             try:
-                operations.merge_teams(team, into=into, actor=person(request))
+                with at_once():
+                    proposal = proposals.team_merged(team, into, actor=actor)
+                    if not operations.places_of(team) and (
+                        page := page_until_confirmed(request, proposal)
+                    ):
+                        return page
+                    operations.merge_teams(team, into=into, actor=actor)
             except AccountsError as refusal:
                 form.add_error(None, str(refusal))
             else:
@@ -221,13 +244,6 @@ def _shown_members(team: Team, user: User) -> QuerySet[Membership]:
     """Return who is in a team, for whom: names of teams are public, who is in them is not (R7)."""
     seen = access.permitted(User.objects.all(), user, "view").order_by().values("pk")
     return _members(team).filter(user__in=seen)
-
-
-def _into(run: Callable[..., object], team: Team) -> Callable[[User, Actor], object]:
-    def step(target: User, actor: Actor) -> object:
-        return run(target, actor=actor, team=team)
-
-    return step
 
 
 def _back(team: Team) -> HttpResponse:

@@ -17,6 +17,7 @@ from accounts.modeladmin.columns import DOTS
 from accounts.modeladmin.relations import names, related_model
 from accounts.modeladmin.requests import person
 from accounts.pickers import PickerSelect, Purpose
+from accounts.review import edits_further
 
 
 class AccessForm(forms.ModelForm):  # type: ignore[type-arg]  # Django does not let it be subscripted
@@ -49,6 +50,10 @@ class AccessForm(forms.ModelForm):  # type: ignore[type-arg]  # Django does not 
                 raise forms.ValidationError({name: said})
             raise forms.ValidationError(str(refusal))
         return cleaned
+
+    def is_valid(self) -> bool:
+        """Show what was sent once more where somebody goes back to it from its review."""
+        return super().is_valid() and not (self.request and edits_further(self.request))
 
     def validate_unique(self) -> None:
         """Leave uniqueness to the operations: asking here tells of rows out of reach (L36)."""

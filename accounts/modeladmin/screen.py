@@ -17,6 +17,7 @@ from accounts.modeladmin.requests import opened
 from accounts.modeladmin.saving import SavingAdmin
 from accounts.models import User
 from accounts.operations import AccountsError
+from accounts.review import Unconfirmed
 
 
 class AccessModelAdmin(SavingAdmin):
@@ -93,6 +94,8 @@ class AccessModelAdmin(SavingAdmin):
         context = {**self.record_context(request, obj), **(extra_context or {})}
         try:
             return super().changeform_view(request, object_id, form_url, context)
+        except Unconfirmed as unconfirmed:
+            return unconfirmed.page
         except self.refusals as refusal:
             if isinstance(refusal, NotAllowed) and obj is not None:
                 return self.refuse(request, obj, "change", refusal)
@@ -136,6 +139,8 @@ class AccessModelAdmin(SavingAdmin):
         try:
             context = {"what_becomes": self.what_becomes, **(extra_context or {})}
             return super().delete_view(request, object_id, context)
+        except Unconfirmed as unconfirmed:
+            return unconfirmed.page
         except self.refusals as refusal:
             if isinstance(refusal, NotAllowed):
                 return self.refuse(request, obj, "delete", refusal)

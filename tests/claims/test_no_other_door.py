@@ -65,6 +65,7 @@ OF_A_MODEL: dict[str, tuple[str, ...]] = {
                 "assign_set",
                 "deactivate",
                 "invite",
+                "promote",
                 "reactivate",
                 "set_main_team",
             )

@@ -19,6 +19,7 @@ from accounts.models import AuditEvent, Membership, User
 from accounts.operations import InvalidChange, NotAllowed
 from tests.support.company import EVERYTHING, TEAM, TinyCompany
 from tests.support.factories import SetFactory, UserFactory
+from tests.support.reviewed import confirmed
 
 LIST = "/admin/accounts/user/"
 
@@ -184,7 +185,7 @@ def test_a_set_is_given_to_many(c: TinyCompany, client: Client) -> None:
     unchosen = client.post(f"{LIST}many/assign_set/", asked(page))
     assert (unchosen.status_code, "This field is required." in unchosen.text) == (200, True)
     posted = {**asked(page), "permission_set": c.sets["reader"].pk}
-    done = client.post(f"{LIST}many/assign_set/", posted, follow=True)
+    done = confirmed(client, f"{LIST}many/assign_set/", posted, follow=True)
     assert "2 people have the permission set now." in done.text
     assert {c.fresh(name).permission_set for name in ("rita", "nora")} == {c.sets["reader"]}
 
@@ -193,7 +194,7 @@ def test_main_team_is_replaced_and_extra_teams_stay(c: TinyCompany, client: Clie
     client.force_login(c.sam)
     page = ticked(client, "set_main_team", c.rita, c.ella, c.lena)
     posted = {**asked(page), "team": c.teams["north_a"].pk}
-    done = client.post(f"{LIST}many/set_main_team/", posted, follow=True)
+    done = confirmed(client, f"{LIST}many/set_main_team/", posted, follow=True)
     assert "2 people have the main team now." in done.text  # Rita is in it already
     assert teams(c.rita) == teams(c.ella) == teams(c.lena) == {("North A", True)}
 

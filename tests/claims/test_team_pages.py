@@ -18,6 +18,7 @@ from accounts.team_tree import in_tree_order, owned_by
 from records.models import StageRule
 from tests.support.company import TinyCompany
 from tests.support.factories import DealFactory, SetFactory, TeamFactory, UserFactory
+from tests.support.reviewed import confirmed
 
 LIST = "/admin/accounts/team/"
 
@@ -102,12 +103,12 @@ def test_members_come_and_go_on_the_page_of_the_team(c: TinyCompany, client: Cli
     posted = {"people": [c.rita.pk, c.lena.pk], "how": "extra"}
     assert (
         "South has 2 members more."
-        in client.post(page(south, "add_members"), posted, follow=True).text
+        in confirmed(client, page(south, "add_members"), posted, follow=True).text
     )
     assert teams(c.rita) == {("North A", True), ("South", False)}
-    client.post(page(south, "add_members"), {"people": [c.nora.pk], "how": "main"})
+    confirmed(client, page(south, "add_members"), {"people": [c.nora.pk], "how": "main"})
     assert teams(c.nora) == {("South", True)}
-    gone = client.post(page(south, "remove_member"), {"person": c.rita.pk}, follow=True)
+    gone = confirmed(client, page(south, "remove_member"), {"person": c.rita.pk}, follow=True)
     assert "Rita is not in South any more." in gone.text
     assert teams(c.rita) == {("North A", True)}
     for absent in (c.rita.pk, 10**9, "x"):
@@ -125,7 +126,7 @@ def test_page_counts_what_members_own_once_each_within_the_readers_view(c: TinyC
 
 
 def merge(client: Client, team: Team, into: Any) -> Any:
-    return client.post(page(team, "merge"), {"into": into}, follow=True)
+    return confirmed(client, page(team, "merge"), {"into": into}, follow=True)
 
 
 def test_merger_moves_members_and_teams_below_and_shows_first_who_moves(
