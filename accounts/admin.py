@@ -18,7 +18,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from accounts import access, catalogue, invitations, log_in, operations
+from accounts import access, audit, catalogue, invitations, log_in, operations, proposals, undo
 from accounts.consequences import warning_of_what_follows
 from accounts.create_first import create_first
 from accounts.editor.beginnings import beginnings, state_of
@@ -37,16 +37,27 @@ from accounts.import_pages import ImportsPeople
 from accounts.invitation_pages import links_page
 from accounts.keys import whole_number
 from accounts.many_people import FOR_SUPER_ADMINS, ChangesMany
-from accounts.modeladmin import AccessModelAdmin, opened, person, say_saved
+from accounts.modeladmin import opened, person, say_saved
 from accounts.models import PermissionSet, Team, User
 from accounts.operations import AccountsError
 from accounts.people import BY_NAME, role_of, team_names_of
 from accounts.people_filters import PeopleFilter, status_of
 from accounts.permission_pages import history_address
+from accounts.review import (
+    Proposal,
+    at_once,
+    edits_further,
+    is_reviewed,
+    page_until_confirmed,
+    require_reviewed,
+)
+from accounts.set_steps import GivesSets
 from accounts.team_steps import ChangesMembers
 from accounts.team_tree import TreeChangeList, with_people
 
 admin.site.unregister(Group)
+
+IN_EFFECT = "It is in effect."
 
 
 @admin.register(User)
@@ -180,6 +191,14 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
 
     def change(self, request: HttpRequest, obj: Any, form: Any) -> None:
         values, actor = form.cleaned_data, person(request)
+        stored = User.objects.select_related("permission_set").get(pk=obj.pk)
+        mark = operations.as_it_stands(stored)
+        proposal = proposals.person_changed(stored, values, actor=actor, as_it_stands=mark)
+        if proposal is not None:
+            if not is_reviewed(request):
+                operations.require_as_opened(stored, opened(request))
+            require_reviewed(request, proposal)
+        before = (undo.of_permissions([stored]), undo.of_teams([stored])) if proposal else ()
         with warning_of_what_follows(request):
             operations.change_person(
                 obj,
@@ -193,6 +212,8 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
         operations.set_teams(
             obj, actor=actor, main_team=values["main_team"], extra_teams=values["extra_teams"]
         )
+        if before:
+            undo.offer(request, IN_EFFECT, *before)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody is deleted: deactivating keeps their records, and the log names them for ever."""
@@ -235,14 +256,25 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
                 back=reverse("admin:accounts_user_change", args=[target.pk]),
             )
         form = step["form"](request.POST if request.method == "POST" else None)
-        if request.method == "POST" and form.is_valid():
+        if request.method == "POST" and form.is_valid() and not edits_further(request):
+            before = None
             try:
-                with warning_of_what_follows(request):
-                    step["run"](target, actor=person(request), **form.cleaned_data)
+                with at_once():
+                    proposal = _proposal_of(name, target, form.cleaned_data, person(request))
+                    if proposal is not None:
+                        if page := page_until_confirmed(request, proposal):
+                            return page
+                        before = undo.of_super_admins([target])
+                    with warning_of_what_follows(request):
+                        step["run"](target, actor=person(request), **form.cleaned_data)
             except AccountsError as refusal:
                 messages.error(request, str(refusal))
             else:
-                say_saved(request, step["done"].format(target.get_full_name()))
+                done = step["done"].format(target.get_full_name())
+                if before is not None and audit.written.get():
+                    undo.offer(request, done, before)
+                else:
+                    say_saved(request, done)
                 if name == "invite" and not invitations.go_by_mail():
                     return self._links_page(request, target)
             return HttpResponseRedirect(reverse("admin:accounts_user_change", args=[target.pk]))
@@ -267,8 +299,19 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
             context["steps"] = steps_with(obj, person(request), *paused)
             if operations.is_free(person(request)):
                 link = {"title": "Permission history", "url": history_address(person=obj.pk)}
-                context["steps"].append(link)
+                begin = f"{reverse('admin:accounts_permissionset_add')}?begin=person-{obj.pk}"
+                context["steps"] += [link, {"title": "New set from these", "url": begin}]
         return context
+
+
+def _proposal_of(name: str, target: User, values: Any, actor: User) -> Proposal | None:
+    """Return what is reviewed before a step is taken; None for steps that give nobody rights."""
+    if name == "promote" and not target.is_superuser:
+        back = reverse("admin:accounts_user_change", args=[target.pk])
+        return proposals.super_admins_made([target], actor=actor, back=back)
+    if name == "demote" and target != actor:
+        return proposals.super_admin_removed(target, values["permission_set"], actor=actor)
+    return None
 
 
 def steps_with(obj: User, actor: User, *also: str) -> list[dict[str, str]]:
@@ -416,14 +459,23 @@ class TeamAdmin(ChangesMembers):
         obj.pk = made.pk
 
     def change(self, request: HttpRequest, obj: Any, form: Any) -> None:
-        values = form.cleaned_data
+        values, actor = form.cleaned_data, person(request)
+        stored = Team.objects.select_related("parent").get(pk=obj.pk)
+        # Where a team hangs is for super admins: whoever else tries is refused by the operation.
+        is_moved = stored.parent != values["parent"] and operations.is_free(actor)
+        if is_moved:
+            operations.require_as_opened(stored, opened(request))
+            require_reviewed(request, proposals.team_moved(stored, values["parent"], actor=actor))
+        before = undo.of_place(stored)
         operations.change_team(
             obj,
-            actor=person(request),
+            actor=actor,
             name=values["name"],
             parent=values["parent"],
             as_opened=opened(request),
         )
+        if is_moved:
+            undo.offer(request, IN_EFFECT, before)
 
     def remove(self, request: HttpRequest, obj: Any) -> None:
         operations.delete_team(obj, actor=person(request))
@@ -446,7 +498,7 @@ MOST_NAMED = 6
 
 
 @admin.register(PermissionSet)
-class PermissionSetAdmin(AccessModelAdmin):
+class PermissionSetAdmin(GivesSets):
     """Permission sets: one row per kind of record, one column per action, and the tools."""
 
     list_display = ("name", "description", "tool_names", "people_count")
@@ -468,8 +520,8 @@ class PermissionSetAdmin(AccessModelAdmin):
         ),
     )
     compressed_fields = False
-    change_form_before_template = "accounts/as_opened.html"
-    change_form_outer_before_template = "accounts/set_begin.html"
+    change_form_before_template: Any = "accounts/as_opened.html"
+    change_form_outer_before_template: Any = "accounts/set_begin.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         active = Count("people", filter=Q(people__is_active=True))
@@ -493,8 +545,9 @@ class PermissionSetAdmin(AccessModelAdmin):
         return int(obj.holders)
 
     def create(self, request: HttpRequest, obj: Any, form: Any) -> None:
-        people = form.cleaned_data.get("people") or ()
-        made = operations.create_set(actor=person(request), people=people, **_permissions(form))
+        people, actor = list(form.cleaned_data.get("people") or ()), person(request)
+        require_reviewed(request, proposals.new_set(form.cleaned_data, people, actor=actor))
+        made = operations.create_set(actor=actor, people=people, **_permissions(form))
         obj.pk = made.pk
         _say_what_was_narrowed(request, form)
 
@@ -503,15 +556,23 @@ class PermissionSetAdmin(AccessModelAdmin):
         return operations.as_it_stands(obj)
 
     def change(self, request: HttpRequest, obj: Any, form: Any) -> None:
+        stored, actor = PermissionSet.objects.get(pk=obj.pk), person(request)
+        proposal = proposals.set_changed(stored, form.cleaned_data, actor=actor)
+        if proposal is not None:
+            operations.require_as_opened(stored, opened(request))
+            require_reviewed(request, proposal)
+        before = undo.of_permissions([stored])
         with warning_of_what_follows(request):
             operations.change_set(
                 obj,
-                actor=person(request),
+                actor=actor,
                 as_opened=opened(request),
                 remove_unknown=form.cleaned_data.get("remove_unknown", False),
                 **_permissions(form),
             )
         _say_what_was_narrowed(request, form)
+        if proposal is not None:
+            undo.offer(request, IN_EFFECT, before)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """Begin a new set as the address says: a template, another set, a person’s permissions."""
@@ -525,7 +586,10 @@ class PermissionSetAdmin(AccessModelAdmin):
             context["beginnings"] = beginnings(person(request))
             context["begin"] = request.GET.get("begin", "")
         else:
+            give = reverse("admin:accounts_permissionset_give", args=[obj.pk])
             context["steps"] = [{"title": "Copy this set", "url": f"{new}set-{obj.pk}"}]
+            if access.allows(person(request), "assign", obj):
+                context["steps"].insert(0, {"title": "Give it to people", "url": give})
             if operations.is_free(person(request)):
                 link = {"title": "Permission history", "url": history_address(set_key=obj.pk)}
                 context["steps"].append(link)
@@ -544,6 +608,8 @@ class PermissionSetAdmin(AccessModelAdmin):
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> Any:
         """Ask for the set that its people get instead (Q26)."""
+        if edits_further(request):
+            return HttpResponseRedirect(request.path)
         key = whole_number(object_id)
         others = PermissionSet.objects.named().exclude(pk=key)
         holders = User.objects.filter(permission_set=key).count()
@@ -556,9 +622,11 @@ class PermissionSetAdmin(AccessModelAdmin):
         return super().delete_view(request, object_id, context)
 
     def remove(self, request: HttpRequest, obj: Any) -> None:
-        key = whole_number(request.POST.get("replacement"))
+        key, actor = whole_number(request.POST.get("replacement")), person(request)
         replacement = PermissionSet.objects.named().filter(pk=key).first()
-        operations.delete_set(obj, actor=person(request), replacement=replacement)
+        if replacement is not None and obj.people.exists():
+            require_reviewed(request, proposals.set_deleted(obj, replacement, actor=actor))
+        operations.delete_set(obj, actor=actor, replacement=replacement)
 
 
 def _permissions(form: forms.Form) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from accounts.delegation import pieces_of
 from accounts.keys import whole_number
 from accounts.models import PermissionSet, User
 from accounts.operations.permissions import held_in_each
+from accounts.people import BY_NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +27,22 @@ templates: list[Callable[[], Iterable[Template]]] = []
 """A slot for upper layers: the sets that the product offers to begin with."""
 
 
-def beginnings(actor: User) -> list[tuple[str, str]]:
-    """Return what this person may begin a set with: value and label, templates first."""
+MOST_OFFERED = 200
+"""So many people at most stand in the list; of others, the page of each leads to a new set."""
+
+
+def beginnings(actor: User) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return what this person may begin a set with, in groups: values and labels of each."""
     ready = [template for more in templates for template in more()]
     sets = access.permitted(PermissionSet.objects.named(), actor, "view")
-    return [
-        *((f"template-{each.name}", f"Template: {each.name}") for each in ready),
-        *((f"set-{each.pk}", f"Copy of {each}") for each in sets),
-    ]
+    rows = User.objects.filter(is_active=True, is_superuser=False, permission_set__isnull=False)
+    people = access.permitted(rows, actor, "change").order_by(*BY_NAME)[:MOST_OFFERED]
+    groups = {
+        "Template": [(f"template-{each.name}", each.name) for each in ready],
+        "Copy of a set": [(f"set-{each.pk}", str(each)) for each in sets],
+        "What a person may do": [(f"person-{each.pk}", str(each)) for each in people],
+    }
+    return [(label, choices) for label, choices in groups.items() if choices]
 
 
 def state_of(actor: User, begin: str) -> State | None:

@@ -46,7 +46,7 @@ OF_A_LINKED_RECORD = (
 OF_A_MODEL: dict[str, tuple[str, ...]] = {
     "accounts/auditevent": (),
     "accounts/permissionchange": (),
-    "accounts/permissionset": ("permissions/",),
+    "accounts/permissionset": ("permissions/", "<path:object_id>/give/"),
     "accounts/team": tuple(
         f"<path:object_id>/{step}/" for step in ("add_members", "merge", "remove_member")
     ),

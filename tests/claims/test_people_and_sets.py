@@ -17,6 +17,7 @@ from accounts.operations import InvalidChange, LastSuperAdmin, NotAllowed, clamp
 from records.models import Deal, Pipeline, StageRule
 from tests.support.company import EVERYTHING, NONE, OWNED, TEAM, TinyCompany
 from tests.support.factories import PASSWORD, DealFactory, UserFactory
+from tests.support.reviewed import confirmed
 
 SYSTEM = System("test")
 
@@ -196,7 +197,7 @@ def test_two_people_with_one_set_open_do_not_overwrite_each_other(
     other = Client()
     other.force_login(c.sue)
     narrower = {**posted, **opened(other, address), **grid(deal_view=1)}
-    assert other.post(address, narrower).status_code == 302
+    assert confirmed(other, address, narrower).status_code == 302
     for _ in range(2):  # to send it again is not to have read it
         late = client.post(address, {**posted, **grid(deal_view=3, deal_change=3)})
         assert late.status_code == 200
@@ -205,7 +206,7 @@ def test_two_people_with_one_set_open_do_not_overwrite_each_other(
     scope = ObjectScope.objects.get(permission_set=c.sets["reader"], object="deal")
     assert (scope.view, scope.change) == (OWNED, NONE)
     again = {**posted, **opened(client, address), **grid(deal_view=3)}
-    assert client.post(address, again).status_code == 302
+    assert confirmed(client, address, again).status_code == 302
     assert AuditEvent.objects.filter(action="set.change").count() == 2
 
 
@@ -223,7 +224,7 @@ def test_export_rights_are_granted_by_clicking_and_hold_at_once(
         **grid(deal_view=3, deal_change=3),
         **opened(client, address),
     }
-    assert client.post(address, posted).status_code == 302
+    assert confirmed(client, address, posted).status_code == 302
     ruth = c.fresh("ruth")
     assert ruth.has_perm("crm.export")
     assert ruth.has_perm("crm.export_approver")
@@ -239,7 +240,7 @@ def test_scopes_set_wider_than_view_are_narrowed_on_saving(c: TinyCompany, clien
     address = f"/admin/accounts/permissionset/{c.sets['reader'].pk}/change/"
     posted = {"name": "Reader", "description": "", **grid(deal_view=1, deal_change=3)}
     posted |= opened(client, address)
-    assert client.post(address, posted).status_code == 302
+    assert confirmed(client, address, posted).status_code == 302
     scope = ObjectScope.objects.get(permission_set=c.sets["reader"], object="deal")
     assert (scope.view, scope.change) == (OWNED, OWNED)
 
@@ -290,7 +291,7 @@ def test_steps_on_a_person_ask_first_and_work(c: TinyCompany, client: Client) ->
     assert c.fresh("sue").is_superuser
     assert client.post(f"{base}/demote/", {}).status_code == 200  # a set must be chosen
     assert c.fresh("sue").is_superuser
-    client.post(f"{base}/demote/", {"permission_set": c.sets["rep"].pk})
+    confirmed(client, f"{base}/demote/", {"permission_set": c.sets["rep"].pk})
     assert not c.fresh("sue").is_superuser
     answer = client.post(f"/admin/accounts/user/{c.sam.pk}/deactivate/", follow=True)
     assert "Nobody deactivates themselves" in answer.text

@@ -11,6 +11,7 @@ from accounts.models import AuditEvent, PermissionSet, ToolGrant
 from tests.support.catalogue_rows import LEVELLED, STORABLE
 from tests.support.company import TinyCompany
 from tests.support.forms_as_shown import form_with
+from tests.support.reviewed import confirmed
 
 ADD = "/admin/accounts/permissionset/add/"
 TWO_OF_A_CHOICE = {"marketing.social:draft", "marketing.social:own"}
@@ -52,7 +53,7 @@ def test_set_with_every_permission_goes_through_its_form_unchanged(
     ]
     ticked = [key for key in EVERYTHING_THERE_IS if "=" not in key]
     ticked += [f"{name}=team" for name in LEVELLED] + [f"{name}+unassigned" for name in LEVELLED]
-    assert client.post(ADD, {**empty, "name": "All", "tools": ticked}).status_code == 302
+    assert confirmed(client, ADD, {**empty, "name": "All", "tools": ticked}).status_code == 302
     assert stored(PermissionSet.objects.get(name="All")) == set(EVERYTHING_THERE_IS)
 
 

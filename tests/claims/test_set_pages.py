@@ -10,6 +10,7 @@ from accounts.models import PermissionSet
 from accounts.operations import InvalidChange
 from accounts.operations.sets import MOST_SETS
 from tests.support.company import OWNED, TEAM, TinyCompany
+from tests.support.reviewed import confirmed
 
 pytestmark = pytest.mark.django_db
 
@@ -28,8 +29,9 @@ def test_new_set_begins_as_a_template_a_set_or_a_person_says(
     client.force_login(c.sam)
     operations.edit_permissions([c.rita], actor=c.sam, changes={"crm.deal.view": "owned"})
     text = client.get(f"{LIST}add/").text
-    assert "Template: Auditor" in text
-    assert "Copy of Rep" in text
+    for group in ("Template", "Copy of a set", "What a person may do"):
+        assert f'<optgroup label="{group}">' in text
+    assert f'<option value="person-{c.rita.pk}">Rita</option>' in text
     begins = {
         "": "0",
         f"set-{c.sets['rep'].pk}": str(TEAM),
@@ -52,7 +54,7 @@ def test_new_set_is_given_in_the_same_dialog(c: TinyCompany, client: Client) -> 
         for action in catalogue.SCOPED_ACTIONS
     }
     sent = {**nothing, "name": "Small", "people": [c.rita.pk, c.nils.pk]}
-    answer = client.post(f"{LIST}add/", sent, follow=True)
+    answer = confirmed(client, f"{LIST}add/", sent, follow=True)
     assert answer.status_code == 200
     made = PermissionSet.objects.get(name="Small")
     assert set(made.people.all()) == {c.rita, c.nils}
@@ -68,7 +70,7 @@ def test_deleting_a_set_asks_what_its_people_get(c: TinyCompany, client: Client)
     assert "5 people have this set. What do they get instead" in client.get(address).text
     client.post(address, {"post": "yes"})
     assert PermissionSet.objects.filter(name="Rep").exists()
-    client.post(address, {"post": "yes", "replacement": c.sets["reader"].pk})
+    confirmed(client, address, {"post": "yes", "replacement": c.sets["reader"].pk})
     assert not PermissionSet.objects.filter(name="Rep").exists()
     assert c.fresh("rita").permission_set == c.sets["reader"]
     # Nobody has this one, so nothing is asked.

@@ -13,6 +13,7 @@ from accounts.operations import InvalidChange, change_set, create_set, narrowed
 from records.models import Property
 from tests.support.company import TinyCompany
 from tests.support.forms_as_shown import form_with
+from tests.support.reviewed import confirmed
 
 ADD = "/admin/accounts/permissionset/add/"
 
@@ -28,7 +29,7 @@ def test_message_says_what_was_narrowed_from_what_to_what(c: TinyCompany, client
         "scopes-deal-change_unassigned": "1",
         "scopes-contact-add": "1",
     }
-    page = client.post(ADD, form, follow=True).text
+    page = confirmed(client, ADD, form, follow=True).text
     assert "Deals: Delete from Everything to Team only, which is as wide as View" in page
     assert "Deals: Edit covers no unassigned ones, because View covers none" in page
     assert "Contacts: Create from Yes to No, because View is None" in page

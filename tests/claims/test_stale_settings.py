@@ -19,6 +19,7 @@ from records.models import Deal, Pipeline, Property, PropertyGrant, Stage, Stage
 from records.models.properties import hidden_fields
 from records.operations import Stale, restrict_property, set_stage_rule
 from tests.support.company import TinyCompany
+from tests.support.reviewed import confirmed
 
 SYSTEM = System("test")
 
@@ -153,7 +154,7 @@ def test_page_that_is_out_of_date_undoes_nothing(c: TinyCompany, client: Client,
             assert 'value="Typed"' in late.text
     # Whoever has read it may well decide otherwise.
     again = {**posted, "as_opened": mark(client.get(address).text)}
-    assert client.post(address, again).status_code == 302
+    assert confirmed(client, address, again).status_code == 302
     assert settings.stands(c) != laid_down
 
 

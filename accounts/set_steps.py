@@ -1,0 +1,90 @@
+"""The page of a permission set: giving it to people there (E11, E12)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+
+from accounts import access, operations, proposals, undo
+from accounts.consequences import warning_of_what_follows
+from accounts.keys import KeysField
+from accounts.modeladmin import AccessModelAdmin, person
+from accounts.models import PermissionSet, User
+from accounts.operations import AccountsError
+from accounts.people import BY_NAME, selectable
+from accounts.review import at_once, edits_further, page_until_confirmed
+
+
+class GiveForm(forms.Form):
+    """Who gets the set."""
+
+    people = KeysField(
+        label="Who gets it",
+        queryset=User.objects.none(),
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "plain-boxes is-long"}),
+    )
+
+    def __init__(self, data: Any, *, permission_set: PermissionSet, user: User) -> None:
+        super().__init__(data)
+        others = selectable().filter(is_superuser=False).exclude(permission_set=permission_set)
+        offered = access.permitted(others, user, "change").order_by(*BY_NAME)
+        self.fields["people"].queryset = offered  # type: ignore[attr-defined]  # a field of keys
+
+
+class GivesSets(AccessModelAdmin):
+    """A permission set's own page, from which it is given to people."""
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.give_view)
+        name = "accounts_permissionset_give"
+        return [path("<path:object_id>/give/", view, name=name), *super().get_urls()]
+
+    def give_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask who gets the set, show what follows, and give it to all of them or nobody."""
+        permission_set: PermissionSet = self.found(request, object_id)
+        user = person(request)
+        if not access.allows(user, "assign", permission_set):
+            return self.refuse(request, permission_set, "assign")
+        posted = request.POST if request.method == "POST" else None
+        form = GiveForm(posted, permission_set=permission_set, user=user)
+        if form.is_valid() and not edits_further(request):
+            try:
+                return self._given(request, permission_set, list(form.cleaned_data["people"]))
+            except AccountsError as refusal:
+                form.add_error(None, str(refusal))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Give it to people",
+            "opts": self.opts,
+            "original": permission_set,
+            "form": form,
+            "text": "From then on each of them may do exactly what the set says; what they have "
+            "now is replaced.",
+            "button": "Review",
+            "back": self._page(permission_set),
+        }
+        return TemplateResponse(request, "accounts/step.html", context)
+
+    def _given(
+        self, request: HttpRequest, permission_set: PermissionSet, people: list[User]
+    ) -> HttpResponse:
+        actor, back = person(request), self._page(permission_set)
+        proposal = proposals.set_given(people, permission_set, actor=actor, back=back)
+        with at_once():
+            if page := page_until_confirmed(request, proposal):
+                return page
+            before = undo.of_permissions(people)
+            with warning_of_what_follows(request):
+                for each in people:
+                    operations.assign_set(each, actor=actor, permission_set=permission_set)
+        have = "1 person has" if len(people) == 1 else f"{len(people):,} people have"
+        undo.offer(request, f"{have} this set now.", before)
+        return HttpResponseRedirect(back)
+
+    def _page(self, permission_set: PermissionSet) -> str:
+        """Return where whoever gives the set goes back to: its page, which delegates only read."""
+        return reverse("admin:accounts_permissionset_change", args=[permission_set.pk])
