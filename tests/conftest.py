@@ -195,6 +195,7 @@ ON_ONE_DATABASE = {
         "test_permission_editor.py::test_review_says_who_gains_and_loses_what",
         "test_permission_editor.py::test_several_sets_are_edited_for_all_their_people",
         "test_permission_editor.py::test_warned_of_what_somebody_may_not_mean",
+        "test_reviews.py",
         "test_saved_unchanged.py::test_every_change_form_saved_as_it_was_opened_changes_nothing",
         "test_saved_unchanged.py::test_pages_of_settings_sent_as_they_were_opened_change_nothing",
         "test_set_pages.py",

@@ -27,7 +27,7 @@ OWN = "own"
 Rows = Sequence[Mapping[str, Any]]
 
 
-@operation
+@operation("person.edit_permissions")
 def take_back(of: str, rows: Rows, *, actor: Actor, stands: str) -> None:
     """Make what a change of the actor's touched what it was before, by the same rights.
 

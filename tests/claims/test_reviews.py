@@ -1,0 +1,407 @@
+"""Every change of rights is shown before it is made, and exactly what was shown is made (B4)."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.http import HttpResponse
+from django.test import Client
+from pytest_django import Settings
+
+from accounts import operations
+from accounts.models import (
+    AuditEvent,
+    Membership,
+    ObjectScope,
+    PermissionSet,
+    Team,
+    ToolGrant,
+    User,
+)
+from accounts.people import BY_NAME
+from accounts.review import CHANGED
+from tests.support.company import EVERYTHING, OWNED, TEAM, TinyCompany
+from tests.support.factories import DealFactory, SetFactory, UserFactory
+from tests.support.forms_as_shown import form_with
+from tests.support.reviewed import confirmed, is_review, review
+
+pytestmark = pytest.mark.django_db
+
+PEOPLE, SETS, TEAMS = (f"/admin/accounts/{name}/" for name in ("user", "permissionset", "team"))
+UNDO = f"{PEOPLE}permissions/undo/"
+Sent = tuple[str, dict[str, Any]]
+
+
+@pytest.fixture
+def c(c: TinyCompany) -> TinyCompany:
+    lead = SetFactory(
+        name="Lead",
+        scopes={"deal": {"view": TEAM, "change": OWNED}, "contact": {"view": EVERYTHING}},
+        tools=["account.access", "account.edit_users", "account.user_table", "crm.export"],
+    )
+    small = SetFactory(name="Small", scopes={"deal": {"view": OWNED}})
+    c.sets |= {"lead": lead, "small": small}
+    c.people["dora"] = UserFactory(
+        email="dora@example.com", permission_set=lead, team=c.teams["north"]
+    )
+    c.people["weak"] = UserFactory(
+        email="weak@example.com", permission_set=small, team=c.teams["north_a"]
+    )
+    c.rule.teams.clear()
+    return c
+
+
+def everything() -> list[list[Any]]:
+    """Return all that says who may do what."""
+    scopes = ObjectScope.objects.order_by("permission_set", "object")
+    return [
+        list(User.objects.order_by("pk").values_list("pk", "is_superuser", "permission_set")),
+        list(Membership.objects.order_by("user", "team").values_list("user", "team", "is_main")),
+        list(Team.objects.order_by("pk").values_list("name", "parent")),
+        list(PermissionSet.objects.order_by("pk").values_list("pk", "name", "based_on")),
+        [row for row in scopes.values_list("permission_set", *COLUMNS) if any(row[2:])],
+        list(
+            ToolGrant.objects.order_by("permission_set", "key", "option").values_list(
+                "permission_set", "key", "option", "rank", "unassigned"
+            )
+        ),
+    ]
+
+
+# --- The doors ------------------------------------------------------------------------------------
+
+
+def _form(client: Client, address: str, has: str, /, **changed: Any) -> Sent:
+    """Return what the form of a page sends with some fields filled in otherwise."""
+    _, fields = form_with(client.get(address).text, has)
+    return address, {**fields, **changed}
+
+
+def _many(step: str, *names: str, **values: Any) -> Callable[[TinyCompany, Client], Sent]:
+    def door(c: TinyCompany, client: Client) -> Sent:
+        keys = [c.people[name].pk for name in names]
+        people = list(User.objects.filter(pk__in=keys).order_by(*BY_NAME))
+        sent = {
+            "people": ",".join(str(each.pk) for each in people),
+            "as_opened": operations.many_as_they_stand(people),
+        }
+        return f"{PEOPLE}many/{step}/", sent | {name: of(c).pk for name, of in values.items()}
+
+    return door
+
+
+def _set(name: str) -> Callable[[TinyCompany], PermissionSet]:
+    return lambda c: c.sets[name]
+
+
+def _team(name: str) -> Callable[[TinyCompany], Team]:
+    return lambda c: c.teams[name]
+
+
+def person_form(c: TinyCompany, client: Client) -> Sent:
+    address = f"{PEOPLE}{c.rita.pk}/change/"
+    teams = {"main_team": c.teams["south"].pk, "extra_teams": [c.teams["north"].pk]}
+    return _form(client, address, "first_name", permission_set=c.sets["reader"].pk, **teams)
+
+
+def given_on_the_sets_page(c: TinyCompany, client: Client) -> Sent:
+    return f"{SETS}{c.sets['reader'].pk}/give/", {"people": [c.rita.pk, c.lena.pk]}
+
+
+def set_form(c: TinyCompany, client: Client) -> Sent:
+    changed = {"scopes-deal-view": "3"}
+    return _form(client, f"{SETS}{c.sets['rep'].pk}/change/", "scopes-deal-view", **changed)
+
+
+def new_set(c: TinyCompany, client: Client) -> Sent:
+    address = f"{SETS}add/?begin=set-{c.sets['reader'].pk}"
+    return _form(client, address, "scopes-deal-view", name="Newly", people=[c.rita.pk, c.nils.pk])
+
+
+def set_deleted(c: TinyCompany, client: Client) -> Sent:
+    sent = {"post": "yes", "replacement": c.sets["reader"].pk}
+    return f"{SETS}{c.sets['rep'].pk}/delete/", sent
+
+
+def promoted(c: TinyCompany, client: Client) -> Sent:
+    return f"{PEOPLE}{c.rita.pk}/promote/", {}
+
+
+def demoted(c: TinyCompany, client: Client) -> Sent:
+    return f"{PEOPLE}{c.sue.pk}/demote/", {"permission_set": c.sets["rep"].pk}
+
+
+def members_added(c: TinyCompany, client: Client) -> Sent:
+    people = [c.rita.pk, c.nora.pk]
+    return f"{TEAMS}{c.teams['south'].pk}/add_members/", {"people": people, "how": "extra"}
+
+
+def main_members_added(c: TinyCompany, client: Client) -> Sent:
+    people = [c.rita.pk, c.nora.pk]
+    return f"{TEAMS}{c.teams['south'].pk}/add_members/", {"people": people, "how": "main"}
+
+
+def member_removed(c: TinyCompany, client: Client) -> Sent:
+    return f"{TEAMS}{c.teams['north_a'].pk}/remove_member/", {"person": c.nora.pk}
+
+
+def team_moved(c: TinyCompany, client: Client) -> Sent:
+    address = f"{TEAMS}{c.teams['north_a'].pk}/change/"
+    return _form(client, address, "parent", parent=c.teams["south"].pk)
+
+
+def team_merged(c: TinyCompany, client: Client) -> Sent:
+    return f"{TEAMS}{c.teams['north_a'].pk}/merge/", {"into": c.teams["south"].pk}
+
+
+for_many = _many("assign_set", "rita", "lena", permission_set=_set("reader"))
+main_team = _many("set_main_team", "rita", "nora", team=_team("south"))
+joined = _many("add_to_team", "rita", "nora", team=_team("south"))
+all_promoted = _many("promote", "rita", "lena")
+
+DOORS: dict[str, Callable[[TinyCompany, Client], Sent]] = {
+    "a person's form": person_form,
+    "a set for many": for_many,
+    "a set, on its page": given_on_the_sets_page,
+    "a set's form": set_form,
+    "a new set": new_set,
+    "a set deleted": set_deleted,
+    "super admin": promoted,
+    "super admins": all_promoted,
+    "super admin no more": demoted,
+    "main team for many": main_team,
+    "team for many": joined,
+    "members": members_added,
+    "main members": main_members_added,
+    "member removed": member_removed,
+    "team moved": team_moved,
+    "teams merged": team_merged,
+}
+FOR_GOOD = {"a new set", "a set deleted", "teams merged"}
+"""What no click takes back: the set or the team is gone, or there is a new one."""
+COLUMNS = [
+    each.name for each in ObjectScope._meta.fields if each.name not in ("id", "permission_set")
+]
+every_door = pytest.mark.parametrize("door", DOORS.values(), ids=list(DOORS))
+
+
+def says(page: HttpResponse) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html.unescape(page.text)))
+
+
+# --- Stories --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", list(DOORS))
+def test_what_follows_is_shown_and_then_done_and_taken_back(
+    c: TinyCompany, client: Client, name: str
+) -> None:
+    client.force_login(c.sam)
+    address, sent = DOORS[name](c, client)
+    before, events = everything(), AuditEvent.objects.count()
+    page = client.post(address, sent)
+    assert is_review(page)
+    for part in ("What follows", "It takes effect at once", "For each of them"):
+        assert part in says(page)
+    assert re.search(r"\d+ (more|fewer) deals?", says(page))
+    assert (everything(), AuditEvent.objects.count()) == (before, events)
+    action, fields = form_with(page.text, "reviewed")
+    done = client.post(action, {**fields, "save": "1"}, follow=True)
+    after = everything()
+    assert after != before
+    assert ('name="undo"' in done.text) is (name not in FOR_GOOD)
+    assert ("It cannot be taken back." in says(page)) is (name in FOR_GOOD - {"a new set"})
+    if name not in FOR_GOOD:
+        _, token = form_with(done.text, "undo")
+        assert "Taken back" in client.post(UNDO, token, follow=True).text
+        assert everything() == before
+        again = client.post(UNDO, token, follow=True)
+        assert "so nothing was taken back" in html.unescape(again.text)
+        assert everything() == before
+
+
+@every_door
+def test_where_something_changed_meanwhile_it_is_shown_anew_and_nothing_saved(
+    c: TinyCompany, client: Client, door: Callable[[TinyCompany, Client], Sent]
+) -> None:
+    client.force_login(c.sam)
+    action, fields = review(client, *door(c, client))
+    before = everything()
+    for owner in (c.rita, c.nora, c.rob, c.nils, c.mona):
+        DealFactory(owner=owner, stage=c.stages["open"])
+    anew = client.post(action, fields)
+    assert is_review(anew)
+    assert CHANGED in html.unescape(anew.text)
+    assert everything() == before
+    # What is shown now can be confirmed, once.
+    action, fields = form_with(anew.text, "reviewed")
+    client.post(action, {**fields, "save": "1"})
+    after, events = everything(), AuditEvent.objects.count()
+    assert after != before
+    client.post(action, {**fields, "save": "1"})
+    assert (everything(), AuditEvent.objects.count()) == (after, events)
+
+
+@every_door
+def test_forged_mark_is_no_confirmation(
+    c: TinyCompany, client: Client, door: Callable[[TinyCompany, Client], Sent]
+) -> None:
+    client.force_login(c.sam)
+    action, fields = review(client, *door(c, client))
+    before = everything()
+    for mark in ("x", fields["reviewed"][0][::-1], "é\u0000"):
+        assert is_review(client.post(action, {**fields, "reviewed": mark}))
+        assert everything() == before
+    # Nor is the mark of another change.
+    _, its = review(client, f"{PEOPLE}{c.ruth.pk}/promote/", {})
+    assert is_review(client.post(action, {**fields, "reviewed": its["reviewed"]}))
+    assert everything() == before
+
+
+@pytest.mark.parametrize(
+    "name", ["a person's form", "a set for many", "a set's form", "super admin", "teams merged"]
+)
+def test_what_opens_much_needs_its_number(
+    c: TinyCompany, client: Client, settings: Settings, name: str
+) -> None:
+    settings.CONFIRM_RECORDS_ABOVE = 0
+    client.force_login(c.sam)
+    action, fields = review(client, *DOORS[name](c, client))
+    page = client.post(action, fields)
+    number = re.search(r"This opens ([\d,]+) records?\.? Type that number", says(page))
+    assert number, says(page)
+    before = everything()
+    for typed in ("", "0", "-1", "1e9", str(int(number[1].replace(",", "")) + 1), "٣"):
+        refused = client.post(action, {**fields, "confirm": typed})
+        assert is_review(refused)
+        assert "type that number to confirm it" in says(refused)
+        assert everything() == before
+    client.post(action, {**fields, "confirm": number[1]})
+    assert everything() != before
+
+
+@every_door
+def test_nobody_else_gets_by_the_page(
+    c: TinyCompany, client: Client, door: Callable[[TinyCompany, Client], Sent]
+) -> None:
+    """With a mark that a super admin was given, and without one: rep, manager and delegate."""
+    client.force_login(c.sam)
+    address, sent = door(c, client)
+    action, fields = review(client, address, sent)
+    before = everything()
+    for name in ("rita", "mona", "otto", "nils"):
+        client.force_login(c.people[name])
+        for where, what in ((address, sent), (action, fields)):
+            answer = client.post(where, what)
+            assert answer.status_code in (403, 404), (name, where)
+            assert not is_review(answer)
+    client.force_login(c.dora)
+    client.post(address, sent)
+    client.post(action, fields)
+    confirmed(client, address, sent)
+    assert everything() == before
+
+
+def test_going_back_keeps_what_was_typed(c: TinyCompany, client: Client) -> None:
+    client.force_login(c.sam)
+    before = everything()
+    for door, name in (
+        (person_form, "permission_set"),
+        (for_many, "permission_set"),
+        (given_on_the_sets_page, "people"),
+        (demoted, "permission_set"),
+        (team_moved, "parent"),
+        (team_merged, "into"),
+    ):
+        action, fields = review(client, *door(c, client))
+        page = client.post(action, {**fields, "again": "1"})
+        assert not is_review(page), name
+        assert sorted(form_with(page.text, name)[1][name]) == sorted(fields[name])
+        assert "correct the error" not in page.text
+    assert everything() == before
+
+
+# --- What it says ---------------------------------------------------------------------------------
+
+
+def test_joining_a_team_says_who_will_see_her_deals(c: TinyCompany, client: Client) -> None:
+    """Q23."""
+    DealFactory.create_batch(3, owner=c.lena, stage=c.stages["open"])
+    client.force_login(c.sam)
+    address, sent = _many("add_to_team", "lena", team=_team("north_a"))(c, client)
+    page = says(client.post(address, sent))
+    # Rita, Nora, Ella and Mona see her four, and she sees theirs; Dora sees them from above.
+    assert re.search(r"6 people will now see \d+ deals", page)
+    assert "Dora sees 4 more deals" in page
+
+
+def test_names_alone_are_saved_without_a_review(c: TinyCompany, client: Client) -> None:
+    client.force_login(c.sam)
+    address = f"{PEOPLE}{c.rita.pk}/change/"
+    answer = client.post(*_form(client, address, "first_name", first_name="Ritva"))
+    assert answer.status_code == 302
+    answer = client.post(*_form(client, f"{TEAMS}{c.teams['south'].pk}/change/", "name", name="S"))
+    assert answer.status_code == 302
+    answer = client.post(*_form(client, f"{SETS}{c.sets['rep'].pk}/change/", "name", name="R"))
+    assert answer.status_code == 302
+    assert (c.fresh("rita").first_name, Team.objects.filter(name="S").count()) == ("Ritva", 1)
+
+
+def test_form_that_is_out_of_date_is_refused_before_it_is_reviewed(
+    c: TinyCompany, client: Client
+) -> None:
+    client.force_login(c.sam)
+    for door in (person_form, set_form, team_moved):
+        address, sent = door(c, client)
+        page = client.post(address, {**sent, "as_opened": "x"})
+        assert not is_review(page)
+        assert "while you had it open. Nothing was saved" in page.text
+    address, sent = for_many(c, client)
+    assert "while you looked at them" in client.post(address, {**sent, "as_opened": "x"}).text
+
+
+def test_set_is_told_by_how_it_differs_from_what_they_have(c: TinyCompany, client: Client) -> None:
+    client.force_login(c.sam)
+    page = says(client.post(*for_many(c, client)))
+    assert "Permission set: Reader, instead of Rep." in page
+    assert "What differs between Rep and Reader" in page
+    assert "View on deals: Team only → Everything" in page
+
+
+def test_whoever_is_refused_in_the_end_is_left_out_before_it_is_confirmed(
+    c: TinyCompany, client: Client
+) -> None:
+    """A delegate's selection: whom she may not change, and what she may not take."""
+    client.force_login(c.dora)
+    step = _many("assign_set", "weak", "mona", "sam", permission_set=_set("small"))
+    address, sent = step(c, client)
+    before = everything()
+    action, fields = review(client, address, sent)
+    page = says(client.post(address, sent))
+    assert "is left out. You may not change them: only super admins change a super admin" in page
+    # Mona's set holds what Dora lacks: that is found out when it is done, and nothing is.
+    anew = client.post(action, fields)
+    assert is_review(anew)
+    assert "refused for some of these people, so nothing was saved" in says(anew)
+    assert everything() == before
+    action, fields = form_with(anew.text, "reviewed")
+    assert fields["people"] == [str(c.weak.pk)]
+
+
+def test_delegate_reviews_within_her_sight(c: TinyCompany, client: Client) -> None:
+    """The page is the same to the byte, however many records there are that she does not see."""
+    client.force_login(c.dora)
+    step = _many("assign_set", "weak", permission_set=_set("lead"))
+    pages = []
+    for owner in (c.rob, c.lena, c.eve):
+        page = client.post(*step(c, client)).text
+        pages.append(re.sub(r'name="csrfmiddlewaretoken" value="[^"]*"|nonce="[^"]*"', "", page))
+        DealFactory(owner=owner, stage=c.stages["open"])
+    assert pages[0] == pages[1] == pages[2]
+    assert "Counted among the records and people that you see." in pages[0]
+    DealFactory(owner=c.mona, stage=c.stages["open"])
+    assert says(client.post(*step(c, client))).count("more deals") == 2  # sees, exports
