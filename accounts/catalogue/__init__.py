@@ -22,6 +22,7 @@ from accounts.catalogue.grants import (
     is_known,
     keys_to_give,
     known_keys,
+    names_to_give,
     parse,
 )
 from accounts.catalogue.kinds import (
@@ -88,6 +89,7 @@ __all__ = [
     "kind_of",
     "known_keys",
     "name_of",
+    "names_to_give",
     "object_kind",
     "objects",
     "parse",

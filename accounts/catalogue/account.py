@@ -167,6 +167,7 @@ ACCOUNT = (
         Risk.HIGH,
         id="AC-1",
         parent=PARENT,
+        opens_gate=True,
         asked_by="people and the permissions editor",
     ),
     Tool(
@@ -235,6 +236,7 @@ ACCOUNT = (
         "Borrow rights",
         "Be given somebody else’s rights for a while.",
         Risk.HIGH,
+        opens_gate=True,
         asked_later=True,
     ),
 )

@@ -52,6 +52,7 @@ CRM = (
         Risk.HIGH,
         id="C-5",
         rows_within="view",
+        opens_gate=True,
         asked_by="every export, from the button on a list to the download",
     ),
     Tool(
@@ -101,6 +102,7 @@ CRM = (
         Risk.HIGH,
         id="C-10",
         guarded=True,
+        opens_gate=True,
         asked_by="the export log: who may decide, and who is told of a request",
     ),
     Tool(
@@ -113,6 +115,7 @@ CRM = (
         id="C-11",
         inert_without="crm.export",
         guarded=True,
+        opens_gate=True,
         asked_by="every export that would need consent",
     ),
 )

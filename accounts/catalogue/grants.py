@@ -92,6 +92,14 @@ def known_keys() -> Iterator[str]:
         yield from (f"crm.{kind.key}.{action}" for action in kind.actions)
 
 
+def names_to_give() -> Iterator[str]:
+    """Yield every permission that a set can be given, without levels: what can be new (Q25)."""
+    for kind in kinds.objects():
+        yield from (f"crm.{kind.key}.{action}" for action in kind.actions)
+    for tool in TOOLS.values():
+        yield from keys_to_give(tool)
+
+
 def find(asked: str) -> tuple[Tool, Option | None]:
     """Return the tool and the option that a key names; raise `UnknownPermission` if there is none.
 

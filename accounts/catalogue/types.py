@@ -14,7 +14,7 @@ LEVELS = {"owned": OWNED, "team": TEAM, "everything": EVERYTHING}
 
 
 class Risk(StrEnum):
-    """How much harm a permission can do; high-risk ones never arrive switched on (Q25)."""
+    """How much harm a permission can do; how a new one arrives goes by it (Q25, arrivals.py)."""
 
     LOW = "low"
     HIGH = "high"
@@ -91,6 +91,9 @@ class Tool:
     guarded: bool = False
     """Whether it decides who consents to what: who gave or took it is kept (`RightsChange`), and
     super admins are told."""
+    opens_gate: bool = False
+    """Whether data leaves by it, or whoever has it could let data leave: such a permission never
+    arrives switched on in a set that is there, whatever the account has set (Q25)."""
     asked_by: str = ""
     """What in this product asks it today; nothing for what is stored for tools outside."""
     asked_later: bool = False

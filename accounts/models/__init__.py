@@ -1,5 +1,6 @@
 """Who people are, what they may do, and what they did."""
 
+from accounts.models.arrivals import ArrivalPolicy, KnownPermission
 from accounts.models.audit import AuditEvent, AuditText
 from accounts.models.history import PermissionChange
 from accounts.models.lease import Lease
@@ -11,9 +12,11 @@ from accounts.models.rights import Deed, RightsChange
 from accounts.models.sent_forms import SentForm
 
 __all__ = [
+    "ArrivalPolicy",
     "AuditEvent",
     "AuditText",
     "Deed",
+    "KnownPermission",
     "Lease",
     "LogInCount",
     "Membership",
