@@ -37,6 +37,7 @@ written: ContextVar[int] = ContextVar("written", default=0)
 
 
 things: dict[str, str] = {
+    "permission": "Permission",
     "person": "Person",
     "policy": "Policy file",
     "session": "Session",

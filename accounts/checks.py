@@ -11,10 +11,11 @@ from django.apps import AppConfig, apps
 from django.conf import settings
 from django.contrib import admin
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
-from django.db import connections
+from django.db import DEFAULT_DB_ALIAS, connections
 
-from accounts import access, catalogue, changes, trigrams
+from accounts import access, arrivals, catalogue, changes, trigrams
 from accounts.letters import knows_all_letters
+from accounts.models import KnownPermission
 from accounts.ordering import is_served
 from accounts.protection import is_protected, protected_tables
 
@@ -99,6 +100,27 @@ def search_has_its_indexes(
         )
         for alias in databases or ()
         if (missing := trigrams.missing(connections[alias]))
+    ]
+
+
+@register(Tags.database)
+def new_permissions_are_received(
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """What an upgrade brought has arrived: until then nobody is asked who gets it (Q25)."""
+    table = KnownPermission._meta.db_table
+    if DEFAULT_DB_ALIAS not in (databases or ()):
+        return []
+    if table not in connections[DEFAULT_DB_ALIAS].introspection.table_names():
+        return []  # not migrated yet, and told of that elsewhere
+    return [
+        Warning(
+            f"Permissions of this version have not arrived here yet: {len(new)}.",
+            hint="Run manage.py receive_permissions, after each manage.py migrate.",
+            id="accounts.W005",
+        )
+        for new in [arrivals.unknown_names()]
+        if new
     ]
 
 

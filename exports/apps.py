@@ -14,6 +14,7 @@ class ExportsConfig(AppConfig):
         from accounts.modeladmin import AccessModelAdmin
         from accounts.notices import unreadable
         from accounts.operations import on_leaving, on_permissions_changing
+        from accounts.operations.arrivals import on_all_on
         from accounts.person_access import about_person
         from accounts.person_access import links_about as links_about_person
         from accounts.policy_file import sections
@@ -21,6 +22,7 @@ class ExportsConfig(AppConfig):
         from exports.about import links_about, sentences_about
         from exports.hashes import without_plain_hashes
         from exports.operations import end_with_requester
+        from exports.operations.setting import new_permissions_arrive_on
         from exports.policy import on_permissions_changing as leaving_somebody_to_decide
         from exports.policy import warnings
         from exports.policy_file import APPROVALS
@@ -42,6 +44,7 @@ class ExportsConfig(AppConfig):
         shown_data.append(without_plain_hashes)
         about_person.append(sentences_about)
         links_about_person.append(links_about)
+        on_all_on.append(new_permissions_arrive_on)
         on_leaving.append(end_with_requester)
         on_permissions_changing.append(leaving_somebody_to_decide)
         unreadable.append(unreadable_exports)

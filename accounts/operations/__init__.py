@@ -4,6 +4,12 @@ Who may do it is asked of access.py; a named system actor (seeding, import) pass
 """
 
 from accounts.notices import notify, read_notices
+from accounts.operations.arrivals import (
+    arrival_policy,
+    decide_arrival,
+    receive_permissions,
+    set_all_on,
+)
 from accounts.operations.editing import (
     edit_permissions,
     edit_sets,
@@ -77,6 +83,7 @@ __all__ = [
     "Scopes",
     "accept_invitation",
     "add_to_team",
+    "arrival_policy",
     "as_it_stands",
     "as_touched",
     "assign_set",
@@ -90,6 +97,7 @@ __all__ = [
     "create_set",
     "create_team",
     "deactivate",
+    "decide_arrival",
     "delete_set",
     "delete_team",
     "edit_permissions",
@@ -112,6 +120,7 @@ __all__ = [
     "places_of",
     "reactivate",
     "read_notices",
+    "receive_permissions",
     "remove_from_team",
     "remove_super_admin",
     "require",
@@ -122,6 +131,7 @@ __all__ = [
     "reset_own_password",
     "rewrite_reach",
     "scopes_of",
+    "set_all_on",
     "set_main_team",
     "set_password",
     "set_teams",

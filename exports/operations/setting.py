@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any, TypedDict, Unpack
 
 from django.db import transaction
@@ -12,6 +13,7 @@ from django.urls import reverse
 from accounts import access, audit
 from accounts.models import User
 from accounts.notices import notify, one_line
+from accounts.operations import InvalidChange
 from accounts.rights import keep
 from exports.models import ExportPolicy, ExportRequest, GateChange, LargeExportAlert
 from exports.policy import GATE, current, leaving_somebody_to_decide
@@ -80,6 +82,18 @@ def change_policy(*, actor: User, version: int, **wanted: Unpack[Settings]) -> E
             _write(policy, person, version, changed)
         policy.refresh_from_db()
     return policy
+
+
+@contextmanager
+def new_permissions_arrive_on(person: User) -> Iterator[None]:
+    """Count “HubSpot-compatible: all on” as a change of the rules: who switches it moved a gate.
+
+    What opens exports never arrives on by it; what else comes with a later version, nobody knows
+    now. Fills the slot `accounts.operations.arrivals.on_all_on`.
+    """
+    with leaving_somebody_to_decide(InvalidChange, person):
+        _remember(current(), person)
+        yield
 
 
 def _remember(before: ExportPolicy, person: User) -> None:

@@ -16,7 +16,8 @@ from django.db.models import Model, Q
 from accounts import catalogue
 from accounts import operations as people
 from accounts.access import holds_tool
-from accounts.models import AuditEvent, Notice, PermissionSet, RightsChange, User
+from accounts.audit import System
+from accounts.models import AuditEvent, KnownPermission, Notice, PermissionSet, RightsChange, User
 from accounts.people_file import read_people
 from accounts.people_plan import planned
 from accounts.protection import is_protected, protected_tables
@@ -151,6 +152,23 @@ def taken_back(c: TinyCompany, actor: Any) -> None:
     people.take_back("person", [row], actor=actor, stands=stands)
 
 
+def arrived(c: TinyCompany) -> None:
+    people.receive_permissions(actor=System("test"))
+    names = ["sales.custom_line_items", "crm.bulk_delete"]
+    KnownPermission.objects.filter(key__in=names).delete()
+    people.receive_permissions(actor=System("test"))
+
+
+def decided(c: TinyCompany) -> None:
+    arrived(c)
+    people.decide_arrival(
+        "crm.bulk_delete",
+        actor=c.sam,
+        sets=[c.sets["rep"]],
+        changes={"crm.bulk_delete": True, "crm.export_approver": True},
+    )
+
+
 # Every operation of people and permission sets. Whoever adds one says here what it does, and the
 # test looks whether what it changed was written down.
 OPERATIONS: dict[str, Callable[[TinyCompany], Any]] = {
@@ -203,6 +221,9 @@ OPERATIONS: dict[str, Callable[[TinyCompany], Any]] = {
     "invite": lambda c: people.invite(c.rita, actor=c.sam),
     "accept_invitation": accepted,
     "lift_log_in_pause": lambda c: people.lift_log_in_pause(c.rita, actor=c.sam),
+    "receive_permissions": arrived,
+    "decide_arrival": decided,
+    "set_all_on": lambda c: people.set_all_on(actor=c.sam, all_on=True, version=1),
     "notify": lambda c: people.notify([c.rita], "Hello."),
     "read_notices": lambda c: people.read_notices(actor=c.rita),
 }

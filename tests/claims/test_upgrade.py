@@ -20,7 +20,9 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoDbBlocker
 
-from accounts.models import User
+from accounts.audit import System
+from accounts.models import KnownPermission, PermissionSet, User
+from accounts.operations import grants_of, receive_permissions
 from exports import operations, worker
 from exports.models import ExportRequest, FrozenRequest
 from exports.writers import manifest
@@ -228,6 +230,36 @@ def test_digests_keep_their_form_and_every_export_has_one(
     sue = User.objects.get(email="sue@example.com")
     new = operations.request_export(actor=rita, model=Deal, approvers=[sue])
     assert [each.form for each in new.frozen.all()] == [manifest.FORM]
+
+
+KNOWN_THEN = {
+    *("crm.export", "crm.export_approver", "crm.export_without_approval"),
+    *("audit.view", "audit.view_exports"),
+}
+"""The tools of every version up to the last one that is kept here."""
+
+
+def test_permissions_of_a_versions_day_are_known_and_others_arrive_by_their_risk(
+    exports: dict[str, ExportRequest],
+) -> None:
+    sets = {each.pk: grants_of(each.pk) for each in PermissionSet.objects.order_by("pk")}
+    assert sets
+    known = set(KnownPermission.objects.values_list("key", flat=True))
+    assert {key for key in known if key.count(".") == 1} == KNOWN_THEN
+    assert all(f"crm.{kind}.view" in known for kind in ("contact", "company", "deal", "ticket"))
+    receive_permissions(actor=System("test"))
+    new = KnownPermission.objects.new()
+    assert not new.filter(key__in=known).exists()
+    assert not new.filter(key__startswith="crm.deal.").exists()
+    assert list(new.filter(arrived="on").order_by("key").values_list("key", flat=True)) == [
+        "sales.bulk_enroll_sequences",
+        "sales.custom_line_items",
+    ]
+    assert new.get(key="account.edit_users").to_review
+    for each in PermissionSet.objects.order_by("pk"):
+        added = grants_of(each.pk) - sets[each.pk]
+        assert [str(grant) for grant in added] == ["sales.custom_line_items"]
+    assert receive_permissions(actor=System("test")) == []
 
 
 if connection.vendor == "sqlite":  # as the texts are

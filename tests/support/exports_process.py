@@ -350,6 +350,29 @@ def move(team_id: str, parent_id: str, email: str, hold: str) -> None:
         say("done")
 
 
+def receive(hold: str = "") -> None:
+    """Let permissions arrive that an upgrade brought, and say how many did.
+
+    With `hold`, stop in the transaction, when the first event is written, until let go once more.
+    """
+    from accounts import audit, operations
+
+    record = audit.record
+
+    def held(*arguments: Any, **more: Any) -> Any:
+        audit.record = record
+        event = record(*arguments, **more)
+        say("written")
+        wait_for_go()
+        return event
+
+    if hold == "hold":
+        audit.record = held
+    say("ready")
+    wait_for_go()
+    say(f"{len(operations.receive_permissions(actor=audit.System('test')))} arrived")
+
+
 def apply_policy(path: str, email: str, hold: str) -> None:
     """Apply a policy file, and say how many steps it took.
 
@@ -410,6 +433,7 @@ def main(arguments: list[str]) -> None:
         "change_rights": change_rights,
         "move": move,
         "apply_policy": apply_policy,
+        "receive": receive,
     }
     steps[arguments[0]](*arguments[1:])
 
