@@ -13,8 +13,11 @@ class AccountsConfig(AppConfig):
         from django.db.models import CharField, TextField
 
         from accounts import checks, letters, sessions  # noqa: F401  # importing the checks registers them
+        from accounts.arrival_pages import unreadable
+        from accounts.notices import unreadable as unreadable_notices
         from accounts.policy_file import PERMISSION_SETS, TEAMS, sections
 
+        unreadable_notices.append(unreadable)
         sections.extend((PERMISSION_SETS, TEAMS))
         letters.listen()
         CharField.register_lookup(letters.Folded)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
@@ -9,10 +12,11 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
 
-from accounts import access, catalogue
+from accounts import access, arrivals, catalogue
+from accounts.arrival_pages import arrival_pages
 from accounts.editor.pages import editor_pages
 from accounts.modeladmin import person
-from accounts.models import PermissionChange, PermissionSet
+from accounts.models import KnownPermission, PermissionChange, PermissionSet
 from accounts.person_access import person_pages
 
 
@@ -22,6 +26,7 @@ def permission_pages() -> list[URLPattern]:
     return [
         path("permissions/", view(reference_page), name="permission_reference"),
         path("permissions/history/", view(history_page), name="permission_history"),
+        *arrival_pages(),
         *editor_pages(),
         *person_pages(),
     ]
@@ -45,6 +50,28 @@ def reference_page(request: HttpRequest) -> HttpResponse:
     context = {
         **admin.site.each_context(request),
         "title": "Permissions reference",
-        "reference": catalogue.reference(),
+        "reference": _with_arrivals(catalogue.reference()),
     }
     return TemplateResponse(request, "accounts/permission_reference.html", context)
+
+
+def _with_arrivals(reference: dict[str, Any]) -> dict[str, Any]:
+    """Say in each row since when that permission is new here; nothing where it always was.
+
+    Of an action on records also for which kinds, where it was known for others.
+    """
+    since: dict[str, datetime] = {}
+    new_for: dict[str, list[str]] = {}
+    for each in KnownPermission.objects.new():
+        key = each.subject
+        if arrivals.is_scope(each.key):
+            _, kind, action = each.key.split(".")
+            key = f"crm.<object>.{action}"
+            new_for.setdefault(key, []).append(kind)
+        since[key] = each.at
+    for tab in reference["tabs"]:
+        for row in tab["rows"]:
+            row["new_since"] = since.get(row["key"])
+            kinds = new_for.get(row["key"], [])
+            row["new_for"] = [kind for kind in row["objects"] if kind in kinds]
+    return reference

@@ -55,6 +55,8 @@ class Proposal:
     """Fields that are sent with another value than they came with."""
     renewed: Mapping[str, str] = field(default_factory=dict)
     """The same, where the page is shown anew: what was open before is what it says by then."""
+    address: str = ""
+    """Where it is sent; empty: to the view that shows it."""
     last: str = ""
     """What cannot be taken back, and is said beside the button."""
 
@@ -126,7 +128,7 @@ def page_of(
         **admin.site.each_context(request),
         "title": proposal.title,
         "proposal": proposal,
-        "address": request.get_full_path(),
+        "address": proposal.address or request.get_full_path(),
         "sent": _sent(request, proposal),
         "refusal": refusal,
         "found": found,

@@ -27,6 +27,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         {
             "title": f"Welcome, {user.get_short_name()}",
             "check_list": check_list(user),
+            "new_permissions": badges.new_permissions(request),
             "reach": [_reach(user, kind) for kind in catalogue.objects() if _sees(user, kind)],
             "waiting": _waiting(request, user),
             "own_exports": list(own[:MOST_NOTICES]),

@@ -126,6 +126,12 @@ GROUPS: list[dict[str, Any]] = [
                 **_item("Permission history", "history", "accounts.permissionchange"),
                 "link": reverse_lazy("admin:permission_history"),
             },
+            {
+                **_item("New permissions", "new_releases", "accounts.knownpermission"),
+                "link": reverse_lazy("admin:new_permissions"),
+                "badge": "crmperms.badges.new_permissions",
+                "badge_only_if": badges.new_permissions,
+            },
             _item("Pipelines & rules", "conversion_path", "records.pipeline"),
             {
                 **_item("Fields", "visibility_lock", "records.property"),

@@ -161,6 +161,7 @@ ON_ONE_DATABASE = {
         "test_small_oracles.py",
     ),
     "postgresql": (
+        "test_arrival_pages.py",
         "test_export_asking.py::test_first_page_ticks_what_is_not_sensitive_and_shows_first_rows",
         "test_export_asking.py::test_going_back_keeps_choice_approvers_and_message",
         "test_export_asking.py::test_nothing_ticked_is_said_and_everything_else_is_kept",

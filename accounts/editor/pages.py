@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from django.contrib import admin, messages
@@ -16,6 +16,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.http import urlencode
 
 from accounts import access, audit, changes, operations, preview, undo
 from accounts.changes import State
@@ -25,7 +26,7 @@ from accounts.editor.tabs import permission_tabs
 from accounts.editor.warnings import warnings_of
 from accounts.keys import whole_number
 from accounts.modeladmin import person
-from accounts.models import PermissionSet, User
+from accounts.models import KnownPermission, PermissionSet, User
 from accounts.operations import AccountsError
 from accounts.review import Proposal, at_once, page_of, page_until_confirmed
 
@@ -62,6 +63,8 @@ class Task:
     text: str
     address: str
     back: str
+    arrival: str = ""
+    """The permission that came with an upgrade and is decided on by saving, where one is."""
 
     @property
     def is_of_people(self) -> bool:
@@ -69,6 +72,15 @@ class Task:
 
     def save(self, wanted: Mapping[str, Any], reason: str, as_opened: str) -> list[str]:
         """Carry the change out; return in words what was narrowed."""
+        if self.arrival:
+            return operations.decide_arrival(
+                self.arrival,
+                actor=self.actor,
+                sets=cast(Sequence[PermissionSet], self.chosen),
+                changes=wanted,
+                reason=reason,
+                as_opened=as_opened,
+            )
         edit: Any = operations.edit_permissions if self.is_of_people else operations.edit_sets
         said: list[str] = edit(
             self.chosen, actor=self.actor, changes=wanted, reason=reason, as_opened=as_opened
@@ -109,29 +121,46 @@ def edit_people(request: HttpRequest) -> HttpResponse:
         f"{address}&detach=1" if one else address,
         reverse("admin:accounts_user_change", args=[one.pk]) if one else back,
     )
-    return _edit(request, task)
+    return edit(request, task)
 
 
 def edit_sets(request: HttpRequest) -> HttpResponse:
     """Change several permission sets at once, for everybody who has one of them (E13)."""
-    actor = person(request)
-    keys = _keys(request, "set")
+    task = task_of_sets(person(request), _keys(request, "set"), arrival=request.GET.get("new", ""))
+    return edit(request, task)
+
+
+def task_of_sets(actor: User, keys: set[int], arrival: str = "") -> Task:
+    """Return what is edited where these sets are; raise `Http404` for one that is out of reach.
+
+    `arrival` is what came with an upgrade and is decided on by saving them.
+    """
     rows = PermissionSet.objects.named().filter(pk__in=keys)
     sets = list(access.permitted(rows, actor, "change"))
     if not sets or len(sets) != len(keys):
         raise Http404
+    if arrival and not is_arrival(actor, arrival):
+        raise Http404
     states = changes.stored_each(keys)
-    task = Task(
+    query = _query("set", sets) + (f"&{urlencode({'new': arrival})}" if arrival else "")
+    back = "admin:new_permissions" if arrival else "admin:accounts_permissionset_changelist"
+    return Task(
         actor,
         sets,
         [states[each.pk] for each in sets],
         operations.sets_as_they_stand(sets),
         f"Permissions of {len(sets)} sets" if len(sets) > 1 else f"Permissions of “{sets[0]}”",
         ", ".join(str(each) for each in sets),
-        f"{reverse('admin:edit_sets')}?{_query('set', sets)}",
-        reverse("admin:accounts_permissionset_changelist"),
+        f"{reverse('admin:edit_sets')}?{query}",
+        reverse(back),
+        arrival,
     )
-    return _edit(request, task)
+
+
+def is_arrival(actor: User, subject: str) -> bool:
+    """Tell whether this came with an upgrade, for whoever may decide on it."""
+    new = access.permitted(KnownPermission.objects.new(), actor, "change")
+    return new.filter(subject=subject).exists()
 
 
 def _keys(request: HttpRequest, name: str) -> set[int]:
@@ -185,22 +214,23 @@ def _choice_page(request: HttpRequest, actor: User, user: User, address: str) ->
 # --- Edit, see what follows, save -----------------------------------------------------------------
 
 
-def _edit(request: HttpRequest, task: Task) -> HttpResponse:
+def edit(request: HttpRequest, task: Task) -> HttpResponse:
+    """Show the form, then what follows, then save; the address carries what is edited."""
     if request.method != "POST":
-        return _form_page(request, task, _form(task))
+        return form_page(request, task)
     if "save" in request.POST:
         return _saved(request, task)
     form = _form(task, request.POST)
     if "again" in request.POST:
-        return _form_page(request, task, _form(task, begin=_sent_changes(request)))
+        return form_page(request, task, _form(task, begin=_sent_changes(request)))
     if not form.is_valid():
-        return _form_page(request, task, form)
+        return form_page(request, task, form)
     wanted = form.changes()
     if not wanted:
         messages.info(request, NOTHING)
-        return _form_page(request, task, form)
+        return form_page(request, task, form)
     is_late = request.POST.get("as_opened") not in (None, task.as_opened)
-    return _asked(request, _proposal(task, wanted), LATE if is_late else "")
+    return review_page(request, task, wanted, LATE if is_late else "")
 
 
 def _form(task: Task, data: Any = None, begin: Mapping[str, Any] | None = None) -> PermissionsForm:
@@ -214,7 +244,11 @@ def _form(task: Task, data: Any = None, begin: Mapping[str, Any] | None = None) 
     return form
 
 
-def _form_page(request: HttpRequest, task: Task, form: PermissionsForm) -> HttpResponse:
+def form_page(
+    request: HttpRequest, task: Task, form: PermissionsForm | None = None
+) -> HttpResponse:
+    """Show the editor, with what was typed where there is a form of that."""
+    form = form or _form(task)
     context = {
         **_context(request, task),
         "form": form,
@@ -244,6 +278,7 @@ def _proposal(task: Task, wanted: Mapping[str, Any]) -> Proposal:
         asks_why=True,
         fresh={"changes": json.dumps(wanted)},
         renewed={"as_opened": task.as_opened},
+        address=task.address if task.arrival else "",
     )
 
 
@@ -251,8 +286,16 @@ def _this_set(count: int) -> str:
     return "this set" if count == 1 else "one of these sets"
 
 
-def _asked(request: HttpRequest, proposal: Proposal, refusal: str = "") -> HttpResponse:
-    """Show what follows; nothing but the refusal where the change is refused outright."""
+def review_page(
+    request: HttpRequest, task: Task, wanted: Mapping[str, Any], refusal: str = ""
+) -> HttpResponse:
+    """Show what the change says and what follows from it, before anything is written (B4).
+
+    Nothing but the refusal where the change is refused outright.
+    """
+    proposal = _proposal(task, wanted)
+    if "as_opened" not in request.POST:  # no form was opened before it
+        proposal = replace(proposal, fresh={**proposal.fresh, **proposal.renewed})
     try:
         found = proposal.preview()
     except AccountsError as why:
@@ -271,7 +314,7 @@ def _saved(request: HttpRequest, task: Task) -> HttpResponse:
             with warning_of_what_follows(request):
                 narrowed = task.save(wanted, request.POST.get("reason", ""), as_opened)
     except AccountsError as refusal:
-        return _asked(request, proposal, str(refusal))
+        return review_page(request, task, wanted, str(refusal))
     if narrowed:
         messages.warning(request, f"Narrowed on saving. {'; '.join(narrowed)}.")
     if audit.written.get() == events:

@@ -92,6 +92,8 @@ OF_THE_SITE = {
     *("admin/invitation/done/", "admin/invitation/<uidb64>/<token>/"),
     *("admin/autocomplete/", "admin/autocomplete/choose/"),
     *("admin/permissions/history/", "admin/permissions/history/on/"),
+    *("admin/permissions/new/", "admin/permissions/new/switch/"),
+    "admin/permissions/new/<str:subject>/",
     *("admin/inbox/", "admin/inbox/read/", "admin/inbox/<int:pk>/read/"),
     *("admin/inbox/<int:pk>/open/", "admin/<app_label>/", "admin/<url>"),
 }
