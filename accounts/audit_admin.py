@@ -45,6 +45,7 @@ VERBS = {
     "download": "downloaded",
     "edit_permissions": "permissions edited",
     "end": "ended",
+    "end_others": "all others ended",
     "expire": "file expired",
     "fail": "failed",
     "finish": "finished",

@@ -17,10 +17,12 @@ from django.shortcuts import render, resolve_url
 from django.urls import Resolver404, resolve, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from accounts import late_forms
+from accounts import audit, late_forms
 
 BEGUN, USED = "begun_at", "used_at"
 """In the session, in seconds since 1970."""
+BROWSER, ADDRESS = "browser", "address"
+"""In the session, where it began, as the log has it."""
 WRITTEN_EVERY = timedelta(minutes=5)
 """How often use is written down at most: a page that is only read writes nothing else."""
 
@@ -28,8 +30,9 @@ IDLE, LONG, GONE, OUT = "idle", "long", "gone", "out"
 
 
 def begin(sender: Any, request: HttpRequest, **kwargs: Any) -> None:
-    """Note in a new session when it began. A receiver, so that no way to log in forgets it."""
+    """Note in a new session when and where it began. A receiver, so that no log-in forgets it."""
     request.session[BEGUN] = request.session[USED] = time.time()
+    request.session[BROWSER], request.session[ADDRESS] = audit.agent.get(), audit.origin.get() or ""
 
 
 def in_words(ended: str) -> str:

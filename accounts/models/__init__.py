@@ -10,6 +10,7 @@ from accounts.models.people import Membership, Team, TeamReach, User
 from accounts.models.permissions import ObjectScope, PermissionSet, Rank, ToolGrant
 from accounts.models.rights import Deed, RightsChange
 from accounts.models.sent_forms import SentForm
+from accounts.models.sessions import Session
 
 __all__ = [
     "ArrivalPolicy",
@@ -28,6 +29,7 @@ __all__ = [
     "Rank",
     "RightsChange",
     "SentForm",
+    "Session",
     "Team",
     "TeamReach",
     "ToolGrant",

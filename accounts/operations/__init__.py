@@ -29,6 +29,7 @@ from accounts.operations.frame import (
 from accounts.operations.granting import is_free
 from accounts.operations.importing import import_people
 from accounts.operations.invitations import accept_invitation, invite
+from accounts.operations.log_ins import end_log_in, end_other_log_ins
 from accounts.operations.many import (
     Outcome,
     change_many,
@@ -102,6 +103,8 @@ __all__ = [
     "delete_team",
     "edit_permissions",
     "edit_sets",
+    "end_log_in",
+    "end_other_log_ins",
     "grants_of",
     "import_people",
     "invite",

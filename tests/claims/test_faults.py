@@ -14,7 +14,6 @@ from typing import Any
 import psycopg
 import pytest
 from django.conf import settings as django_settings
-from django.contrib.sessions.models import Session
 from django.db import Error, connection
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
@@ -22,6 +21,7 @@ from django.urls import path
 from pytest_django import Settings
 
 import crmperms.urls
+from accounts.models import Session
 from crmperms.faults import is_busy
 from crmperms.wsgi import application
 from records.models import Deal

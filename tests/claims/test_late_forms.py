@@ -8,13 +8,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.core import signing
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import AuditEvent, AuditText, User
+from accounts.models import AuditEvent, AuditText, Session, User
 from accounts.operations import set_password
 from records.models import Contact
 from tests.support.company import TinyCompany

@@ -12,12 +12,14 @@ import pytest
 from django.apps import apps
 from django.db import DatabaseError, connection, transaction
 from django.db.models import Model, Q
+from django.test import Client
 
 from accounts import catalogue
 from accounts import operations as people
 from accounts.access import holds_tool
 from accounts.audit import System
 from accounts.models import AuditEvent, KnownPermission, Notice, PermissionSet, RightsChange, User
+from accounts.open_log_ins import open_log_ins
 from accounts.people_file import read_people
 from accounts.people_plan import planned
 from accounts.protection import is_protected, protected_tables
@@ -169,6 +171,13 @@ def decided(c: TinyCompany) -> None:
     )
 
 
+def log_in_ended(c: TinyCompany) -> None:
+    client = Client()
+    client.force_login(c.rita)
+    (found,) = open_log_ins(c.rita, None)
+    people.end_log_in(c.rita, actor=c.sam, mark=found.mark)
+
+
 # Every operation of people and permission sets. Whoever adds one says here what it does, and the
 # test looks whether what it changed was written down.
 OPERATIONS: dict[str, Callable[[TinyCompany], Any]] = {
@@ -224,6 +233,8 @@ OPERATIONS: dict[str, Callable[[TinyCompany], Any]] = {
     "receive_permissions": arrived,
     "decide_arrival": decided,
     "set_all_on": lambda c: people.set_all_on(actor=c.sam, all_on=True, version=1),
+    "end_log_in": log_in_ended,
+    "end_other_log_ins": lambda c: people.end_other_log_ins(c.rita, actor=c.sam),
     "notify": lambda c: people.notify([c.rita], "Hello."),
     "read_notices": lambda c: people.read_notices(actor=c.rita),
 }

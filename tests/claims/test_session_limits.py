@@ -6,7 +6,6 @@ from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.db import OperationalError, connection
 from django.http import HttpResponse
 from django.test import Client
@@ -14,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from accounts import session_limits
+from accounts.models import Session
 from accounts.operations import set_password
 from records.models import Deal
 from tests.support.company import TinyCompany
@@ -110,7 +110,7 @@ def session_writes(client: Client, *, follows: bool = False) -> int:
     with CaptureQueriesContext(connection) as captured:
         headers = {"X-Follows": "1"} if follows else {}
         assert client.get(LIST, headers=headers).status_code == 200
-    return sum('UPDATE "django_session"' in each["sql"] for each in captured)
+    return sum('UPDATE "accounts_session"' in each["sql"] for each in captured)
 
 
 def test_a_session_logged_out_meanwhile_is_not_written_anew(c: TinyCompany, rita: Client) -> None:
@@ -133,7 +133,7 @@ def test_busy_database_logs_nobody_out(c: TinyCompany, rita: Client) -> None:
     age(rita, used=10 * MINUTES)
 
     def busy(execute: object, sql: str, *rest: object) -> object:
-        if 'UPDATE "django_session"' in sql:
+        if 'UPDATE "accounts_session"' in sql:
             raise OperationalError("database is locked")
         return execute(sql, *rest)  # type: ignore[operator]  # what Django hands over
 
