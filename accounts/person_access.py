@@ -5,20 +5,28 @@ The sentences say what the rules come to for this person; the counts ask the rul
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib import admin
-from django.http import Http404, HttpRequest, HttpResponse
+from django.contrib import admin, messages
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+)
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
-from accounts import access, catalogue, changes
+from accounts import access, catalogue, changes, operations
 from accounts.catalogue import Kind, ObjectKind, Risk
 from accounts.catalogue.words import listed
 from accounts.modeladmin import person
 from accounts.models import ObjectScope, PermissionSet, Rank, Team, User
+from accounts.open_log_ins import MOST_SHOWN, open_log_ins
+from accounts.operations import AccountsError
 from accounts.paging import CappedCount, capped_count
 
 about_person: list[Callable[[User], Iterable[str]]] = []
@@ -27,13 +35,40 @@ about_person: list[Callable[[User], Iterable[str]]] = []
 links_about: list[Callable[[User, User], Iterable[tuple[str, str]]]] = []
 """A slot for upper layers: title and address of what they know about a person, for who looks."""
 
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that somebody has to do with: its name, where it is, and what is said of it."""
+
+    text: str
+    url: str
+    says: str
+    chip: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One part of the page that an upper layer fills, of what the reader may see alone."""
+
+    title: str
+    lines: Sequence[Line]
+    cut: bool = False
+    """Whether there are more than are shown."""
+
+
+sections_about: list[Callable[[User, User], Iterable[Section]]] = []
+"""A slot for upper layers: what this person shares and exports, as far as the first one sees it."""
+
 VERBS = {"view": "sees", "change": "edits", "delete": "deletes"}
 
 
 def person_pages() -> list[URLPattern]:
-    """Return the address of the page."""
-    page = admin.site.admin_view(person_access)
-    return [path("accounts/user/<int:key>/access/", page, name="person_access")]
+    """Return the addresses of the page, and of what ends log-ins."""
+    view = admin.site.admin_view
+    return [
+        path("accounts/user/<int:key>/access/", view(person_access), name="person_access"),
+        path("accounts/user/<int:key>/log-ins/end/", view(end_log_ins), name="end_log_ins"),
+    ]
 
 
 # --- Sentences ------------------------------------------------------------------------------------
@@ -182,28 +217,79 @@ def tools_of(user: User) -> list[dict[str, Any]]:
 
 
 def person_access(request: HttpRequest, key: int) -> HttpResponse:
-    """Show what one person may do, for whoever may change it (B3, E54)."""
+    """Show what one person may do, for whoever may change it, and for themselves (B3, E54)."""
     actor = person(request)
-    rows = access.permitted(User.objects.filter(pk=key), actor, "change")
-    user = rows.select_related("permission_set__based_on").first()
-    if user is None:
-        raise Http404
+    user = _found(actor, key)
+    may_change = access.allows(actor, "change", user)
     # Only who sees every record may know how many somebody else reaches.
     counted = actor.is_superuser
     context = {
         **admin.site.each_context(request),
-        "title": f"What {user} may do",
+        "title": "What I may do" if user == actor else f"What {user} may do",
         "original": user,
         "sentences": sentences(user),
         "counted": counted,
         "new_set": f"{reverse('admin:accounts_permissionset_add')}?begin=person-{user.pk}"
-        if access.allows_any(actor, "add", PermissionSet)
+        if may_change and access.allows_any(actor, "add", PermissionSet)
         else "",
         "reached": reached(user, counted=counted),
         "tools": tools_of(user),
         "memberships": user.memberships.select_related("team"),
-        "back": reverse("admin:accounts_user_change", args=[user.pk]),
-        "editor": f"{reverse('admin:edit_permissions')}?person={user.pk}",
+        "back": reverse("admin:accounts_user_change", args=[user.pk]) if may_change else "",
+        "editor": f"{reverse('admin:edit_permissions')}?person={user.pk}" if may_change else "",
+        "is_me": user == actor,
+        **_log_ins(request, actor, user),
+        "sections": [each for more in sections_about for each in more(actor, user)],
         "links": [each for more in links_about for each in more(actor, user)],
     }
     return TemplateResponse(request, "accounts/person_access.html", context)
+
+
+def _found(actor: User, key: int) -> User:
+    """Return a person whom the actor may change, or the actor; anybody else is not there."""
+    rows = User.objects.select_related("permission_set__based_on").filter(pk=key)
+    if key != actor.pk:
+        rows = access.permitted(rows, actor, "change")
+    user = rows.first()
+    if user is None:
+        raise Http404
+    return user
+
+
+# --- Log-ins --------------------------------------------------------------------------------------
+
+
+def _log_ins(request: HttpRequest, actor: User, user: User) -> dict[str, Any]:
+    """Return the open log-ins, for the person and for whoever governs their log-in."""
+    if user != actor and not access.allows(actor, "credentials", user):
+        return {"shows_log_ins": False}
+    found = open_log_ins(user, request.session.session_key)
+    return {
+        "shows_log_ins": True,
+        "log_ins": found[:MOST_SHOWN],
+        "more_log_ins": max(0, len(found) - MOST_SHOWN),
+        "others": sum(not each.is_this for each in found),
+        "end_address": reverse("admin:end_log_ins", args=[user.pk]),
+    }
+
+
+def end_log_ins(request: HttpRequest, key: int) -> HttpResponse:
+    """End one open log-in of somebody, or all but the one that asks."""
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    actor = person(request)
+    user = _found(actor, key)
+    mark = request.POST.get("mark", "")
+    try:
+        if mark:
+            operations.end_log_in(user, actor=actor, mark=mark)
+            said = "The log-in is ended."
+        else:
+            current = request.session.session_key
+            ended = operations.end_other_log_ins(user, actor=actor, but=current)
+            said = f"Ended: {ended} log-in{'' if ended == 1 else 's'}."
+    except AccountsError as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, said)
+    return HttpResponseRedirect(reverse("admin:person_access", args=[user.pk]))

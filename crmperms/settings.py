@@ -274,5 +274,6 @@ UNFOLD = {
         "show_all_applications": False,
         "navigation": "crmperms.site.navigation",
     },
+    "ACCOUNT": {"navigation": "crmperms.site.account_links"},
     "COMMAND": {"search_models": False, "show_history": False},
 }

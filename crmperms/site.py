@@ -51,6 +51,17 @@ def script(request: HttpRequest) -> str:
     return static("crmperms.js")
 
 
+def account_links(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return what the menu of one's own name leads to; Unfold adds the way out."""
+    user = request.user
+    if not isinstance(user, User):
+        return []
+    links = [("My access and log-ins", reverse("admin:person_access", args=[user.pk]))]
+    if user.has_usable_password():
+        links.append(("Change password", reverse("admin:password_change")))
+    return [{"title": title, "link": link} for title, link in links]
+
+
 def _may_view(label: str) -> Callable[[HttpRequest], bool]:
     def permission(request: HttpRequest) -> bool:
         question = access.asked(label)

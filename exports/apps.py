@@ -15,11 +15,11 @@ class ExportsConfig(AppConfig):
         from accounts.notices import unreadable
         from accounts.operations import on_leaving, on_permissions_changing
         from accounts.operations.arrivals import on_all_on
-        from accounts.person_access import about_person
+        from accounts.person_access import about_person, sections_about
         from accounts.person_access import links_about as links_about_person
         from accounts.policy_file import sections
         from exports import checks  # noqa: F401  # importing the checks registers them
-        from exports.about import links_about, sentences_about
+        from exports.about import exports_about, links_about, sentences_about
         from exports.hashes import without_plain_hashes
         from exports.operations import end_with_requester
         from exports.operations.setting import new_permissions_arrive_on
@@ -43,6 +43,7 @@ class ExportsConfig(AppConfig):
         shown_data.append(without_hidden_columns)
         shown_data.append(without_plain_hashes)
         about_person.append(sentences_about)
+        sections_about.append(exports_about)
         links_about_person.append(links_about)
         on_all_on.append(new_permissions_arrive_on)
         on_leaving.append(end_with_requester)

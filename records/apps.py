@@ -15,9 +15,11 @@ class RecordsConfig(AppConfig):
         from accounts.modeladmin import AccessModelAdmin
         from accounts.notices import unreadable
         from accounts.operations import on_leaving, where_named
+        from accounts.person_access import sections_about
         from accounts.policy_file import sections
         from accounts.trigrams import indexed
         from records import checks  # noqa: F401  # importing the checks registers them
+        from records.about import shares_about
         from records.access_pages import owners_panel
         from records.bin_screens import bin_tool
         from records.history import without_hidden_fields
@@ -41,6 +43,7 @@ class RecordsConfig(AppConfig):
         )
         indexed.extend(kind.model for kind in every())
         given_one_by_one.append(given_by_shares)
+        sections_about.append(shares_about)
         on_leaving.append(end_with_receiver)
         where_named.append(places)
         unreadable.append(unreadable_limits)

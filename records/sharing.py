@@ -144,22 +144,31 @@ def shares_of(record: Record) -> list[Share]:
     ]
 
 
-def shared_with(user: User) -> Iterator[tuple[catalogue.ObjectKind, list[QuerySet[Any]]]]:
-    """Yield, by kind of record, the shares this person receives: their own and their team's."""
+def shared_with(
+    user: User, reader: User | None = None
+) -> Iterator[tuple[catalogue.ObjectKind, list[QuerySet[Any]]]]:
+    """Yield, by kind of record, the shares this person receives: their own and their team's.
+
+    Of records that the reader may view, who is that person where nobody else is named.
+    """
+    reader = reader or user
     main = Membership.objects.filter(user=user, is_main=True).values("team")
-    for kind, (to_users, to_teams) in _kinds(user):
+    for kind, (to_users, to_teams) in _kinds(reader):
         rows = (
             to_users._default_manager.filter(user=user),
             to_teams._default_manager.filter(group__in=main),
         )
-        yield kind, [_in_reach(found, kind, user) for found in rows]
+        yield kind, [_in_reach(found, kind, reader) for found in rows]
 
 
-def shared_by(user: User) -> Iterator[tuple[catalogue.ObjectKind, list[QuerySet[Any]]]]:
-    """Yield, by kind of record, the shares this person gave."""
-    for kind, tables in _kinds(user):
+def shared_by(
+    user: User, reader: User | None = None
+) -> Iterator[tuple[catalogue.ObjectKind, list[QuerySet[Any]]]]:
+    """Yield, by kind of record, the shares this person gave, of what the reader may view."""
+    reader = reader or user
+    for kind, tables in _kinds(reader):
         rows = (table._default_manager.filter(giver=user) for table in tables)
-        yield kind, [_in_reach(found, kind, user) for found in rows]
+        yield kind, [_in_reach(found, kind, reader) for found in rows]
 
 
 def _kinds(

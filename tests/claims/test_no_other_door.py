@@ -56,7 +56,7 @@ OF_A_MODEL: dict[str, tuple[str, ...]] = {
             for step in ("deactivate", "demote", "lift_pause", "password", "promote", "reactivate")
         ),
         "<path:object_id>/invite/",
-        *("<int:key>/access/", "permissions/", "permissions/undo/"),
+        *("<int:key>/access/", "<int:key>/log-ins/end/", "permissions/", "permissions/undo/"),
         "import/",
         *(
             f"many/{step}/"
