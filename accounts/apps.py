@@ -15,10 +15,10 @@ class AccountsConfig(AppConfig):
         from accounts import checks, letters, sessions  # noqa: F401  # importing the checks registers them
         from accounts.arrival_pages import unreadable
         from accounts.notices import unreadable as unreadable_notices
-        from accounts.policy_file import PERMISSION_SETS, TEAMS, sections
+        from accounts.policy_file import NEW_PERMISSIONS, PERMISSION_SETS, TEAMS, sections
 
         unreadable_notices.append(unreadable)
-        sections.extend((PERMISSION_SETS, TEAMS))
+        sections.extend((PERMISSION_SETS, TEAMS, NEW_PERMISSIONS))
         letters.listen()
         CharField.register_lookup(letters.Folded)
         TextField.register_lookup(letters.Folded)

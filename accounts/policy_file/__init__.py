@@ -5,6 +5,7 @@ sections to the slot `sections`.
 """
 
 from accounts.policy_file.naming import File, people_of, teams_of
+from accounts.policy_file.new_permissions import NEW_PERMISSIONS
 from accounts.policy_file.permission_sets import PERMISSION_SETS
 from accounts.policy_file.reading import BadPolicy, Plain, PolicyError, Written, said
 from accounts.policy_file.sections import (
@@ -19,6 +20,7 @@ from accounts.policy_file.teams import TEAMS
 from accounts.policy_file.whole import Planned, Refused, apply, plan, shown
 
 __all__ = [
+    "NEW_PERMISSIONS",
     "PERMISSION_SETS",
     "TEAMS",
     "BadPolicy",

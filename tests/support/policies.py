@@ -29,6 +29,7 @@ def policies(draw: st.DrawFn, pipelines: dict[str, list[str]], people: list[str]
     return {
         "permission_sets": sets,
         "teams": {name: draw(place(teams[:number])) for number, name in enumerate(teams)},
+        "new_permissions": {"all_on": draw(st.booleans())},
         "stage_rules": {"deal": said} if said else {},
         "fields": draw(fields(teams, people)),
         "screen_limit": {"values_a_day": draw(LIMIT)},
