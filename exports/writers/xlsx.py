@@ -27,8 +27,8 @@ from openpyxl.worksheet._writer import WorksheetWriter
 from openpyxl.writer.excel import ExcelWriter
 
 from exports.tables import Kind
-from exports.writers.csv import neutral
 from exports.writers.files import Part
+from exports.writers.neutral import neutral
 from exports.writers.rows import Cell
 from exports.writers.writer import Head, Writer
 

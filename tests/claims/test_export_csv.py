@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from accounts.text import shows
 from exports import tables, worker
 from exports.writers import manifest
-from exports.writers.csv import BOM, COMPUTES, body, neutral
+from exports.writers.csv import BOM, body
+from exports.writers.neutral import COMPUTES, neutral
 from exports.writers.rows import rows_of
 from records.models import Company, Contact, Deal, Ticket
 from tests.support.company import TinyCompany

@@ -26,7 +26,7 @@ from exports.models import ExportRequest
 from exports.tables import Kind
 from exports.writers import files as storage
 from exports.writers import manifest, parquet, xlsx
-from exports.writers.csv import COMPUTES
+from exports.writers.neutral import COMPUTES
 from exports.writers.rows import Cell, rows_of
 from exports.writers.writer import Head
 from records.models import Company, Contact, Deal, Property
