@@ -224,17 +224,17 @@ def _write(export: ExportRequest, part: files.Part, lease: timedelta, stop: Stop
     last_beat = time.monotonic()
     beside = manifest.Beside(export)
     with WRITERS[export.format](part, heads(export)) as writer:
-        for ids in manifest.chunks(export):
+        for places in manifest.chunks(export):
             if stop.asked:
                 raise Interrupted
             if time.monotonic() - last_beat >= BEAT:
                 jobs.keep(export, lease, written)
                 last_beat = time.monotonic()
-            rows, lost, related = rows_of(export, _requester_of(export), ids)
-            beside.add(related)
-            writer.add(rows)
-            written += len(rows)
-            dropped.extend(lost)
+            rows = rows_of(export, _requester_of(export), places)
+            writer.take(rows)
+            beside.add(rows.related)
+            written += len(rows.found)
+            dropped.extend(manifest.not_among(rows.found, export, places))
         writer.finish()
     # Once more before the disk is made to write, which may take its time.
     jobs.keep(export, lease, written)

@@ -44,7 +44,8 @@ from exports.steps import (
 from exports.tables import Column
 from exports.writers import manifest
 from exports.writers.csv import plain
-from exports.writers.rows import Cell, rows_in
+from exports.writers.rows import rows_in
+from exports.writers.writer import Cell
 from records import filters, kinds, screen_limit
 from records.models import Record
 from records.models.properties import FieldKey
@@ -170,7 +171,7 @@ def first_rows(
     person = User.objects.get(pk=actor.pk)
     wish = _wish(person, model, query, ids, columns)
     first = wish.rows.order_by(*manifest.order(wish.rows)).values_list("pk", flat=True)
-    rows = rows_in(model, wish.columns, person, list(first[:FIRST_ROWS])).rows
+    rows = rows_in(model, wish.columns, person, list(first[:FIRST_ROWS]))
     veiled = [tables.is_veiled(column, person) for column in wish.columns]
     granted, why = _counted(person, model, wish.columns, rows)
     return Sample(

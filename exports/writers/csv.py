@@ -10,13 +10,17 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from exports.writers.files import Part
-from exports.writers.neutral import neutral
-from exports.writers.rows import Cell
-from exports.writers.writer import Head, Writer
+from exports.writers.neutral import neutral, neutral_lines
+from exports.writers.writer import Cell, Head, Writer
+
+if TYPE_CHECKING:
+    from exports.writers.bulk import Bulk
 
 BOM = b"\xef\xbb\xbf"
 
@@ -30,6 +34,14 @@ class CsvWriter(Writer):
 
     def add(self, rows: Sequence[Sequence[Cell]]) -> None:
         self.out.write(body(rows))
+
+    def take(self, rows: Bulk) -> None:
+        if not rows.has_lines:
+            super().take(rows)
+            return
+        with closing(rows.lines()) as some:
+            for lines in some:
+                self.out.write(neutral_lines(lines))
 
 
 def body(rows: Iterable[Sequence[Cell]]) -> bytes:

@@ -22,6 +22,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
@@ -38,7 +39,11 @@ from exports import tables
 from exports.models import ExportRecord, ExportRelated, ExportRequest, FrozenRequest
 from records.models import Record
 
-CHUNK = 2000
+CHUNK = 2_000
+"""Places that are written first, before it is known how quickly they are."""
+BRISK, SLOW = 0.5, 1.5
+"""Seconds for a chunk, below and above which the next one is larger or smaller."""
+MOST_AT_ONCE = 32_000
 
 
 def freeze(rows: QuerySet[Record], export: ExportRequest) -> int:
@@ -67,17 +72,41 @@ def freeze(rows: QuerySet[Record], export: ExportRequest) -> int:
         return int(cursor.rowcount)
 
 
-def chunks(export: ExportRequest) -> Iterator[list[int]]:
-    """Return the frozen ids that may leave, in order, `CHUNK` at a time; a query for each chunk.
+def chunks(export: ExportRequest) -> Iterator[range]:
+    """Return the places that may leave, in order, some at a time.
 
-    By ranges of positions, which have no gaps: with a LIMIT instead, PostgreSQL sorted all the rest
-    for every chunk as long as it had no statistics on rows laid down a moment ago.
+    As many as are written within a moment: rights are asked again, and the lease kept, between two
+    of them, however slow the disk is. By ranges of positions, which have no gaps: with a LIMIT
+    instead, PostgreSQL sorted all the rest each time as long as it had no statistics on rows laid
+    down a moment ago.
     """
-    rows = ExportRecord.objects.filter(export=export).order_by("position")
-    for after in range(0, export.most_leaving, CHUNK):
-        last = min(after + CHUNK, export.most_leaving)
-        chunk = rows.filter(position__gt=after, position__lte=last)
-        yield list(chunk.values_list("record_id", flat=True))
+    size, first = CHUNK, 1
+    while first <= export.most_leaving:
+        began = time.monotonic()
+        after = min(first + size, export.most_leaving + 1)
+        yield range(first, after)
+        took = time.monotonic() - began
+        if took < BRISK:
+            size = min(size * 2, MOST_AT_ONCE)
+        elif took > SLOW:
+            size = max(size // 2, 1)
+        first = after
+
+
+def at(export: ExportRequest, places: range) -> QuerySet[ExportRecord]:
+    """Return what stands at these places of the manifest."""
+    return ExportRecord.objects.filter(
+        export=export, position__gte=places.start, position__lt=places.stop
+    )
+
+
+def not_among(found: Sequence[int], export: ExportRequest, places: range) -> list[int]:
+    """Return the records at these places whose positions were not found; a query where some are."""
+    if len(found) == len(places):
+        return []
+    there = set(found)
+    rows = at(export, places).order_by("position").values_list("position", "record_id")
+    return [record for position, record in rows if position not in there]
 
 
 def tick_off(export: ExportRequest, dropped: Sequence[int]) -> None:
@@ -91,8 +120,8 @@ def tick_off(export: ExportRequest, dropped: Sequence[int]) -> None:
 class Beside:
     """Writes down of which related records a file holds something, each once (B5, B11).
 
-    Before the file has it, and whatever becomes of the attempt: too much closes a file too early,
-    too little would leave it open.
+    Before anybody can have the file, and whatever becomes of the attempt: too much closes a file
+    too early, too little would leave it open.
     """
 
     def __init__(self, export: ExportRequest) -> None:
@@ -104,9 +133,21 @@ class Beside:
         for key, ids in related.items():
             new = ids - self.known[key]
             self.known[key] |= new
-            ExportRelated.objects.bulk_create(
-                (ExportRelated(export=self.export, object=key, record_id=pk) for pk in sorted(new)),
-                ignore_conflicts=True,
+            if new:
+                self._write(key, sorted(new))
+
+    def _write(self, key: str, ids: list[int]) -> None:
+        """Write all of them by one statement: there may be tens of thousands."""
+        quote = connection.ops.quote_name
+        into = ", ".join(quote(c) for c in ("export_id", "object", "record_id"))
+        each, these = "value FROM json_each(%s)", json.dumps(ids)
+        if connection.vendor == "postgresql":
+            each = "value::bigint FROM json_array_elements_text(%s)"
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"INSERT INTO {quote(ExportRelated._meta.db_table)} ({into}) "
+                f"SELECT %s, %s, {each} WHERE true ON CONFLICT DO NOTHING",
+                [self.export.pk, key, these],
             )
 
 

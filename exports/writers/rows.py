@@ -1,121 +1,45 @@
-"""The rows that really leave: frozen ids ∩ what the requester may see now (B5, B10, Q3)."""
+"""The rows that really leave, and the first of those that would (B5, B10, Q3, Q31).
+
+Both are read by the same statement; see statement.py for what may be in it.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Sequence
-from datetime import date, datetime
-from decimal import Decimal
-from typing import Any, NamedTuple
+from collections.abc import Sequence
 
-from django.db.models import Model
+from django.db.models import F
 
-from accounts import access
 from accounts.models import User
 from exports import tables
 from exports.models import ExportRequest
-from exports.tables import Column, Kind
+from exports.tables import Column
+from exports.writers import manifest
+from exports.writers.bulk import Bulk
+from exports.writers.writer import Cell
 from records.models import Record
 
-Cell = str | int | Decimal | date | datetime | None
-"""A value as it is; None where it is empty, hidden or out of reach, which look the same."""
-Values = dict[str, Any]
 
-
-class Rows(NamedTuple):
-    """What `rows_of` found: values in order, ids that may not leave, and whose values stand beside.
-
-    `related` has, by kind of record, the ids of related records of which a row holds something.
-    """
-
-    rows: list[list[Cell]]
-    lost: list[int]
-    related: dict[str, set[int]]
-
-
-def rows_of(export: ExportRequest, requester: User, ids: Sequence[int]) -> Rows:
-    """Return the rows of these records in their order, and the ids that may not leave any more.
+def rows_of(export: ExportRequest, requester: User, places: range) -> Bulk:
+    """Return the rows at these places of the manifest, as far as they may leave; not read yet.
 
     `requester` is loaded afresh by the caller: what is asked here is asked of the rights of now. A
-    column that may not be seen any more stays in its place and is empty. The number of queries does
-    not depend on the number of ids.
+    column that may not be seen any more stays in its place and is empty.
     """
     model = tables.model_of(export.object)
     visible = {c.name: c for c in tables.permitted_columns(model, requester)}
     columns = [visible.get(each["name"]) for each in export.leaving_columns]
-    return rows_in(model, columns, requester, ids)
+    return Bulk(model, columns, requester, manifest.at(export, places))
 
 
 def rows_in(
     model: type[Record], columns: Sequence[Column | None], requester: User, ids: Sequence[int]
-) -> Rows:
-    """Return what `rows_of` does, of columns that the requester may see; None is an empty one."""
-    shown = [column for column in columns if column is not None]
-    paths = list(dict.fromkeys(column.relation or column.path for column in shown))
-    found: dict[int, Values] = {
-        row[0]: dict(zip(paths, row[1:], strict=True))
-        for row in access.permitted(
-            model._base_manager.filter(pk__in=ids), requester, access.EXPORT
-        ).values_list("pk", *paths)
-    }
-    names = {c.name: _names(c, found.values(), requester) for c in shown if c.related}
-    beside = {
-        relation: _beside([c for c in shown if c.relation == relation], found.values(), requester)
-        for relation in {column.relation for column in shown} - {""}
-    }
+) -> list[list[Cell]]:
+    """Return what a file would say of these records, in this order; None is an empty column.
 
-    def value(column: Column, row: Values) -> Any:
-        if column.related is not None:
-            return names[column.name].get(row[column.path])
-        if column.relation:
-            return beside[column.relation].get(row[column.relation], {}).get(column.path)
-        return row[column.path]
-
-    rows = [
-        [_cell(column, value(column, found[pk])) if column else None for column in columns]
-        for pk in ids
-        if pk in found
-    ]
-    related: dict[str, set[int]] = defaultdict(set)
-    for column in shown:
-        if column.relation and column.of is not None:
-            related[column.of.object_key] |= beside[column.relation].keys()
-        elif column.related is not None and issubclass(column.related, Record):
-            related[column.related.object_key] |= names[column.name].keys()
-    return Rows(rows, [pk for pk in ids if pk not in found], dict(related))
-
-
-def _names(column: Column, rows: Collection[Values], requester: User) -> dict[int, str]:
-    """Return the names of the related records whose name this person may read (Q31)."""
-    assert column.related is not None
-    related = column.related._base_manager.filter(pk__in=_keys(column.path, rows))
-    return {obj.pk: _name(obj) for obj in access.nameable(related, requester)}
-
-
-def _beside(
-    columns: Sequence[Column], rows: Collection[Values], requester: User
-) -> dict[int, Values]:
-    """Return the wanted fields of one relation's records that the requester may view now (Q31)."""
-    of, paths = columns[0].of, [column.path for column in columns]
-    assert of is not None
-    related = of._base_manager.filter(pk__in=_keys(columns[0].relation, rows))
-    return {
-        row[0]: dict(zip(paths, row[1:], strict=True))
-        for row in access.permitted(related, requester, "view").values_list("pk", *paths)
-    }
-
-
-def _keys(path: str, rows: Collection[Values]) -> set[int]:
-    return {row[path] for row in rows} - {None}
-
-
-def _name(obj: Model) -> str:
-    return obj.get_full_name() if isinstance(obj, User) else str(obj)
-
-
-def _cell(column: Column, value: Any) -> Cell:
-    """Return a value as a cell: choices by their labels, and empty text as nothing."""
-    if column.kind in (Kind.TEXT, Kind.RELATION, Kind.PERSON):
-        return column.choices.get(value, str(value)) or None if value is not None else None
-    typed: Cell = value
-    return typed
+    One query: for the few that a dialog shows before anything is frozen.
+    """
+    these = model._base_manager.filter(pk__in=ids).annotate(position=F("pk"), record_id=F("pk"))
+    bulk = Bulk(model, columns, requester, these)
+    rows = [row for some in bulk.rows() for row in some]
+    by_id = dict(zip(bulk.found, rows, strict=True))
+    return [by_id[pk] for pk in ids if pk in by_id]

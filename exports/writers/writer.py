@@ -8,12 +8,22 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from exports.tables import Kind
 from exports.writers.files import Part
-from exports.writers.rows import Cell
+
+if TYPE_CHECKING:
+    from exports.writers.bulk import Bulk
+
+
+Cell = str | int | Decimal | date | datetime | None
+"""A value as it is; None where it is empty, hidden or out of reach, which look the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +45,12 @@ class Writer(ABC):
     @abstractmethod
     def add(self, rows: Sequence[Sequence[Cell]]) -> None:
         """Write these rows."""
+
+    def take(self, rows: Bulk) -> None:
+        """Write all rows of these, some at a time."""
+        with closing(rows.rows()) as chunks:
+            for chunk in chunks:
+                self.add(chunk)
 
     def finish(self) -> None:  # noqa: B027  # most formats have nothing there
         """Write what a format has after its last row."""

@@ -29,8 +29,7 @@ from openpyxl.writer.excel import ExcelWriter
 from exports.tables import Kind
 from exports.writers.files import Part
 from exports.writers.neutral import neutral
-from exports.writers.rows import Cell
-from exports.writers.writer import Head, Writer
+from exports.writers.writer import Cell, Head, Writer
 
 MOST_ROWS = 1_048_575
 """Rows of a sheet below its header."""

@@ -1,18 +1,36 @@
-"""Lines of CSV, thousands at once, are neutralised as cell by cell (Q17)."""
+"""Files come out of one statement of the database: byte for byte what Python would write (B5, B10).
+
+The reference is what the product did before, tests/support/rows_one_by_one.py and `csv.body`.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Sequence
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from django.db import connection, transaction
+from django.db.models import F
+from django.utils import timezone as clock
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
+from accounts.models import User
+from exports import tables
+from exports.writers import bulk, manifest
+from exports.writers.bulk import Bulk
 from exports.writers.csv import body
 from exports.writers.neutral import neutral_lines
-from exports.writers.rows import Cell
+from exports.writers.writer import Cell
+from records.models import Company, Contact, Deal, Record, Ticket
+from tests.support import rows_one_by_one
+from tests.support.company import TinyCompany
+from tests.support.exports_kit import ask, frozen_ids, narrow
 
 # Signs in all their forms, what nobody sees, what parts lines, quotes, commas, and some letters.
 LETTERS = (
@@ -24,6 +42,11 @@ LETTERS = (
 TEXTS = st.text(st.sampled_from(LETTERS), max_size=5) | st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=8
 )
+ZONES = st.sampled_from(
+    [UTC, timezone(timedelta(hours=5, minutes=45)), timezone(-timedelta(1) / 2)]
+)
+EARLIEST, LATEST = datetime.min + timedelta(1), datetime.max - timedelta(1)  # noqa: DTZ901  # hypothesis wants no zone there
+MOMENTS = st.datetimes(EARLIEST, LATEST, timezones=ZONES)
 
 
 def written(cells: Sequence[Sequence[Cell]]) -> list[bytes]:
@@ -61,3 +84,216 @@ def test_neutralising_only_what_begins_with_a_plain_sign_is_noticed() -> None:
 def test_line_that_is_no_text_is_refused() -> None:
     with pytest.raises(ValueError, match="not text"):
         neutral_lines([b',"a\xff,b"'])
+
+
+# --- Whole rows -----------------------------------------------------------------------------------
+
+VALUES: dict[type[Record], dict[str, st.SearchStrategy[Any]]] = {
+    Company: {
+        **dict.fromkeys(("name", "domain", "sector", "country"), TEXTS),
+        "employees": st.none() | st.integers(0, 2**31 - 1),
+        "revenue": st.none() | st.decimals(-(10**11), 10**11, places=2),
+        "founded": st.none() | st.integers(0, 32767),
+    },
+    Contact: {
+        **dict.fromkeys(("first_name", "last_name", "email", "phone", "job_title", "city"), TEXTS),
+        "lifecycle": st.sampled_from(["lead", "former", "", "unknown", "=1"]),
+    },
+    Deal: {
+        **dict.fromkeys(("name", "product"), TEXTS),
+        "amount": st.none() | st.decimals(-(10**11), 10**11, places=2),
+        "opened": st.none() | st.dates(),
+        "closed": st.none() | st.dates(),
+    },
+    Ticket: {
+        "subject": TEXTS,
+        "priority": st.sampled_from(["low", "urgent", "none"]),
+        "opened": st.dates(),
+    },
+}
+LINKS: dict[type[Record], tuple[str, ...]] = {
+    Company: ("parent",),
+    Contact: ("company",),
+    Deal: ("company", "contact"),
+    Ticket: ("contact", "company"),
+}
+
+
+def drawn(data: st.DataObject, c: TinyCompany, model: type[Record], beside: Any) -> Record:
+    people = st.sampled_from([None, c.rita, c.nora, c.rob, c.sam])
+    values = {name: data.draw(of, label=name) for name, of in VALUES[model].items()}
+    values |= {
+        name: data.draw(people) for name in ("owner", "co_owner", "created_by", "updated_by")
+    }
+    values |= {name: data.draw(MOMENTS) for name in ("created_at", "updated_at")}
+    values["deleted_at"] = clock.now() if data.draw(st.integers(0, 9)) == 0 else None
+    for link in LINKS[model]:
+        of = model._meta.get_field(link).related_model
+        values[link] = data.draw(st.sampled_from([None, *beside.get(of, ())]))
+    if model in (Deal, Ticket):
+        values["stage"] = c.stages["open"]
+    row = model(**values)
+    row.save()
+    return row
+
+
+def placed(model: type[Record], ids: Sequence[int]) -> Any:
+    rows = model._base_manager.filter(pk__in=ids)
+    return rows.annotate(position=F("pk"), record_id=F("pk"))
+
+
+def assert_same(model: type[Record], columns: Any, asker: User, ids: Sequence[int]) -> None:
+    """Hold rows and lines of the statement against those that Python puts together."""
+    expected = rows_one_by_one.rows_in(model, columns, asker, ids)
+    by_values, by_lines = (Bulk(model, columns, asker, placed(model, ids)) for _ in range(2))
+    rows = [row for some in by_values.rows() for row in some]
+    assert rows == expected.rows
+    assert [[type(cell) for cell in row] for row in rows] == [
+        [type(cell) for cell in row] for row in expected.rows
+    ]
+    assert by_lines.has_lines
+    lines = [line for some in by_lines.lines() for line in some]
+    assert (neutral_lines(lines) if lines else b"") == body(expected.rows)
+    related = {key: found for key, found in expected.related.items() if found}
+    for read in (by_values, by_lines):
+        assert list(read.found) == [pk for pk in ids if pk not in expected.lost]
+        assert {key: found for key, found in read.related.items() if found} == related
+
+
+@pytest.mark.parametrize("model", list(VALUES))
+def test_rows_are_cell_by_cell_what_python_puts_together(
+    c: TinyCompany, model: type[Record]
+) -> None:
+    @settings(
+        max_examples=25,
+        deadline=None,
+        phases=[Phase.explicit, Phase.reuse, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.data())
+    def holds(data: st.DataObject) -> None:
+        with transaction.atomic():
+            beside: dict[Any, list[Record]] = {}
+            for other in dict.fromkeys((Company, Contact)):
+                beside[other] = [drawn(data, c, other, beside) for _ in range(3)]
+            ids = sorted(drawn(data, c, model, beside).pk for _ in range(4))
+            asker = c.fresh(data.draw(st.sampled_from(["rita", "sam", "mona"])))
+            known: Any = st.sampled_from([None, *tables.all_columns(model)])
+            columns = data.draw(st.lists(known, min_size=1, unique=True))
+            for each in (columns, tables.all_columns(model)):
+                assert_same(model, each, asker, ids)
+            transaction.set_rollback(True)
+
+    holds()
+
+
+# --- What SQLite holds that nobody of ours wrote --------------------------------------------------
+
+ODD = [
+    ("revenue", "0.125"),
+    ("revenue", "1e9"),
+    ("revenue", "-0.005"),
+    ("revenue", "7"),
+    ("employees", "12.5"),
+    ("employees", "'=1+1'"),
+    ("name", "'nul' || char(0) || '=1'"),
+    ("name", "char(0) || '\"=1'"),
+    ("created_at", "'2026-01-31T12:00:00+02:00'"),
+    ("created_at", "'2026-01-31 12:00'"),
+    ("created_at", "'2026-01-31 12:00:00.999'"),
+    ("created_at", "'0999-01-31 12:00:00'"),
+]
+
+
+@pytest.mark.of_database("sqlite")
+@pytest.mark.parametrize(("column", "value"), ODD)
+def test_what_sqlite_holds_in_another_form_is_written_as_python_reads_it(
+    c: TinyCompany, column: str, value: str
+) -> None:
+    ids = sorted(company.pk for company in c.companies.values())
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE records_company SET {column} = {value} WHERE id = {ids[0]}")
+    assert_same(Company, tables.table(Company), c.fresh("sam"), ids)
+
+
+# --- What left, and what did not ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 100])
+def test_rows_that_are_gone_are_known_exactly(
+    c: TinyCompany, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(bulk, "FETCHED", at_once)
+    Deal.objects.update(company=c.companies["acme"])
+    export = ask(c.sam, columns=["id", "company", "name"], query="o=name")
+    ids = frozen_ids(export)
+    gone = [ids[0], ids[3], ids[-1]]
+    Deal.objects.filter(pk__in=gone).update(deleted_at=clock.now())
+    places = range(1, len(ids) + 1)
+    for read in ("rows", "lines"):
+        found = Bulk(Deal, tables.table(Deal), c.fresh("sam"), manifest.at(export, places))
+        list(getattr(found, read)())
+        assert [ids[position - 1] for position in found.found] == [i for i in ids if i not in gone]
+        assert manifest.not_among(found.found, export, places) == gone
+        assert found.related == {"company": {c.companies["acme"].pk}, "contact": set()}
+
+
+def test_who_may_see_nothing_gets_no_row(c: TinyCompany) -> None:
+    export = ask(c.rita)
+    places = range(1, export.record_count + 1)
+    narrow(c.sets["rep"], "deal", 0)
+    found = Bulk(Deal, tables.table(Deal), c.fresh("rita"), manifest.at(export, places))
+    assert ([*found.rows(), *found.lines()], list(found.found)) == ([], [])
+    assert manifest.not_among(found.found, export, places) == frozen_ids(export)
+
+
+class Full(Exception):
+    """What a disk says in the middle of a file."""
+
+
+@pytest.mark.parametrize("read", ["rows", "lines"])
+def test_database_is_free_again_where_writing_stops_in_the_middle(
+    c: TinyCompany, monkeypatch: pytest.MonkeyPatch, read: str
+) -> None:
+    monkeypatch.setattr(bulk, "FETCHED", 1)
+    export = ask(c.sam)
+    places = range(1, export.record_count + 1)
+    found = Bulk(Deal, tables.table(Deal), c.fresh("sam"), manifest.at(export, places))
+    with pytest.raises(Full), transaction.atomic(), closing(getattr(found, read)()) as some:
+        for _ in some:
+            raise Full
+    assert Deal.objects.filter(pk__in=frozen_ids(export)).count() == len(places) > 1
+
+
+# --- How many at once -----------------------------------------------------------------------------
+
+
+def test_chunks_grow_while_they_are_quick_and_cover_every_place_once(
+    c: TinyCompany, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export = ask(c.rita)
+    export.record_count = 100
+    now = [0.0]
+    monkeypatch.setattr(manifest.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(manifest, "CHUNK", 4)
+    monkeypatch.setattr(manifest, "MOST_AT_ONCE", 16)
+    sizes, places = [], []
+    for chunk, seconds in zip(manifest.chunks(export), [0, 0, 0, 2, 1, 2, 2, 2, 9], strict=False):
+        sizes.append(len(chunk))
+        places += chunk
+        now[0] += seconds
+    assert sizes == [4, 8, 16, 16, 8, 8, 4, 2, 1]
+    assert places == list(range(1, len(places) + 1))
+    assert [each for chunk in manifest.chunks(export) for each in chunk] == list(range(1, 101))
+
+
+def test_values_beside_the_rows_are_typed(c: TinyCompany) -> None:
+    Deal.objects.update(amount=Decimal("7"), opened=date(2026, 1, 31))
+    export = ask(c.rita, columns=["amount", "opened", "created_at"])
+    found = Bulk(
+        Deal,
+        [column for column in tables.table(Deal) if column.name in ("amount", "opened")],
+        c.fresh("rita"),
+        manifest.at(export, range(1, 2)),
+    )
+    assert list(found.rows()) == [[[Decimal("7.00"), date(2026, 1, 31)]]]

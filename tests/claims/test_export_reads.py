@@ -118,7 +118,7 @@ def test_a_cell_hangs_on_no_field_that_its_column_does_not_declare(
 
     def cells() -> list[Any]:
         sam = c.fresh("sam")
-        return rows_in(model, columns, sam, [record.pk]).rows[0]
+        return rows_in(model, columns, sam, [record.pk])[0]
 
     before, seen = cells(), {column.name: set[FieldKey]() for column in columns}
     assert None not in before

@@ -142,9 +142,9 @@ def between_chunks(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -
     chunks = manifest.chunks
 
     def interrupted(export: ExportRequest) -> Any:
-        for number, ids in enumerate(chunks(export)):
+        for number, places in enumerate(chunks(export)):
             if number == 1:
                 act()
-            yield ids
+            yield places
 
     monkeypatch.setattr(manifest, "chunks", interrupted)

@@ -195,12 +195,12 @@ def work(*arguments: str) -> None:
 
     chunks = manifest.chunks
 
-    def held(export: Any) -> Iterator[list[int]]:
-        for number, ids in enumerate(chunks(export)):
+    def held(export: Any) -> Iterator[range]:
+        for number, places in enumerate(chunks(export)):
             if number == 1:
                 say(f"holding {export.pk}")
                 wait_for_go()
-            yield ids
+            yield places
 
     manifest.CHUNK = 1
     if "--hold" in arguments:

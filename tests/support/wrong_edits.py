@@ -92,9 +92,10 @@ WRONG: dict[str, Wrong] = {
     ),
     "a condition on the number of records is not kept": Wrong(
         MANIFEST,
-        "for after in range(0, export.most_leaving, CHUNK):\n"
-        "        last = min(after + CHUNK, export.most_leaving)",
-        "for after in range(0, export.record_count, CHUNK):\n        last = after + CHUNK",
+        "while first <= export.most_leaving:\n        began = time.monotonic()\n"
+        "        after = min(first + size, export.most_leaving + 1)",
+        "while first <= export.record_count:\n        began = time.monotonic()\n"
+        "        after = first + size",
         ("tests/claims/test_export_deciding.py",),
     ),
     "related records out of reach do not close a file": Wrong(
@@ -122,9 +123,9 @@ WRONG: dict[str, Wrong] = {
         ("tests/claims/test_export_deciding.py",),
     ),
     "names of related records are written whoever asks": Wrong(
-        "exports/writers/rows.py",
-        "return {obj.pk: _name(obj) for obj in access.nameable(related, requester)}",
-        "return {obj.pk: _name(obj) for obj in related}",
+        "exports/writers/statement.py",
+        "rows = access.nameable(column.related._base_manager.all(), requester)",
+        "rows = column.related._base_manager.all()",
         ("tests/claims/test_export_moments.py",),
     ),
     "a file that lost a record while it was written stays closed": Wrong(
