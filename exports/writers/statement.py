@@ -65,8 +65,6 @@ class Statement:
     """The parts of the statement; columns lie in `values`, and related records in `keys`."""
 
     values: tuple[Value, ...]
-    people: Part | None
-    """Everybody's name, where it is made before the rows are; see `_name`."""
     tables: str
     parameters: tuple[Any, ...]
     keys: tuple[tuple[str, str], ...] = ()
@@ -77,9 +75,6 @@ class Statement:
         columns = ", ".join(sql for sql, _ in cells)
         sql = f"SELECT {columns} FROM {self.tables} ORDER BY m.{POSITION}"
         parameters = [*(more for _, some in cells for more in some), *self.parameters]
-        if self.people is not None:
-            sql = f"WITH people AS MATERIALIZED ({self.people.sql}) {sql}"
-            parameters = [*self.people.parameters, *parameters]
         return sql, tuple(parameters)
 
 
@@ -90,7 +85,6 @@ class _Joins:
     sql: list[str] = field(default_factory=list)
     parameters: list[Any] = field(default_factory=list)
     keys: list[tuple[str, str]] = field(default_factory=list)
-    people: Part | None = None
 
 
 def of(
@@ -123,7 +117,6 @@ def of(
         values |= _beside(joins, beside, own[relation], requester)
     return Statement(
         tuple(EMPTY if column is None else values[column.name] for column in columns),
-        joins.people,
         f"({manifest.sql}) m JOIN ({records.sql}) r ON r.{KEY} = m.x_record{''.join(joins.sql)}",
         (*manifest.parameters, *records.parameters, *joins.parameters),
         tuple(joins.keys),
@@ -137,15 +130,7 @@ def _name(joins: _Joins, column: Column, own: Mapping[str, str], requester: User
     part = _part(rows, {KEY: "pk", "x_name": name_of(column.related)})
     if part is None:
         return EMPTY
-    if column.related is User and connection.vendor == "sqlite":
-        # Once for all rows: there are few people, and each stands in thousands of cells. PostgreSQL
-        # does so by itself, and of a table made before it does not know that a key stands in it
-        # once: it sorted all rows on disk, for each such column (measured, 32,000 rows).
-        joins.people, table = part, "people"
-    else:
-        table = f"({part.sql})"
-        joins.parameters += part.parameters
-    alias = _join(joins, table, rows.model, own[column.path])
+    alias = _join(joins, part, rows.model, own[column.path])
     return Value(f"{alias}.x_name", (), column.kind, is_text=True)
 
 
@@ -160,18 +145,22 @@ def _beside(
     part = _part(rows, {KEY: "pk", **wanted})
     if part is None:
         return dict.fromkeys((column.name for column in columns), EMPTY)
-    joins.parameters += part.parameters
-    alias = _join(joins, f"({part.sql})", of, own)
+    alias = _join(joins, part, of, own)
     return {
         column.name: _value(of, column, f"{alias}.x_{n}", part.converters[f"x_{n}"])
         for n, column in enumerate(columns)
     }
 
 
-def _join(joins: _Joins, table: str, model: type[models.Model], own: str) -> str:
-    """Join a table of related records by the column that leads to them; return its name."""
+def _join(joins: _Joins, part: Part, model: type[models.Model], own: str) -> str:
+    """Join related records by the column that leads to them; return the name they have there.
+
+    Never people made into a table before: both databases lose sight of its key, and SQLite looked
+    through all of them for every row, PostgreSQL sorted all rows on disk (measured).
+    """
     alias = f"j{len(joins.sql)}"
-    joins.sql.append(f" LEFT JOIN {table} {alias} ON {alias}.{KEY} = r.{own}")
+    joins.parameters += part.parameters
+    joins.sql.append(f" LEFT JOIN ({part.sql}) {alias} ON {alias}.{KEY} = r.{own}")
     if issubclass(model, Record):
         joins.keys.append((model.object_key, f"{alias}.{KEY}"))
     return alias
