@@ -66,6 +66,8 @@ PAGES = {
         "/admin/accounts/team/",
         "/admin/accounts/permissionset/1/change/",
         "/admin/permissions/",
+        "/admin/permissions/new/",
+        "/admin/accounts/user/1/access/",
         "/admin/records/pipeline/1/change/",
         "/admin/records/property/1/change/",
     ],
