@@ -5,37 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.models import Group
-from django.db.models import Count, ForeignKey, Model, Q, QuerySet
+from django.db.models import ForeignKey, Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.functional import lazy
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from accounts import access, audit, catalogue, invitations, log_in, operations, proposals, undo
+from accounts import access, audit, invitations, log_in, operations, proposals, undo
 from accounts.consequences import warning_of_what_follows
 from accounts.create_first import create_first
-from accounts.editor.beginnings import beginnings, state_of
-from accounts.editor.tabs import permission_tabs
 from accounts.forms import (
     ConfirmForm,
     DemoteForm,
     NewPersonForm,
     PasswordForm,
-    PermissionSetForm,
     PersonForm,
     TeamForm,
-    tool_labels,
 )
 from accounts.import_pages import ImportsPeople
 from accounts.invitation_pages import links_page
-from accounts.keys import whole_number
 from accounts.many_people import FOR_SUPER_ADMINS, ChangesMany
 from accounts.modeladmin import opened, person, say_saved
 from accounts.models import PermissionSet, Team, User
@@ -51,13 +44,10 @@ from accounts.review import (
     page_until_confirmed,
     require_reviewed,
 )
-from accounts.set_steps import GivesSets
 from accounts.team_steps import ChangesMembers
 from accounts.team_tree import TreeChangeList, with_people
 
 admin.site.unregister(Group)
-
-IN_EFFECT = "It is in effect."
 
 
 @admin.register(User)
@@ -213,7 +203,7 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
             obj, actor=actor, main_team=values["main_team"], extra_teams=values["extra_teams"]
         )
         if before:
-            undo.offer(request, IN_EFFECT, *before)
+            undo.offer(request, undo.IN_EFFECT, *before)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody is deleted: deactivating keeps their records, and the log names them for ever."""
@@ -475,7 +465,7 @@ class TeamAdmin(ChangesMembers):
             as_opened=opened(request),
         )
         if is_moved:
-            undo.offer(request, IN_EFFECT, before)
+            undo.offer(request, undo.IN_EFFECT, before)
 
     def remove(self, request: HttpRequest, obj: Any) -> None:
         operations.delete_team(obj, actor=person(request))
@@ -489,156 +479,4 @@ def _below(above: Sequence[str], *, is_shown: bool) -> str | SafeString:
     return format_html('<span class="{}"> below {}</span>', look, " › ".join(above))
 
 
-# Fieldsets are read before there are addresses.
-tabs_of_set = lazy(permission_tabs, str)
-
-
-MOST_NAMED = 6
-"""How many tools of a set its row in the list names."""
-
-
-@admin.register(PermissionSet)
-class PermissionSetAdmin(GivesSets):
-    """Permission sets: one row per kind of record, one column per action, and the tools."""
-
-    list_display = ("name", "description", "tool_names", "people_count")
-    search_fields = ("name",)
-    picker_fields = ("name",)
-    sortable_by = ("name",)
-    few_rows = True
-    form = PermissionSetForm
-    fieldsets = (
-        (None, {"fields": (("name", "description"),)}),
-        (
-            None,
-            {
-                "description": tabs_of_set(
-                    "What is saved takes effect at once, for everybody who has this set."
-                ),
-                "fields": ("scopes", "tools"),
-            },
-        ),
-    )
-    compressed_fields = False
-    change_form_before_template: Any = "accounts/as_opened.html"
-    change_form_outer_before_template: Any = "accounts/set_begin.html"
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        active = Count("people", filter=Q(people__is_active=True))
-        named: QuerySet[Any] = super().get_queryset(request).filter(owner=None)
-        rows: QuerySet[Any] = named.annotate(holders=active)
-        return rows.prefetch_related("tools")
-
-    @display(description="Tools")
-    def tool_names(self, obj: PermissionSet) -> str:
-        names = (
-            tool.key if catalogue.is_known(tool.key, tool.option) else tool.as_grant.name
-            for tool in obj.tools.all()
-        )
-        labels = tool_labels(names)
-        more = len(labels) - MOST_NAMED
-        rest = [f"and {more} more"] if more > 0 else []
-        return ", ".join([*labels[:MOST_NAMED], *rest]) or "–"
-
-    @display(description="Active people")
-    def people_count(self, obj: Any) -> int:
-        return int(obj.holders)
-
-    def create(self, request: HttpRequest, obj: Any, form: Any) -> None:
-        people, actor = list(form.cleaned_data.get("people") or ()), person(request)
-        require_reviewed(request, proposals.new_set(form.cleaned_data, people, actor=actor))
-        made = operations.create_set(actor=actor, people=people, **_permissions(form))
-        obj.pk = made.pk
-        _say_what_was_narrowed(request, form)
-
-    def as_it_stands(self, obj: Model) -> str:
-        assert isinstance(obj, PermissionSet)
-        return operations.as_it_stands(obj)
-
-    def change(self, request: HttpRequest, obj: Any, form: Any) -> None:
-        stored, actor = PermissionSet.objects.get(pk=obj.pk), person(request)
-        proposal = proposals.set_changed(stored, form.cleaned_data, actor=actor)
-        if proposal is not None:
-            operations.require_as_opened(stored, opened(request))
-            require_reviewed(request, proposal)
-        before = undo.of_permissions([stored])
-        with warning_of_what_follows(request):
-            operations.change_set(
-                obj,
-                actor=actor,
-                as_opened=opened(request),
-                remove_unknown=form.cleaned_data.get("remove_unknown", False),
-                **_permissions(form),
-            )
-        _say_what_was_narrowed(request, form)
-        if proposal is not None:
-            undo.offer(request, IN_EFFECT, before)
-
-    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """Begin a new set as the address says: a template, another set, a person’s permissions."""
-        state = state_of(person(request), request.GET.get("begin", ""))
-        return {"scopes": state.scopes, "tools": list(state.tools)} if state else {}
-
-    def record_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
-        context = super().record_context(request, obj)
-        new = f"{reverse('admin:accounts_permissionset_add')}?begin="
-        if obj is None:
-            context["beginnings"] = beginnings(person(request))
-            context["begin"] = request.GET.get("begin", "")
-        else:
-            give = reverse("admin:accounts_permissionset_give", args=[obj.pk])
-            context["steps"] = [{"title": "Copy this set", "url": f"{new}set-{obj.pk}"}]
-            if access.allows(person(request), "assign", obj):
-                context["steps"].insert(0, {"title": "Give it to people", "url": give})
-            if operations.is_free(person(request)):
-                link = {"title": "Permission history", "url": history_address(set_key=obj.pk)}
-                context["steps"].append(link)
-        return context
-
-    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Offer people for a new set, and to remove what is unknown where there is anything."""
-        fieldsets = super().get_fieldsets(request, obj)
-        if obj is None:
-            fieldsets = [*fieldsets, ("People", {"fields": ["people"]})]
-        if obj is not None and operations.unknown_in(obj):
-            fieldsets = [*fieldsets, ("Unknown permissions", {"fields": ["remove_unknown"]})]
-        return fieldsets
-
-    def delete_view(
-        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
-    ) -> Any:
-        """Ask for the set that its people get instead (Q26)."""
-        if edits_further(request):
-            return HttpResponseRedirect(request.path)
-        key = whole_number(object_id)
-        others = PermissionSet.objects.named().exclude(pk=key)
-        holders = User.objects.filter(permission_set=key).count()
-        context = {
-            "what_becomes": "It goes for good; the log keeps what it said.",
-            "holders": holders,
-            "replacements": list(others) if holders else [],
-            **(extra_context or {}),
-        }
-        return super().delete_view(request, object_id, context)
-
-    def remove(self, request: HttpRequest, obj: Any) -> None:
-        key, actor = whole_number(request.POST.get("replacement")), person(request)
-        replacement = PermissionSet.objects.named().filter(pk=key).first()
-        if replacement is not None and obj.people.exists():
-            require_reviewed(request, proposals.set_deleted(obj, replacement, actor=actor))
-        operations.delete_set(obj, actor=actor, replacement=replacement)
-
-
-def _permissions(form: forms.Form) -> dict[str, Any]:
-    names = ("name", "description", "scopes", "tools")
-    return {name: form.cleaned_data[name] for name in names}
-
-
-def _say_what_was_narrowed(request: HttpRequest, form: forms.Form) -> None:
-    if narrowed := operations.narrowed(form.cleaned_data["scopes"]):
-        messages.warning(request, f"Narrowed on saving. {'; '.join(narrowed)}.")
-    if along := operations.ticked_along(form.cleaned_data["tools"]):
-        messages.warning(request, f"Completed on saving. {'; '.join(along)}.")
-
-
-from accounts import audit_admin, history_admin  # noqa: E402, F401
+from accounts import audit_admin, history_admin, set_admin  # noqa: E402, F401

@@ -29,6 +29,9 @@ SALT = "accounts.undo"
 AGE = 3600
 """For so many seconds a change can be taken back."""
 
+IN_EFFECT = "It is in effect."
+"""What is said beside the button where the screen itself says what was saved."""
+
 Part = tuple[str, list[dict[str, Any]]]
 """What is to be as it was: the sort of change, and a row for each; see `operations.take_back`."""
 LISTS = {
