@@ -405,3 +405,67 @@ def test_delegate_reviews_within_her_sight(c: TinyCompany, client: Client) -> No
     assert "Counted among the records and people that you see." in pages[0]
     DealFactory(owner=c.mona, stage=c.stages["open"])
     assert says(client.post(*step(c, client))).count("more deals") == 2  # sees, exports
+
+
+# --- What is taken back ---------------------------------------------------------------------------
+
+
+def _carried_out(client: Client, address: str, sent: dict[str, Any]) -> HttpResponse:
+    return confirmed(client, address, sent, follow=True)
+
+
+def test_own_permissions_come_back_with_what_they_were_based_on(
+    c: TinyCompany, client: Client
+) -> None:
+    operations.edit_permissions([c.rita], actor=c.sam, changes={"crm.deal.view": "owned"})
+    client.force_login(c.sam)
+    done = _carried_out(client, *for_many(c, client))
+    assert c.fresh("rita").permission_set == c.sets["reader"]
+    client.post(UNDO, form_with(done.text, "undo")[1])
+    own = c.fresh("rita").permission_set
+    assert own is not None
+    assert (own.owner, own.based_on) == (c.rita, c.sets["rep"])
+    assert c.fresh("rita").grants.scopes["deal"].view == OWNED
+    assert c.fresh("lena").permission_set == c.sets["rep"]
+
+
+def test_undo_is_offered_only_where_all_of_it_can_be_taken_back(
+    c: TinyCompany, client: Client
+) -> None:
+    """Nils has no set, which a former super admin has to have (R92)."""
+    client.force_login(c.sam)
+    for names, offered in ((("rita", "nils"), False), (("nora", "lena"), True)):
+        done = _carried_out(client, *_many("promote", *names)(c, client))
+        assert [c.fresh(name).is_superuser for name in names] == [True, True]
+        assert ('name="undo"' in done.text) is offered
+
+
+def test_nobody_takes_back_what_another_did_or_what_was_touched_since(
+    c: TinyCompany, client: Client
+) -> None:
+    client.force_login(c.sam)
+    done = _carried_out(client, *joined(c, client))
+    _, token = form_with(done.text, "undo")
+    after = everything()
+    for name in ("sue", "dora", "rita"):
+        client.force_login(c.people[name])
+        client.post(UNDO, token)
+        assert everything() == after
+    # Another value of the same people may well be newer; the same one may not.
+    operations.assign_set(c.rita, actor=c.sue, permission_set=c.sets["reader"])
+    operations.remove_from_team(c.nora, actor=c.sue, team=c.teams["south"])
+    client.force_login(c.sam)
+    refused = client.post(UNDO, token, follow=True)
+    assert "Somebody changed these teams since, so nothing was taken back." in refused.text
+    operations.add_to_team(c.nora, actor=c.sue, team=c.teams["south"])
+    assert "Taken back" in client.post(UNDO, token, follow=True).text
+    assert c.fresh("rita").permission_set == c.sets["reader"]
+
+
+def test_right_lost_between_review_and_confirmation_is_gone(c: TinyCompany, client: Client) -> None:
+    client.force_login(c.sue)
+    action, fields = review(client, *for_many(c, client))
+    operations.remove_super_admin(c.sue, actor=c.sam, permission_set=c.sets["rep"])
+    before = everything()
+    assert client.post(action, fields).status_code == 403
+    assert everything() == before
