@@ -21,9 +21,17 @@ from typing import Any, TypeGuard
 from django.core.exceptions import EmptyResultSet
 from django.core.paginator import Page, Paginator
 from django.db import connections
-from django.db.models import BigIntegerField, BooleanField, Expression, F, Model, QuerySet
+from django.db.models import (
+    BigIntegerField,
+    BooleanField,
+    Expression,
+    F,
+    ForeignKey,
+    Model,
+    QuerySet,
+)
 from django.db.models.expressions import Col, OrderBy
-from django.db.models.lookups import Exact, In
+from django.db.models.lookups import Exact, GreaterThanOrEqual, In, LessThan
 from django.db.models.query import ModelIterable
 from django.db.models.sql import Query
 from django.db.models.sql.where import OR, WhereNode
@@ -52,6 +60,7 @@ class Shape(Enum):
     WALK = "the order is walked from its beginning, and each row asked whether it is seen"
     KEYS = "keys are chosen from the index of the order, and only the page's rows are read"
     BRANCH = "keys are chosen from every owner's rows in the list's order, merged"
+    SPAN = "keys are gathered from the index of a column that grows with them"
     FILLED = "keys are chosen from the index of a column, those of its empty rows after the others"
 
 
@@ -137,6 +146,9 @@ def page_of(rows: QuerySet[Any], start: int, stop: int, count: int) -> QuerySet[
 def in_shape(listing: Listing, shape: Shape, start: int, stop: int) -> QuerySet[Any]:
     """Return the rows of one page, asked for in this shape."""
     rows = listing.rows
+    if shape is Shape.SPAN:
+        order = tuple(_by_no_index(term) for term in listing.order)
+        listing, shape = replace(listing, order=order), Shape.KEYS
     if shape in (Shape.KEYS, Shape.BRANCH, Shape.FILLED):
         return rows.filter(pk__in=Chosen(listing, shape, start, stop))
     if shape is Shape.GATHER:
@@ -157,8 +169,11 @@ def shape_of(listing: Listing, start: int, count: int) -> Shape:
     is_deep, allowed = start >= FEW, listing.allowed
     is_capped = isinstance(count, CappedCount)
     most = MOST_MERGED if is_sqlite and is_capped else MOST_BRANCHES
-    if (is_deep or not is_capped) and count > FEW and listing.has_branches(most):
+    is_scattered = listing.comes_in_bursts if listing.is_log else is_deep or not is_capped
+    if is_scattered and count > FEW and listing.has_branches(most):
         return Shape.BRANCH
+    if listing.is_span(is_open=is_capped):
+        return Shape.SPAN
     if not is_capped and (is_deep or count <= MOST_COUNTED // 2):
         # It was found whole to be counted, so finding it once more costs no more than that did.
         # PostgreSQL would walk all of a table for a page of rows that it takes to be frequent;
@@ -211,6 +226,27 @@ class Listing:
         if self.allowed is None or connections[self.rows.db].vendor != "sqlite":
             return self.keys()
         return self.keys(_Inside("+(%(inside)s)", self.allowed.whole))
+
+    @property
+    def is_log(self) -> bool:
+        return hasattr(self.rows.model, "log_time")
+
+    @property
+    def comes_in_bursts(self) -> bool:
+        """Tell whether a log is asked for some of its values alone: they may all lie far back."""
+        columns = getattr(self.rows.model, "log_columns", ())
+        return bool(
+            self.allowed
+            and len(self.rows.query.where.children) == 1
+            and all(column.target.name in columns for column, _ in self.allowed.owners)
+        )
+
+    def is_span(self, *, is_open: bool) -> bool:
+        """Tell whether a log is asked for some time alone; `is_open`: with an end to it."""
+        column, asked = getattr(self.rows.model, "log_time", ""), self.rows.query.where.children
+        if not asked or not all(_is_bound(each, column) for each in asked):
+            return False
+        return not is_open or any(isinstance(each, LessThan) for each in asked)
 
     @property
     def emptied(self) -> str:
@@ -325,20 +361,21 @@ class Allowed:
     """An OR among a query's conditions, taken apart: owners by their column, and all the rest."""
 
     place: int
-    whole: WhereNode
-    owners: tuple[tuple[Col, tuple[int, ...]], ...]
+    whole: Any
+    owners: tuple[tuple[Col, tuple[Any, ...]], ...]
     others: tuple[Any, ...]
 
     @classmethod
     def of(cls, query: Query) -> Allowed | None:
         """Return the OR over the columns of owners; None where nothing is narrowed by them."""
         columns = getattr(query.model, "owner_fields", ())
+        columns = getattr(query.model, "log_columns", columns)
         for place, node in enumerate(query.where.children):
-            owners: dict[Col, set[int]] = {}
+            owners: dict[Col, set[Any]] = {}
             others = []
-            if not _is_or(node):
+            if not _is_or(node) and not isinstance(node, In):
                 continue
-            for part in _parts(node):
+            for part in _parts(node) if _is_or(node) else (node,):
                 column, keys = _owners_in(part)
                 if column is not None and column.target.name in columns:
                     owners.setdefault(column, set()).update(keys)
@@ -359,7 +396,12 @@ class Allowed:
 
     def parts(self) -> list[Any]:
         """Return what the OR is made of, one condition for each column."""
-        return [*(Among(column, Keys(keys)) for column, keys in self.owners), *self.others]
+        return [*(_among(column, keys) for column, keys in self.owners), *self.others]
+
+
+def _is_bound(part: Any, column: str) -> bool:
+    is_one = isinstance(part, LessThan | GreaterThanOrEqual) and isinstance(part.lhs, Col)
+    return is_one and part.lhs.target.name == column
 
 
 def _is_or(node: Any) -> TypeGuard[WhereNode]:
@@ -374,11 +416,21 @@ def _parts(node: WhereNode) -> Iterator[Any]:
             yield child
 
 
-def _owners_in(part: Any) -> tuple[Col | None, tuple[int, ...]]:
-    """Return column and keys of `column = key` and of `column IN (keys)`."""
+def _among(column: Col, keys: tuple[Any, ...]) -> In:
+    return Among(column, Keys(keys)) if _is_key(column) else In(column, list(keys))
+
+
+def _is_key(column: Col) -> bool:
+    return isinstance(column.target, ForeignKey)
+
+
+def _owners_in(part: Any) -> tuple[Col | None, tuple[Any, ...]]:
+    """Return column and keys of `column = key` and of `column IN (keys)`, or (codes)."""
     if isinstance(column := getattr(part, "lhs", None), Col):
         if isinstance(part, In) and isinstance(part.rhs, Keys):
             return column, part.rhs.keys
+        if isinstance(part, In) and isinstance(part.rhs, list) and not _is_key(column):
+            return column, tuple(part.rhs)
         if isinstance(part, Exact) and isinstance(part.rhs, int):
             return column, (part.rhs,)
     return None, ()
@@ -484,16 +536,18 @@ class Chosen(Expression):
         return " UNION ALL ".join(arms), params
 
     def _of_owners(
-        self, connection: Any, column: Col, keys: tuple[int, ...]
+        self, connection: Any, column: Col, keys: tuple[Any, ...]
     ) -> Iterator[Statement]:
         for sql, params in self._arm(connection, Exact(column, _Owner())):
             if connection.vendor == "postgresql":
                 # One plan for all owners: planning a hundred arms took longer than running them.
-                listed = ",".join(map(str, keys))
+                listed, given = "%s::text[]", [list(keys)]
+                if _is_key(column):
+                    listed, given = f"ARRAY[{','.join(map(str, keys))}]::bigint[]", []
                 yield (
-                    f"(SELECT arm.* FROM unnest(ARRAY[{listed}]::bigint[]) page_owner(key) "
+                    f"(SELECT arm.* FROM unnest({listed}) page_owner(key) "
                     f"CROSS JOIN LATERAL {sql} arm)",
-                    params,
+                    [*given, *params],
                 )
             else:
                 for key in keys:

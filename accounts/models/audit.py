@@ -42,6 +42,8 @@ class AuditEvent(models.Model):
 
     always_visible = ("at", "action", "result")
     append_only = True
+    log_columns = ("action",)
+    log_time = "at"
 
     class Meta:
         ordering = ("-id",)
@@ -57,6 +59,7 @@ class AuditEvent(models.Model):
             models.Index(fields=["actor", "-id"], name="audit_of_actor"),
             models.Index(fields=["action", "-id"], name="audit_of_action"),
             models.Index(fields=["txid", "id"], name="audit_for_seal"),
+            models.Index(fields=["at", "id"], name="audit_of_day"),
         )
 
     def __str__(self) -> str:

@@ -217,6 +217,27 @@ def test_event_carries_what_our_own_proxies_say(
     assert AuditEvent.objects.get(result="refused").ip == ip
 
 
+def test_the_log_is_searched_by_words_of_its_codes(c: TinyCompany, client: Client) -> None:
+    """Whatever their case; each word has to stand in the code, and half a word is one."""
+    with transaction.atomic():
+        for code in ("team.create", "team.rename", "session.logout", "deal.create"):
+            audit.record(code, actor=c.sam)
+    client.force_login(c.sam)
+
+    def found(**asked: str) -> set[str]:
+        shown = client.get("/admin/accounts/auditevent/", asked)
+        assert shown.status_code == 200
+        return {event.action for event in shown.context["cl"].queryset}
+
+    everything = found()
+    assert {"session.login", "team.create"} <= everything
+    assert found(q="CREATE") == {code for code in everything if "create" in code}
+    assert found(q="Sess log") == {code for code in everything if code.startswith("session.log")}
+    assert found(about="team") == {code for code in everything if code.startswith("team.")}
+    assert found(q="create", about="team") == {"team.create"}
+    assert found(q="zebra") == found(about="company", q="login") == set()
+
+
 # --- Refusals of operations -----------------------------------------------------------------------
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import product
 from typing import Any
 
@@ -15,9 +16,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from accounts import access
+from accounts import access, audit
 from accounts.access import permitted
-from accounts.models import Team, User
+from accounts.audit_admin import codes
+from accounts.models import AuditEvent, Team, User
 from accounts.ordering import empty_last
 from accounts.paging import (
     FEW,
@@ -44,6 +46,8 @@ from tests.support.worlds import World, worlds
 SQLITE = connection.vendor == "sqlite"
 SIZE = 3
 WORLDS, PEOPLE = 4, 4
+CAPPED = CappedCount(MOST_COUNTED)
+NOW = datetime(2026, 3, 4, tzinfo=UTC)
 
 Change = Callable[[Listing], Listing]
 
@@ -152,9 +156,57 @@ def test_what_is_filled_comes_first_in_every_shape(c: TinyCompany) -> None:
         assert differences(narrowed) == 0, who
 
 
-# --- Which shape ----------------------------------------------------------------------------------
+def test_a_log_has_its_pages_in_every_shape(c: TinyCompany) -> None:
+    """By kind, by word and by time; what is no code of the log finds nothing."""
+    for number in range(20):
+        company = CompanyFactory(owner=c.people["rita"])
+        if number % 3 == 0:
+            operations.delete(company, actor=c.sam)
+    log = AuditEvent.objects.order_by("-id")
+    with transaction.atomic():
+        for code in ("company.change", "team.create") * 5:
+            audit.record(code, actor=c.sam)
+    assert {"company.delete", "team.create"} <= {*codes(lambda code: True)}
+    kinds = codes(lambda code: code.startswith("company."))
+    halfway = log[7].at
+    for rows in (
+        log,
+        log.filter(action__in=kinds),
+        log.filter(action__in=codes(lambda code: "e" in code)),
+        log.filter(at__lt=halfway),
+        log.filter(at__gte=halfway, at__lt=log[2].at),
+        log.filter(action__in=kinds, at__gte=halfway, result="done"),
+    ):
+        assert differences(rows) == 0
+        assert rows.exists()
+    assert not log.filter(action__in=codes(lambda code: code == "zzz")).exists()
 
-CAPPED = CappedCount(MOST_COUNTED)
+
+@pytest.mark.parametrize(
+    ("narrowed", "count", "shape"),
+    [
+        ({"action__in": ("deal.create", "deal.change")}, CAPPED, Shape.BRANCH),
+        ({"action__in": ("deal.create", "deal.change")}, FEW + 1, Shape.BRANCH),
+        (
+            {"action__in": ("a", "b"), "at__lt": NOW},
+            FEW + 1,
+            Shape.PLAIN if SQLITE else Shape.GATHER,
+        ),
+        ({"at__gte": NOW, "at__lt": NOW}, CAPPED, Shape.SPAN),
+        ({"at__gte": NOW}, MOST_COUNTED, Shape.SPAN),
+        ({"at__gte": NOW}, CAPPED, Shape.PLAIN),  # the newest of them are the log's own
+        ({}, CAPPED, Shape.PLAIN),
+    ],
+)
+def test_shape_suits_what_a_log_is_asked_for(
+    narrowed: dict[str, Any], count: int, shape: Shape
+) -> None:
+    listing = Listing.of(AuditEvent.objects.filter(**narrowed).order_by("-id"))
+    assert listing is not None
+    assert shape_of(listing, 0, count) is shape
+
+
+# --- Which shape ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
