@@ -48,7 +48,7 @@ def is_served(model: type[Model], name: str) -> bool:
 
     A column whose texts may be empty has two sorts of rows in one order, which no index has.
     """
-    field, _ = _field_at(model, name)
+    field: Any = _field_at(model, name)[0]
     if field is None or name != field.name:
         return False
     if isinstance(field, CharField | TextField) and field.blank:

@@ -16,29 +16,27 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache
-from typing import Any, TypeGuard
+from typing import Any
 
 from django.core.exceptions import EmptyResultSet
 from django.core.paginator import Page, Paginator
 from django.db import connections
 from django.db.models import (
     BigIntegerField,
-    BooleanField,
     Expression,
     F,
-    ForeignKey,
     Model,
     QuerySet,
 )
 from django.db.models.expressions import Col, OrderBy
-from django.db.models.lookups import Exact, GreaterThanOrEqual, In, LessThan
+from django.db.models.lookups import Exact, LessThan
 from django.db.models.query import ModelIterable
 from django.db.models.sql import Query
-from django.db.models.sql.where import OR, WhereNode
 from django.utils.functional import cached_property
 
-from accounts.access import Among, Keys
+from accounts.allowed_by import Allowed, is_bound, is_foreign
 from accounts.ordering import is_column, is_served
+from accounts.paging_sql import Inside, Named, Statement, TheOwner, by_no_index, compiled
 
 MOST_COUNTED = 10_000
 MOST_BRANCHES = 256
@@ -48,8 +46,6 @@ MOST_MERGED = 24
 FEW = 1_000
 """Rows that are found and sorted, or passed over in the order, in a millisecond or two."""
 KEY = "page_key"
-
-Statement = tuple[str, list[Any]]
 
 
 class Shape(Enum):
@@ -132,7 +128,12 @@ def capped_count(rows: QuerySet[Any]) -> int:
     else:
         # Keys only: marks would be worked out for every row counted.
         found = rows.order_by().values("pk")[: MOST_COUNTED + 1].count()
-    return CappedCount(MOST_COUNTED) if found > MOST_COUNTED else found
+    return capped(found)
+
+
+def capped(count: int) -> int:
+    """Return a number of rows as a list that counts no further would have it."""
+    return CappedCount(MOST_COUNTED) if count > MOST_COUNTED else count
 
 
 def page_of(rows: QuerySet[Any], start: int, stop: int, count: int) -> QuerySet[Any]:
@@ -147,16 +148,16 @@ def in_shape(listing: Listing, shape: Shape, start: int, stop: int) -> QuerySet[
     """Return the rows of one page, asked for in this shape."""
     rows = listing.rows
     if shape is Shape.SPAN:
-        order = tuple(_by_no_index(term) for term in listing.order)
+        order = tuple(by_no_index(term) for term in listing.order)
         listing, shape = replace(listing, order=order), Shape.KEYS
     if shape in (Shape.KEYS, Shape.BRANCH, Shape.FILLED):
         return rows.filter(pk__in=Chosen(listing, shape, start, stop))
     if shape is Shape.GATHER:
-        rows = rows.order_by(*(_by_no_index(term) for term in listing.order))
+        rows = rows.order_by(*(by_no_index(term) for term in listing.order))
     elif shape is Shape.WALK and listing.allowed and connections[rows.db].vendor == "sqlite":
         rows = rows.all()
         # "+" before a condition: SQLite looks for no index that answers it.
-        listing.allowed.put(rows.query, _Inside("+(%(inside)s)", listing.allowed.whole))
+        listing.allowed.put(rows.query, Inside("+(%(inside)s)", listing.allowed.whole))
     return rows[start:stop]
 
 
@@ -225,7 +226,7 @@ class Listing:
         """Return `keys` so that SQLite looks for no index but that of the order."""
         if self.allowed is None or connections[self.rows.db].vendor != "sqlite":
             return self.keys()
-        return self.keys(_Inside("+(%(inside)s)", self.allowed.whole))
+        return self.keys(Inside("+(%(inside)s)", self.allowed.whole))
 
     @property
     def is_log(self) -> bool:
@@ -244,7 +245,7 @@ class Listing:
     def is_span(self, *, is_open: bool) -> bool:
         """Tell whether a log is asked for some time alone; `is_open`: with an end to it."""
         column, asked = getattr(self.rows.model, "log_time", ""), self.rows.query.where.children
-        if not asked or not all(_is_bound(each, column) for each in asked):
+        if not asked or not all(is_bound(each, column) for each in asked):
             return False
         return not is_open or any(isinstance(each, LessThan) for each in asked)
 
@@ -261,9 +262,9 @@ class Listing:
             yield self
             return
         filled, empty = first.copy(), first.copy()
-        filled.nulls_last = empty.nulls_last = None
+        filled.nulls_last = empty.nulls_last = None  # type: ignore[assignment]  # Django's own word for it
         # All empty ones are alike; the index is read from the end at which the others begin.
-        empty.descending = rest[-1].descending
+        empty.descending = rest[0].descending
         for is_empty, term in ((False, filled), (True, empty)):
             rows = self.rows.filter(**{f"{name}__isnull": is_empty})
             yield replace(self, rows=rows, order=(term, *rest))
@@ -280,7 +281,7 @@ class Listing:
         terms = []
         for number, term in enumerate(self.order):
             named = term.copy()
-            named.expression = _Named(KEY if self._is_key(term) else f"page_{number}")
+            named.expression = Named(KEY if self._is_key(term) else f"page_{number}")
             terms.append(compiler.compile(named)[0])
         return f"ORDER BY {', '.join(terms)}"
 
@@ -353,141 +354,7 @@ def _columns(model: type[Model]) -> dict[str, str]:
     return own | {"pk": model._meta.pk.name}
 
 
-# --- What its rule allows by ----------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Allowed:
-    """An OR among a query's conditions, taken apart: owners by their column, and all the rest."""
-
-    place: int
-    whole: Any
-    owners: tuple[tuple[Col, tuple[Any, ...]], ...]
-    others: tuple[Any, ...]
-
-    @classmethod
-    def of(cls, query: Query) -> Allowed | None:
-        """Return the OR over the columns of owners; None where nothing is narrowed by them."""
-        columns = getattr(query.model, "owner_fields", ())
-        columns = getattr(query.model, "log_columns", columns)
-        for place, node in enumerate(query.where.children):
-            owners: dict[Col, set[Any]] = {}
-            others = []
-            if not _is_or(node) and not isinstance(node, In):
-                continue
-            for part in _parts(node) if _is_or(node) else (node,):
-                column, keys = _owners_in(part)
-                if column is not None and column.target.name in columns:
-                    owners.setdefault(column, set()).update(keys)
-                else:
-                    others.append(part)
-            if owners:
-                found = tuple((column, tuple(sorted(keys))) for column, keys in owners.items())
-                return cls(place, node, found, tuple(others))
-        return None
-
-    @property
-    def branches(self) -> int:
-        return sum(len(keys) for _, keys in self.owners)
-
-    def put(self, query: Query, *instead: Any) -> None:
-        """Put conditions in the place of the OR, in a copy of the query it was found in."""
-        query.where.children[self.place : self.place + 1] = instead
-
-    def parts(self) -> list[Any]:
-        """Return what the OR is made of, one condition for each column."""
-        return [*(_among(column, keys) for column, keys in self.owners), *self.others]
-
-
-def _is_bound(part: Any, column: str) -> bool:
-    is_one = isinstance(part, LessThan | GreaterThanOrEqual) and isinstance(part.lhs, Col)
-    return is_one and part.lhs.target.name == column
-
-
-def _is_or(node: Any) -> TypeGuard[WhereNode]:
-    return isinstance(node, WhereNode) and node.connector == OR and not node.negated
-
-
-def _parts(node: WhereNode) -> Iterator[Any]:
-    for child in node.children:
-        if _is_or(child):
-            yield from _parts(child)
-        else:
-            yield child
-
-
-def _among(column: Col, keys: tuple[Any, ...]) -> In:
-    return Among(column, Keys(keys)) if _is_key(column) else In(column, list(keys))
-
-
-def _is_key(column: Col) -> bool:
-    return isinstance(column.target, ForeignKey)
-
-
-def _owners_in(part: Any) -> tuple[Col | None, tuple[Any, ...]]:
-    """Return column and keys of `column = key` and of `column IN (keys)`, or (codes)."""
-    if isinstance(column := getattr(part, "lhs", None), Col):
-        if isinstance(part, In) and isinstance(part.rhs, Keys):
-            return column, part.rhs.keys
-        if isinstance(part, In) and isinstance(part.rhs, list) and not _is_key(column):
-            return column, tuple(part.rhs)
-        if isinstance(part, Exact) and isinstance(part.rhs, int):
-            return column, (part.rhs,)
-    return None, ()
-
-
 # --- Shapes in SQL --------------------------------------------------------------------------------
-
-
-class _Named(Expression):
-    """A column of a sub-query by its name."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(output_field=BigIntegerField())
-        self.name = name
-
-    def as_sql(self, compiler: Any, connection: Any) -> Statement:
-        return connection.ops.quote_name(self.name), []
-
-
-class _Owner(Expression):
-    """Whose rows a branch has: a column on PostgreSQL; elsewhere each key is put in at the end."""
-
-    def __init__(self) -> None:
-        super().__init__(output_field=BigIntegerField())
-
-    def as_sql(self, compiler: Any, connection: Any) -> Statement:
-        return "%s", [_Owner]
-
-    def as_postgresql(self, compiler: Any, connection: Any) -> Statement:
-        return '"page_owner"."key"', []
-
-
-class _Inside(Expression):
-    """An expression or a condition inside what a template says around it."""
-
-    conditional = True
-
-    def __init__(self, template: str, inside: Any) -> None:
-        super().__init__(output_field=BooleanField())
-        self.template, self.inside = template, inside
-
-    def get_source_expressions(self) -> list[Any]:
-        return [self.inside]
-
-    def set_source_expressions(self, exprs: Sequence[Any]) -> None:
-        (self.inside,) = exprs
-
-    def as_sql(self, compiler: Any, connection: Any) -> Statement:
-        sql, params = compiler.compile(self.inside)
-        return self.template % {"inside": sql}, list(params)
-
-
-def _by_no_index(term: OrderBy) -> OrderBy:
-    """Return the same order, which PostgreSQL finds in no index."""
-    term = term.copy()
-    term.expression = _Inside("(SELECT %(inside)s)", term.expression)
-    return term
 
 
 class Chosen(Expression):
@@ -503,7 +370,7 @@ class Chosen(Expression):
         elif self.shape is Shape.FILLED:
             sql, params = self._filled_first(connection)
         else:
-            sql, params = _compiled(self.listing.keys(), connection)
+            sql, params = compiled(self.listing.keys(), connection)
         sql = f"{sql} {self.listing.sorting(connection)}"
         # Two sub-queries: what is chosen by is no column of the key's own.
         key, size = connection.ops.quote_name(KEY), self.stop - self.start
@@ -525,9 +392,10 @@ class Chosen(Expression):
 
         Of the order “empty last” itself, up and down, no database reads both from one index.
         """
-        arms, params = [], []
+        arms: list[str] = []
+        params: list[Any] = []
         for part in self.listing.by_emptiness():
-            sql, own = _compiled(part.walked(), connection)
+            sql, own = compiled(part.walked(), connection)
             # A sub-query: SQLite allows no LIMIT before UNION.
             arms.append(
                 f"SELECT * FROM ({sql} {part.sorting(connection)} LIMIT {self.stop}) arm{len(arms)}"
@@ -538,11 +406,11 @@ class Chosen(Expression):
     def _of_owners(
         self, connection: Any, column: Col, keys: tuple[Any, ...]
     ) -> Iterator[Statement]:
-        for sql, params in self._arm(connection, Exact(column, _Owner())):
+        for sql, params in self._arm(connection, Exact(column, TheOwner())):
             if connection.vendor == "postgresql":
                 # One plan for all owners: planning a hundred arms took longer than running them.
                 listed, given = "%s::text[]", [list(keys)]
-                if _is_key(column):
+                if is_foreign(column):
                     listed, given = f"ARRAY[{','.join(map(str, keys))}]::bigint[]", []
                 yield (
                     f"(SELECT arm.* FROM unnest({listed}) page_owner(key) "
@@ -551,12 +419,12 @@ class Chosen(Expression):
                 )
             else:
                 for key in keys:
-                    yield sql, [key if each is _Owner else each for each in params]
+                    yield sql, [key if each is TheOwner else each for each in params]
 
     def _arm(self, connection: Any, condition: Any) -> list[Statement]:
         """Return the statement of one part of the OR; none where it finds nothing at all."""
         try:
-            sql, params = _compiled(self.listing.keys(condition), connection)
+            sql, params = compiled(self.listing.keys(condition), connection)
         except EmptyResultSet:
             return []
         if connection.vendor == "postgresql":
@@ -574,9 +442,9 @@ def _count_apart(listing: Listing) -> int:
     connection = connections[listing.rows.db]
     parts, arms, params = listing.allowed.parts(), [], []
     for number, part in enumerate(parts):
-        before = [_Inside("(%(inside)s) IS NOT TRUE", each) for each in parts[:number]]
+        before = [Inside("(%(inside)s) IS NOT TRUE", each) for each in parts[:number]]
         try:
-            sql, own = _compiled(listing.keys(part, *before), connection)
+            sql, own = compiled(listing.keys(part, *before), connection)
         except EmptyResultSet:
             continue
         arms.append(f"({sql} LIMIT {MOST_COUNTED + 1})")
@@ -588,8 +456,3 @@ def _count_apart(listing: Listing) -> int:
         cursor.execute(f"SELECT COUNT(*) FROM ({seen}) seen", params)
         (found,) = cursor.fetchone()
     return int(found)
-
-
-def _compiled(query: Query, connection: Any) -> Statement:
-    sql, params = query.get_compiler(connection=connection).as_sql()
-    return sql, list(params)
