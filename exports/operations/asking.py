@@ -17,6 +17,7 @@ from django.utils.formats import date_format
 
 from accounts import access, audit
 from accounts.models import User
+from accounts.paging import capped, page_of
 from exports import tables
 from exports.deciders import approvers_for
 from exports.models import ExportRequest
@@ -162,16 +163,20 @@ def first_rows(
     ids: Iterable[int | str] | None = None,
     columns: Sequence[str] | None = None,
     headers: str = "labels",
+    count: int,
 ) -> Sample:
     """Return the file's first rows, read as the worker reads them; nothing is stored.
+
+    `count` is how many there were: by it the way is chosen in which they are looked for.
 
     Long values are cut, and highly sensitive ones are dots, filled or not (E30). Sensitive ones
     are counted as shown, and dots beyond the limit of a day.
     """
     person = User.objects.get(pk=actor.pk)
     wish = _wish(person, model, query, ids, columns)
-    first = wish.rows.order_by(*manifest.order(wish.rows)).values_list("pk", flat=True)
-    rows = rows_in(model, wish.columns, person, list(first[:FIRST_ROWS]))
+    ordered = wish.rows.order_by(*manifest.order(wish.rows))
+    first = page_of(ordered, 0, FIRST_ROWS, capped(count))
+    rows = rows_in(model, wish.columns, person, [row.pk for row in first])
     veiled = [tables.is_veiled(column, person) for column in wish.columns]
     granted, why = _counted(person, model, wish.columns, rows)
     return Sample(

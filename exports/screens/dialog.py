@@ -180,6 +180,7 @@ class Dialog:
             ids=self.ids,
             columns=names,
             headers=self.form.cleaned_data["headers"],
+            count=self.preview.count,
         )
         if self.sample.beyond_limit:
             messages.warning(self.request, self.sample.beyond_limit)
