@@ -7,13 +7,13 @@ to answer it. Its SQL is kept with places in it, which every asking fills with c
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cache
 from itertools import count
 from typing import Any, NamedTuple
 
 from django.db import DEFAULT_DB_ALIAS, connection
-from django.db.models import BigIntegerField, BooleanField, Expression, Model, Q, QuerySet
+from django.db.models import BigIntegerField, BooleanField, Expression, F, Model, Q, QuerySet, Value
 
 Seen = Callable[[int], Any]
 """A key, or a moment, as a sub-query so many levels further in than the question refers to it."""
@@ -60,9 +60,8 @@ class Prepared:
         self,
         build: Callable[..., Q | QuerySet[Any]],
         model: type[Model],
-        *,
+        places: Mapping[str, str],
         many: tuple[str, ...] = (),
-        **places: str,
     ) -> None:
         self.build, self.model, self.many = build, model, frozenset(many)
         self.places = {name: model._meta.get_field(column) for name, column in places.items()}
@@ -80,7 +79,7 @@ class Prepared:
         """Return the rows that `build` selects, as the database has them; one query."""
         with connection.cursor() as cursor:
             cursor.execute(*self.rows(**values).statement())
-            return cursor.fetchall()
+            return list(cursor.fetchall())
 
     def filled(self, output_field: Any, fillings: dict[str, Any]) -> Filled:
         if fillings.keys() != self.places.keys():
@@ -112,7 +111,7 @@ class Filled(Expression):
     def __init__(self, prepared: Prepared, output_field: Any, *fillings: Any) -> None:
         super().__init__(output_field=output_field)
         self.prepared = prepared
-        self.fillings = self._parse_expressions(*fillings)
+        self.fillings: list[Any] = [_expression(each) for each in fillings]
 
     def get_source_expressions(self) -> list[Any]:
         return self.fillings
@@ -140,6 +139,12 @@ class Filled(Expression):
             sql += (before, piece)
             parameters += values
         return "".join((*sql, text.end)), parameters
+
+
+def _expression(filling: Any) -> Any:
+    if hasattr(filling, "resolve_expression"):
+        return filling
+    return F(filling) if isinstance(filling, str) else Value(filling)
 
 
 @cache

@@ -47,8 +47,7 @@ def _first_look(request: HttpRequest) -> tuple[int, bool, int]:
     """Return how many notices are new, whether any request waits for anybody, and how many new
     permissions wait for this person; one query.
 
-    Who may decide takes 20 ms to put into SQL, a quarter of a page: that is asked only when
-    something waits.
+    Who may decide is asked only when something waits: as a rule nothing does.
     """
     if not hasattr(request, "_first_look"):
         user = person(request)

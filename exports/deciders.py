@@ -185,15 +185,16 @@ def _has_decider(requester: Seen) -> Q:
 
 
 # What bars are made of, put together once per process: it took longer than answering them.
-_KEYS = {"requester": "requester", "decider": "requester"}
-_MOMENT = {"asked": "requested_at"}
-CHANGED_RULES = Prepared(_changed_rules, ExportRequest, decider="requester", **_MOMENT)
-CHANGED_REQUESTER = Prepared(_changed_requester, ExportRequest, **_KEYS, **_MOMENT)
-CHANGED_BY_REQUESTER = Prepared(_changed_by_requester, ExportRequest, **_KEYS)
-LESS_INDEPENDENT = Prepared(_is_less_independent, ExportRequest, **_KEYS, **_MOMENT)
-LESS_INDEPENDENT_NOW = Prepared(_is_less_independent, ExportRequest, **_KEYS)
-HAS_DECIDER = Prepared(_has_decider, ExportRequest, requester="requester")
-HAS_INDEPENDENT_DECIDER = Prepared(_has_independent, ExportRequest, requester="requester")
+_REQUESTER = {"requester": "requester"}
+_KEYS = {**_REQUESTER, "decider": "requester"}
+_ASKED = {"asked": "requested_at"}
+CHANGED_RULES = Prepared(_changed_rules, ExportRequest, {"decider": "requester", **_ASKED})
+CHANGED_REQUESTER = Prepared(_changed_requester, ExportRequest, {**_KEYS, **_ASKED})
+CHANGED_BY_REQUESTER = Prepared(_changed_by_requester, ExportRequest, _KEYS)
+LESS_INDEPENDENT = Prepared(_is_less_independent, ExportRequest, {**_KEYS, **_ASKED})
+LESS_INDEPENDENT_NOW = Prepared(_is_less_independent, ExportRequest, _KEYS)
+HAS_DECIDER = Prepared(_has_decider, ExportRequest, _REQUESTER)
+HAS_INDEPENDENT_DECIDER = Prepared(_has_independent, ExportRequest, _REQUESTER)
 
 
 def may_decide(person: Asker) -> Q:

@@ -121,4 +121,6 @@ def _locked_stages(person: Seen, teams: Seen) -> QuerySet[Any]:
     )
 
 
-LOCKED_STAGES = Prepared(_locked_stages, StageRule, many=("teams",), person="id", teams="id")
+LOCKED_STAGES = Prepared(
+    _locked_stages, StageRule, {"person": "id", "teams": "id"}, many=("teams",)
+)

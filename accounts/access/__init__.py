@@ -9,7 +9,7 @@ join (Django answers `filter(~Q(join))` and `Case(When(~Q(join)))` differently);
 in Python on the person but asks the abstract one below.
 """
 
-from accounts.access.askers import ANYONE, Among, Anyone, Keys, Loaded
+from accounts.access.askers import ANYONE, Among, Anyone, Loaded
 from accounts.access.grants import (
     SCOPE_COLUMNS,
     Given,
@@ -54,6 +54,7 @@ from accounts.access.tools import (
 )
 from accounts.access.who import ROW, given_to, holders, of_anyone_and_record, who_can
 from accounts.asker import Asker
+from accounts.prepared import Keys
 from accounts.rule import ALWAYS, CODES, NEVER, Explanation, Finding, Rule, condition, settled
 
 __all__ = [

@@ -100,7 +100,9 @@ class Loaded(Asker):
 
     def mates(self) -> Any:
         """Return the keys of the person's mates."""
-        return Keys(self.user.grants.mates) if self.user.grants.mates else ()
+        mates = self.user.grants.mates
+        # One list for all rules: it may be long, and is kept as long as they are.
+        return self.once("mates", lambda: Keys(mates)) if mates else ()
 
     def mates_own(self, owner_fields: Sequence[str]) -> Q:
         owned, mates = NEVER, self.mates()

@@ -85,7 +85,7 @@ def of_anyone_and_record(model: type[Model], when: Callable[[Asker], Q]) -> Prep
         return Q(Exists(model._base_manager.filter(when(asker), pk=record(1))))
 
     # The key of a record is what a person's key is: a number.
-    return Prepared(there_is, User, record="id", **_COLUMNS)
+    return Prepared(there_is, User, {"record": "id", **_COLUMNS})
 
 
 def _granting_rules(person: Asker, action: str, model: type[Model]) -> list[Rule]:
@@ -128,4 +128,4 @@ def _of_person(when: Callable[[Asker], Q]) -> Prepared:
     def holds(**person: Seen) -> Q:
         return when(Anyone(lambda name, depth: person[name](depth - 1)))
 
-    return Prepared(holds, User, **_COLUMNS)
+    return Prepared(holds, User, _COLUMNS)

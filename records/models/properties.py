@@ -279,7 +279,7 @@ def _marked_for_somebody(is_active: bool, is_superuser: bool) -> Prepared:
         limit = Subquery(ScreenLimit.objects.filter(pk=1).values("values_a_day"))
         return rows.order_by().values_list(*columns, limit)
 
-    return Prepared(lines, Property, many=("teams",), person="id", teams="id")
+    return Prepared(lines, Property, {"person": "id", "teams": "id"}, many=("teams",))
 
 
 def hidden_fields(user: User, model: type[models.Model]) -> frozenset[str]:
