@@ -89,7 +89,8 @@ def chunks(export: ExportRequest) -> Iterator[range]:
         if took < BRISK:
             size = min(size * 2, MOST_AT_ONCE)
         elif took > SLOW:
-            size = max(size // 2, 1)
+            # Never fewer than at first: asking anew has its price, which a slow machine pays too.
+            size = max(size // 2, CHUNK)
         first = after
 
 

@@ -282,7 +282,7 @@ def test_chunks_grow_while_they_are_quick_and_cover_every_place_once(
         sizes.append(len(chunk))
         places += chunk
         now[0] += seconds
-    assert sizes == [4, 8, 16, 16, 8, 8, 4, 2, 1]
+    assert sizes == [4, 8, 16, 16, 8, 8, 4, 4, 4]
     assert places == list(range(1, len(places) + 1))
     assert [each for chunk in manifest.chunks(export) for each in chunk] == list(range(1, 101))
 
