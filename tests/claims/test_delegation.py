@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from accounts import access, operations
-from accounts.models import AuditEvent, Membership, PermissionSet, Team, User
+from accounts.models import AuditEvent, Membership, PermissionSet, Team, ToolGrant, User
 from accounts.operations import AccountsError, InvalidChange, NotAllowed
 from tests.support.company import EVERYTHING, OWNED, TEAM, TinyCompany
 from tests.support.factories import DealFactory, SetFactory, UserFactory
@@ -337,6 +337,28 @@ def test_readers_agree_about_people_and_sets(c: TinyCompany) -> None:
     both = {(model.__name__, action) for model, _, actions in asked for action in actions}
     # Nobody deletes people but a super admin, in the words of the rules; no screen offers it.
     assert said == {(model, action, may) for model, action in both for may in (True, False)}
+
+
+def test_a_set_with_a_box_is_covered_by_whoever_has_the_box(c: TinyCompany) -> None:
+    mine = {"view": TEAM, "view_unassigned": True, "change": TEAM}
+    forecast = {"key": "sales.forecast", "option": "view", "rank": TEAM}
+    for key in ("sales.seat", "sales.forecast"):
+        row = forecast if key == "sales.forecast" else {"key": key}
+        ToolGrant.objects.create(permission_set=c.sets["delegate"], **row)
+    made = {
+        "boxes as hers": SetFactory(scopes={"deal": mine}),
+        "a box beside Edit": SetFactory(scopes={"deal": {**mine, "change_unassigned": True}}),
+        "a level as hers": SetFactory(),
+        "a box beside it": SetFactory(),
+    }
+    for name in ("a level as hers", "a box beside it"):
+        boxed = name == "a box beside it"
+        ToolGrant.objects.create(permission_set=made[name], unassigned=boxed, **forecast)
+    dora = User.objects.get(pk=c.dora.pk)
+    assert {name for name, each in made.items() if access.allows(dora, "assign", each)} == {
+        "boxes as hers",
+        "a level as hers",
+    }
 
 
 def test_what_has_no_effect_is_nobodys_to_give(c: TinyCompany) -> None:
