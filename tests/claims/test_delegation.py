@@ -339,6 +339,14 @@ def test_readers_agree_about_people_and_sets(c: TinyCompany) -> None:
     assert said == {(model, action, may) for model, action in both for may in (True, False)}
 
 
+def test_whoever_modifies_billing_edits_who_has_a_seat(c: TinyCompany) -> None:
+    """R3; the refusal without it is in the table above."""
+    ToolGrant.objects.create(permission_set=c.sets["delegate"], key="account.modify_billing")
+    dora = User.objects.get(pk=c.dora.pk)
+    operations.edit_permissions([c.seth], actor=dora, changes={"crm.export": True})
+    assert User.objects.get(pk=c.seth.pk).has_perm("crm.export")
+
+
 def test_a_set_with_a_box_is_covered_by_whoever_has_the_box(c: TinyCompany) -> None:
     mine = {"view": TEAM, "view_unassigned": True, "change": TEAM}
     forecast = {"key": "sales.forecast", "option": "view", "rank": TEAM}
