@@ -18,7 +18,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from accounts.access import Keys
+from accounts.access import Among, Keys
 from accounts.prepared import Filled
 
 MOST_COMPARED = 20
@@ -102,7 +102,7 @@ def _lookup(name: str, value: Any) -> Condition:
     column, _, lookup = name.partition("__")
     if isinstance(value, int) and not isinstance(value, bool) and not lookup:
         return In(column, frozenset((value,)))
-    if lookup == "in":
+    if lookup in ("in", Among.lookup_name):
         if isinstance(value, Keys):
             return _among(column, frozenset(value.keys))
         if isinstance(value, QuerySet | Filled):
