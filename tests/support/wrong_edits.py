@@ -207,8 +207,8 @@ WRONG: dict[str, Wrong] = {
         (DELEGATION,),
     ),
     "a change is taken back whatever came after it": Wrong(
-        "accounts/operations/editing.py",
-        "    if now != stands:",
+        "accounts/operations/taking_back.py",
+        '    if as_touched(of, [row["key"] for row in rows]) != stands:',
         "    if not stands:",
         ("tests/claims/test_permission_editor.py",),
     ),
