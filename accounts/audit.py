@@ -74,10 +74,35 @@ def step(action: str, actor: A, on: models.Model | None = None) -> Iterator[A]:
             yield cast("A", User.objects.get(pk=actor.pk)) if isinstance(actor, User) else actor
     except NotAllowed as refusal:
         if isinstance(actor, User):
-            refusal.refused = refusal.refused or (action, on)
-            what, subject = refusal.refused
-            record_refusal(what, actor=actor, code=refusal.code, on=subject)
+            refusal.refused = refusal.refused or (action, actor, on)
+            write_down(refusal)
         raise
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Open one transaction around operations, and write down what one of them refuses after it."""
+    try:
+        with transaction.atomic():
+            yield
+    except NotAllowed as refusal:
+        write_down(refusal)
+        raise
+
+
+def write_down(refusal: Exception) -> None:
+    """Record what an operation refused, unless the log has it still; nothing for other errors.
+
+    Asked once more by whoever opened a transaction around operations: what they wrote down inside
+    was taken back with it.
+    """
+    if not isinstance(refusal, NotAllowed) or refusal.refused is None:
+        return
+    depth = connection.in_atomic_block + len(connection.savepoint_ids)
+    if refusal.depth is None or refusal.depth > depth:
+        action, actor, on = refusal.refused
+        record_refusal(action, actor=actor, code=refusal.code, on=on)
+        refusal.depth = depth
 
 
 def operation(action: str) -> Callable[[Callable[P, T]], Callable[P, T]]:

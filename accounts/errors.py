@@ -13,6 +13,8 @@ from django.core.exceptions import PermissionDenied
 if TYPE_CHECKING:
     from django.db.models import Model
 
+    from accounts.models import User
+
 
 class Refusal(Exception):
     """Something that was asked of the product was refused; the message says what to do."""
@@ -29,8 +31,10 @@ class NotAllowed(Refusal, PermissionDenied):
     def __init__(self, message: str = "", code: str = "") -> None:
         super().__init__(message)
         self.code = code or type(self).code
-        self.refused: tuple[str, Model | None] | None = None
-        """What was refused, and of what, as the audit log has it; None while it has nothing."""
+        self.refused: tuple[str, User, Model | None] | None = None
+        """What was refused, to whom and of what, for the audit log; None where no operation did."""
+        self.depth: int | None = None
+        """How many transactions lay around it when it was written down; None: it was not yet."""
 
 
 class NotFound(Refusal):

@@ -270,12 +270,14 @@ class ChangesMany(AccessModelAdmin):
                 with warning_of_what_follows(request):
                     outcome = self._changed(request, name, self._only(request, kept), values)
                     if outcome.skipped:
-                        raise _Refused(outcome.skipped)
+                        raise _Refused(outcome)
         except _Refused as refused:
+            for refusal in refused.outcome.refusals:
+                audit.write_down(refusal)
             audit.written.set(0)
-            gone = {each.pk for each, _ in refused.skipped}
+            gone = {each.pk for each, _ in refused.outcome.skipped}
             kept = [each for each in kept if each.pk not in gone]
-            left_out = [*left_out, *refused.skipped]
+            left_out = [*left_out, *refused.outcome.skipped]
             if not kept:
                 return self._answer(request, name, Outcome(skipped=left_out))
             proposal = _proposal(name, kept, values, left_out, actor)
@@ -356,9 +358,9 @@ class ChangesMany(AccessModelAdmin):
 class _Refused(Exception):
     """The operation refuses some of those for whom the change was confirmed."""
 
-    def __init__(self, skipped: list[tuple[User, str]]) -> None:
+    def __init__(self, outcome: Outcome) -> None:
         super().__init__()
-        self.skipped = skipped
+        self.outcome = outcome
 
 
 def _split(

@@ -13,11 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from django.contrib import admin
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from accounts import late_forms
+from accounts import audit, late_forms
 from accounts.operations import AccountsError
 from accounts.preview import Preview, require_confirmed, words
 from accounts.rights import one_at_a_time
@@ -72,7 +71,7 @@ class Unconfirmed(Exception):
 @contextmanager
 def at_once() -> Iterator[None]:
     """Let nobody else change people, rights or teams between the preview and the change."""
-    with transaction.atomic():
+    with audit.together():
         # In the order of the operations, which take them again.
         for what in ("people", "rights", "teams"):
             one_at_a_time(what)

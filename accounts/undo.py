@@ -11,13 +11,12 @@ from typing import Any
 
 from django.contrib import messages
 from django.core import signing
-from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.middleware.csrf import get_token
 from django.urls import reverse
 from django.utils.html import format_html
 
-from accounts import changes, operations
+from accounts import audit, changes, operations
 from accounts.audit import Actor
 from accounts.consequences import warning_of_what_follows
 from accounts.modeladmin import person
@@ -142,6 +141,6 @@ def undo(request: HttpRequest) -> HttpResponse:
 
 
 def _all_back(parts: Iterable[Any], actor: Actor) -> None:
-    with transaction.atomic():
+    with audit.together():
         for of, rows, stands in parts:
             operations.take_back(of, rows, actor=actor, stands=stands)

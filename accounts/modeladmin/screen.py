@@ -11,6 +11,7 @@ from django.core.exceptions import BadRequest, PermissionDenied
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 
+from accounts import audit
 from accounts.errors import NotAllowed
 from accounts.keys import is_key
 from accounts.modeladmin.requests import opened
@@ -97,6 +98,7 @@ class AccessModelAdmin(SavingAdmin):
         except Unconfirmed as unconfirmed:
             return unconfirmed.page
         except self.refusals as refusal:
+            audit.write_down(refusal)  # Django’s transaction took it back
             if isinstance(refusal, NotAllowed) and obj is not None:
                 return self.refuse(request, obj, "change", refusal)
             # Shown on the form, with everything that was typed (see AccessForm.clean).
@@ -142,6 +144,7 @@ class AccessModelAdmin(SavingAdmin):
         except Unconfirmed as unconfirmed:
             return unconfirmed.page
         except self.refusals as refusal:
+            audit.write_down(refusal)  # Django’s transaction took it back
             if isinstance(refusal, NotAllowed):
                 return self.refuse(request, obj, "delete", refusal)
             self.message_user(request, str(refusal), level="error")

@@ -24,6 +24,8 @@ class Outcome:
     """Who was as they should become already."""
     skipped: list[tuple[User, str]] = field(default_factory=list)
     """Who was left as they are, each with the sentence of the refusal."""
+    refusals: list[AccountsError] = field(default_factory=list)
+    """What was raised for each of them."""
 
 
 @operation("person.change")
@@ -53,6 +55,7 @@ def change_many(
                 step(person, actor)
         except AccountsError as refusal:
             outcome.skipped.append((person, str(refusal)))
+            outcome.refusals.append(refusal)
         else:
             is_changed = audit.written.get() > before
             (outcome.changed if is_changed else outcome.unchanged).append(person)

@@ -15,12 +15,15 @@ from accounts import operations as people
 from accounts.audit import System
 from accounts.models import AuditEvent, AuditText, PermissionChange, RightsChange, User
 from accounts.protection import is_protected, protect, protected_tables, unprotect
+from accounts.review import at_once
 from exports.models import FrozenRequest, GateChange
 from records import operations
 from records.models import FlagLifted
 from records.models.history import ReachChange
 from tests.support.company import TinyCompany
 from tests.support.exports_kit import pending
+from tests.support.factories import SetFactory, UserFactory
+from tests.support.forms_as_shown import form_with
 
 TABLE = "accounts_auditevent"
 
@@ -267,3 +270,24 @@ def test_refusal_inside_a_larger_operation_is_written_down_once(c: TinyCompany) 
     with pytest.raises(people.NotAllowed), audit.step("person.import", c.rob) as actor:
         people.make_super_admin(c.rita, actor=actor)
     assert list(seen.all()) == [expected, expected]
+
+
+def test_refusal_in_a_larger_transaction_is_written_down_after_it(
+    c: TinyCompany, client: Client
+) -> None:
+    """Of the screen that reviews a change, of the click that takes one back, of Django's forms."""
+    refused = AuditEvent.objects.filter(result="refused").order_by("pk")
+    seen = refused.values_list("action", "object_id", "actor", "data__code")
+    with pytest.raises(people.NotAllowed), at_once():
+        people.make_super_admin(c.rita, actor=c.rob)
+    expected = ("person.make_super_admin", str(c.rita.pk), c.rob.pk, "super_admins_only")
+    assert list(seen) == [expected]
+    tools = ["account.access", "account.edit_users", "account.user_table", "account.edit_teams"]
+    dora = UserFactory(permission_set=SetFactory(tools=tools), team=c.teams["north"])
+    client.force_login(dora)
+    moved = c.teams["north_a"]
+    address = f"/admin/accounts/team/{moved.pk}/change/"
+    _, fields = form_with(client.get(address).text, "parent")
+    assert client.post(address, {**fields, "parent": ""}).status_code == 403
+    moving = ("team.change", str(moved.pk), dora.pk, "super_admins_only")
+    assert list(seen.all()) == [expected, moving]

@@ -388,6 +388,9 @@ def test_whoever_is_refused_in_the_end_is_left_out_before_it_is_confirmed(
     assert is_review(anew)
     assert "refused for some of these people, so nothing was saved" in says(anew)
     assert everything() == before
+    refused = AuditEvent.objects.get(result="refused")
+    assert (refused.action, refused.object_id) == ("person.assign_set", str(c.mona.pk))
+    assert (refused.actor, refused.data) == (c.dora, {"code": "beyond"})
     action, fields = form_with(anew.text, "reviewed")
     assert fields["people"] == [str(c.weak.pk)]
 
