@@ -144,7 +144,9 @@ class ChangesMembers(AccessModelAdmin):
         if request.method != "POST":
             return _back(team)
         key = whole_number(request.POST.get("person"))
-        target = User.objects.filter(memberships__team=team, pk=key).first()
+        # Who is in a team is told to whoever sees the table of people alone (R7).
+        seen = access.permitted(User.objects.all(), person(request), "view")
+        target = seen.filter(memberships__team=team, pk=key).first()
         if target is None:
             raise Http404
         if edits_further(request):

@@ -224,3 +224,9 @@ def test_who_is_in_a_team_is_for_who_sees_people(c: TinyCompany, client: Client)
         text = client.get(f"/admin/accounts/team/{c.teams['south'].pk}/change/").text
         assert ("Main team" in text) is sees
         assert ("Remove Rob from this team" in text) is sees
+        # Nor is it found out by trying to take somebody out.
+        answers = [
+            client.post(page(c.teams["south"], "remove_member"), {"person": each.pk}, follow=True)
+            for each in (c.rob, c.rita)
+        ]
+        assert [each.status_code for each in answers] == [200 if sees else 404, 404]
