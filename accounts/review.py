@@ -17,7 +17,8 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from accounts import audit, late_forms
-from accounts.operations import AccountsError
+from accounts.models import User
+from accounts.operations import AccountsError, NotAllowed
 from accounts.preview import Preview, require_confirmed, words
 from accounts.rights import one_at_a_time
 
@@ -94,9 +95,14 @@ def page_until_confirmed(
     """Return the page that shows what follows; None once exactly that was confirmed.
 
     Inside `at_once`. Raises the `AccountsError` of a change that cannot be previewed, since it is
-    refused.
+    refused. The log has that too: the operation, which would write it down, is not come to.
     """
-    found = proposal.preview()
+    try:
+        found = proposal.preview()
+    except NotAllowed as why:
+        actor = User.objects.get(pk=str(request.user.pk))
+        why.refused = why.refused or ("permission.change", actor, None)
+        raise
     confirmed = request.POST.get(MARK)
     if confirmed and confirmed != found.mark:
         anew = replace(proposal, fresh={**proposal.fresh, **proposal.renewed})

@@ -13,6 +13,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from accounts import operations
+from accounts.audit import REFUSALS_PER_MINUTE
 from accounts.models import (
     AuditEvent,
     Membership,
@@ -472,3 +473,42 @@ def test_right_lost_between_review_and_confirmation_is_gone(c: TinyCompany, clie
     before = everything()
     assert client.post(action, fields).status_code == 403
     assert everything() == before
+
+
+def test_what_a_page_refuses_stands_in_the_log_though_all_of_it_is_taken_back(
+    c: TinyCompany, client: Client
+) -> None:
+    """The pages put a transaction around review and change; the refusal outlives it (B7).
+
+    Whether the operation refused it, or there is nothing to review because it would.
+    """
+    client.force_login(c.dora)
+    mona, weak = (f"{PEOPLE}{c.people[name].pk}" for name in ("mona", "weak"))
+    password = "a-long-one-for-mona"
+    south = {"main_team": c.teams["south"].pk}
+    of_many = _many("assign_set", "weak", "mona", permission_set=_set("small"))
+    beyond = ("person.assign_set", str(c.mona.pk), "beyond")
+    table: list[tuple[Sent, tuple[str, str, str]]] = [
+        ((f"{SETS}{c.sets['small'].pk}/give/", {"people": [c.mona.pk]}), beyond),
+        (of_many(c, client), beyond),
+        ((f"{weak}/promote/", {}), ("permission.change", "", "super_admins_only")),
+        (
+            (f"{mona}/password/", {"password": password}),
+            ("person.set_password", str(c.mona.pk), "stronger"),
+        ),
+        (
+            _form(client, f"{weak}/change/", "first_name", **south),
+            ("person.set_teams", str(c.weak.pk), "beyond"),
+        ),
+    ]
+    before, expected = everything(), []
+    refused = AuditEvent.objects.filter(result="refused", actor=c.dora).order_by("pk")
+    for (address, sent), said in table:
+        confirmed(client, address, sent)
+        expected.append(said)
+        assert list(refused.values_list("action", "object_id", "data__code")) == expected
+    assert everything() == before
+    # Within what the log takes of one person in a minute.
+    for _ in range(REFUSALS_PER_MINUTE):
+        client.post(f"{weak}/promote/", {})
+    assert refused.count() == REFUSALS_PER_MINUTE
