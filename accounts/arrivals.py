@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 from accounts import access, catalogue
 from accounts.access import Grants
-from accounts.catalogue import Grant, Kind, Risk
+from accounts.catalogue import Grant, Kind, Risk, Tool
 from accounts.models import KnownPermission, ObjectScope, User
 from accounts.operations.permissions import Held
 
@@ -40,13 +41,14 @@ def arrival_of(name: str, *, all_on: bool) -> Arrival:
     """Return how a new permission arrives; `all_on` is the switch of the account.
 
     Low risk: on where the catalogue's default is on (R103). High risk: off, to be reviewed. What
-    opens a gate is off whatever the switch says; so is what has levels, since nothing says how far.
+    opens a gate is off whatever the switch says, and what it needs, since a set may hold it already
+    and wait for that; so is what has levels, since nothing says how far.
     """
     if is_scope(name):
         return Arrival(name, False, True, "nothing says how far a kind of record is opened")
     tool, _ = catalogue.find(name)
     high = tool.risk is Risk.HIGH
-    if tool.opens_gate:
+    if _opens_gate(tool):
         return Arrival(name, False, True, "it could let data leave, so it never arrives on")
     if tool.kind in LEVELS_TO_CHOOSE:
         return Arrival(name, False, high or all_on, "nothing says how far")
@@ -57,6 +59,15 @@ def arrival_of(name: str, *, all_on: bool) -> Arrival:
     if tool.default:
         return Arrival(name, True, False, "low risk, and on by default")
     return Arrival(name, False, False, "low risk, and off by default")
+
+
+def _opens_gate(tool: Tool) -> bool:
+    """Tell whether this opens a gate, or lets what opens one take effect."""
+    return tool.opens_gate or any(
+        tool.key in (each.parent, each.inert_without, *chain.from_iterable(each.requires))
+        for each in catalogue.TOOLS.values()
+        if each.opens_gate
+    )
 
 
 def is_scope(name: str) -> bool:

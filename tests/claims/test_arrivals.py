@@ -8,20 +8,22 @@ import pytest
 from django.core.management import call_command
 
 from accounts import arrivals, catalogue, operations
-from accounts.access import holds_tool
+from accounts.access import Grants, holds_tool
 from accounts.audit import System
 from accounts.models import (
     AuditEvent,
     KnownPermission,
     Notice,
+    ObjectScope,
     PermissionChange,
     PermissionSet,
     RightsChange,
+    User,
 )
 from accounts.operations.arrivals import UPGRADE
 from exports.models import GateChange
 from tests.claims.test_team_tree import is_waiting, wait_until
-from tests.support.company import TinyCompany
+from tests.support.company import EVERYTHING, TinyCompany
 from tests.support.doors import rules
 from tests.support.exports_kit import ask
 from tests.support.exports_process import racers
@@ -30,6 +32,7 @@ from tests.support.factories import SetFactory
 pytestmark = pytest.mark.django_db
 
 NEW = "/admin/permissions/new/"
+WIDEST = dict.fromkeys(("view", "change", "delete", "communicate", "merge"), EVERYTHING)
 LOW, BELOW_A_SEAT = "sales.custom_line_items", "sales.bulk_enroll_sequences"
 
 
@@ -74,6 +77,7 @@ ARRIVES = [
     ("sales.forecast:view", True, "off", True),
     ("crm.deal.delete", True, "off", True),
     ("account.edit_users", True, "off", True),
+    ("account.access", True, "off", True),
     ("account.borrow", True, "off", True),
     ("crm.export", True, "off", True),
     ("crm.export_approver", True, "off", True),
@@ -100,6 +104,27 @@ def test_every_guarded_permission_opens_a_gate() -> None:
         for switched in (True, False):
             for name in catalogue.keys_to_give(catalogue.TOOLS[key]):
                 assert not arrivals.arrival_of(name, all_on=switched).is_on
+
+
+def test_nothing_arrives_on_that_lets_a_gate_take_effect() -> None:
+    """A set may hold what opens a gate, without effect until something else is there."""
+    names = {name for name in catalogue.names_to_give() if not arrivals.is_scope(name)}
+    gates = {name for name in names if catalogue.find(name)[0].opens_gate}
+    scopes = {kind.key: ObjectScope(object=kind.key, **WIDEST) for kind in catalogue.objects()}
+
+    def open_by(tools: set[str]) -> set[str]:
+        levels = dict.fromkeys(tools, (EVERYTHING, False))
+        somebody = User()
+        somebody.__dict__["grants"] = Grants(scopes=scopes, tools=frozenset(tools), levels=levels)
+        return {gate for gate in gates if holds_tool(somebody, gate)}
+
+    assert "account.edit_users" in open_by(names) - open_by(gates)
+    arriving = {name for name in names if arrivals.arrival_of(name, all_on=True).is_on}
+    assert arriving
+    for held in (gates, names):
+        for name in arriving:
+            assert open_by(held | {name}) == open_by(held - {name}), name
+    assert open_by(arriving) == set()
 
 
 def test_low_risk_arrives_in_sets_and_own_permissions_and_is_told(c: TinyCompany) -> None:
