@@ -368,13 +368,11 @@ def _split(
 ) -> tuple[list[User], list[tuple[User, str]]]:
     """Return whom the actor may change in this way, and who is left out, each with why."""
     rows = User.objects.filter(pk__in=[each.pk for each in people])
-    allowed = set(access.permitted(rows, actor, action).values_list("pk", flat=True))
-    left_out = []
-    for each in people:
-        if each.pk not in allowed:
-            found = access.explain(actor, action, each).decisive
-            left_out.append((each, f"You may not change them: {found[0].because}."))
-    return [each for each in people if each.pk in allowed], left_out
+    why = {row.pk: found.decisive[0].because for row, found in access.refused(rows, actor, action)}
+    left_out = [
+        (each, f"You may not change them: {why[each.pk]}.") for each in people if each.pk in why
+    ]
+    return [each for each in people if each.pk not in why], left_out
 
 
 def _proposal(

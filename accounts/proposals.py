@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db.models import Model
-from django.urls import reverse
 
 from accounts import changes, preview
 from accounts.changes import State
+from accounts.modeladmin import page_address
 from accounts.models import Membership, PermissionSet, Team, User
 from accounts.people import role_of
 from accounts.review import Proposal
@@ -22,7 +22,7 @@ FOR_GOOD = "It cannot be taken back."
 
 def page_of_row(row: Model) -> str:
     """Return the address of the page of a person, a team or a permission set."""
-    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
+    return page_address(row, "change", row.pk)
 
 
 def set_given(
@@ -60,7 +60,7 @@ def new_set(values: Mapping[str, Any], people: Sequence[User], *, actor: User) -
         more=_differences(people, state, values["name"]),
         preview=lambda: preview.set_created(scopes, tools, people, actor=actor),
         button="Create the set",
-        back=reverse("admin:accounts_permissionset_changelist"),
+        back=page_address(PermissionSet, "changelist"),
     )
 
 

@@ -7,12 +7,12 @@ from typing import Any
 from django import forms
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern
 
 from accounts import access, operations, proposals, undo
 from accounts.consequences import warning_of_what_follows
 from accounts.keys import KeysField
-from accounts.modeladmin import AccessModelAdmin, person
+from accounts.modeladmin import AccessModelAdmin, page_address, person, row_pages
 from accounts.models import PermissionSet, User
 from accounts.operations import AccountsError
 from accounts.people import BY_NAME, selectable
@@ -39,9 +39,7 @@ class GivesSets(AccessModelAdmin):
     """A permission set's own page, from which it is given to people."""
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.give_view)
-        name = "accounts_permissionset_give"
-        return [path("<path:object_id>/give/", view, name=name), *super().get_urls()]
+        return [*row_pages(self, give=self.give_view), *super().get_urls()]
 
     def give_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask who gets the set, show what follows, and give it to all of them or nobody."""
@@ -87,4 +85,4 @@ class GivesSets(AccessModelAdmin):
 
     def _page(self, permission_set: PermissionSet) -> str:
         """Return where whoever gives the set goes back to: its page, which delegates only read."""
-        return reverse("admin:accounts_permissionset_change", args=[permission_set.pk])
+        return page_address(permission_set, "change", permission_set.pk)

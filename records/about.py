@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import QuerySet
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 
 from accounts import catalogue, days
+from accounts.modeladmin import page_address
 from accounts.models import User
 from accounts.person_access import Line, Section
 from records import sharing
@@ -50,8 +50,7 @@ def _line(share: Any, kind: catalogue.ObjectKind, given: bool) -> Line:
     other = f"with {receiver}" if given else f"by {share.giver or 'the product'}"
     if not given and share.receiver_field != "user":
         other += f", with {receiver}"
-    address = f"admin:records_{kind.model._meta.model_name}_change"
-    url = reverse(address, args=[record.pk])
+    url = page_address(record, "change", record.pk)
     return Line(
         str(record), url, f"{kind.label} · {other} · {share.level.label} · {_end(share.until)}"
     )
