@@ -24,7 +24,9 @@ def lay_down(apps, schema_editor):
     known = apps.get_model("accounts", "KnownPermission")
     scopes = {f"crm.{kind}.{action}": f"crm.{kind}" for kind in KINDS for action in ACTIONS}
     names = {**scopes, **{tool: tool for tool in TOOLS}}
-    known.objects.bulk_create(known(key=key, subject=names[key]) for key in names)
+    # What is there already, where this step was taken back by itself, stays as it is.
+    rows = [known(key=key, subject=names[key]) for key in names]
+    known.objects.bulk_create(rows, ignore_conflicts=True)
 
 
 class Migration(migrations.Migration):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from io import StringIO
 
 import pytest
+from django.apps import apps
 from django.core.management import call_command
 
 from accounts import arrivals, catalogue, operations
@@ -21,6 +23,7 @@ from accounts.models import (
     User,
 )
 from accounts.operations.arrivals import UPGRADE
+from exports.deciders import may_not_decide_because
 from exports.models import GateChange
 from tests.claims.test_team_tree import is_waiting, wait_until
 from tests.support.company import EVERYTHING, TinyCompany
@@ -33,6 +36,7 @@ pytestmark = pytest.mark.django_db
 
 NEW = "/admin/permissions/new/"
 WIDEST = dict.fromkeys(("view", "change", "delete", "communicate", "merge"), EVERYTHING)
+LAY_DOWN = import_module("accounts.migrations.0016_permissions_known_before").lay_down
 LOW, BELOW_A_SEAT = "sales.custom_line_items", "sales.bulk_enroll_sequences"
 
 
@@ -58,6 +62,14 @@ def test_new_installation_knows_everything_and_gives_nothing(c: TinyCompany) -> 
     assert known == set(catalogue.names_to_give())
     assert not KnownPermission.objects.new().exists()
     assert {each.pk: tools_of(each) for each in PermissionSet.objects.all()} == before
+
+
+def test_what_was_known_before_is_laid_down_once(c: TinyCompany) -> None:
+    """Also where the step of the migration is taken back by itself, and made again."""
+    for _ in range(2):
+        LAY_DOWN(apps, None)
+        assert KnownPermission.objects.count() == 5 + 4 * 6
+    assert not KnownPermission.objects.new().exists()
 
 
 # (permission, whether the account has all on, how it arrives, whether somebody is asked)
@@ -239,8 +251,6 @@ def test_who_switches_all_on_moved_the_gate(c: TinyCompany) -> None:
     export = ask(c.rita, approvers=[c.sue])
     operations.set_all_on(actor=c.sam, all_on=True, version=1)
     assert [each.actor for each in GateChange.objects.order_by("id")] == [c.sam]
-    from exports.deciders import may_not_decide_because
-
     bar = may_not_decide_because(export, c.sam)
     assert bar is not None
     assert bar.code == "changed_rules"
