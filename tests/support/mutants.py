@@ -158,6 +158,7 @@ def run(number: int, only: str) -> int:
 
     from accounts import access
     from accounts.access.grants import rights_of_anybody
+    from accounts.prepared import prepared_text
     from tests.claims import test_access_edges
     from tests.support import company
     from tests.support.cases import CASES
@@ -195,6 +196,7 @@ def run(number: int, only: str) -> int:
         access.ANYONE.known.clear()
         access.forget_what_was_made()
         rights_of_anybody.cache_clear()
+        prepared_text.cache_clear()
         for test in edges:
             try:
                 with transaction.atomic():

@@ -42,9 +42,12 @@ def forget() -> None:
     from accounts import access
     from accounts.access.grants import rights_of_anybody
     from accounts.catalogue import evaluation
+    from accounts.prepared import prepared_text
 
     access.ANYONE.known.clear()
+    access.forget_what_was_made()
     rights_of_anybody.cache_clear()
+    prepared_text.cache_clear()
     evaluation.effective.cache_clear()
     evaluation.effective_box.cache_clear()
 
