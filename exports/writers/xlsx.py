@@ -105,8 +105,8 @@ def written(text: str) -> str:
     """Return text as a cell of a sheet has it: nothing computes, and a sheet can hold all of it."""
     if not (text.isascii() and text.isprintable()):
         return holdable(neutral(text))
-    # Most text: what begins with a sign is all that could compute.
-    if text.startswith(COMPUTES):
+    # Most text: what begins with a sign, behind spaces or not, is all that could compute.
+    if text.lstrip(" ").startswith(COMPUTES):
         text = f"'{text}"
     return holdable(text) if "_x" in text or len(text) * 2 > LONGEST else text
 

@@ -255,13 +255,20 @@ COMPUTING = ["=1+1", "+49 30 1", "-5", '-5"|cmd', "@SUM(A1)", "\t=1", "\r=1"]
 LONG = "lang " * 8000
 TEXTS = [
     *COMPUTING,
+    *(" =1+1", "  -5", " \u200b=1", "x =1"),
     *('say "x"', "it's", "a;=1+1", "a,b", "two\nlines", "two\r\nlines", " lead and trail "),
     *("#N/A", "#REF!", "TRUE", "1e5", "007", "<b>&amp;</b>", "]]>", "_x0041_", "😀 héé", "日本"),
     *("nul\x00in", "\x00=1+1", "bell\x07", "esc\x1b[31m", "\x85next", "a\u2028b\u2029c", "\ufffe"),
     LONG,
 ]
 # What computes behind a line break, or behind what nobody sees.
-BEHIND = {"\r=1": "'\r'=1", "\x00=1+1": "'\x00=1+1"}
+BEHIND = {
+    "\r=1": "'\r'=1",
+    "\x00=1+1": "'\x00=1+1",
+    " =1+1": "' =1+1",
+    "  -5": "'  -5",
+    " \u200b=1": "' \u200b=1",
+}
 # What a sheet cannot hold, and what stands there instead.
 IN_A_SHEET = {
     "\r=1": "'\n'=1",
