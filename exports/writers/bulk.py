@@ -55,7 +55,10 @@ class Bulk:
         """Tell whether the database can write every cell as it stands in a file."""
         if self.statement is None:
             return True
-        return all(cells.is_plain(value) for value in self.statement.values)
+        values = self.statement.values
+        if connection.vendor == "sqlite" and len(values) > cells.MOST_ON_SQLITE:
+            return False
+        return all(cells.is_plain(value) for value in values)
 
     def rows(self) -> Generator[list[list[Any]]]:
         """Return typed rows, some at a time; None where a cell is empty, hidden or out of reach."""

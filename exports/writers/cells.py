@@ -18,6 +18,8 @@ from exports.writers.statement import Value
 
 TEXTS = frozenset({Kind.TEXT, Kind.RELATION, Kind.PERSON})
 NUMBERS = frozenset({Kind.INTEGER, Kind.DECIMAL})
+MOST_ON_SQLITE = 126
+"""Cells of a line: a function of SQLite takes 127 arguments, the first of which is the form."""
 Sql = tuple[str, tuple[Any, ...]]
 
 

@@ -9,8 +9,10 @@ import csv
 import io
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,9 +26,10 @@ from accounts.models import User
 from exports import tables
 from exports.writers import bulk, manifest
 from exports.writers.bulk import Bulk
-from exports.writers.csv import body
+from exports.writers.csv import CsvWriter, body
+from exports.writers.files import Part
 from exports.writers.neutral import neutral_lines
-from exports.writers.writer import Cell
+from exports.writers.writer import Cell, Head
 from records.models import Company, Contact, Deal, Record, Ticket
 from tests.support import rows_one_by_one
 from tests.support.company import TinyCompany
@@ -214,6 +217,26 @@ def test_what_sqlite_holds_in_another_form_is_written_as_python_reads_it(
     with connection.cursor() as cursor:
         cursor.execute(f"UPDATE records_company SET {column} = {value} WHERE id = {ids[0]}")
     assert_same(Company, tables.table(Company), c.fresh("sam"), ids)
+
+
+@pytest.mark.of_database("sqlite")
+@pytest.mark.parametrize(("wide", "has_lines"), [(126, True), (127, False)])
+def test_file_with_more_columns_than_a_function_of_sqlite_takes_is_made_by_python(
+    c: TinyCompany, export_root: Path, wide: int, has_lines: bool
+) -> None:
+    columns = [replace(tables.table(Deal)[1], name=f"name{n}") for n in range(wide)]
+    ids = sorted(Deal.objects.filter(owner=c.rita).values_list("pk", flat=True))[:2]
+    rows = Bulk(Deal, columns, c.fresh("rita"), placed(Deal, ids))
+    assert rows.has_lines == has_lines
+    export_root.mkdir()
+    part = Part("wide")
+    with CsvWriter(part, [Head(column.name) for column in columns]) as writer:
+        writer.take(rows)
+        writer.finish()
+    part.publish()
+    read = list(csv.reader(part.path.read_text("utf-8-sig").splitlines()))
+    names = dict(Deal.objects.values_list("pk", "name"))
+    assert read == [[f"name{n}" for n in range(wide)], *([names[pk]] * wide for pk in ids)]
 
 
 # --- What left, and what did not ------------------------------------------------------------------
