@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib.auth.password_validation import validate_password
@@ -161,6 +161,8 @@ class PermissionSetForm(AccessForm):
         if "people" in self.fields:
             choices: Any = self.fields["people"]
             choices.queryset = User.objects.filter(is_active=True, is_superuser=False)
+            if not choices.queryset.exists():
+                choices.help_text = "There is nobody yet to give it to: super admins need no set."
         if self.instance.pk:
             self.initial["scopes"] = scopes_of(self.instance)
             self.initial["tools"] = [str(grant) for grant in grants_of(self.instance.pk)]
@@ -188,7 +190,7 @@ class PersonForm(AccessForm):
     extra_teams = KeysField(
         **_teams(),
         widget=forms.CheckboxSelectMultiple(attrs={"class": "plain-boxes"}),
-        help_text="Gives sight of that team's records too.",
+        help_text="Gives sight of that team’s records too.",
     )
 
     class Meta:
@@ -280,6 +282,7 @@ class TeamForm(AccessForm):
     class Meta:
         model = Team
         fields = ("name", "parent")
+        labels: ClassVar = {"parent": "Team above"}
 
 
 def tool_labels(keys: Iterable[str]) -> list[str]:

@@ -52,7 +52,7 @@ def new_set(values: Mapping[str, Any], people: Sequence[User], *, actor: User) -
     scopes, tools = values["scopes"], values["tools"]
     state = changes.after(scopes, tools, {})
     lines = changes.in_words(changes.difference(changes.NOTHING, state))
-    given = f"{_number(people)} get it instead of {_roles(people)}." if people else ""
+    given = f"{_get(people)} it instead of {_roles(people)}." if people else ""
     return Proposal(
         title="New permission set",
         heading=f"“{values['name']}”",
@@ -98,7 +98,7 @@ def set_deleted(
     return Proposal(
         title="Delete a permission set",
         heading=f"“{permission_set}” is deleted",
-        said=[f"{_number(people)} get {replacement} instead."],
+        said=[f"{_get(people)} {replacement} instead."],
         more=_differences(people, state, str(replacement)),
         preview=lambda: preview.set_deleted(permission_set, replacement, actor=actor),
         button="Delete",
@@ -260,8 +260,8 @@ def _for(people: Sequence[User]) -> str:
     return str(people[0]) if len(people) == 1 else f"For {len(people):,} people"
 
 
-def _number(people: Sequence[User]) -> str:
-    return "1 person" if len(people) == 1 else f"{len(people):,} people"
+def _get(people: Sequence[User]) -> str:
+    return f"{people[0]} gets" if len(people) == 1 else f"{len(people):,} people get"
 
 
 def _counted(names: Iterable[str]) -> str:
@@ -291,6 +291,8 @@ def _differences(people: Iterable[User], after: State, name: str) -> list[tuple[
     for key, state in list(changes.stored_each(had).items())[:MOST_COMPARED]:
         lines = changes.in_words(changes.difference(state, after), before=state)
         of_old = role_of(had[key]).replace("–", "no set")
-        title = f"What differs between {of_old} and {name}: {len(lines)}"
-        found.append((title, lines or ["Nothing."]))
+        if lines:
+            found.append((f"What differs between {of_old} and {name}: {len(lines)}", lines))
+        else:
+            found.append((f"Nothing differs between {of_old} and {name}.", []))
     return found

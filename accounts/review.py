@@ -47,7 +47,7 @@ class Proposal:
     note: str = ""
     """Whom else it concerns, behind “It takes effect at once”."""
     more: Sequence[tuple[str, Sequence[str]]] = ()
-    """What is said only to those who open it: a title, and lines below it."""
+    """What is said only to those who open it: a title, and lines below it, where there are any."""
     warnings: Sequence[str] = ()
     asks_why: bool = False
     """Whether a reason may be given, which the log keeps."""

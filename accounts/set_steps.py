@@ -33,6 +33,8 @@ class GiveForm(forms.Form):
         others = selectable().filter(is_superuser=False).exclude(permission_set=permission_set)
         offered = access.permitted(others, user, "change").order_by(*BY_NAME)
         self.fields["people"].queryset = offered  # type: ignore[attr-defined]  # a field of keys
+        if not offered.exists():
+            self.fields["people"].help_text = "There is nobody else to whom you may give it."
 
 
 class GivesSets(AccessModelAdmin):

@@ -50,6 +50,8 @@ class AddMembersForm(forms.Form):
         there = Membership.objects.filter(team=team, user=OuterRef("pk"))
         offered = access.permitted(selectable(), user, "change").exclude(Exists(there))
         self.fields["people"].queryset = offered.order_by(*BY_NAME)  # type: ignore[attr-defined]  # a field of keys
+        if not offered.exists():
+            self.fields["people"].help_text = "There is nobody else whom you may add."
 
 
 class MergeForm(forms.Form):

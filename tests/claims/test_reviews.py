@@ -373,6 +373,38 @@ def test_set_is_told_by_how_it_differs_from_what_they_have(c: TinyCompany, clien
     assert "View on deals: Team only → Everything" in page
 
 
+def test_who_gets_a_new_set_is_named_or_counted(c: TinyCompany, client: Client) -> None:
+    client.force_login(c.sam)
+    like_hers = f"{SETS}add/?begin=set-{c.sets['rep'].pk}"
+    address, sent = _form(client, like_hers, "scopes-deal-view", name="Same", people=[c.rita.pk])
+    page = says(client.post(address, sent))
+    assert f"{c.rita} gets it instead of Rep." in page
+    assert "Nothing differs between Rep and Same." in page
+    assert "2 people get it instead of Rep" in says(client.post(*new_set(c, client)))
+
+
+@pytest.mark.parametrize(
+    ("page", "empty"),
+    [
+        (f"{SETS}add/", "There is nobody yet to give it to"),
+        (f"{SETS}{{rep}}/give/", "There is nobody else to whom you may give it."),
+        (f"{TEAMS}{{south}}/add_members/", "There is nobody else whom you may add."),
+    ],
+)
+def test_form_without_anybody_to_choose_says_so(
+    c: TinyCompany, client: Client, page: str, empty: str
+) -> None:
+    client.force_login(c.sam)
+    address = page.format(rep=c.sets["rep"].pk, south=c.teams["south"].pk)
+    assert empty not in says(client.get(address))
+    User.objects.filter(is_superuser=False).update(is_active=False)
+    Membership.objects.bulk_create(
+        Membership(user=each, team=c.teams["south"])
+        for each in User.objects.filter(is_superuser=True).order_by("pk")
+    )
+    assert empty in says(client.get(address))
+
+
 def test_whoever_is_refused_in_the_end_is_left_out_before_it_is_confirmed(
     c: TinyCompany, client: Client
 ) -> None:
