@@ -225,7 +225,7 @@ def person_access(request: HttpRequest, key: int) -> HttpResponse:
     counted = actor.is_superuser
     context = {
         **admin.site.each_context(request),
-        "title": "What I may do" if user == actor else f"What {user} may do",
+        "title": "My access and log-ins" if user == actor else f"What {user} may do",
         "original": user,
         "sentences": sentences(user),
         "counted": counted,

@@ -77,7 +77,13 @@ def end(client: Client, user: User, mark: str = "") -> str:
 def test_person_sees_their_log_ins_and_ends_one(c: TinyCompany) -> None:
     desk, phone = logged_in(c.rita, "Desk/1.0"), again(c.rita, "Phone/2.0", "198.51.100.9")
     page = page_of(desk, c.rita)
-    for words in ("What I may do", "From 192.0.2.7", "From 198.51.100.9", "Desk/1.0", "Phone/2.0"):
+    for words in (
+        "Open log-ins",
+        "From 192.0.2.7",
+        "From 198.51.100.9",
+        "Desk/1.0",
+        "Phone/2.0",
+    ):
         assert words in page
     assert page.count("This one") == 1
     (mark,) = marks(page)  # nobody ends the log-in that they ask by

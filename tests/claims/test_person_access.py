@@ -75,7 +75,7 @@ def test_page_is_for_the_person_and_who_may_change_them(c: TinyCompany, client: 
     # Everybody reads their own, to change nothing.
     status, text = page(c.rita, c.rita)
     assert status == 200
-    assert "What I may do" in text
+    assert "<title> My access and log-ins" in text
     assert "Edit permissions" not in text
     # A delegate reads it without counts: they would tell of records out of her own sight.
     operations.edit_permissions(
