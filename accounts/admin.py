@@ -54,6 +54,7 @@ admin.site.unregister(Group)
 class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's formfield_overrides
     """People: who they are, what set they have, which teams they are in."""
 
+    logged_as = "person"
     change_list_template = "accounts/people_list.html"
 
     list_display = ("name", "email", "role", "team_names", "status", "last_log_in")

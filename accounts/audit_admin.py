@@ -33,6 +33,7 @@ VERBS = {
     "arrive": "new with an upgrade",
     "ask_new_password": "new password asked for by e-mail",
     "associate": "linked with another record",
+    "assign": "given",
     "assign_set": "permission set given",
     "back_to_pending": "waits for a decision again",
     "cancel": "cancelled",

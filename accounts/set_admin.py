@@ -36,6 +36,7 @@ MOST_NAMED = 6
 class PermissionSetAdmin(GivesSets):
     """Permission sets: one row per kind of record, one column per action, and the tools."""
 
+    logged_as = "set"
     list_display = ("name", "description", "tool_names", "people_count")
     search_fields = ("name",)
     picker_fields = ("name",)

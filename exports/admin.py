@@ -68,6 +68,7 @@ class ExportRequestAdmin(AccessModelAdmin):
     """The export log: everybody's own exports; approvers see what needs approval; auditors all."""
 
     refusals = (ExportError,)
+    logged_as = "export"
     list_display = ("title", "source", "records", "user", "date")
     list_display_links = None
     list_filter = (LogFilter,)

@@ -38,6 +38,7 @@ class ScreenLimitAdmin(AccessModelAdmin):
     """One page: what holds now, the form that changes it, and today's counts."""
 
     refusals = (RecordError, *AccessModelAdmin.refusals)
+    logged_as = "screen_limit"
     show_add_link = False
 
     def changelist_view(

@@ -21,6 +21,9 @@ from accounts.modeladmin.requests import NOTHING_CHANGED, person
 class SavingAdmin(ListAdmin):
     """Nothing here saves a row itself (RC2): operations of the layer above do."""
 
+    logged_as = ""
+    """What stands before the point in the codes of the log, where that is not the model's name."""
+
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Hand over to the operation; nothing here saves a row itself (RC2)."""
         if change:
@@ -100,7 +103,7 @@ class SavingAdmin(ListAdmin):
         if refusal is None or refusal.refused is None:
             codes = [f.code for f in access.explain(user, action, obj).decisive]
             audit.record_refusal(
-                f"{self.opts.model_name}.{verb or action}",
+                f"{self.logged_as or self.opts.model_name}.{verb or action}",
                 actor=user,
                 code=codes[0] if codes else "out_of_reach",
                 on=obj,

@@ -30,6 +30,7 @@ class ExportPolicyAdmin(AccessModelAdmin):
     """One page: what holds now, the dialog that changes it in three steps, and one's own alert."""
 
     refusals = (ExportError,)
+    logged_as = "export_policy"
     show_add_link = False
 
     def get_urls(self) -> list[URLPattern]:

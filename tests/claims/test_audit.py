@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.core.checks import run_checks
 from django.db import DatabaseError, connection, transaction
 from django.test import Client
@@ -13,6 +14,8 @@ from pytest_django import Settings
 from accounts import audit
 from accounts import operations as people
 from accounts.audit import System
+from accounts.audit_admin import things
+from accounts.modeladmin import AccessModelAdmin
 from accounts.models import AuditEvent, AuditText, PermissionChange, RightsChange, User
 from accounts.protection import is_protected, protect, protected_tables, unprotect
 from accounts.review import at_once
@@ -239,6 +242,26 @@ def test_the_log_is_searched_by_words_of_its_codes(c: TinyCompany, client: Clien
     assert found(about="team") == {code for code in everything if code.startswith("team.")}
     assert found(q="create", about="team") == {"team.create"}
     assert found(q="zebra") == found(about="company", q="login") == set()
+
+
+def test_refusal_of_a_page_is_found_with_what_operations_did(
+    c: TinyCompany, client: Client
+) -> None:
+    """“About: Person” finds who tried to change somebody, by a page or by an operation."""
+    known = things()
+    never_refused = {AuditEvent, PermissionChange}
+    for model, screen in admin.site._registry.items():
+        if isinstance(screen, AccessModelAdmin) and model not in never_refused:
+            assert (screen.logged_as or screen.opts.model_name) in known, model
+    delegate = ("account.access", "account.edit_users", "account.user_table")
+    people.edit_sets([c.sets["rep"]], actor=c.sam, changes=dict.fromkeys(delegate, True))
+    client.force_login(c.rita)
+    assert client.post(f"/admin/accounts/user/{c.sam.pk}/promote/").status_code == 403
+    event = AuditEvent.objects.get(result="refused")
+    assert (event.action, event.object_id) == ("person.change", str(c.sam.pk))
+    client.force_login(c.sam)
+    page = client.get("/admin/accounts/auditevent/", {"about": "person", "result": "refused"})
+    assert [each.pk for each in page.context["cl"].queryset] == [event.pk]
 
 
 # --- Refusals of operations -----------------------------------------------------------------------
