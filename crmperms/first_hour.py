@@ -63,7 +63,7 @@ def check_list(user: User) -> list[Step]:
             (
                 "teams",
                 "Teams",
-                "People with the scope “team” see what their team owns.",
+                "People with the scope “Team only” see what their team owns.",
                 "admin:accounts_team_add",
             ),
             (

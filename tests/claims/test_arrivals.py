@@ -209,6 +209,8 @@ def test_command_says_what_arrived(c: TinyCompany) -> None:
         "crm.import: off",
         f"{LOW}: on, in {PermissionSet.objects.count()} sets",
     ]
+    call_command("receive_permissions", stdout=said)
+    assert said.getvalue().splitlines()[3:] == ["No new permissions."]
 
 
 @pytest.mark.django_db(transaction=True)

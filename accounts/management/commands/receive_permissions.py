@@ -11,7 +11,7 @@ from accounts.operations.arrivals import UPGRADE
 
 
 class Command(BaseCommand):
-    """Run it after every `migrate`; where nothing is new it does nothing."""
+    """Run it after every `migrate`; where nothing is new it says so and does nothing."""
 
     help = (
         "Give existing permission sets what this version brings, by its risk (README, Upgrading)."
@@ -22,6 +22,8 @@ class Command(BaseCommand):
             arrived = receive_permissions(actor=UPGRADE)
         except AccountsError as refusal:
             raise CommandError(str(refusal)) from None
+        if not arrived:
+            self.stdout.write("No new permissions.")
         for each in arrived:
             how = f"on, in {each.sets:,} set{'' if each.sets == 1 else 's'}"
             if each.arrived == "off":
