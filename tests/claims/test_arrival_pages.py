@@ -11,8 +11,11 @@ from accounts import catalogue, operations
 from accounts.access import holds_tool
 from accounts.models import AuditEvent, KnownPermission, Notice, PermissionSet, User
 from accounts.operations.arrivals import ALREADY_DECIDED
+from accounts.review import CHANGED
 from tests.claims.test_arrivals import LOW, brings, tools_of
 from tests.support.company import EVERYTHING, TinyCompany
+from tests.support.forms_as_shown import form_with
+from tests.support.reviewed import confirmed
 
 pytestmark = pytest.mark.django_db
 
@@ -62,14 +65,9 @@ def test_super_admin_gives_it_to_sets_after_the_preview(c: TinyCompany, client: 
     page = review(client, c, "rep", "everything")
     assert "Bulk delete" in page.text
     assert "people gain Bulk delete." in page.text
-    context = page.context
-    sent = {
-        "changes": context["wanted"],
-        "as_opened": context["as_opened"],
-        "reason": "They clean up.",
-        "save": "1",
-    }
-    done = client.post(context["address"], sent, follow=True)
+    address, shown = form_with(page.text, "reviewed")
+    sent = {**shown, "reason": "They clean up.", "save": "1"}
+    done = client.post(address, sent, follow=True)
     assert "Saved, and in effect." in done.text
     assert holds_tool(c.fresh("rita"), "crm.bulk_delete")
     assert not holds_tool(c.fresh("mona"), "crm.bulk_delete")
@@ -81,8 +79,8 @@ def test_super_admin_gives_it_to_sets_after_the_preview(c: TinyCompany, client: 
         "sets": sorted([c.sets["rep"].pk, c.sets["everything"].pk]),
     }
     # Once: who comes second reads it, and changes nothing.
-    again = client.post(context["address"], {**sent, "as_opened": ""}, follow=True)
-    assert ALREADY_DECIDED in again.text
+    assert CHANGED in client.post(address, sent).text
+    assert ALREADY_DECIDED in confirmed(client, address, sent, follow=True).text
     assert "Nothing waits for a decision." in text_of(client, c.sue, NEW)[1]
     assert ALREADY_DECIDED in client.get(f"{NEW}crm.bulk_delete/", follow=True).text
 
@@ -104,12 +102,8 @@ def test_refused_change_leaves_the_decision_open(c: TinyCompany, client: Client)
     brings("crm.bulk_delete")
     page = review(client, c, "rep")
     operations.edit_sets([c.sets["rep"]], actor=c.sue, changes={"crm.import": True})
-    sent = {name: page.context[name] for name in ("as_opened",)} | {
-        "changes": page.context["wanted"],
-        "save": "1",
-    }
-    text = client.post(page.context["address"], sent).text
-    assert "Somebody changed these permission sets while you had them open." in text
+    address, shown = form_with(page.text, "reviewed")
+    assert CHANGED in client.post(address, {**shown, "save": "1"}).text
     assert KnownPermission.objects.waiting().exists()
     assert "crm.bulk_delete" not in tools_of(c.sets["rep"])
 
@@ -124,7 +118,7 @@ def test_what_has_levels_is_set_in_the_editor(c: TinyCompany, client: Client) ->
         "as_opened": page.context["as_opened"],
         "save": "1",
     }
-    client.post(page.context["address"], sent)
+    confirmed(client, page.context["address"], sent)
     assert c.fresh("rita").grants.scopes["ticket"].view == EVERYTHING
     assert not KnownPermission.objects.waiting().exists()
 
