@@ -480,4 +480,5 @@ def _below(above: Sequence[str], *, is_shown: bool) -> str | SafeString:
     return format_html('<span class="{}"> below {}</span>', look, " › ".join(above))
 
 
+# The screens of the log, of the history and of permission sets register themselves.
 from accounts import audit_admin, history_admin, set_admin  # noqa: E402, F401

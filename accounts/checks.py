@@ -113,14 +113,15 @@ def new_permissions_are_received(
         return []
     if table not in connections[DEFAULT_DB_ALIAS].introspection.table_names():
         return []  # not migrated yet, and told of that elsewhere
+    new = arrivals.unknown_names()
+    if not new:
+        return []
     return [
         Warning(
             f"Permissions of this version have not arrived here yet: {len(new)}.",
             hint="Run manage.py receive_permissions, after each manage.py migrate.",
             id="accounts.W005",
         )
-        for new in [arrivals.unknown_names()]
-        if new
     ]
 
 

@@ -21,13 +21,7 @@ from typing import Any
 from django.core.exceptions import EmptyResultSet
 from django.core.paginator import Page, Paginator
 from django.db import connections
-from django.db.models import (
-    BigIntegerField,
-    Expression,
-    F,
-    Model,
-    QuerySet,
-)
+from django.db.models import BigIntegerField, Expression, F, Model, QuerySet
 from django.db.models.expressions import Col, OrderBy
 from django.db.models.lookups import Exact, LessThan
 from django.db.models.query import ModelIterable

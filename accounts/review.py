@@ -89,9 +89,7 @@ def edits_further(request: HttpRequest) -> bool:
     return AGAIN in request.POST
 
 
-def page_until_confirmed(
-    request: HttpRequest, proposal: Proposal, refusal: str = ""
-) -> HttpResponse | None:
+def page_until_confirmed(request: HttpRequest, proposal: Proposal) -> HttpResponse | None:
     """Return the page that shows what follows; None once exactly that was confirmed.
 
     Inside `at_once`. Raises the `AccountsError` of a change that cannot be previewed, since it is
@@ -107,8 +105,8 @@ def page_until_confirmed(
     if confirmed and confirmed != found.mark:
         anew = replace(proposal, fresh={**proposal.fresh, **proposal.renewed})
         return page_of(request, anew, found, CHANGED)
-    if not confirmed or refusal:
-        return page_of(request, proposal, found, refusal)
+    if not confirmed:
+        return page_of(request, proposal, found)
     try:
         require_confirmed(found, request.POST.get(NUMBER))
     except AccountsError as unconfirmed:

@@ -44,10 +44,10 @@ def new_permissions(request: HttpRequest) -> str:
 
 
 def _first_look(request: HttpRequest) -> tuple[int, bool, int]:
-    """Return how many notices are new, whether any request waits for anybody, and how many new
-    permissions wait for this person; one query.
+    """Return new notices, whether any request waits, and new permissions to decide on; one query.
 
-    Who may decide is asked only when something waits: as a rule nothing does.
+    The first and the last are counted for this person, the second is asked for anybody: who may
+    decide on a request is asked only when one waits, and as a rule none does.
     """
     if not hasattr(request, "_first_look"):
         user = person(request)

@@ -171,7 +171,10 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def _without_empty_badge(item: dict[str, Any], request: HttpRequest) -> dict[str, Any]:
-    """Return what Unfold draws of an item: an empty badge as a stain, and it asks what we asked."""
+    """Return an item as Unfold gets it: without a badge that is empty, and without `permission`.
+
+    Unfold draws an empty badge as a blot, and would ask the permission a second time.
+    """
     badge = item.get("badge_only_if")
     left_out = {"badge_only_if", "permission"}
     if badge is not None and not badge(request):

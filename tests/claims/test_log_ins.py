@@ -43,7 +43,6 @@ def c(c: TinyCompany) -> TinyCompany:
 
 def logged_in(user: User, browser: str = "", address: str = "192.0.2.7") -> Client:
     """Log in through the page, as this browser from this address."""
-    User.objects.filter(pk=user.pk).update(password="")
     user.set_password(PASSWORD)
     User.objects.filter(pk=user.pk).update(password=user.password)
     return again(user, browser, address)
