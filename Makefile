@@ -25,6 +25,7 @@ LINTING := $(CLEANED) DATABASE_URL=sqlite://:memory: SECRET_KEY=for-checks-only
 TESTING := $(CLEANED) SECRET_KEY=for-tests-only
 BENCHING := $(CLEANED) SECRET_KEY=for-the-bench-only
 PYTEST := $(PY) -m pytest
+DRAWN := $(addprefix tests/claims/test_,catalogue.py changes.py export_bulk.py export_csv.py export_names.py permission_history.py policy_file.py)
 PARALLEL := -m "not browser" -n 2 --dist loadgroup
 
 .NOTPARALLEL:
@@ -63,6 +64,7 @@ chaos: $(VENV)/.ready-to-test
 prove: $(VENV)/.ready-to-test
 	@$(TESTING) DATABASE_URL=sqlite://:memory: $(PY) -m tests.support.prove
 	@$(TESTING) EXPORT_ENEMIES=1000 $(PYTEST) tests/claims/test_export_enemies.py
+	@$(TESTING) EXPLORE=1 $(PYTEST) $(DRAWN)
 	@$(TESTING) DELEGATION_WORLDS=300 $(PYTEST) tests/claims/test_delegation_machine.py
 	@$(TESTING) $(PY) -m tests.postgres $(PY) -m tests.support.prove
 	@$(TESTING) EXPORT_ENEMIES=1000 $(PY) -m tests.postgres $(PYTEST) tests/claims/test_export_enemies.py

@@ -15,6 +15,7 @@ from django.db import connection
 from django.db.backends.base.operations import BaseDatabaseOperations
 from django.db.backends.utils import CursorWrapper
 from django.test import TransactionTestCase
+from hypothesis import settings as drawn
 from pytest_django import DjangoDbBlocker, Settings
 from pytest_django.plugin import blocking_manager_key
 
@@ -22,6 +23,10 @@ from accounts import access
 from accounts.protection import protect, protected_tables, unprotect
 from tests.support.company import TinyCompany
 from tests.support.laid_down import tiny_company
+
+# `make test` says the same twice about the same code; `make prove` draws anew each time (EXPLORE).
+drawn.register_profile("as before", derandomize=True)
+drawn.load_profile("default" if os.environ.get("EXPLORE") else "as before")
 
 
 def pytest_report_header(config: pytest.Config) -> str:
