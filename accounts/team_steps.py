@@ -20,7 +20,7 @@ from accounts.operations import AccountsError
 from accounts.ordering import empty_last
 from accounts.people import BY_NAME, selectable
 from accounts.review import at_once, edits_further, page_until_confirmed
-from accounts.team_tree import owned_by
+from accounts.team_tree import owned_by, people_seen_by
 
 MOST_LISTED = 200
 """How many members the page of a team names; the list of people has the others."""
@@ -146,8 +146,7 @@ class ChangesMembers(AccessModelAdmin):
         if request.method != "POST":
             return _back(team)
         key = whole_number(request.POST.get("person"))
-        # Who is in a team is told to whoever sees the table of people alone (R7).
-        seen = access.permitted(User.objects.all(), person(request), "view")
+        seen = User.objects.filter(pk__in=people_seen_by(person(request)))
         target = seen.filter(memberships__team=team, pk=key).first()
         if target is None:
             raise Http404
@@ -246,8 +245,7 @@ def _members(team: Team) -> QuerySet[Membership]:
 
 def _shown_members(team: Team, user: User) -> QuerySet[Membership]:
     """Return who is in a team, for whom: names of teams are public, who is in them is not (R7)."""
-    seen = access.permitted(User.objects.all(), user, "view").order_by().values("pk")
-    return _members(team).filter(user__in=seen)
+    return _members(team).filter(user__in=people_seen_by(user))
 
 
 def _back(team: Team) -> HttpResponse:

@@ -94,13 +94,21 @@ def with_people(teams: QuerySet[Any]) -> QuerySet[Any]:
     return counted
 
 
+def people_seen_by(user: User) -> QuerySet[Any]:
+    """Return whom this person sees as members: names of teams are public, who is in them is not."""
+    return access.permitted(User.objects.all(), user, "view").order_by().values("pk")
+
+
 def owned_by_each(teams: Iterable[Team], user: User) -> dict[int, list[str]]:
     """Return what the members of each team own, in words: “120 deals”; one query per kind.
 
     Counted by the first of a kind's owner fields, among what this person may view.
+
+    Members whom they do not see are left out: whose records a team owns says who is in it.
     """
     members: dict[int, set[int]] = defaultdict(set)
-    memberships = Membership.objects.filter(team__in=[team.pk for team in teams])
+    keys = [team.pk for team in teams]
+    memberships = Membership.objects.filter(team__in=keys, user__in=people_seen_by(user))
     for team, member in memberships.order_by().values_list("team", "user"):
         members[team].add(member)
     everybody = sorted(set().union(*members.values()))
@@ -122,7 +130,8 @@ def owned_by(team: Team, user: User) -> list[str]:
 
     Among what this person may view; no further than ten thousand of a kind; one query per kind.
     """
-    members = list(Membership.objects.filter(team=team).values_list("user", flat=True))
+    memberships = Membership.objects.filter(team=team, user__in=people_seen_by(user))
+    members = list(memberships.values_list("user", flat=True))
     words: list[str] = []
     if not members:
         return words  # an empty list of keys is no SQL

@@ -14,9 +14,9 @@ from accounts import operations
 from accounts.access import allows
 from accounts.models import AuditEvent, Membership, Team, TeamReach, User
 from accounts.operations import InvalidChange, NotAllowed
-from accounts.team_tree import in_tree_order, owned_by
+from accounts.team_tree import in_tree_order, owned_by, owned_by_each
 from records.models import StageRule
-from tests.support.company import TinyCompany
+from tests.support.company import EVERYTHING, TinyCompany
 from tests.support.factories import DealFactory, SetFactory, TeamFactory, UserFactory
 from tests.support.reviewed import confirmed
 
@@ -120,6 +120,14 @@ def test_page_counts_what_members_own_once_each_within_the_readers_view(c: TinyC
     DealFactory(owner=c.rita, co_owner=c.nora, stage=c.stages["open"])
     assert "9 deals" in owned_by(c.teams["north_a"], c.sam)
     assert owned_by(c.teams["north_a"], c.fresh("nils")) == []
+    # By whose deals a team's number grows, somebody who does not see people would find its members.
+    for table, said in (([], []), (["account.user_table"], ["9 deals"])):
+        tools = ["account.access", "account.edit_teams", *table]
+        everything = SetFactory(scopes={"deal": {"view": EVERYTHING}}, tools=tools)
+        user = UserFactory(permission_set=everything)
+        assert owned_by(c.teams["north_a"], user) == said
+        by_team = owned_by_each([c.teams["north_a"]], user)
+        assert bool(by_team[c.teams["north_a"].pk]) is bool(said)
 
 
 # --- Merging --------------------------------------------------------------------------------------
