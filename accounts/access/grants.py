@@ -53,8 +53,6 @@ class Given(NamedTuple):
 
 given_one_by_one: list[Callable[[], Iterable[Given]]] = []
 """A slot for upper floors: what anybody is given record by record."""
-MOST_LITERAL = 10_000
-"""So many keys of given records at most stand in a statement; beyond it the tables are asked."""
 
 SCOPE_COLUMNS = tuple(
     f for f in ObjectScope._meta.concrete_fields if f.name not in {"id", "permission_set", "object"}
@@ -62,8 +60,8 @@ SCOPE_COLUMNS = tuple(
 _USER, _SET = -1, -2
 """Where a person's keys go in the prepared statement; keys of rows are positive."""
 
-
 MOST_KEPT = 50
+"""Of so many people at most a process keeps what was made of their grants: a day’s regulars."""
 
 
 @lru_cache(maxsize=MOST_KEPT)
