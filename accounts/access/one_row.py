@@ -1,7 +1,8 @@
 """What is asked of one stored row, by its key: put into SQL once, asked of any number of rows.
 
 Django takes several times as long to put a check together as a database to answer it, and most
-requests ask the same of a person more than once.
+requests ask the same of a person more than once. Kept with the person's rights, and gone with them:
+it holds their keys. What asks the same about anybody is kept for good, see `accounts.prepared`.
 """
 
 from __future__ import annotations
