@@ -10,6 +10,7 @@ on every connection. PostgreSQL gets the same names, made of ICU's rules for all
 
 from __future__ import annotations
 
+import sqlite3
 import unicodedata
 from functools import cache, lru_cache
 from typing import Any
@@ -165,8 +166,13 @@ def _fold(value: Any) -> str | None:
 def teach(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
     """Give a new connection to SQLite the function and the collation."""
     if connection.vendor == "sqlite":
-        connection.connection.create_function(FOLD, 1, _fold, deterministic=True)
-        connection.connection.create_collation(ORDER, in_order)
+        teach_sqlite(connection.connection)
+
+
+def teach_sqlite(connection: sqlite3.Connection) -> None:
+    """Give a connection of Python's own the function and the collation."""
+    connection.create_function(FOLD, 1, _fold, deterministic=True)
+    connection.create_collation(ORDER, in_order)
 
 
 def listen() -> None:

@@ -25,6 +25,8 @@ from pathlib import Path
 from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
+from accounts.letters import teach_sqlite
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "tests" / "data" / "landed"
 BOOLEAN = 16  # what PostgreSQL calls the type by
@@ -47,12 +49,12 @@ def load(name: str) -> None:
             f"PRAGMA foreign_keys=OFF; {text} PRAGMA foreign_keys=ON;"
         )
         return
-    with closing(sqlite3.connect(":memory:")) as landed:
-        landed.executescript(text)
+    with closing(opened(name)) as landed:
         migrate(migrations_in(landed))
         with transaction.atomic():
+            here = {*connection.introspection.table_names()} - {"django_migrations", *LEFT_OUT}
             for (table,) in landed.execute("SELECT name FROM sqlite_master WHERE type = 'table'"):
-                if table not in ("django_migrations", "sqlite_sequence", *LEFT_OUT):
+                if table in here:  # SQLite keeps its search indexes in tables
                     _copy(landed, table)
 
 
@@ -64,6 +66,7 @@ def migrations_in(landed: sqlite3.Connection) -> list[tuple[str, str]]:
 def opened(name: str) -> sqlite3.Connection:
     """Return a landed version's database, in memory; the caller closes it."""
     found = sqlite3.connect(":memory:")
+    teach_sqlite(found)
     found.executescript((FOLDER / name / "database.sql").read_text())
     return found
 
@@ -88,13 +91,14 @@ def _copy(landed: sqlite3.Connection, table: str) -> None:
     with connection.cursor() as cursor:
         described = connection.introspection.get_table_description(cursor, table)
         flags = {column.name for column in described if column.type_code == BOOLEAN}
-        if _rows_in(table):  # laid down by a migration; append-only tables have none
-            cursor.execute(f'DELETE FROM "{table}"')
+        if not _is_protected(table):
+            cursor.execute(f'DELETE FROM "{table}"')  # laid down by a migration
         for row in rows:
             values = dict(zip(names, row, strict=True))
             values |= {name: bool(values[name]) for name in flags if values[name] is not None}
             cursor.execute(
-                f'INSERT INTO "{table}" ({quoted}) VALUES ({marks})', list(values.values())
+                f'INSERT INTO "{table}" ({quoted}) VALUES ({marks}) ON CONFLICT DO NOTHING',
+                list(values.values()),
             )
         for sequence in connection.introspection.get_sequences(cursor, table):
             column = sequence["column"]
@@ -105,10 +109,14 @@ def _copy(landed: sqlite3.Connection, table: str) -> None:
             )
 
 
-def _rows_in(table: str) -> int:
+def _is_protected(table: str) -> bool:
+    """Tell whether what a migration wrote there stays."""
     with connection.cursor() as cursor:
-        cursor.execute(f'SELECT count(*) FROM "{table}"')
-        return int(cursor.fetchone()[0])
+        cursor.execute(
+            "SELECT count(*) FROM pg_trigger WHERE tgrelid = %s::regclass AND NOT tgisinternal",
+            [table],
+        )
+        return bool(cursor.fetchone()[0])
 
 
 def make(name: str, commit: str) -> None:
@@ -128,10 +136,14 @@ def make(name: str, commit: str) -> None:
             "PYTHONPATH": str(tree),
             "SECRET_KEY": "landed",
         }
-        for program in (
+        programs = [
             ("manage.py", "migrate"),
+            ("manage.py", "receive_permissions"),
             (str(ROOT / "tests" / "support" / "landed_seed.py"),),
-        ):
+        ]
+        if not (tree / "accounts/management/commands/receive_permissions.py").exists():
+            programs.pop(1)
+        for program in programs:
             subprocess.run([sys.executable, *program], cwd=tree, env=environment, check=True)
         with closing(sqlite3.connect(file)) as landed:
             text = "\n".join(_statements(landed))
@@ -139,8 +151,24 @@ def make(name: str, commit: str) -> None:
 
 
 def _statements(landed: sqlite3.Connection) -> Iterator[str]:
+    """Yield what makes the database again; a search index as the tables in which it is kept."""
     left_out = tuple(f'INSERT INTO "{table}"' for table in LEFT_OUT)
-    return (each for each in landed.iterdump() if not each.startswith(left_out))
+    virtual = "type = 'table' AND sql LIKE 'CREATE VIRTUAL TABLE%'"
+    indexes = landed.execute(f"SELECT name, sql FROM sqlite_master WHERE {virtual}").fetchall()
+    # Python's dump reads each table's rows, and such an index has none to show.
+    landed.execute("PRAGMA writable_schema=ON")
+    landed.execute(f"DELETE FROM sqlite_master WHERE {virtual}")
+    landed.execute("PRAGMA writable_schema=RESET")
+    yield from (each for each in landed.iterdump() if not each.startswith(left_out))
+    if indexes:
+        yield "PRAGMA writable_schema=ON;"
+        for name, made_by in indexes:
+            quoted = made_by.replace("'", "''")
+            yield (
+                "INSERT INTO sqlite_master (type, name, tbl_name, rootpage, sql) "
+                f"VALUES ('table', '{name}', '{name}', 0, '{quoted}');"
+            )
+        yield "PRAGMA writable_schema=RESET;"
 
 
 if __name__ == "__main__":
