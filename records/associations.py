@@ -18,14 +18,10 @@ from accounts.audit import Actor, System, operation
 from accounts.models import User
 from records.models import Record
 from records.models.properties import field_access
-from records.operations import (
-    Invalid,
-    Stale,
-    cannot_be_changed,
-    find_stored,
-    not_allowed,
-    write_stored,
-)
+from records.operations.checking import cannot_be_changed
+from records.operations.writing import find_stored, write_stored
+from records.reasons import not_allowed
+from records.refusals import Invalid, Stale
 
 R = TypeVar("R", bound=Record)
 

@@ -14,7 +14,7 @@ from django.db.models import QuerySet, prefetch_related_objects
 from accounts import access
 from accounts.audit import Actor, System
 from records.models import Record
-from records.operations import sentences_of
+from records.reasons import sentences_of
 
 R = TypeVar("R", bound=Record)
 

@@ -13,7 +13,8 @@ from accounts.audit import Actor, System, operation
 from accounts.models import User
 from records.kept import keep_reach
 from records.models import Record
-from records.operations import SAVED_MEANWHILE, NotFound, Stale, not_allowed
+from records.reasons import not_allowed
+from records.refusals import SAVED_MEANWHILE, NotFound, Stale
 
 R = TypeVar("R", bound=Record)
 

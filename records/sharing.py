@@ -21,7 +21,8 @@ from accounts.models import Membership, Team, User
 from records.kept import keep_share
 from records.models import SHARES, Level, Record, Share, TeamShare, UserShare
 from records.models.shares import live
-from records.operations import Invalid, NotAllowed, NotFound, not_allowed
+from records.reasons import not_allowed
+from records.refusals import Invalid, NotAllowed, NotFound
 from records.rules import SHARED
 
 R = TypeVar("R", bound=Record)

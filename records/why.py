@@ -10,9 +10,9 @@ from accounts import access, suppose
 from accounts.access import RESTORE, SCOPE_OF, Explanation, Loaded
 from accounts.models import Team, User
 from accounts.suppose import Candidate, Suggestion
-from records import operations
 from records.models import Property, Record
 from records.models.properties import field_access, field_of
+from records.reasons import chosen_editors, owner_sentence, seen_because, sentences_of
 from records.rules import BOUND_BY_STAGE, GIVEN_BY_SHARE
 
 ASKED = ("change", "delete")
@@ -33,7 +33,7 @@ def suggest(user: User, action: str, record: Record) -> Suggestion | None:
 
 
 def _smallest(user: User, action: str, record: Record, refused: Explanation) -> Suggestion | None:
-    teams = operations.chosen_editors(record)[0] if "stage" in _denying(refused) else []
+    teams = chosen_editors(record)[0] if "stage" in _denying(refused) else []
     tried = {action: steps(user, action, record, teams)}
     return suppose.first_enough(user, record, tried)[action]
 
@@ -159,7 +159,7 @@ def why(user: User, record: Record) -> dict[str, Any]:
     reasons: dict[str, list[str]] = {}
     ways: dict[str, list[str]] = {}
     for action in refused:
-        texts = operations.sentences_of(answers[action], user, action, record)
+        texts = sentences_of(answers[action], user, action, record)
         reasons.setdefault(" ".join(texts), []).append(action)
         way = _way_to(enough[action], answers[action], record)
         ways.setdefault(way, []).append(action)
@@ -167,8 +167,8 @@ def why(user: User, record: Record) -> dict[str, Any]:
         "answers": {action: answer.allowed for action, answer in answers.items()},
         "may_change": "change" in allowed,
         "sentences": [
-            operations.owner_sentence(record, user),
-            f"You can see it: {operations.seen_because(answers['view'])}.",
+            owner_sentence(record, user),
+            f"You can see it: {seen_because(answers['view'])}.",
             *([f"You can {' and '.join(allowed)} it."] if allowed else []),
             *(f"You cannot {' or '.join(verbs)} it. {text}" for text, verbs in reasons.items()),
         ],
@@ -184,6 +184,6 @@ def _way_to(found: Suggestion | None, refused: Explanation, record: Record) -> s
     if found is not None:
         return found.sentence()
     denying = _denying(refused)
-    if "stage" in denying <= {"stage", "unseen"} and operations.chosen_editors(record)[0]:
+    if "stage" in denying <= {"stage", "unseen"} and chosen_editors(record)[0]:
         return ONLY_A_TEAM
     return MORE_THAN_ONE

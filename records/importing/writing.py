@@ -17,7 +17,7 @@ from records.importing.organisation import Organisation, Password, Report, found
 from records.importing.tables import ACCOUNTS, KEY, NAME, PIPELINE, Account, Opportunity, Parsed
 from records.kept import keep_reach
 from records.models import Company, Deal, Record, StageRule
-from records.operations import above_themselves
+from records.operations.afterwards import above_themselves
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Record)

@@ -1,0 +1,106 @@
+"""What is asked of a record once it is written: who reaches it now, and what is above it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from accounts import access
+from accounts.audit import Actor
+from accounts.models import User
+from records.models import Record
+from records.operations.checking import raw
+from records.reasons import stage_and_editors
+from records.refusals import HandOver, Invalid, InvalidChoice
+
+
+def check_sight(record: Record, creator: User) -> None:
+    """Ask of a new record: its creator sees it, and its stage does not keep them from editing it.
+
+    Whoever may edit no such record, whatever its stage, is not asked.
+    """
+    if not access.allows(creator, "view", record):
+        raise HandOver(
+            "With these owners you will not see this record afterwards. Confirm that you hand it "
+            "over, or choose an owner in your reach."
+        )
+    explanation = access.explain(creator, "change", record)
+    if {finding.code for finding in explanation.decisive} == {"stage"}:
+        raise HandOver(_locked_sentence(record))
+
+
+def check_reach(record: Record, actor: Actor, confirmed: bool) -> None:
+    """Ask again of the result: it can be edited still, or the actor knows that they cannot."""
+    if not isinstance(actor, User) or confirmed:
+        return
+    explanation = access.explain(actor, "change", record)
+    if explanation.allowed:
+        return
+    denying = {f.code for f in explanation.findings if f.holds and not f.allows}
+    granting = any(f.holds and f.allows for f in explanation.findings)
+    sentences = []
+    if not granting or denying != {"stage"}:
+        sentences.append(
+            "With these owners you will not be able to edit this record afterwards, and may not "
+            "see it any more. Confirm that you hand it over, or choose an owner in your reach."
+        )
+    if "stage" in denying:
+        # Allowed to anybody who could edit (Q39); its next edit is not.
+        sentences.append(_locked_sentence(record))
+    raise HandOver(" ".join(sentences))
+
+
+def _locked_sentence(record: Record) -> str:
+    stage, who = stage_and_editors(record)
+    return (
+        f"After this you cannot edit it any more: in the locked stage {stage}, {who} may edit it "
+        "or move it on. Confirm that this is what you want, or choose another stage."
+    )
+
+
+def refuse_circle(before: Record, after: Record, actor: Actor) -> None:
+    """Raise for a company above itself; in words only where the actor sees the whole circle.
+
+    Where it leads through a company out of their reach, the choice is refused as an absent one is.
+    """
+    model: Any = type(before)  # a kind of record with a parent, which others have not
+    rows: QuerySet[Any] = model._base_manager.all()
+    if isinstance(actor, User):
+        rows = access.permitted(rows, actor, "view")
+    above, passed = raw(after, "parent"), set()
+    while above is not None and above != before.pk and above not in passed:
+        passed.add(above)
+        above = rows.filter(pk=above).values_list("parent", flat=True).first()
+    if above != before.pk:
+        raise InvalidChoice(model._meta.get_field("parent"))
+    raise Invalid(
+        f"“{before}” would stand above itself, directly or through other companies. Choose "
+        "another parent, or none."
+    )
+
+
+def above_themselves(model: type[Record], keys: Collection[int]) -> set[int]:
+    """Return which of these rows would be reached by going up from them, parent by parent.
+
+    Asked of what was written, in its transaction, by one query however deep the tree is.
+    """
+    if not keys:
+        return set()
+    table = connection.ops.quote_name(model._meta.db_table)
+    marks = ", ".join(["%s"] * len(keys))
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            # Of two who hang companies under each other's the second waits, and sees the first.
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"{table}.parent"])
+        # UNION, not UNION ALL: where a circle is there already, it is gone round once.
+        cursor.execute(
+            "WITH RECURSIVE above (start, id) AS ("
+            f"SELECT id, parent_id FROM {table} WHERE id IN ({marks}) AND parent_id IS NOT NULL "
+            f"UNION SELECT above.start, t.parent_id FROM {table} t JOIN above ON t.id = above.id "
+            "WHERE t.parent_id IS NOT NULL) SELECT start FROM above WHERE start = id",
+            list(keys),
+        )
+        return {start for (start,) in cursor.fetchall()}

@@ -1,0 +1,103 @@
+"""What a record is held to before it is written: its fields, its owners, what it is linked with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import models
+
+from accounts import access
+from accounts.audit import Actor
+from accounts.models import User
+from accounts.text import trouble
+from records import kinds
+from records.models import Record
+from records.models.properties import field_access
+from records.refusals import Invalid, InvalidChoice, Stale
+
+
+def editable_fields(model: type[Record]) -> list[models.Field[Any, Any]]:
+    kept = {"id", *model.internal, *model.stamps}
+    return [field for field in model._meta.concrete_fields if field.name not in kept]
+
+
+def cannot_be_changed(names: Iterable[str]) -> str:
+    """Return one sentence for fields that do not exist, are hidden, or are only read."""
+    return f"These fields cannot be changed: {', '.join(sorted(names))}."
+
+
+def check_unset(record: Record, actor: Actor) -> None:
+    """A field that the creator may not write starts with its default value (E26).
+
+    They may own what they make, even where owners are not theirs to choose (E7).
+    """
+    given = set()
+    for name in field_access(actor, type(record)).closed:
+        field: models.Field[Any, Any] = record._meta.get_field(name)  # type: ignore[assignment]  # concrete fields only
+        value = raw(record, name)
+        own = isinstance(actor, User) and name in record.owner_fields and value == actor.pk
+        if value != field.get_default() and not own:
+            given.add(name)
+    if given:
+        raise Invalid(cannot_be_changed(given))
+
+
+def raw(record: Record, name: str) -> Any:
+    return getattr(record, record._meta.get_field(name).attname)  # type: ignore[union-attr]  # concrete fields only
+
+
+def check_fields(record: Record, names: Iterable[str]) -> None:
+    keep, kind = set(names), kinds.of(type(record))
+    try:
+        record.clean_fields(exclude={f.name for f in record._meta.fields if f.name not in keep})
+    except ValidationError as error:
+        raise Invalid(
+            " ".join(f"{name}: {' '.join(texts)}" for name, texts in error.message_dict.items())
+        ) from error
+    for name in sorted(keep):
+        check_line(kind.field(name).label, getattr(record, name))
+
+
+def check_line(label: str, value: object) -> None:
+    """Of a single line of text everything is seen: people trust it by its look."""
+    if isinstance(value, str) and (found := trouble(value)):
+        raise Invalid(f"{label.capitalize()}: {found}")
+
+
+def check_relations(record: Record, names: Iterable[str], actor: Actor) -> None:
+    """A record is linked only to what the actor may name; hidden and absent are the same (L22)."""
+    if not isinstance(actor, User):
+        return
+    for name in names:
+        field = record._meta.get_field(name)
+        value = raw(record, name)
+        if not field.is_relation or value is None:
+            continue
+        related: type[models.Model] = field.related_model  # type: ignore[assignment]  # a foreign key
+        if not access.nameable(related._default_manager.filter(pk=value), actor).exists():
+            raise InvalidChoice(field)  # type: ignore[arg-type]  # a concrete field
+
+
+def check_owners(record: Record, names: Iterable[str]) -> None:
+    """Whoever becomes an owner is active and may view this kind of record (E7).
+
+    One sentence for whatever keeps them from it: what else others hold is nobody's business.
+    """
+    for name in names:
+        owner: User | None = getattr(record, name)
+        if owner is None:
+            continue
+        if not owner.is_active or not access.allows_any(owner, "view", type(record)):
+            plural = kinds.of(type(record)).nouns
+            raise Invalid(f"{owner} cannot own {plural}. Choose another owner.")
+
+
+def require_as_opened(as_opened: str | None, now: str, what: str) -> None:
+    """Raise where a form is out of date. Whoever read nothing before leaves the mark out."""
+    if as_opened is not None and as_opened != now:
+        raise Stale(
+            f"Somebody changed this {what} while you had it open. Nothing was saved; open it again "
+            "to see what it says now."
+        )

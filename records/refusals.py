@@ -1,0 +1,55 @@
+"""How a change to a record is refused: by an error whose message says what to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+
+from accounts import errors
+
+
+class RecordError(errors.Refusal):
+    """A change to a record that was refused; the message says what to do."""
+
+
+class NotAllowed(RecordError, errors.NotAllowed):
+    """The actor sees the record and may not do this to it; the message gives the reasons."""
+
+
+class NotFound(RecordError, errors.NotFound):
+    """No such record in the actor's reach: absent and hidden are the same."""
+
+
+class Stale(RecordError, errors.Stale):
+    """Somebody else saved the record, or the settings, since they were read."""
+
+
+class Invalid(RecordError):
+    """A value that cannot be saved."""
+
+
+class InvalidChoice(Invalid):
+    """A related record that is not offered; absent, hidden and impossible ones read alike."""
+
+    def __init__(self, field: models.Field[Any, Any]) -> None:
+        super().__init__(f"{field.verbose_name}: choose one from the list.")
+        self.field = field.name
+
+
+class HandOver(RecordError):
+    """The change takes the record from its actor: confirm it (Q30, Q39).
+
+    They give it away, or move it into a stage in which they cannot edit it any more.
+    """
+
+
+OWNERS_STAY = (
+    "You may edit this record only because it is shared with you, and a share does not change "
+    "owners. Ask one of its owners to do it."
+)
+
+SAVED_MEANWHILE = (
+    "Somebody else saved this record since you opened it. Open it again, and repeat your change if "
+    "it is still wanted."
+)
