@@ -34,8 +34,8 @@ from records.models.properties import (
     sensitive_keys,
     veiled_keys,
 )
+from records.operations.screen_limit import counted_fields
 from records.reads import as_text, fields_on, kind_of, named
-from records.screen_limit import counted_fields
 
 Kind = Type
 """What a cell holds is what its field holds: this decides its form in each format."""

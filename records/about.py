@@ -14,7 +14,7 @@ from accounts import catalogue, days
 from accounts.modeladmin import page_address
 from accounts.models import User
 from accounts.person_access import Line, Section
-from records import sharing
+from records.operations import sharing
 
 MOST_LISTED = 10
 

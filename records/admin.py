@@ -25,7 +25,7 @@ from accounts.create_first import create_first
 from accounts.keys import whole_number
 from accounts.modeladmin import page_address, person, row_pages
 from accounts.sent_forms import new_token, token_of
-from records import filters, kinds, operations, screen_limit
+from records import filters, kinds, operations
 from records.access_pages import AccessPages
 from records.association_screens import AssociatingAdmin
 from records.bin_screens import RecyclingAdmin
@@ -34,7 +34,7 @@ from records.listing import list_filter
 from records.models import Pipeline, Record
 from records.models.base import BIN_DAYS
 from records.models.properties import field_access
-from records.operations import RecordError
+from records.operations import RecordError, screen_limit
 from records.saving import SavesByOneOperation
 from records.share_screens import SharingAdmin
 from records.why import why

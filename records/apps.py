@@ -24,12 +24,12 @@ class RecordsConfig(AppConfig):
         from records.bin_screens import bin_tool
         from records.history import without_hidden_fields
         from records.kinds import every
+        from records.operations.screen_limit import unreadable as unreadable_limits
+        from records.operations.sharing import end_with_receiver
         from records.past_pages import time_machine_tool
         from records.policy_file import SECTIONS
         from records.rules import given_by_shares
-        from records.screen_limit import unreadable as unreadable_limits
         from records.share_screens import shares_panel
-        from records.sharing import end_with_receiver
         from records.teams import places
 
         things.update(

@@ -28,7 +28,7 @@ from records import filters, kinds
 from records.models import Record
 from records.models.base import BIN_DAYS
 from records.operations import RecordError
-from records.recycling import in_bin, restore
+from records.operations.recycling import in_bin, restore
 
 
 def bin_tool(request: HttpRequest, screen: AccessModelAdmin) -> dict[str, Any] | None:

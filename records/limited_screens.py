@@ -16,11 +16,12 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponseRedirect
 
 from accounts.modeladmin import DOTS, AccessModelAdmin, person, relation, shown
-from records import filters, screen_limit
+from records import filters
 from records.models import Record
 from records.models.properties import field_key
+from records.operations import screen_limit
+from records.operations.screen_limit import Shown
 from records.reads import kind_of
-from records.screen_limit import Shown
 
 Cell = tuple[int, str]
 """A record's key and a field's name."""

@@ -19,10 +19,11 @@ from unfold.widgets import (
 
 from accounts.modeladmin import SORTED_COLUMN, AccessModelAdmin, person
 from accounts.pickers import PickerSelect, Purpose
-from records import filters, screen_limit
+from records import filters
 from records.filter_sets import PickedField
 from records.limited_screens import late_parameters, parameter_names, unasked
 from records.models import Record
+from records.operations import screen_limit
 
 
 class RecordListFilter(admin.ListFilter):

@@ -23,7 +23,6 @@ from accounts.models import Membership, PermissionChange, User
 from accounts.past import shadow
 from accounts.people import BY_NAME, with_main_team
 from accounts.permission_history import ACTIVE
-from records.kept import PIPELINE
 from records.models import SHARES, Level, ReachChange, Record, StageRule
 from records.models.shares import TeamShare, UserShare
 
@@ -185,7 +184,7 @@ def record_as_it_was(record: R, moment: datetime) -> Iterator[R]:
                 shadow(table, where=f"content_object_id = {key}")
             _undo_shares(record.object_key, tables, of_record, moment)
         if hasattr(record, "stage_id"):
-            _lay_down_stage_rules(_firsts(changes.filter(object=PIPELINE)))
+            _lay_down_stage_rules(_firsts(changes.filter(object=ReachChange.PIPELINE)))
         yield model._base_manager.get(pk=key)
 
 

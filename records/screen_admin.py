@@ -14,9 +14,8 @@ from django.urls import reverse
 from accounts.keys import whole_number
 from accounts.modeladmin import AccessModelAdmin, person, say_saved
 from accounts.numbers import WholeNumberField
-from records import screen_limit
 from records.models import Property, ScreenLimit
-from records.operations import RecordError
+from records.operations import RecordError, screen_limit
 
 MOST_LISTED = 20
 

@@ -20,9 +20,9 @@ from accounts import access, catalogue, days
 from accounts.keys import KeyField, whole_number
 from accounts.modeladmin import AccessModelAdmin, page_address, person, row_pages, say_saved
 from accounts.models import Team, User
-from records import kinds, sharing
+from records import kinds
 from records.models import SHARES, Level, Record
-from records.operations import Invalid, NotAllowed, NotFound
+from records.operations import Invalid, NotAllowed, NotFound, sharing
 
 MOST_LISTED = 50
 

@@ -47,9 +47,10 @@ from exports.writers import manifest
 from exports.writers.csv import plain
 from exports.writers.rows import rows_in
 from exports.writers.writer import Cell
-from records import filters, kinds, screen_limit
+from records import filters, kinds
 from records.models import Record
 from records.models.properties import FieldKey
+from records.operations import screen_limit
 from records.reads import as_text
 
 MOST_IDS = 10_000

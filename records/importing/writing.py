@@ -15,9 +15,9 @@ from accounts.models import User
 from accounts.table_rows import Broken, ImportRefused
 from records.importing.organisation import Organisation, Password, Report, found_organisation
 from records.importing.tables import ACCOUNTS, KEY, NAME, PIPELINE, Account, Opportunity, Parsed
-from records.kept import keep_reach
 from records.models import Company, Deal, Record, StageRule
 from records.operations.afterwards import above_themselves
+from records.operations.kept import keep_reach
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Record)

@@ -27,6 +27,7 @@ class ReachChange(models.Model):
     """
 
     SHARE, STAGE_RULE = "share", "stage_rule"
+    PIPELINE = "pipeline"
 
     at = models.DateTimeField(
         db_default=Now(), help_text="By the database's clock, which all processes share."

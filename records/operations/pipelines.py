@@ -10,9 +10,9 @@ from accounts import audit
 from accounts.audit import Actor, operation
 from accounts.operations import mark, require
 from accounts.text import one_form
-from records.kept import keep_rule
 from records.models import Pipeline, Stage
 from records.operations.checking import check_line, require_as_opened
+from records.operations.kept import keep_rule
 from records.operations.stage_rules import NO_RULE, locked_pipeline, rule_data
 from records.refusals import Invalid, NotFound
 

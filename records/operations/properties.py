@@ -12,9 +12,9 @@ from accounts.audit import Actor, operation
 from accounts.models import Team, User
 from accounts.operations import mark, require
 from records import kinds
-from records.flags import flags_changed
 from records.models import Property, PropertyGrant, Record
 from records.operations.checking import editable_fields, require_as_opened
+from records.operations.flags import flags_changed
 from records.refusals import Invalid
 
 

@@ -9,9 +9,9 @@ from accounts import audit
 from accounts.audit import Actor, operation
 from accounts.models import Team, User
 from accounts.operations import mark, require
-from records.kept import keep_rule
 from records.models import Pipeline, Stage, StageRule
 from records.operations.checking import require_as_opened
+from records.operations.kept import keep_rule
 from records.refusals import Invalid, NotFound
 
 

@@ -11,9 +11,9 @@ from django.utils import timezone
 from accounts import access
 from accounts.audit import Actor
 from accounts.models import User
-from records.kept import keep_reach
 from records.models import Record
 from records.operations.checking import raw
+from records.operations.kept import keep_reach
 from records.reasons import not_allowed
 from records.refusals import OWNERS_STAY, SAVED_MEANWHILE, NotAllowed, NotFound, Stale
 

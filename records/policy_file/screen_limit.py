@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from accounts.models import User
 from accounts.policy_file import File, Plain, Section, Step, Verb, Written, difference
-from records import screen_limit
-from records.operations import RecordError
+from records.operations import RecordError, screen_limit
 
 KEY = "values_a_day"
 LABEL = "Sensitive values per person and day"

@@ -14,7 +14,7 @@ from accounts.models import Membership, ObjectScope, Team, ToolGrant, User
 from records.models import Company, Contact, Deal, Level, StageRule
 from records.models.properties import hidden_fields
 from records.operations import restrict_property
-from records.sharing import share
+from records.operations.sharing import share
 from tests.support.company import TinyCompany
 
 

@@ -12,10 +12,10 @@ from accounts.access import allows
 from accounts.audit import System
 from accounts.models import AuditEvent
 from records import operations
-from records.associations import associate, dissociate
 from records.history import without_hidden_fields
 from records.models import Company, Contact, Deal, Property, Record
 from records.operations import Invalid, NotAllowed, NotFound, Stale
+from records.operations.associations import associate, dissociate
 from tests.support.company import TinyCompany
 from tests.support.factories import DealFactory, TicketFactory
 

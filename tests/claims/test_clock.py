@@ -15,8 +15,7 @@ from accounts.models import Notice, Outbox
 from accounts.notices import notify
 from exports import clocks, jobs, operations, policy, worker
 from exports.models import ExportRequest, Trouble
-from records import sharing
-from records.operations import Invalid
+from records.operations import Invalid, sharing
 from tests.support.company import TinyCompany
 from tests.support.exports_kit import LONG_AGO, ask, completed, files, pending, set_policy
 

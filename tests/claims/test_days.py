@@ -20,9 +20,9 @@ from django.utils import timezone
 from accounts import clock, days
 from accounts.models import AuditEvent
 from exports.models import ExportRequest
-from records import filters, sharing
+from records import filters
 from records.models import SHARES, Contact, Deal, Level
-from records.operations import Invalid
+from records.operations import Invalid, sharing
 from tests.support.company import TinyCompany
 from tests.support.exports_kit import pending
 from tests.support.factories import DealFactory

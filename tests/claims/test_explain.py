@@ -17,9 +17,9 @@ from django.utils.html import escape
 
 from accounts.access import ACTIONS, CODES, LEVELS, allows, explain, permitted, who_can
 from accounts.models import ObjectScope, Rank, Team, User
-from records import operations, sharing
+from records import operations
 from records.models import Deal, Ticket
-from records.operations import restrict_property
+from records.operations import restrict_property, sharing
 from records.why import MORE_THAN_ONE, ONLY_A_TEAM, suggest, why
 from tests.support.company import TinyCompany
 from tests.support.factories import DealFactory, SetFactory, TeamFactory, TicketFactory, UserFactory

@@ -36,9 +36,10 @@ from exports import jobs, operations, worker
 from exports.models import ExportPolicy, ExportRecord, ExportRequest
 from exports.operations import ExportError, NotAllowed, deciding, ending, fetching
 from exports.writers import manifest
-from records import filters, sharing
+from records import filters
 from records.models import Deal, Property
 from records.models.properties import hidden_fields, sensitive_fields
+from records.operations import sharing
 from tests.support.company import TinyCompany
 from tests.support.exports_kit import (
     LONG_AGO,

@@ -22,8 +22,8 @@ from exports.operations import fetching
 from exports.writers import files as storage
 from exports.writers import manifest
 from records import operations as records
-from records import sharing
 from records.models import Company, Deal
+from records.operations import sharing
 from tests.support.company import TinyCompany
 from tests.support.exports_kit import (
     between_chunks,

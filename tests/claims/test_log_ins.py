@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from accounts import operations
 from accounts.models import AuditEvent, Session, User
-from records import sharing
+from records.operations import sharing
 from tests.support.company import EVERYTHING, OWNED, TinyCompany
 from tests.support.exports_kit import pending
 from tests.support.factories import DealFactory, SetFactory, UserFactory

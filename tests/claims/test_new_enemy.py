@@ -23,7 +23,7 @@ from records import operations as records
 from records.models import Deal, Level
 from records.models.properties import hidden_fields
 from records.operations import NotAllowed, NotFound, restrict_property
-from records.sharing import share
+from records.operations.sharing import share
 from tests.support.company import TinyCompany
 from tests.support.enemy_process import processes
 from tests.support.factories import DealFactory, UserFactory

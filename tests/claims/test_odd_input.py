@@ -20,7 +20,7 @@ from django.test import Client
 from accounts.models import AuditEvent
 from exports.models import ExportRequest
 from records.models import Property, Ticket
-from records.sharing import share
+from records.operations.sharing import share
 from tests.claims.test_no_other_door import every_pattern
 from tests.support.company import TinyCompany
 from tests.support.exports_kit import pending

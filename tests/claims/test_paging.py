@@ -37,7 +37,7 @@ from accounts.paging import (
 from exports.worker import refresh_statistics
 from records import filters, operations
 from records.models import Company, Contact, Deal, Record, Ticket
-from records.sharing import share
+from records.operations.sharing import share
 from tests.claims.test_team_tree import wait_until
 from tests.support.company import TinyCompany
 from tests.support.factories import CompanyFactory, DealFactory

@@ -38,8 +38,9 @@ from accounts.permission_history import (
     kept,
 )
 from accounts.protection import is_protected, protected_tables
-from records import operations, sharing
+from records import operations
 from records.models import Deal, ReachChange
+from records.operations import sharing
 from records.past import person_on, who_could_see
 from tests.claims.test_rights_changes import OPERATIONS
 from tests.support.changes import CHANGES

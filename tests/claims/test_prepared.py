@@ -19,7 +19,7 @@ from accounts.prepared import Seen
 from accounts.suppose import Supposed
 from exports import deciders
 from exports.models import ExportRequest, GateChange
-from records.sharing import share
+from records.operations.sharing import share
 from tests.support.company import TinyCompany
 from tests.support.doors import rules
 from tests.support.exports_kit import ask

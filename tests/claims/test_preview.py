@@ -18,7 +18,7 @@ from accounts.operations import InvalidChange, NotAllowed
 from accounts.preview import Preview, effects, require_confirmed, standings, words
 from accounts.preview.effects import Opened, Outcome, Records
 from accounts.preview.standings import Company
-from records.sharing import share
+from records.operations.sharing import share
 from tests.support.company import EVERYTHING, OWNED, TEAM, TinyCompany
 from tests.support.factories import DealFactory, SetFactory, UserFactory
 from tests.support.what_if import (

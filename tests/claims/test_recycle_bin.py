@@ -12,9 +12,9 @@ from django.urls import reverse
 from accounts.audit import System
 from accounts.models import AuditEvent
 from records import operations
-from records.associations import associate, dissociate
 from records.models import Company, Contact, Deal, Property
-from records.recycling import in_bin, restore
+from records.operations.associations import associate, dissociate
+from records.operations.recycling import in_bin, restore
 from tests.support.company import TinyCompany
 from tests.support.factories import CompanyFactory, ContactFactory, DealFactory
 

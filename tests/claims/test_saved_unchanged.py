@@ -20,8 +20,8 @@ from exports.models import LargeExportAlert
 from exports.operations import save_profile, set_alert
 from records.models import Deal, Level, Pipeline, Property, ScreenLimit
 from records.operations import restrict_property, save_stages, set_stage_rule
-from records.screen_limit import set_screen_limit
-from records.sharing import share
+from records.operations.screen_limit import set_screen_limit
+from records.operations.sharing import share
 from tests.support.company import TinyCompany
 from tests.support.factories import TicketFactory
 from tests.support.forms_as_shown import form_with, forms_of

@@ -14,9 +14,9 @@ from django.utils import timezone
 
 from accounts.models import AuditEvent, Notice, User
 from accounts.operations import NotAllowed
-from records import operations, screen_limit
+from records import operations
 from records.models import Contact, ScreenCount, ScreenLimit
-from records.operations import Invalid, Stale, restrict_property
+from records.operations import Invalid, Stale, restrict_property, screen_limit
 from tests.support.company import TinyCompany
 from tests.support.enemy_process import processes
 from tests.support.exports_kit import completed, path_of

@@ -29,10 +29,11 @@ from accounts.models import AuditEvent, ObjectScope, Team, User
 from accounts.operations import clamped, deactivate, reactivate, set_teams
 from exports.models import ExportRecord
 from exports.operations import request_export
-from records import operations, sharing
+from records import operations
 from records.models import SHARES, Company, Contact, Deal, Level
+from records.operations import sharing
+from records.operations.sharing import share, unshare
 from records.rules import share_rules
-from records.sharing import share, unshare
 from tests.claims.test_budgets import BUDGETS
 from tests.claims.test_screens import LIST, form_of, page
 from tests.support.company import OWNED, TinyCompany

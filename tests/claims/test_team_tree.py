@@ -19,7 +19,7 @@ from accounts.models import AuditEvent, Team, TeamReach
 from accounts.operations import InvalidChange
 from records.models import SHARES, Deal, PropertyGrant, StageRule
 from records.operations import delete, restrict_property, set_stage_rule
-from records.sharing import share, unshare
+from records.operations.sharing import share, unshare
 from tests.support.company import TinyCompany
 from tests.support.exports_process import PATIENCE, racers
 from tests.support.factories import (

@@ -14,9 +14,9 @@ from django.utils import timezone
 
 from accounts.access import allows, permitted
 from accounts.models import AuditEvent, ObjectScope, PermissionSet, User
-from records import kinds, operations, sharing
+from records import kinds, operations
 from records.models import Company, Pipeline, Stage
-from records.operations import NotAllowed
+from records.operations import NotAllowed, sharing
 from tests.fifth.models import Project
 from tests.support.company import EVERYTHING, OWNED, TinyCompany
 from tests.support.exports_kit import completed, table_of

@@ -18,9 +18,9 @@ from accounts.changes import stored
 from accounts.models import PermissionSet, Team, User
 from exports.models import ExportPolicy
 from records import operations as records
-from records import sharing
 from records.models import Pipeline
-from records.recycling import restore
+from records.operations import sharing
+from records.operations.recycling import restore
 from tests.support import oracle, oracle_data
 from tests.support.catalogue_rows import BOXES, BY_KEY, CHOICE, LEVELLED, STORABLE, SWITCH
 from tests.support.oracle_writes import BOX, RANKS, edited, given_own, written

@@ -13,8 +13,9 @@ from accounts.audit import System
 from accounts.models import Membership, ObjectScope, Rank, Team, ToolGrant, User
 from accounts.operations import clamped, set_teams
 from accounts.suppose import Suggestion
-from records import operations, sharing
+from records import operations
 from records.models import StageRule
+from records.operations import sharing
 from tests.support import oracle
 from tests.support.worlds import Share, World
 

@@ -18,9 +18,9 @@ from django.db.models import Exists, OuterRef, QuerySet
 from accounts import access, audit, catalogue, clock, days
 from accounts.audit import Actor, operation
 from accounts.models import Membership, Team, User
-from records.kept import keep_share
 from records.models import SHARES, Level, Record, Share, TeamShare, UserShare
 from records.models.shares import live
+from records.operations.kept import keep_share
 from records.reasons import not_allowed
 from records.refusals import Invalid, NotAllowed, NotFound
 from records.rules import SHARED

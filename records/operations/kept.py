@@ -9,8 +9,6 @@ from accounts.audit import Actor, System
 from accounts.models import User
 from records.models import Pipeline, ReachChange, Record
 
-PIPELINE = "pipeline"
-
 
 def keep_reach(before: Record, values: Mapping[str, Any], actor: Actor) -> None:
     """Keep which of these new values of a record decide who reaches it, if they are others.
@@ -43,7 +41,9 @@ def keep_share(
 def keep_rule(pipeline: Pipeline, before: Any, after: Any, actor: Actor) -> None:
     """Keep what the rule on a pipeline's stages said, and says now, if that differs."""
     if before != after:
-        change = _change(PIPELINE, pipeline.pk, ReachChange.STAGE_RULE, before, after, actor)
+        change = _change(
+            ReachChange.PIPELINE, pipeline.pk, ReachChange.STAGE_RULE, before, after, actor
+        )
         change.save(force_insert=True)
 
 

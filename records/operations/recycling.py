@@ -11,8 +11,8 @@ from accounts import access, audit
 from accounts.access import RESTORE
 from accounts.audit import Actor, System, operation
 from accounts.models import User
-from records.kept import keep_reach
 from records.models import Record
+from records.operations.kept import keep_reach
 from records.reasons import not_allowed
 from records.refusals import SAVED_MEANWHILE, NotFound, Stale
 

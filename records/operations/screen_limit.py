@@ -26,10 +26,10 @@ from accounts.audit import Actor, operation
 from accounts.models import Notice, User
 from accounts.notices import notify, one_line
 from accounts.operations import require
-from records import operations
 from records.models import Record, ScreenCount, ScreenLimit
 from records.models.properties import field_access
-from records.operations import Invalid, RecordError, Stale
+from records.operations import records
+from records.refusals import Invalid, RecordError, Stale
 
 K = TypeVar("K")
 
@@ -154,7 +154,7 @@ def reveal(record: Record, *, actor: User, name: str) -> Any:
     limit = found.screen_limit
     if limit is not None and not is_empty(value) and not show(actor, [name], limit).keys:
         raise UsedUp(why_dots(limit))
-    return operations.reveal(record, actor=actor, name=name)
+    return records.reveal(record, actor=actor, name=name)
 
 
 def why_dots(limit: int) -> str:
