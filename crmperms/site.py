@@ -18,8 +18,8 @@ from crmperms import badges
 from crmperms.first_hour import set_up_page
 from crmperms.inbox import inbox_urls
 from records import kinds
-from records.past_pages import past_pages
-from records.share_screens import sees_records, shared_page
+from records.screens.past import past_pages
+from records.screens.shares import sees_records, shared_page
 
 
 class CrmSite(AccessSite):

@@ -26,17 +26,17 @@ from accounts.keys import whole_number
 from accounts.modeladmin import page_address, person, row_pages
 from accounts.sent_forms import new_token, token_of
 from records import filters, kinds, operations
-from records.access_pages import AccessPages
-from records.association_screens import AssociatingAdmin
-from records.bin_screens import RecyclingAdmin
-from records.limited_screens import LimitedAdmin
-from records.listing import list_filter
 from records.models import Pipeline, Record
 from records.models.base import BIN_DAYS
 from records.models.properties import field_access
 from records.operations import RecordError, screen_limit
-from records.saving import SavesByOneOperation
-from records.share_screens import SharingAdmin
+from records.screens.access import AccessPages
+from records.screens.associations import AssociatingAdmin
+from records.screens.bin import RecyclingAdmin
+from records.screens.limited import LimitedAdmin
+from records.screens.listing import list_filter
+from records.screens.saving import SavesByOneOperation
+from records.screens.shares import SharingAdmin
 from records.why import why
 
 
@@ -359,5 +359,7 @@ def screen_of(kind: kinds.Kind) -> type[RecordAdmin]:
 for _kind in kinds.every():
     admin.site.register(_kind.model, screen_of(_kind))
 
-# The screens of pipelines and properties register themselves.
-from records import pipeline_admin, property_admin, screen_admin  # noqa: E402, F401
+# The screens of pipelines, properties and the limit register themselves.
+from records.screens import pipelines as pipeline_screens  # noqa: E402, F401
+from records.screens import properties as property_screens  # noqa: E402, F401
+from records.screens import screen_limit as limit_screens  # noqa: E402, F401

@@ -19,18 +19,18 @@ class RecordsConfig(AppConfig):
         from accounts.policy_file import sections
         from accounts.trigrams import indexed
         from records import checks  # noqa: F401  # importing the checks registers them
-        from records.about import shares_about
-        from records.access_pages import owners_panel
-        from records.bin_screens import bin_tool
         from records.history import without_hidden_fields
         from records.kinds import every
         from records.operations.screen_limit import unreadable as unreadable_limits
         from records.operations.sharing import end_with_receiver
-        from records.past_pages import time_machine_tool
         from records.policy_file import SECTIONS
         from records.rules import given_by_shares
-        from records.share_screens import shares_panel
-        from records.teams import places
+        from records.screens.about import shares_about
+        from records.screens.access import owners_panel
+        from records.screens.bin import bin_tool
+        from records.screens.past import time_machine_tool
+        from records.screens.shares import shares_panel
+        from records.screens.teams import places
 
         things.update(
             {

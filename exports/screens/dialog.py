@@ -31,9 +31,9 @@ from exports.screens.forms import ApproversForm, ColumnsForm, Offered
 from exports.screens.panel import panel_address
 from exports.steps import S
 from records import filters, kinds
-from records.listing import canonical_query
 from records.models import Record
 from records.models.properties import FieldKey, flagged_keys, sensitive_keys
+from records.screens.listing import canonical_query
 
 
 def export_tool(request: HttpRequest, model_admin: AccessModelAdmin) -> dict[str, Any] | None:

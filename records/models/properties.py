@@ -168,7 +168,7 @@ class PropertyGrant(models.Model):
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, related_name="+"
     )
-    # A team with grants is not deleted: see records.teams.
+    # A team with grants is not deleted: see records.screens.teams.
     team = models.ForeignKey(Team, models.CASCADE, null=True, blank=True, related_name="+")
     level = models.CharField(max_length=10, choices=Level.choices)
 

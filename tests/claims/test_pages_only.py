@@ -8,7 +8,7 @@ from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.test import Client
 
 from accounts.adminsite import MOST_FOUND
-from records.association_screens import MOST_LISTED
+from records.screens.associations import MOST_LISTED
 from tests.support.company import TinyCompany
 from tests.support.factories import ContactFactory, DealFactory
 

@@ -11,7 +11,7 @@ from django.db import connection
 from django.test import Client
 
 from records.models import Deal
-from records.saving import SavesByOneOperation
+from records.screens.saving import SavesByOneOperation
 from tests.claims.test_screens import LIST, form_of, page
 from tests.support.company import TinyCompany
 

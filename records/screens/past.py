@@ -27,7 +27,6 @@ from accounts.past import BadMoment, moment_on
 from accounts.permission_pages import history_address
 from accounts.pickers import PickerSelect, Purpose, offered
 from records import kinds
-from records.access_pages import PEOPLE_PER_PAGE, told_of
 from records.models import Record
 from records.past import (
     PERSON_AS_OF_TODAY,
@@ -38,6 +37,7 @@ from records.past import (
     person_on,
     who_could_see,
 )
+from records.screens.access import PEOPLE_PER_PAGE, told_of
 
 LONGEST_ADDRESS = 300
 _RECORD = re.compile(r"(?:.*/)?([a-z_0-9]+)[/ #]+([0-9]+)(?:/.*)?")

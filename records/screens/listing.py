@@ -21,9 +21,9 @@ from accounts.modeladmin import SORTED_COLUMN, AccessModelAdmin, person
 from accounts.pickers import PickerSelect, Purpose
 from records import filters
 from records.filter_sets import PickedField
-from records.limited_screens import late_parameters, parameter_names, unasked
 from records.models import Record
 from records.operations import screen_limit
+from records.screens.limited import late_parameters, parameter_names, unasked
 
 
 class RecordListFilter(admin.ListFilter):

@@ -25,9 +25,9 @@ from accounts.keys import KeyField, whole_number
 from accounts.modeladmin import DOTS, AccessModelAdmin, page_address, person, row_pages, say_saved
 from accounts.pickers import PickerSelect, Purpose
 from records import kinds
-from records.limited_screens import count, counted
 from records.models import Record
 from records.operations import NotAllowed, RecordError, associations
+from records.screens.limited import count, counted
 
 MOST_LISTED = 10
 
