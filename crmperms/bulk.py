@@ -1,8 +1,9 @@
 """A large company made of chance, the same for the same seed: what speed is measured on.
 
-Rows are laid down with `bulk_create`, past the operations: a million events would say nothing. One
-event, `bulk.seed`, tells how the database came to be. All of it is one transaction: an interrupted
-seeding leaves an empty database.
+Rows are laid down with `bulk_create`, past the operations and beside the one writer of records
+(records/operations/writing.py): a million events and histories would say nothing. One event,
+`bulk.seed`, tells how the database came to be. All of it is one transaction: an interrupted seeding
+leaves an empty database.
 """
 
 from __future__ import annotations

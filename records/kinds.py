@@ -110,6 +110,10 @@ class Kind(ObjectKind):
         """Return the field of this name; KeyError where there is none."""
         return _fields(self)[name]
 
+    def label_of(self, name: str) -> str:
+        """Return how a field is called where several kinds meet: `Deal: expected close`."""
+        return f"{self.label}: {self.field(name).label}"
+
     @property
     def is_staged(self) -> bool:
         """Tell whether records of this kind stand in a stage of a pipeline."""

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from django.db import models
-
 from accounts import errors
+from records.kinds import Field
 
 
 class RecordError(errors.Refusal):
@@ -32,8 +29,8 @@ class Invalid(RecordError):
 class InvalidChoice(Invalid):
     """A related record that is not offered; absent, hidden and impossible ones read alike."""
 
-    def __init__(self, field: models.Field[Any, Any]) -> None:
-        super().__init__(f"{field.verbose_name}: choose one from the list.")
+    def __init__(self, field: Field) -> None:
+        super().__init__(f"{field.label}: choose one from the list.")
         self.field = field.name
 
 

@@ -7,22 +7,21 @@ from typing import Any, TypeVar
 
 from django.contrib.auth.hashers import make_password
 from django.db import connection, transaction
-from django.utils import timezone
 
 from accounts import access, audit
 from accounts.audit import System
 from accounts.models import User
 from accounts.table_rows import Broken, ImportRefused
+from records import kinds
 from records.importing.organisation import Organisation, Password, Report, found_organisation
 from records.importing.tables import ACCOUNTS, KEY, NAME, PIPELINE, Account, Opportunity, Parsed
 from records.models import Company, Deal, Record, StageRule
 from records.operations.afterwards import above_themselves
-from records.operations.kept import keep_reach
+from records.operations.writing import AT_ONCE, Change, Source, becoming, write
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Record)
 
-AT_ONCE = 500
 Progress = Callable[[int, int], None]
 """Called with how many records are done and how many there are."""
 
@@ -64,7 +63,7 @@ def _write(
     _one_at_a_time()
     report = Report()
     organisation = found_organisation(parsed, actor=actor, password=password, report=report)
-    companies = _Companies(parsed.accounts, report)
+    companies = _Companies(parsed.accounts, actor, report)
     companies.write()
     deals = _Deals(parsed, organisation, companies.by_name, source, actor, report)
     total = len(parsed.opportunities)
@@ -100,30 +99,24 @@ def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
         yield items[start : start + AT_ONCE]
 
 
-def _differing(record: Record, wanted: Mapping[str, Any]) -> list[str]:
-    return [name for name, value in wanted.items() if getattr(record, name) != value]
+def _differing(record: Record, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in wanted.items() if getattr(record, name) != value}
 
 
-def _save_changed(model: type[R], changed: Sequence[tuple[R, list[str]]]) -> None:
-    """Write the changed fields of locked rows, with their stamps."""
-    now = timezone.now()
-    for record, _ in changed:
-        record.version += 1
-        record.updated_at, record.updated_by = now, None
-    fields = {name for _, names in changed for name in names}
-    if changed:
-        model._base_manager.bulk_update(
-            [record for record, _ in changed],
-            [*sorted(fields), "version", "updated_at", "updated_by"],
-            batch_size=AT_ONCE,
-        )
+def _names(values: Mapping[str, Any]) -> list[str]:
+    """Return the fields that these columns belong to."""
+    return sorted(name.removesuffix("_id") for name in values)
+
+
+def _new(model: type[R], values: Mapping[str, Any]) -> Change[R]:
+    return Change(None, model(**values), _names(values))
 
 
 class _Companies:
     """Writing the accounts: companies that nobody owns, parents before their subsidiaries."""
 
-    def __init__(self, accounts: Mapping[str, Account], report: Report) -> None:
-        self.accounts, self.report = accounts, report
+    def __init__(self, accounts: Mapping[str, Account], actor: System, report: Report) -> None:
+        self.accounts, self.actor, self.report = accounts, actor, report
         self.by_name: dict[str, Company] = {}
         # Of several with one name the oldest that is not in the bin, in any case always the same.
         stored = Company._base_manager.filter(name__in=list(accounts)).select_for_update()
@@ -141,30 +134,30 @@ class _Companies:
         while missing:
             ready = [a for a in missing if not a.parent or a.parent in self.by_name]
             missing = [a for a in missing if a.parent and a.parent not in self.by_name]
-            made = Company._base_manager.bulk_create(
-                Company(name=account.name, **self._wanted(account)) for account in ready
-            )
-            self.by_name.update((company.name, company) for company in made)
+            made = [_new(Company, {"name": a.name, **self._wanted(a)}) for a in ready]
+            self._store(made)
+            self.by_name.update((each.after.name, each.after) for each in made)
         self._change(present)
 
+    def _store(self, changes: Sequence[Change[Company]]) -> None:
+        write(kinds.of(Company), changes, actor=self.actor, source=Source.IMPORT)
+
     def _change(self, accounts: Sequence[Account]) -> None:
-        changed: list[tuple[Company, list[str]]] = []
+        changed: list[Change[Company]] = []
         for account in accounts:
-            company, wanted = self.by_name[account.name], self._wanted(account)
-            names = _differing(company, wanted)
+            company = self.by_name[account.name]
+            values = _differing(company, self._wanted(account))
             if company.deleted_at:
                 self.report.left_alone.append(
                     f"The company {account.name} stays in the recycle bin."
                 )
-            elif names:
-                for name in names:
-                    setattr(company, name, wanted[name])
-                changed.append((company, [name.removesuffix("_id") for name in names]))
+            elif values:
+                changed.append(Change(company, becoming(company, values), _names(values)))
             else:
                 self.report.unchanged["companies"] += 1
         self.report.changed["companies"] += len(changed)
-        _save_changed(Company, changed)
-        self._check_parents([company for company, names in changed if "parent" in names])
+        self._store(changed)
+        self._check_parents([each.after for each in changed if "parent" in each.names])
 
     def _check_parents(self, changed: Sequence[Company]) -> None:
         """A circle that the table has not: one that runs through a company in the recycle bin."""
@@ -221,9 +214,8 @@ class _Deals:
             )
         }
         new = [self._new(row) for row in chunk if row.external_id not in stored]
-        Deal._base_manager.bulk_create(new)
         self.report.created["deals"] += len(new)
-        changed: list[tuple[Deal, list[str]]] = []
+        changed: list[Change[Deal]] = []
         for row in chunk:
             deal = stored.get(row.external_id)
             if deal is None:
@@ -232,46 +224,41 @@ class _Deals:
                 self.report.left_alone.append(
                     f"The deal {row.external_id} stays in the recycle bin."
                 )
-            elif names := self._change(deal, row):
-                changed.append((deal, names))
+            elif values := self._differing(deal, row):
+                told, after = self._told(deal, values), becoming(deal, values)
+                changed.append(Change(deal, after, _names(values), told))
             else:
                 self.report.unchanged["deals"] += 1
-        _save_changed(Deal, changed)
         self.report.changed["deals"] += len(changed)
+        write(kinds.of(Deal), [*new, *changed], actor=self.actor, source=Source.IMPORT)
 
-    def _new(self, row: Opportunity) -> Deal:
+    def _new(self, row: Opportunity) -> Change[Deal]:
         wanted = self._wanted(row)
         self._check_owner(wanted.get("owner_id"), row)
-        return Deal(
-            source=self.source,
-            external_id=row.external_id,
-            name=deal_name(row.product, row.account, row.external_id),
-            **wanted,
-        )
+        name = deal_name(row.product, row.account, row.external_id)
+        known = {"source": self.source, "external_id": row.external_id}
+        return _new(Deal, {**known, "name": name, **wanted})
 
-    def _change(self, deal: Deal, row: Opportunity) -> list[str]:
-        """Bring a stored deal to what the table says; return the names of the changed fields."""
+    def _differing(self, deal: Deal, row: Opportunity) -> dict[str, Any]:
+        """Return the columns of a stored deal of which the table says something else."""
         wanted = self._wanted(row)
         account = self.company_names.get(deal.company_id or 0, "")
         if deal.name == deal_name(deal.product, account, row.external_id):
             wanted["name"] = deal_name(row.product, row.account, row.external_id)
-        names = _differing(deal, wanted)
-        if "owner_id" in names:
-            self._check_owner(wanted["owner_id"], row)
-        fields = sorted(name.removesuffix("_id") for name in names)
-        data: dict[str, Any] = {"fields": fields, "reason": self.actor.name}
+        values = _differing(deal, wanted)
+        if "owner_id" in values:
+            self._check_owner(values["owner_id"], row)
+        return values
+
+    def _told(self, deal: Deal, values: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return what the log tells of this deal: what is asked for by record, and nothing else."""
+        told: dict[str, Any] = {"fields": _names(values)}
         if deal.stage_id in self.locked:
-            data["stage"] = deal.stage_id
-        if "owner_id" in names:
-            data["owner"] = {"from": deal.owner_id, "to": wanted["owner_id"]}
-        # What else an import changes is told by its one event; these are asked for by record.
-        if names and data.keys() & {"stage", "owner"}:
-            audit.record("deal.change", actor=self.actor, on=deal, data=data)
-        written = {name.removesuffix("_id"): wanted[name] for name in names}
-        keep_reach(deal, written, self.actor)
-        for name in names:
-            setattr(deal, name, wanted[name])
-        return fields
+            told["stage"] = deal.stage_id
+        if "owner_id" in values:
+            told["owner"] = {"from": deal.owner_id, "to": values["owner_id"]}
+        # Of all else the one event of the import tells.
+        return told if len(told) > 1 else None
 
     def _wanted(self, row: Opportunity) -> dict[str, Any]:
         """Return the imported columns; without an agent the owner is not among them."""

@@ -11,10 +11,28 @@ from django.db.models import QuerySet
 from accounts import access
 from accounts.audit import Actor
 from accounts.models import User
+from records import kinds
 from records.models import Record
 from records.operations.checking import raw
 from records.reasons import stage_and_editors
 from records.refusals import HandOver, Invalid, InvalidChoice
+
+
+def ask_again(
+    before: Record | None, after: Record, names: Collection[str], actor: Actor, confirmed: bool
+) -> None:
+    """Ask of what was written whether its actor still sees and edits it, and whether it can stand.
+
+    Raises `HandOver` where the actor loses the record and has not `confirmed` it, or `Invalid`.
+    """
+    if before is not None and "parent" in names:
+        check_parents(before, after, actor)
+    if confirmed or not isinstance(actor, User):
+        return
+    if before is None:
+        check_sight(after, actor)
+    else:
+        check_reach(after, actor)
 
 
 def check_sight(record: Record, creator: User) -> None:
@@ -32,10 +50,8 @@ def check_sight(record: Record, creator: User) -> None:
         raise HandOver(_locked_sentence(record))
 
 
-def check_reach(record: Record, actor: Actor, confirmed: bool) -> None:
-    """Ask again of the result: it can be edited still, or the actor knows that they cannot."""
-    if not isinstance(actor, User) or confirmed:
-        return
+def check_reach(record: Record, actor: User) -> None:
+    """Ask again of the result: it can be edited still."""
     explanation = access.explain(actor, "change", record)
     if explanation.allowed:
         return
@@ -61,6 +77,12 @@ def _locked_sentence(record: Record) -> str:
     )
 
 
+def check_parents(before: Record, after: Record, actor: Actor) -> None:
+    """Raise `Invalid` where this record would stand above itself."""
+    if above_themselves(type(before), [before.pk]):
+        refuse_circle(before, after, actor)
+
+
 def refuse_circle(before: Record, after: Record, actor: Actor) -> None:
     """Raise for a company above itself; in words only where the actor sees the whole circle.
 
@@ -75,7 +97,7 @@ def refuse_circle(before: Record, after: Record, actor: Actor) -> None:
         passed.add(above)
         above = rows.filter(pk=above).values_list("parent", flat=True).first()
     if above != before.pk:
-        raise InvalidChoice(model._meta.get_field("parent"))
+        raise InvalidChoice(kinds.of(model).field("parent"))
     raise Invalid(
         f"“{before}” would stand above itself, directly or through other companies. Choose "
         "another parent, or none."

@@ -12,14 +12,22 @@ from typing import Any, TypeVar
 
 from django.db.models import ForeignKey
 
-from accounts import access, audit
+from accounts import access
 from accounts.access import ASSOCIATE
-from accounts.audit import Actor, System, operation
+from accounts.audit import Actor, operation
 from accounts.models import User
+from records import kinds
 from records.models import Record
 from records.models.properties import field_access
 from records.operations.checking import cannot_be_changed
-from records.operations.writing import find_stored, write_stored
+from records.operations.writing import (
+    Change,
+    Source,
+    becoming,
+    find_in_bin,
+    find_stored,
+    write,
+)
 from records.reasons import not_allowed
 from records.refusals import Invalid, Stale
 
@@ -40,11 +48,12 @@ def associate(record: R, *, field: str, related: Record, actor: Actor, reason: s
     if held == other.pk:
         return before  # nothing to write, and nothing to log
     if held is not None and in_bin(link, held, actor) is None:
+        label = kinds.of(type(before)).field(link.name).label
         raise Invalid(
-            f"“{before}” has another {link.verbose_name} already. Remove it there first, or change "
-            "it on its own page."
+            f"“{before}” has another {label} already. Remove it there first, or change it on its "
+            "own page."
         )
-    return _write(before, link, other, actor, "associate", reason)
+    return _write(before, link, other, actor, Source.ASSOCIATE, reason)
 
 
 @operation("{object}.dissociate")
@@ -56,7 +65,7 @@ def dissociate(record: R, *, field: str, related: Record, actor: Actor, reason: 
     link, before, other = _both_sides(record, field, related, actor)
     if getattr(before, link.attname) != other.pk:
         raise Stale(f"“{before}” is not linked with “{other}” any more. Nothing was changed.")
-    return _write(before, link, other, actor, "dissociate", reason)
+    return _write(before, link, other, actor, Source.DISSOCIATE, reason)
 
 
 def in_bin(link: ForeignKey[Any, Any], key: int, actor: Actor) -> Record | None:
@@ -65,10 +74,7 @@ def in_bin(link: ForeignKey[Any, Any], key: int, actor: Actor) -> Record | None:
     Such a link can be ended or led elsewhere: nobody edits what lies in the bin.
     """
     related: type[Record] = link.related_model  # type: ignore[assignment]  # a kind of record
-    rows = related._base_manager.filter(pk=key)
-    if isinstance(actor, User):
-        return access.recycled(rows, actor).first()
-    return rows.exclude(deleted_at=None).first()
+    return find_in_bin(related, key, actor)
 
 
 def _both_sides(
@@ -93,19 +99,17 @@ def _both_sides(
 
 
 def _write(
-    before: R, link: ForeignKey[Any, Any], other: Record, actor: Actor, verb: str, reason: str
+    before: R, link: ForeignKey[Any, Any], other: Record, actor: Actor, source: Source, reason: str
 ) -> R:
-    value = other if verb == "associate" else None
-    write_stored(before, actor, ASSOCIATE, before.version, {link.name: value})
     # Both sides: whoever reads the log of either finds the other.
-    data: dict[str, Any] = {
+    told: dict[str, Any] = {
         "field": link.name,
         "related": {"object": other.object_key, "id": other.pk},
     }
     replaced = getattr(before, link.attname)
-    if verb == "associate" and replaced is not None:
-        data["instead_of"] = replaced
-    if isinstance(actor, System):
-        data["reason"] = reason or actor.name
-    audit.record(f"{before.object_key}.{verb}", actor=actor, on=before, data=data)
+    if source is Source.ASSOCIATE and replaced is not None:
+        told["instead_of"] = replaced
+    after = becoming(before, {link.name: other if source is Source.ASSOCIATE else None})
+    change = Change(before, after, (link.name,), told)
+    write(kinds.of(type(before)), [change], actor=actor, source=source, reason=reason)
     return type(before)._base_manager.get(pk=before.pk)

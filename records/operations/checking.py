@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -26,6 +26,13 @@ def editable_fields(model: type[Record]) -> list[models.Field[Any, Any]]:
 def cannot_be_changed(names: Iterable[str]) -> str:
     """Return one sentence for fields that do not exist, are hidden, or are only read."""
     return f"These fields cannot be changed: {', '.join(sorted(names))}."
+
+
+def check(record: Record, names: Collection[str], actor: Actor) -> None:
+    """Raise `Invalid` for a value of these fields that cannot be saved, or not by this actor."""
+    check_relations(record, names, actor)
+    check_fields(record, names)
+    check_owners(record, [name for name in names if name in record.owner_fields])
 
 
 def check_unset(record: Record, actor: Actor) -> None:
@@ -57,13 +64,13 @@ def check_fields(record: Record, names: Iterable[str]) -> None:
             " ".join(f"{name}: {' '.join(texts)}" for name, texts in error.message_dict.items())
         ) from error
     for name in sorted(keep):
-        check_line(kind.field(name).label, getattr(record, name))
+        check_line(kind.field(name).title, getattr(record, name))
 
 
 def check_line(label: str, value: object) -> None:
     """Of a single line of text everything is seen: people trust it by its look."""
     if isinstance(value, str) and (found := trouble(value)):
-        raise Invalid(f"{label.capitalize()}: {found}")
+        raise Invalid(f"{label}: {found}")
 
 
 def check_relations(record: Record, names: Iterable[str], actor: Actor) -> None:
@@ -77,7 +84,7 @@ def check_relations(record: Record, names: Iterable[str], actor: Actor) -> None:
             continue
         related: type[models.Model] = field.related_model  # type: ignore[assignment]  # a foreign key
         if not access.nameable(related._default_manager.filter(pk=value), actor).exists():
-            raise InvalidChoice(field)  # type: ignore[arg-type]  # a concrete field
+            raise InvalidChoice(kinds.of(type(record)).field(name))
 
 
 def check_owners(record: Record, names: Iterable[str]) -> None:

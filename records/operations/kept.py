@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from accounts.audit import Actor, System
 from accounts.models import User
 from records.models import Pipeline, ReachChange, Record
+from records.operations.checking import raw
 
 
-def keep_reach(before: Record, values: Mapping[str, Any], actor: Actor) -> None:
-    """Keep which of these new values of a record decide who reaches it, if they are others.
+def keep_reach(written: Iterable[tuple[Record, Record, Collection[str]]], actor: Actor) -> None:
+    """Keep what of these records decides who reaches them, where it is something else now.
 
-    `before` is the record as it was stored, `values` what was written, by names of fields.
+    Of each, as it was stored and as it is now, with the names of the fields that were written.
     """
-    deciding = (*before.owner_fields, "stage", "deleted_at")
     changes = []
-    for name in deciding:
-        if name not in values:
-            continue
-        field: Any = before._meta.get_field(name)  # a concrete field
-        had, has = getattr(before, field.attname), values[name]
-        had, has = (_plain(value) for value in (had, has))
-        if had != has:
-            changes.append(_change(before.object_key, before.pk, name, had, has, actor))
+    for before, after, names in written:
+        for name in (*before.owner_fields, "stage", "deleted_at"):
+            if name not in names:
+                continue
+            had, has = _plain(raw(before, name)), _plain(raw(after, name))
+            if had != has:
+                changes.append(_change(before.object_key, before.pk, name, had, has, actor))
     ReachChange.objects.bulk_create(changes)
 
 
@@ -48,10 +47,8 @@ def keep_rule(pipeline: Pipeline, before: Any, after: Any, actor: Actor) -> None
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as JSON keeps it: a key of a row, a moment as text."""
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    return getattr(value, "pk", value)
+    """Return a value as JSON keeps it: a moment as text."""
+    return value.isoformat() if hasattr(value, "isoformat") else value
 
 
 def _change(

@@ -18,19 +18,15 @@ from accounts.text import one_form
 from records import kinds
 from records.models import Record
 from records.models.properties import field_access
-from records.operations.afterwards import above_themselves, check_reach, check_sight, refuse_circle
 from records.operations.checking import (
     cannot_be_changed,
-    check_fields,
-    check_owners,
-    check_relations,
+    check,
     check_unset,
     editable_fields,
     raw,
 )
-from records.operations.writing import find_stored, owners_of, write_stored
+from records.operations.writing import Change, Source, becoming, find_stored, owners_of, write
 from records.refusals import Invalid, NotAllowed, NotFound
-from records.rules import SHARED
 
 R = TypeVar("R", bound=Record)
 
@@ -55,27 +51,21 @@ def create(
 
 @operation("{object}.create")
 def _create(record: R, *, actor: Actor, confirm_hand_over: bool, token: UUID | None) -> R:
-    model = type(record)
-    for field in editable_fields(model):
+    kind = kinds.of(type(record))
+    fields = editable_fields(kind.model)
+    for field in fields:
         setattr(record, field.attname, one_form(raw(record, field.name)))
-    if isinstance(actor, User) and not access.allows_any(actor, "add", model):
-        raise NotAllowed(f"You may not create {kinds.of(model).nouns}.", "no_scope")
+    if isinstance(actor, User) and not access.allows_any(actor, "add", kind.model):
+        raise NotAllowed(f"You may not create {kind.nouns}.", "no_scope")
     if isinstance(actor, User) and (sent := made_by(token, actor)):
         return _the_same(sent, record)
-    now = timezone.now()
-    person = actor if isinstance(actor, User) else None
-    record.created_at = record.updated_at = now
-    record.created_by = record.updated_by = person
     check_unset(record, actor)
-    check_relations(record, [field.name for field in editable_fields(model)], actor)
-    check_fields(record, [field.name for field in editable_fields(model)])
-    check_owners(record, record.owner_fields)
-    record.save(force_insert=True)
-    if person is not None and not confirm_hand_over:
-        check_sight(record, person)
-    if person is not None:
-        remember(token, person, record)
-    audit.record(f"{record.object_key}.create", actor=actor, on=record, data=owners_of(record))
+    names = [field.name for field in fields]
+    check(record, names, actor)
+    new = Change(None, record, names, owners_of(record))
+    write(kind, [new], actor=actor, source=Source.CREATE, confirmed=confirm_hand_over)
+    if isinstance(actor, User):
+        remember(token, actor, record)
     return record
 
 
@@ -117,30 +107,28 @@ def change(
     if unknown := set(values) - editable:
         raise Invalid(cannot_be_changed(unknown))
     before = find_stored(record, actor)
-    after = model._base_manager.get(pk=before.pk)
-    for name, value in values.items():
-        setattr(after, name, one_form(value))
+    after = becoming(before, {name: one_form(value) for name, value in values.items()})
     # What stays dots for the actor is always written: that nothing was would tell them the value.
     changed = sorted(n for n in values if n in fields.veiled or raw(after, n) != raw(before, n))
     if not changed and (isinstance(actor, System) or access.allows(actor, "change", before)):
         return before  # nothing to write or to log, whatever version was read: a second click
-    check_relations(after, changed, actor)
-    check_fields(after, changed)
-    owners = [name for name in changed if name in model.owner_fields]
-    check_owners(after, owners)
-    written = {name: getattr(after, name) for name in changed}
-    write_stored(before, actor, "change", version, written, without=(SHARED,) if owners else ())
-    if "parent" in changed and above_themselves(model, [before.pk]):
-        refuse_circle(before, after, actor)
-    check_reach(after, actor, confirm_hand_over)
-    data: dict[str, Any] = {"fields": changed}
-    for name in (*model.owner_fields, "stage"):
-        if name in changed:
-            data[name] = {"from": raw(before, name), "to": raw(after, name)}
-    if isinstance(actor, System):
-        data["reason"] = reason or actor.name
-    audit.record(f"{record.object_key}.change", actor=actor, on=record, data=data)
+    check(after, changed, actor)
+    write(
+        kinds.of(model),
+        [Change(before, after, changed, _told(before, after, changed), version)],
+        actor=actor,
+        source=Source.CHANGE,
+        reason=reason,
+        confirmed=confirm_hand_over,
+    )
     return model._base_manager.get(pk=record.pk)
+
+
+def _told(before: Record, after: Record, names: list[str]) -> dict[str, Any]:
+    """Return what the log tells: the names of fields, and owners and stage from which to which."""
+    deciding = [name for name in (*before.owner_fields, "stage") if name in names]
+    ends = {name: {"from": raw(before, name), "to": raw(after, name)} for name in deciding}
+    return {"fields": names, **ends}
 
 
 @operation("{object}.delete")
@@ -154,11 +142,8 @@ def delete(record: Record, *, actor: Actor, version: int | None = None, reason: 
         "deleted_at": timezone.now(),
         "deleted_by": actor if isinstance(actor, User) else None,
     }
-    write_stored(before, actor, "delete", before.version if version is None else version, values)
-    data = owners_of(before)
-    if isinstance(actor, System):
-        data["reason"] = reason or actor.name
-    audit.record(f"{record.object_key}.delete", actor=actor, on=record, data=data)
+    gone = Change(before, becoming(before, values), values.keys(), owners_of(before), version)
+    write(kinds.of(type(before)), [gone], actor=actor, source=Source.DELETE, reason=reason)
 
 
 @operation("{object}.reveal")

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from django.db.models import F, QuerySet
-from django.utils import timezone
+from django.db.models import QuerySet
 
-from accounts import access, audit
+from accounts import access
 from accounts.access import RESTORE
-from accounts.audit import Actor, System, operation
+from accounts.audit import Actor, operation
 from accounts.models import User
+from records import kinds
 from records.models import Record
-from records.operations.kept import keep_reach
-from records.reasons import not_allowed
-from records.refusals import SAVED_MEANWHILE, NotFound, Stale
+from records.operations.writing import Change, Source, becoming, find_in_bin, write
+from records.refusals import NotFound
 
 R = TypeVar("R", bound=Record)
 
@@ -34,25 +33,10 @@ def restore(record: R, *, actor: Actor, reason: str = "") -> R:
     it comes back into binds. A system actor passes and says why.
     """
     model = type(record)
-    rows: QuerySet[R] = model._base_manager.filter(pk=record.pk)
-    if isinstance(actor, User):
-        stored = access.recycled(rows, actor).first()
-        rows = access.permitted(rows, actor, RESTORE)
-    else:
-        stored = rows.exclude(deleted_at=None).first()
+    stored = find_in_bin(model, record.pk, actor)
     if stored is None:
         raise NotFound("There is no such record in the recycle bin. It may be restored already.")
-    if not rows.filter(version=stored.version).update(
-        deleted_at=None,
-        deleted_by=None,
-        version=F("version") + 1,
-        updated_at=timezone.now(),
-        updated_by=actor if isinstance(actor, User) else None,
-    ):
-        if isinstance(actor, User) and not access.allows(actor, RESTORE, stored):
-            raise not_allowed(actor, RESTORE, stored)
-        raise Stale(SAVED_MEANWHILE)
-    keep_reach(stored, {"deleted_at": None}, actor)
-    data = {"reason": reason or actor.name} if isinstance(actor, System) else {}
-    audit.record(f"{record.object_key}.restore", actor=actor, on=stored, data=data)
+    values = {"deleted_at": None, "deleted_by": None}
+    back = Change(stored, becoming(stored, values), values.keys(), {})
+    write(kinds.of(model), [back], actor=actor, source=Source.RESTORE, reason=reason)
     return model._base_manager.get(pk=stored.pk)

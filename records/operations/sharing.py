@@ -21,6 +21,7 @@ from accounts.models import Membership, Team, User
 from records.models import SHARES, Level, Record, Share, TeamShare, UserShare
 from records.models.shares import live
 from records.operations.kept import keep_share
+from records.operations.writing import find_stored
 from records.reasons import not_allowed
 from records.refusals import Invalid, NotAllowed, NotFound
 from records.rules import SHARED
@@ -63,7 +64,7 @@ def share(
     `level` is a `Level`; `until` an aware moment to come, at most the end of `days.LAST_DAY`, or
     None for no end. Raises `NotFound`, `NotAllowed` with the reasons, or `Invalid`.
     """
-    stored = _locked(record, actor)
+    stored = find_stored(record, actor, lock=True)
     require_sharing(stored, actor)
     if level not in Level.values:
         raise Invalid("Choose what the share allows: view, or view and edit.")
@@ -108,7 +109,7 @@ def unshare(
 
     Raises `NotFound` for a record out of reach and for a share that is no more.
     """
-    stored = _locked(record, actor)
+    stored = find_stored(record, actor, lock=True)
     receiver = _one_of(user, team)
     table = _table(stored, receiver)
     key = {f"{table.receiver_field}_id": receiver.pk, "content_object": stored}
@@ -194,17 +195,6 @@ def _in_reach(rows: QuerySet[Any], kind: catalogue.ObjectKind, user: User) -> Qu
 
 
 # --- Parts ----------------------------------------------------------------------------------------
-
-
-def _locked(record: R, actor: Actor) -> R:
-    """Return the stored row, for whom it exists; two who share at once wait for each other."""
-    rows: QuerySet[R] = type(record)._base_manager.filter(pk=record.pk, deleted_at=None)
-    if isinstance(actor, User):
-        rows = access.permitted(rows, actor, "view")
-    stored = rows.select_for_update(of=("self",)).first()
-    if stored is None:
-        raise NotFound("There is no such record in your reach. It may have been moved or deleted.")
-    return stored
 
 
 def _one_of(user: User | None, team: Team | None) -> User | Team:
