@@ -88,20 +88,32 @@ _VERBS = {
 }
 
 
-_SEEN_BECAUSE = {
-    "superuser": "you are a super admin",
-    "owned": "you are an owner",
-    "team": "an owner is in one of your teams, or in a team below",
-    "unassigned": "nobody owns it, and you may see unassigned records",
-    "shared": "it is shared with you",
-    "everything": "you may see every record of this kind",
+_GRANTED: dict[str, tuple[str, str]] = {
+    "superuser": ("you are a super admin", "super admin"),
+    "owned": ("you are an owner", "owner"),
+    "team": (
+        "an owner is in one of your teams, or in a team below",
+        "an owner is in a team in reach",
+    ),
+    "unassigned": ("nobody owns it, and you may see unassigned records", "nobody owns it"),
+    "shared": ("it is shared with you", "shared with them"),
+    "everything": ("you may see every record of this kind", "scope Everything"),
 }
+"""What grants, by the code of its rule: said to the person, and of them beside their name.
+
+From the plainest reason on.
+"""
 
 
 def seen_because(explanation: access.Explanation) -> str:
     """Return the plainest reason for which the reader sees a record."""
     codes = {finding.code for finding in explanation.decisive}
-    return next((text for code, text in _SEEN_BECAUSE.items() if code in codes), "it is in reach")
+    return next((to for code, (to, _) in _GRANTED.items() if code in codes), "it is in reach")
+
+
+def granted_by(code: str) -> str:
+    """Return why somebody else reaches a record, in few words."""
+    return _GRANTED[code][1] if code in _GRANTED else code
 
 
 def owner_sentence(record: Record, user: User | None = None) -> str:

@@ -138,7 +138,7 @@ def check_restriction(object: str, name: str, access: str, highly_sensitive: boo
 
 def _check_restriction(field: kinds.Field, access: str, highly_sensitive: bool) -> None:
     """Raise where a field cannot be restricted like this, saying why (E27)."""
-    label = field.label.capitalize()
+    label = field.title
     if access not in Property.Access.values:
         raise Invalid("Choose one of the offered kinds of access.")
     hides = access in (Property.Access.CHOSEN, Property.Access.SUPER_ADMINS)

@@ -27,6 +27,7 @@ from accounts.pickers import PickerSelect, Purpose
 from records import kinds, operations
 from records.history import owners_so_far
 from records.models import Record
+from records.reasons import granted_by
 from records.why import field_answers, way_out
 
 LONGEST_NAME = 80
@@ -217,16 +218,6 @@ def owners_panel(request: HttpRequest, record: Any) -> str:
     return render_to_string("records/owners_panel.html", context)
 
 
-REASONS = {
-    "superuser": "super admin",
-    "everything": "scope Everything",
-    "team": "an owner is in a team in reach",
-    "owned": "owner",
-    "unassigned": "nobody owns it",
-    "shared": "shared with them",
-}
-
-
 def told_of(people: Iterable[User]) -> list[dict[str, Any]]:
     """Return rows about people from `access.who_can`: main team, what they may, and why."""
     return [
@@ -234,7 +225,7 @@ def told_of(people: Iterable[User]) -> list[dict[str, Any]]:
             "person": each,
             "team": each.main_team,
             "level": [catalogue.ACTION_LABELS[action] for action in each.level],
-            "reasons": [REASONS.get(code, code) for code in each.reasons],
+            "reasons": [granted_by(code) for code in each.reasons],
         }
         for each in people
     ]

@@ -91,7 +91,7 @@ class NewPropertyForm(PropertyForm):
 
 def _fields(kind: kinds.Kind, said: set[tuple[str, str]]) -> list[tuple[str, str]]:
     return [
-        (f"{kind.key}.{field.name}", f"{kind.label}: {kind.field(field.name).label}")
+        (f"{kind.key}.{field.name}", kind.label_of(field.name))
         for field in operations.restrictable(kind.model)
         if (kind.key, field.name) not in said
     ]
@@ -161,7 +161,7 @@ class PropertyAdmin(AccessModelAdmin):
         field = field_of(obj.object, obj.name)
         if field is None:
             return f"{obj.name} (gone: there is no such field any more; delete this)"
-        return field.label.capitalize()
+        return field.title
 
     @display(description="Kind of record")
     def kind(self, obj: Property) -> str:

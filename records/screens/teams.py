@@ -52,4 +52,4 @@ def _label(row: Property) -> str:
     field = field_of(row.object, row.name)
     if kind is None or field is None:
         return f"{row}, which is gone"
-    return f"{kind.label}: {field.label}"
+    return kind.label_of(field.name)
