@@ -23,6 +23,7 @@ from accounts import access
 from accounts.protection import protect, protected_tables, unprotect
 from tests.support.company import TinyCompany
 from tests.support.laid_down import tiny_company
+from tests.support.one_writer import watch
 
 # `make test` says the same twice about the same code; `make prove` draws anew each time (EXPLORE).
 drawn.register_profile("as before", derandomize=True)
@@ -302,6 +303,12 @@ def export_root(settings: Settings, tmp_path: Path) -> Path:
     """Give every test a folder for exported files of its own."""
     settings.EXPORT_ROOT = tmp_path / "exports"
     return tmp_path / "exports"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_writer() -> None:
+    """Let no product code write to a record's table past the one writer, in whatever test."""
+    connection.execute_wrappers.append(watch)
 
 
 @pytest.fixture(autouse=True, scope="session")
