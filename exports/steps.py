@@ -67,6 +67,11 @@ class TooManyExports(InvalidRequest):
     """The person asked for as many exports as 24 hours may have (E37)."""
 
 
+def mine(export: ExportRequest) -> Q:
+    """Hold while the export is still in this worker's attempt."""
+    return Q(attempt=export.attempt, status=S.PROCESSING)
+
+
 @transaction.atomic
 def transition(
     export: ExportRequest,

@@ -26,7 +26,7 @@ from django.db import (
 
 from accounts import access, mail
 from accounts.models import User
-from exports import clocks, folder, jobs, tables
+from exports import clocks, consent, folder, jobs, tables, upkeep
 from exports.models import ExportRequest
 from exports.operations import begin_delegations
 from exports.steps import WrongState
@@ -149,18 +149,18 @@ def do_upkeep(stop: Stop | None = None) -> None:
     stop = stop or Stop()
     agree = clocks.agree()
     # First, so that nobody is reminded of what is over.
-    duties: list[Callable[[], object]] = [jobs.lapse_overdue] if agree else []
+    duties: list[Callable[[], object]] = [upkeep.lapse_overdue] if agree else []
     duties += [
-        jobs.remind,
+        upkeep.remind,
         begin_delegations,
-        jobs.cancel_waiting_of_revoked,
+        upkeep.cancel_waiting_of_revoked,
         partial(mail.send_waiting, asked_to_end=lambda: stop.asked),
     ]
     if agree:
-        duties.append(jobs.expire_files)
+        duties.append(upkeep.expire_files)
         # In another folder a file that is to go is not found, and would be forgotten.
         if folder.is_ours():
-            duties += [jobs.remove_files, jobs.remove_left_files, jobs.report_strays]
+            duties += [upkeep.remove_files, upkeep.remove_left_files, upkeep.report_strays]
     for duty in duties:
         try:
             duty()
@@ -248,7 +248,7 @@ def _requester_of(export: ExportRequest) -> User:
         raise Revoked
     if not access.allows_any(requester, access.EXPORT, tables.model_of(export.object)):
         raise Revoked
-    if not jobs.still_whole(export, requester):
+    if not consent.still_whole(export, requester):
         raise Narrowed
     return requester
 
@@ -273,7 +273,7 @@ def _give_up(export: ExportRequest, error: Exception, lease: timedelta) -> None:
         if isinstance(error, Interrupted | Narrowed):
             jobs.give_back(export)
         elif isinstance(error, Revoked):
-            jobs.cancel_revoked(export)
+            consent.cancel_revoked(export)
         elif isinstance(error, FolderError):
             jobs.refused_by_folder(export, error)
         elif not isinstance(error, WrongState):

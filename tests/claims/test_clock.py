@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts import audit, clock, mail
 from accounts.models import Notice, Outbox
 from accounts.notices import notify
-from exports import clocks, jobs, operations, policy, worker
+from exports import clocks, operations, policy, upkeep, worker
 from exports.models import ExportRequest, Trouble
 from records.operations import Invalid, sharing
 from tests.support.company import TinyCompany
@@ -51,8 +51,8 @@ def test_requests_lapse_and_files_expire_alike(c: TinyCompany, machines_clock: N
     overdue, fresh = pending(c.rita, c.sue), pending(c.rita, c.sue)
     ExportRequest.objects.filter(pk=closed.pk).update(expires_at=LONG_AGO)
     ExportRequest.objects.filter(pk=overdue.pk).update(requested_at=RIGHT_NOW() - 15 * DAY)
-    jobs.lapse_overdue()
-    jobs.expire_files()
+    upkeep.lapse_overdue()
+    upkeep.expire_files()
     assert [state(e) for e in (closed, kept)] == ["expired", "completed"]
     assert [state(e) for e in (overdue, fresh)] == ["lapsed", "pending"]
     assert kept.expires_at is not None
@@ -65,7 +65,7 @@ def test_requests_lapse_and_files_expire_alike(c: TinyCompany, machines_clock: N
 def test_reminders_come_alike(c: TinyCompany, machines_clock: None) -> None:
     waited, fresh = pending(c.rita, c.sue), pending(c.rita, c.sue)
     ExportRequest.objects.filter(pk=waited.pk).update(requested_at=RIGHT_NOW() - 2 * DAY)
-    jobs.remind()
+    upkeep.remind()
     reminders = [ExportRequest.objects.get(pk=e.pk).reminders for e in (waited, fresh)]
     assert reminders == [1, 0]
 

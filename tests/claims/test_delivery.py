@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from accounts.models import AuditEvent, Notice, User
 from accounts.notices import notify
-from exports import jobs, operations, worker
+from exports import operations, upkeep, worker
 from exports.admin import file_name
 from exports.models import Download, ExportPolicy, ExportRequest
 from exports.operations import WrongState
@@ -332,7 +332,7 @@ def test_file_of_nobody_is_named_once_and_left_alone(
     stray.write_text("whose?")
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
-            jobs.report_strays()
+            upkeep.report_strays()
     assert [r.getMessage() for r in caplog.records] == [
         f"The file {stray.name} in EXPORT_ROOT belongs to no export."
     ]

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from accounts import operations as people
 from accounts.models import AuditEvent, Notice, Outbox, User
-from exports import jobs, operations, worker
+from exports import jobs, operations, upkeep, worker
 from exports.models import Delegation, ExportPolicy, ExportRequest
 from exports.operations import Conditions, InvalidRequest, NotAllowed, WrongState
 from exports.screens import risk
@@ -698,7 +698,7 @@ def test_who_comes_second_reads_who_ended_it_and_not_who_approved(
         (lambda c, e: operations.cancel(e, actor=c.sam), "Sam cancelled it", ""),
         (lambda c, e: people.deactivate(c.rita, actor=c.sue), "was deactivated", "sue"),
         (
-            lambda c, e: (aged(e, 15 * DAY), jobs.lapse_overdue()),
+            lambda c, e: (aged(e, 15 * DAY), upkeep.lapse_overdue()),
             "Nobody decided in time",
             "",
         ),
@@ -867,7 +867,7 @@ def test_who_stood_in_once_is_not_reminded_after_it(c: TinyCompany) -> None:
     export = pending(c.rita, c.axel)
     operations.end_delegate(made, actor=c.axel)
     aged(export, 2 * DAY)
-    jobs.remind()
+    upkeep.remind()
     assert "still waits" in notices(c.axel)[-1]
     assert notices(c.mona)[-1] == "You no longer stand in for Axel."
     assert set(export.chosen.all()) == {c.axel}
@@ -990,8 +990,8 @@ def test_approvers_are_reminded_after_a_day_and_a_day_before_the_end(c: TinyComp
 
 def test_what_was_missed_is_caught_up_once(c: TinyCompany) -> None:
     export = aged(pending(c.rita, c.axel), 13.5 * DAY)
-    jobs.remind()
-    jobs.remind()
+    upkeep.remind()
+    upkeep.remind()
     assert reminded(export) == [2]
 
 
@@ -1008,8 +1008,8 @@ def test_short_life_has_one_reminder(c: TinyCompany, days: int, hours: int) -> N
 def test_two_workers_remind_once(c: TinyCompany) -> None:
     export = aged(pending(c.rita, c.axel), 2 * DAY)
     # Both read the row before either wrote: the UPDATE decides, not what was read.
-    jobs._remind(export, 1)
-    jobs._remind(ExportRequest(pk=export.pk, requester=c.rita), 1)
+    upkeep._remind(export, 1)
+    upkeep._remind(ExportRequest(pk=export.pk, requester=c.rita), 1)
     assert reminded(export) == [1]
 
 
@@ -1017,8 +1017,8 @@ def test_what_is_decided_is_not_reminded(c: TinyCompany) -> None:
     exports = [aged(pending(c.rita, c.axel), 2 * DAY) for _ in range(2)]
     operations.reject(exports[0], actor=c.axel, version=exports[0].version, note="No.")
     # Decided between the worker's look and its write.
-    jobs._remind(exports[0], 1)
-    jobs.remind()
+    upkeep._remind(exports[0], 1)
+    upkeep.remind()
     assert (reminded(exports[0]), reminded(exports[1])) == ([], [1])
 
 
@@ -1027,14 +1027,14 @@ def test_reminder_reaches_who_stands_in_by_then_and_nobody_who_lost_the_right(
 ) -> None:
     export = aged(pending(c.rita, c.axel), 2 * DAY)
     away(c, "axel", "sue")
-    jobs.remind()
+    upkeep.remind()
     # Sue was told before that she stands in, Axel of the request.
     assert "still waits" in notices(c.sue)[-1]
     assert "still waits" in notices(c.axel)[-1]
     assert c.sue in export.notified.all()
     write(export, reminders=0)
     take_tool(c.sets["approver"], "crm.export_approver")
-    jobs.remind()
+    upkeep.remind()
     assert len(notices(c.axel)) == 2
     assert len(notices(c.sue)) == 3
 

@@ -16,7 +16,7 @@ from django.db import OperationalError
 from django.test import Client
 
 from accounts.models import AuditEvent, Notice, User
-from exports import folder, jobs, operations, worker
+from exports import folder, jobs, operations, upkeep, worker
 from exports.models import Download, ExportRequest, LeftFile, Trouble
 from exports.models.folder import ExportFolder
 from exports.screens.panel import panel
@@ -152,7 +152,7 @@ def test_pause_is_everybodys_and_grows_to_a_minute(c: TinyCompany, export_root: 
     assert pauses[-1] == MINUTE
     mend(export_root)
     # Somebody else tries at this moment.
-    Trouble.objects.update(next_try_at=timedelta(hours=1) + jobs.Now())
+    Trouble.objects.update(next_try_at=timedelta(hours=1) + upkeep.Now())
     assert worker.run_once() == 0
     assert state(export) == "approved"
 

@@ -16,7 +16,7 @@ from django.utils import timezone
 from accounts import operations as people
 from accounts.models import AuditEvent, User
 from accounts.operations import InvalidChange
-from exports import folder, jobs, operations, policy, worker
+from exports import folder, jobs, operations, policy, upkeep, worker
 from exports.models import ExportPolicy, ExportRequest
 from exports.operations import InvalidRequest
 from exports.screens.panel import panel
@@ -462,9 +462,9 @@ def old_files(c: TinyCompany) -> tuple[list[ExportRequest], str]:
 
 
 DUTIES: list[tuple[Any, Any, str]] = [
-    (overdue, jobs, "_lapse"),
-    (due_for_a_reminder, jobs, "_remind"),
-    (revoked, jobs, "cancel_revoked"),
+    (overdue, upkeep, "_lapse"),
+    (due_for_a_reminder, upkeep, "_remind"),
+    (revoked, upkeep, "cancel_revoked"),
     (old_files, storage, "remove"),
 ]
 
@@ -510,7 +510,7 @@ def test_database_that_is_away_is_said_at_once(
     def away(*arguments: Any) -> None:
         raise DatabaseError("gone")
 
-    monkeypatch.setattr(jobs, "_lapse", away)
+    monkeypatch.setattr(upkeep, "_lapse", away)
     with pytest.raises(DatabaseError):
         worker.do_upkeep()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from accounts.models import Membership, Team, User
-from exports import jobs, operations, worker
+from exports import operations, upkeep, worker
 from exports.models import ExportRequest
 from records import filters
 from records import operations as records
@@ -65,7 +65,7 @@ def filtered(c: TinyCompany, state: str, query: str) -> ExportRequest:
 
 
 def goes_through(export: ExportRequest, decider: User) -> str:
-    jobs.cancel_waiting_of_revoked()
+    upkeep.cancel_waiting_of_revoked()
     export.refresh_from_db()
     if export.status == "pending":
         operations.approve(export, actor=decider, version=export.version)

@@ -568,7 +568,7 @@ def rows_that_came_into_reach_since(patch: Patch) -> None:
 
 @wrong
 def consent_not_looked_at_again(patch: Patch) -> None:
-    patch.setattr(jobs, "_may_proceed", jobs.still_valid)
+    patch.setattr(jobs, "may_proceed", operations.still_valid)
 
 
 @wrong
@@ -621,7 +621,7 @@ def test_filter_that_is_hidden_now_is_caught_on_a_path_walked_by_hand(
 
     ByHand.c = c
     if not right:
-        monkeypatch.setattr(jobs, "still_valid", lambda export: True)
+        monkeypatch.setattr("exports.consent.still_valid", lambda export: True)
     steps = ByHand()
     try:
         steps.ask(("rita", ["id", "name"], "amount_min=1", None, "sue"), True)

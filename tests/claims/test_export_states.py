@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from accounts import catalogue
 from accounts.models import AuditEvent, User
-from exports import jobs, operations, tables
+from exports import jobs, operations, tables, upkeep
 from exports.models import ExportRecord, ExportRequest
 from exports.operations import NotAllowed, SelfApproval, WrongState
 from exports.steps import SYSTEM
@@ -209,12 +209,12 @@ def test_table_names_every_person_for_every_step() -> None:
 
 def overdue(export: ExportRequest) -> None:
     ExportRequest.objects.filter(pk=export.pk).update(requested_at=LONG_AGO)
-    jobs.lapse_overdue()
+    upkeep.lapse_overdue()
 
 
 def file_is_over(export: ExportRequest) -> None:
     ExportRequest.objects.filter(pk=export.pk).update(expires_at=LONG_AGO)
-    jobs.expire_files()
+    upkeep.expire_files()
 
 
 def claim(export: ExportRequest) -> None:
@@ -257,7 +257,7 @@ def requester_leaves(export: ExportRequest) -> None:
 
 def requester_lost_right(export: ExportRequest) -> None:
     User.objects.filter(pk=export.requester_id).update(is_active=False)
-    jobs.cancel_waiting_of_revoked()
+    upkeep.cancel_waiting_of_revoked()
 
 
 # (what happens, {from: to}); in every other state nothing changes.

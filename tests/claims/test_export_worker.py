@@ -10,7 +10,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from accounts.models import AuditEvent, Notice, User
-from exports import folder, jobs, operations, worker
+from exports import consent, folder, jobs, operations, upkeep, worker
 from exports.models import ExportRecord, ExportRequest
 from exports.steps import WrongState
 from exports.writers import files as storage
@@ -328,7 +328,7 @@ def test_worker_that_wakes_up_late_changes_nothing(c: TinyCompany) -> None:
     jobs.give_back(late)
     jobs.note_error(late, ValueError(), MINUTE)
     with pytest.raises(WrongState):
-        jobs.cancel_revoked(ExportRequest.objects.get(pk=late.pk))
+        consent.cancel_revoked(ExportRequest.objects.get(pk=late.pk))
     late.attempt = 1  # what the sleeper still believes
     with pytest.raises(WrongState):
         jobs.finish(late, part, worker.array("q"))
@@ -535,7 +535,7 @@ def test_duty_that_fails_holds_up_nothing(
 ) -> None:
     set_policy(on=False)
     export = ask(c.rita)
-    monkeypatch.setattr(jobs, "expire_files", fail)
+    monkeypatch.setattr(upkeep, "expire_files", fail)
     with caplog.at_level(logging.CRITICAL):
         worker.run_once()
     assert state(export) == "completed"

@@ -129,10 +129,10 @@ def test_who_is_barred_is_neither_asked_nor_reminded_nor_shown_the_steps(
     export = ask(c.sam, approvers=[c.sue, c.axel])
     people.set_password(c.axel, actor=c.sam, password="another long password")
     Notice.objects.all().delete()
-    from exports import jobs
+    from exports import upkeep
 
     ExportRequest.objects.filter(pk=export.pk).update(requested_at=F("requested_at") - 2 * DAY)
-    jobs.remind()
+    upkeep.remind()
     assert set(Notice.objects.values_list("user", flat=True)) == {c.sue.pk}
     client.force_login(c.fresh("axel"))
     shown = client.get(f"/admin/exports/exportrequest/?review={export.pk}").text

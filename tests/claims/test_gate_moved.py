@@ -9,7 +9,7 @@ import pytest
 from accounts import operations as people
 from accounts.audit import System
 from accounts.models import Notice, User
-from exports import jobs, operations, policy
+from exports import consent, operations, policy
 from exports.models import ExportRequest
 from records.models import FlagLifted
 from records.models.properties import sensitive_keys
@@ -102,16 +102,16 @@ def test_flag_taken_away_for_a_minute_holds_on_for_who_took_it_and_for_their_pup
     # For everybody else it is not sensitive, and a file that runs already is written.
     free = ask(c.nora)
     assert (free.because, sensitive_keys(c.nora) & {"deal.name"}) == ("within_threshold", set())
-    assert jobs.consent_needed_since(free, c.fresh("nora")) is None
+    assert consent.consent_needed_since(free, c.fresh("nora")) is None
     assert waiting.because == "sensitive"
     # When the file is written it is asked again.
     people.set_password(c.nora, actor=c.sam, password="another long password")
-    needed = jobs.consent_needed_since(free, c.fresh("nora"))
+    needed = consent.consent_needed_since(free, c.fresh("nora"))
     assert needed is not None
     assert needed[0] == "became_sensitive"
     let_pass(DAY + HOUR)
     assert puppet.ask([]).because == "within_threshold"
-    assert jobs.consent_needed_since(free, c.fresh("nora")) is None
+    assert consent.consent_needed_since(free, c.fresh("nora")) is None
 
 
 def test_flags_are_written_down_and_the_other_super_admins_are_told(c: TinyCompany) -> None:

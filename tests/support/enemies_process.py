@@ -165,10 +165,10 @@ def _age(keys: list[int]) -> None:
 
 def _work(verb: str) -> None:
     """Do one duty of the worker: end what is overdue, or claim what was approved and write some."""
-    from exports import jobs, worker
+    from exports import jobs, upkeep, worker
 
     if verb == "lapse":
-        jobs.lapse_overdue()
+        upkeep.lapse_overdue()
         return
     lease, stop = timedelta(seconds=60), worker.Stop()
     while (export := jobs.claim(f"worker {os.getpid()}", lease)) is not None:

@@ -28,7 +28,7 @@ class Wrong:
     tests: tuple[str, ...]
 
 
-DECIDING, JOBS = "exports/operations/deciding.py", "exports/jobs.py"
+DECIDING, CONSENT = "exports/operations/deciding.py", "exports/consent.py"
 MANIFEST, TABLES, FILTERS = "exports/writers/manifest.py", "exports/tables.py", "records/filters.py"
 ORACLE = "tests/claims/test_oracle.py"
 NARROWED = "tests/claims/test_narrowed.py"
@@ -105,19 +105,19 @@ WRONG: dict[str, Wrong] = {
         ("tests/claims/test_export_moments.py",),
     ),
     "an exemption that was taken away holds on": Wrong(
-        JOBS,
+        CONSENT,
         'if export.because == "exempt" and not',
         'if export.because == "exempted" and not',
         ("tests/claims/test_export_flow.py",),
     ),
     "a column that was restricted leaves by an approval": Wrong(
-        JOBS,
+        CONSENT,
         "if hidden and export.approval_needed:",
         "if hidden and not export.approval_needed:",
         (NARROWED,),
     ),
     "a column that became sensitive needs no new decision": Wrong(
-        JOBS,
+        CONSENT,
         "newly_sensitive = sensitive - from_text(_model(export), export.sensitive_fields)",
         "newly_sensitive = sensitive - sensitive",
         ("tests/claims/test_export_deciding.py",),
