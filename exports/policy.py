@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 from django.db.models import Q, QuerySet, Sum
 from django.db.models.functions import Coalesce, Now
+from django.utils import timezone
+from django.utils.formats import date_format
 
 from accounts import access, rights
 from accounts.audit import Actor
@@ -224,6 +226,17 @@ def next_possible(person: User) -> datetime | None:
     times = asked.order_by("-requested_at")
     oldest = times.values_list("requested_at", flat=True)[MOST_A_DAY - 1 : MOST_A_DAY].first()
     return oldest and oldest + DAY
+
+
+def why_not_again(person: User) -> str:
+    """Return why this person may not ask for another export yet; empty where they may (E37)."""
+    if not (again := next_possible(person)):
+        return ""
+    when = date_format(timezone.localtime(again), "j F, H:i")
+    return (
+        f"You asked for {MOST_A_DAY} exports in the last 24 hours, which is as many as one "
+        f"person may. The next one is possible on {when}."
+    )
 
 
 # --- Is somebody left to decide? ------------------------------------------------------------------

@@ -7,15 +7,7 @@ behind it.
 
 from exports.deciders import approvers_for
 from exports.operations.again import try_again
-from exports.operations.asking import (
-    FORMATS,
-    Format,
-    Preview,
-    Sample,
-    first_rows,
-    preview,
-    request_export,
-)
+from exports.operations.asking import request_export
 from exports.operations.deciding import (
     Conditions,
     approve,
@@ -37,6 +29,7 @@ from exports.operations.ending import (
     tell_it_is_over,
 )
 from exports.operations.fetching import open_download, why_not_download
+from exports.operations.previews import Preview, Sample, first_rows, preview
 from exports.operations.profiles import delete_profile, profiles_of, save_profile
 from exports.operations.setting import (
     InvalidSetting,
@@ -44,6 +37,7 @@ from exports.operations.setting import (
     change_policy,
     set_alert,
 )
+from exports.operations.wishes import FORMATS, Format
 from exports.steps import (
     ApproversNeeded,
     ExportError,

@@ -15,7 +15,7 @@ from accounts.models import User
 from accounts.text import hidden_character
 from exports import tables
 from exports.models import ExportProfile, ExportRequest
-from exports.operations.asking import FORMATS
+from exports.operations.wishes import FORMATS
 from exports.steps import InvalidRequest, NotAllowed, words
 from records import kinds
 from records.models import Record

@@ -11,13 +11,12 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from contextlib import closing
-from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from exports.writers.files import Part
 from exports.writers.neutral import neutral, neutral_lines
-from exports.writers.writer import Cell, Head, Writer
+from exports.writers.writer import Cell, Head, Writer, plain
 
 if TYPE_CHECKING:
     from exports.writers.bulk import Bulk
@@ -57,12 +56,3 @@ def _form(cell: Cell) -> str | int | Decimal:
     if isinstance(cell, str):
         return neutral(cell)
     return cell if isinstance(cell, int | Decimal) else plain(cell)
-
-
-def plain(cell: Cell) -> str:
-    """Return a cell as text for people; empty for nothing."""
-    if isinstance(cell, datetime):
-        return cell.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
-    if isinstance(cell, date):
-        return cell.isoformat()
-    return "" if cell is None else str(cell)

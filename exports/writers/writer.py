@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -100,3 +100,12 @@ class Sink:
 
     def close(self) -> None:
         """The part is closed by who made it."""
+
+
+def plain(cell: Cell) -> str:
+    """Return a cell as text for people; empty for nothing."""
+    if isinstance(cell, datetime):
+        return cell.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    if isinstance(cell, date):
+        return cell.isoformat()
+    return "" if cell is None else str(cell)

@@ -1,0 +1,121 @@
+"""What a person wants to take out, narrowed to what they may have (R117, Q3, B6)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from django.db.models import QuerySet
+from django.http import QueryDict
+
+from accounts import access
+from accounts.models import User
+from exports import tables
+from exports.steps import (
+    InvalidRequest,
+    NotAllowed,
+)
+from exports.tables import Column
+from records import filters, kinds
+from records.models import Record
+from records.models.properties import FieldKey
+
+MOST_IDS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format people choose; its key is the suffix of the file's name."""
+
+    label: str
+    for_what: str
+    content_type: str
+
+
+FORMATS = {
+    "csv": Format("CSV", "for spreadsheets, in UTF-8", "text/csv"),
+    "xlsx": Format(
+        "XLSX",
+        "a workbook for spreadsheets",
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ),
+    "jsonl": Format("JSON Lines", "for programs, one object a line", "application/x-ndjson"),
+    "parquet": Format("Parquet", "for analysis, typed", "application/vnd.apache.parquet"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a person wants and may have."""
+
+    model: type[Record]
+    query: str
+    ids: tuple[int, ...] | None
+    rows: QuerySet[Record]
+    columns: tuple[Column, ...]
+    sensitive_fields: frozenset[FieldKey]
+    name: str
+
+    def sha256(self, *more: object) -> str:
+        """Return a mark of all that was wished for, with what was said beside it."""
+        names = [column.name for column in self.columns]
+        said = [self.model.object_key, self.query, self.ids, names, *more]
+        return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+
+def wish_of(
+    person: User,
+    model: type[Record],
+    query: str,
+    ids: Iterable[int | str] | None,
+    columns: Sequence[str] | None,
+) -> Wish:
+    """Narrow what is asked for to what this person may take out; raise where it cannot be."""
+    if not access.allows_any(person, access.EXPORT, model):
+        raise NotAllowed(
+            f"You may not export {kinds.of(model).nouns}. Ask a super admin for the "
+            "permissions Export and View."
+        )
+    try:
+        canonical = filters.canonical(model, query, user=person)
+        permitted = access.permitted(model._default_manager.all(), person, access.EXPORT)
+        rows = filters.narrowed(permitted, canonical, user=person)
+    except filters.BadQuery as error:
+        raise InvalidRequest(str(error)) from error
+    plural = kinds.of(model).nouns
+    name = f"All {plural}"
+    keys = None if ids is None else tuple(_keys(ids))
+    if keys is not None:
+        rows = rows.filter(pk__in=keys)
+        name = f"{plural.capitalize()}: chosen"
+    elif set(QueryDict(canonical)) - {filters.ORDER}:
+        name = f"{plural.capitalize()}: filtered"
+    wanted = _columns(person, model, columns)
+    flagged = tables.sensitive(model, wanted, canonical, person)
+    return Wish(model, canonical, keys, rows, wanted, flagged, name)
+
+
+def _keys(ids: Iterable[int | str]) -> list[int]:
+    try:
+        keys = sorted({int(each) for each in ids})
+    except (TypeError, ValueError):
+        raise InvalidRequest("One of the chosen rows does not exist. Choose them again.") from None
+    if len(keys) > MOST_IDS:
+        raise InvalidRequest(f"Choose at most {MOST_IDS} rows, or export by a filter instead.")
+    # Beyond what the database can count there is no record; SQLite would raise instead.
+    return [key for key in keys if 0 < key < 2**63]
+
+
+def _columns(person: User, model: type[Record], names: Sequence[str] | None) -> tuple[Column, ...]:
+    """Return the wanted columns in the wanted order; a hidden and an absent one are the same.
+
+    Without names, all of the record's own.
+    """
+    offered = {column.name: column for column in tables.offered_columns(model, person)}
+    if names is None:
+        return tuple(column for column in offered.values() if not column.relation)
+    if not names or len(set(names)) < len(names) or set(names) - set(offered):
+        raise InvalidRequest("Choose at least one column, each once, of those that are offered.")
+    return tuple(offered[name] for name in names)
