@@ -22,12 +22,12 @@ from django.urls import URLPattern, path, reverse
 from accounts import access, arrivals, catalogue, operations
 from accounts.catalogue import Kind, Risk
 from accounts.editor.pages import form_page, is_arrival, review_page, task_of_sets
+from accounts.held import held_in_each
 from accounts.keys import whole_number
 from accounts.modeladmin import person
 from accounts.models import KnownPermission, Notice, PermissionSet, User
 from accounts.operations import AccountsError
 from accounts.operations.arrivals import ALREADY_DECIDED, PAGE, name_of_subject
-from accounts.operations.permissions import held_in_each
 
 
 def arrival_pages() -> list[URLPattern]:

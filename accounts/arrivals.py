@@ -14,8 +14,8 @@ from itertools import chain
 from accounts import access, catalogue
 from accounts.access import Grants
 from accounts.catalogue import Grant, Kind, Risk, Tool
+from accounts.held import Held
 from accounts.models import KnownPermission, ObjectScope, User
-from accounts.operations.permissions import Held
 
 LEVELS_TO_CHOOSE = (Kind.SCOPE, Kind.CHOICE)
 """What has no “on”: somebody has to say how far."""

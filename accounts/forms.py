@@ -14,7 +14,7 @@ from unfold.widgets import (
 )
 
 from accounts import catalogue, invitations
-from accounts.editor.beginnings import lowest_set
+from accounts.held import lowest_set
 from accounts.keys import KeyField, KeysField, whole_number
 from accounts.modeladmin import AccessForm
 from accounts.models import PermissionSet, Rank, Team, User

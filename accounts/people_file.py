@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from accounts.account_errors import InvalidChange
+from accounts.entered import fit_email
 from accounts.models import User
-from accounts.operations.errors import InvalidChange
-from accounts.operations.people import fit_email
 from accounts.table_rows import Broken, Row, lines_of, row_of
 from accounts.table_text import text_of
 from accounts.text import trouble

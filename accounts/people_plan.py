@@ -9,10 +9,10 @@ from typing import Generic, TypeVar
 from django.db.models import Model
 
 from accounts import access
+from accounts.entered import EMAIL_TAKEN
 from accounts.letters import folded
+from accounts.marks import mark
 from accounts.models import PermissionSet, Team, User
-from accounts.operations.opened import mark
-from accounts.operations.people import EMAIL_TAKEN
 from accounts.people import sets_to_give
 from accounts.people_file import EMAIL, EXTRA, FIRST, LAST, SET, TEAM, Fault, Wanted
 

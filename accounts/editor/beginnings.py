@@ -7,10 +7,8 @@ from dataclasses import dataclass
 
 from accounts import access, changes
 from accounts.changes import State
-from accounts.delegation import pieces_of
 from accounts.keys import whole_number
 from accounts.models import PermissionSet, User
-from accounts.operations.permissions import held_in_each
 from accounts.people import BY_NAME
 
 
@@ -61,10 +59,3 @@ def state_of(actor: User, begin: str) -> State | None:
         person = people.select_related("permission_set").first()
         return changes.stored(person.permission_set) if person else None
     return None
-
-
-def lowest_set() -> PermissionSet | None:
-    """Return the named set that allows least, for whoever is no super admin any more (Q27)."""
-    sets = list(PermissionSet.objects.named())
-    held = held_in_each(each.pk for each in sets)
-    return min(sets, key=lambda each: len(pieces_of(*held[each.pk])), default=None)

@@ -8,9 +8,10 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from accounts.rule import ALWAYS, Rule
+
 if TYPE_CHECKING:
     from accounts.asker import Asker
-    from accounts.rule import Rule
 
 
 class AuditEvent(models.Model):
@@ -68,8 +69,6 @@ class AuditEvent(models.Model):
     @classmethod
     def access_rules(cls, person: Asker, action: str) -> list[Rule]:
         """Holders of *View audit log* read it (requirements §6); nobody writes it by hand."""
-        from accounts.access import ALWAYS, Rule
-
         if action == "view":
             return [
                 Rule(

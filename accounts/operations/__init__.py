@@ -3,6 +3,19 @@
 Who may do it is asked of access.py; a named system actor (seeding, import) passes and is logged.
 """
 
+from accounts.account_errors import AccountsError, InvalidChange, LastSuperAdmin, NotAllowed
+from accounts.entered import line
+from accounts.held import (
+    Scopes,
+    clamped,
+    grants_of,
+    narrowed,
+    scopes_of,
+    ticked_along,
+    to_be_stored,
+    unknown_in,
+)
+from accounts.marks import mark
 from accounts.notices import notify, read_notices
 from accounts.operations.arrivals import (
     arrival_policy,
@@ -16,10 +29,8 @@ from accounts.operations.editing import (
     permissions_as_they_stand,
     sets_as_they_stand,
 )
-from accounts.operations.errors import AccountsError, InvalidChange, LastSuperAdmin, NotAllowed
 from accounts.operations.frame import (
     Place,
-    line,
     on_leaving,
     on_permissions_changing,
     require,
@@ -42,7 +53,7 @@ from accounts.operations.memberships import (
     set_main_team,
     set_teams,
 )
-from accounts.operations.opened import as_it_stands, mark, require_as_opened
+from accounts.operations.opened import as_it_stands, require_as_opened
 from accounts.operations.passwords import (
     change_own_password,
     lift_log_in_pause,
@@ -51,16 +62,6 @@ from accounts.operations.passwords import (
     set_password,
 )
 from accounts.operations.people import change_person, create_person, deactivate, reactivate
-from accounts.operations.permissions import (
-    Scopes,
-    clamped,
-    grants_of,
-    narrowed,
-    scopes_of,
-    ticked_along,
-    to_be_stored,
-    unknown_in,
-)
 from accounts.operations.sets import assign_set, change_set, create_set, delete_set
 from accounts.operations.super_admins import make_super_admin, remove_super_admin
 from accounts.operations.taking_back import OWN, as_touched, take_back

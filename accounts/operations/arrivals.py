@@ -11,13 +11,13 @@ from django.db.models.functions import Now
 from django.urls import reverse
 
 from accounts import arrivals, audit, catalogue
+from accounts.account_errors import InvalidChange
 from accounts.audit import Actor, System, operation
+from accounts.held import changes_of, held_in_each, write_permissions
 from accounts.models import ArrivalPolicy, KnownPermission, PermissionSet, User
 from accounts.notices import notify, one_line
 from accounts.operations.editing import edit_sets
-from accounts.operations.errors import InvalidChange
 from accounts.operations.frame import permissions_changing, require
-from accounts.operations.permissions import changes_of, held_in_each, write_permissions
 from accounts.rights import Door, one_at_a_time
 
 UPGRADE = System("upgrade")

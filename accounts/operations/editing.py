@@ -8,19 +8,20 @@ from typing import Any
 
 from accounts import access, audit
 from accounts import changes as permission_changes
+from accounts.account_errors import InvalidChange
 from accounts.audit import Actor, System, operation
-from accounts.models import Membership, PermissionSet, User
-from accounts.operations.errors import InvalidChange
-from accounts.operations.frame import line, permissions_changing, require
-from accounts.operations.granting import held_in, require_may_give
-from accounts.operations.opened import mark
-from accounts.operations.permissions import (
+from accounts.entered import line
+from accounts.held import (
     Held,
     changes_of,
     held_in_each,
     to_be_stored,
     write_permissions,
 )
+from accounts.marks import mark
+from accounts.models import Membership, PermissionSet, User
+from accounts.operations.frame import permissions_changing, require
+from accounts.operations.granting import held_in, require_may_give
 from accounts.operations.sets import require_named
 from accounts.rights import Door, one_at_a_time
 

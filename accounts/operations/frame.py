@@ -10,11 +10,10 @@ from django.db import models
 from django.db.models import QuerySet
 
 from accounts import access, rights
+from accounts.account_errors import NotAllowed
 from accounts.audit import Actor, System
 from accounts.models import PermissionSet, Team, User
-from accounts.operations.errors import InvalidChange, NotAllowed
 from accounts.rights import Door, one_at_a_time
-from accounts.text import one_form, trouble
 
 on_leaving: list[Callable[[User, Actor], None]] = []
 """A slot for upper layers: what else ends when a person is deactivated (recall requests, …)."""
@@ -99,11 +98,3 @@ def require_super_admin(actor: Actor) -> None:
     """Raise `NotAllowed` unless a super admin or a named system actor asks (R91)."""
     if isinstance(actor, User) and not (actor.is_active and actor.is_superuser):
         raise NotAllowed("Only a super admin may do this.", "super_admins_only")
-
-
-def line(label: str, text: str) -> str:
-    """Return a single line of text, trimmed and in one form; raise where nobody sees all of it."""
-    text = one_form(text.strip())
-    if found := trouble(text):
-        raise InvalidChange(f"{label}: {found}")
-    return text

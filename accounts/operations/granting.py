@@ -12,12 +12,12 @@ from typing import Any
 
 from accounts import catalogue
 from accounts.access import Loaded
+from accounts.account_errors import NotAllowed
 from accounts.audit import Actor, System
 from accounts.catalogue import EVERYTHING, TEAM
 from accounts.delegation import Piece, lacks, pieces_of
+from accounts.held import Held, held_in_each
 from accounts.models import PermissionSet, TeamReach, User
-from accounts.operations.errors import NotAllowed
-from accounts.operations.permissions import Held, held_in_each
 
 NOTHING: Held = ({}, frozenset())
 Teams = Mapping[str, Any]

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from accounts import audit
+from accounts.account_errors import AccountsError, InvalidChange
 from accounts.audit import operation
 from accounts.models import User
-from accounts.operations.errors import AccountsError, InvalidChange
 from accounts.operations.frame import require
 from accounts.operations.invitations import invite
 from accounts.operations.memberships import set_teams

@@ -8,10 +8,10 @@ from django.db import transaction
 from django.db.models import F
 
 from accounts import audit, clock, invitations, rights
+from accounts.account_errors import InvalidChange
 from accounts.audit import Actor, operation
 from accounts.models import User
 from accounts.notices import notify
-from accounts.operations.errors import InvalidChange
 from accounts.operations.frame import require, this
 from accounts.operations.passwords import require_fit_password
 from accounts.rights import Door, one_at_a_time

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from accounts import audit
+from accounts.account_errors import InvalidChange
 from accounts.audit import Actor, operation
 from accounts.models import Session, User
 from accounts.open_log_ins import mark_of, sessions_of
-from accounts.operations.errors import InvalidChange
 from accounts.operations.frame import require
 
 

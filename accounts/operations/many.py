@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from django.db.models import QuerySet
 
 from accounts import audit
+from accounts.account_errors import AccountsError, InvalidChange
 from accounts.audit import Actor, operation
+from accounts.marks import mark
 from accounts.models import User
-from accounts.operations.errors import AccountsError, InvalidChange
-from accounts.operations.opened import mark
 from accounts.rights import one_at_a_time
 
 

@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
-from django.utils.crypto import salted_hmac
-
+from accounts.account_errors import InvalidChange
+from accounts.held import scopes_of
+from accounts.marks import mark
 from accounts.models import PermissionSet, Team, User
-from accounts.operations.errors import InvalidChange
 from accounts.operations.memberships import team_data
-from accounts.operations.permissions import scopes_of
-
-
-def mark(said: object) -> str:
-    """Return a mark of what a form showed; another one as soon as anything of it is changed.
-
-    Keyed: it goes to a browser, whose person may not be allowed to read all that it is made of.
-    """
-    text = json.dumps(said, sort_keys=True, default=str)
-    return salted_hmac("accounts.operations.mark", text, algorithm="sha256").hexdigest()
 
 
 def as_it_stands(subject: User | Team | PermissionSet) -> str:

@@ -8,10 +8,10 @@ from django.db import transaction
 from django.db.models import F
 
 from accounts import audit, log_in, rights
+from accounts.account_errors import InvalidChange
 from accounts.audit import Actor, operation
 from accounts.models import User
 from accounts.notices import notify
-from accounts.operations.errors import InvalidChange
 from accounts.operations.frame import require, this
 from accounts.rights import Door
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from django.core.exceptions import ValidationError
-from django.core.validators import MaxLengthValidator, validate_email
 from django.db.models import F
 
 from accounts import audit, rights
+from accounts.account_errors import InvalidChange, NotAllowed
 from accounts.audit import Actor, operation
+from accounts.entered import EMAIL_TAKEN, fit_email, line
 from accounts.models import PermissionSet, Team, User
-from accounts.operations.errors import InvalidChange, NotAllowed
 from accounts.operations.frame import (
-    line,
     on_leaving,
     permissions_changing,
     require,
@@ -32,9 +30,6 @@ from accounts.operations.opened import require_as_opened
 from accounts.operations.passwords import require_fit_password
 from accounts.operations.super_admins import keep_a_super_admin, lock_super_admins
 from accounts.rights import Door, one_at_a_time
-from accounts.text import normal_email
-
-EMAIL_TAKEN = "Another person logs in with this e-mail address. Choose another one."
 
 
 @operation("person.create")
@@ -160,21 +155,6 @@ def reactivate(person: User, *, actor: Actor) -> None:
         this(person).update(is_active=True)
         audit.record("person.reactivate", actor=actor, on=person)
     person.is_active = True
-
-
-def fit_email(email: str) -> str:
-    """Return a log-in as it is stored; raise where it is no e-mail address."""
-    email = normal_email(line("E-mail", email))
-    longest = User._meta.get_field("email").max_length
-    try:
-        validate_email(email)
-        MaxLengthValidator(longest)(email)
-    except ValidationError:
-        raise InvalidChange(
-            f"This is not an e-mail address of at most {longest} characters. Write it like "
-            "name@example.com."
-        ) from None
-    return email
 
 
 def _free_email(email: str, besides: User | None = None) -> str:

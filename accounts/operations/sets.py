@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from accounts import audit, rights
+from accounts.account_errors import InvalidChange
 from accounts.audit import Actor, operation
-from accounts.models import PermissionSet, User
-from accounts.operations.errors import InvalidChange
-from accounts.operations.frame import line, permissions_changing, require, this
-from accounts.operations.granting import held_in, keys_of, require_may_give
-from accounts.operations.memberships import team_data
-from accounts.operations.opened import require_as_opened
-from accounts.operations.permissions import (
+from accounts.entered import line
+from accounts.held import (
     Scopes,
     changes_of,
     checked,
     write_permissions,
 )
+from accounts.models import PermissionSet, User
+from accounts.operations.frame import permissions_changing, require, this
+from accounts.operations.granting import held_in, keys_of, require_may_give
+from accounts.operations.memberships import team_data
+from accounts.operations.opened import require_as_opened
 from accounts.permission_history import kept
 from accounts.rights import Door, one_at_a_time
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from accounts import audit
+from accounts.account_errors import LastSuperAdmin, NotAllowed
 from accounts.audit import Actor, operation
 from accounts.models import PermissionSet, User
-from accounts.operations.errors import LastSuperAdmin, NotAllowed
 from accounts.operations.frame import permissions_changing, require, require_super_admin, this
 from accounts.operations.sets import remove_own
 from accounts.rights import Door, one_at_a_time

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from accounts import changes as permission_changes
+from accounts.account_errors import InvalidChange
 from accounts.audit import Actor, operation
+from accounts.marks import mark
 from accounts.models import PermissionSet, Team, User
 from accounts.operations.editing import (
     edit_permissions,
@@ -14,9 +16,7 @@ from accounts.operations.editing import (
     permissions_as_they_stand,
     sets_as_they_stand,
 )
-from accounts.operations.errors import InvalidChange
 from accounts.operations.memberships import set_teams, team_data
-from accounts.operations.opened import mark
 from accounts.operations.sets import assign_set
 from accounts.operations.super_admins import make_super_admin, remove_super_admin
 from accounts.operations.teams import change_team

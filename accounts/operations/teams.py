@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from accounts import audit
+from accounts.account_errors import InvalidChange, NotAllowed
 from accounts.audit import Actor, operation
+from accounts.entered import line
 from accounts.models import Membership, Team, TeamReach
-from accounts.operations.errors import InvalidChange, NotAllowed
-from accounts.operations.frame import Place, line, require, where_named
+from accounts.operations.frame import Place, require, where_named
 from accounts.operations.granting import is_free
 from accounts.operations.memberships import Teams, change_teams
 from accounts.operations.opened import require_as_opened

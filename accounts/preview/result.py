@@ -9,11 +9,11 @@ from typing import Any
 from django.conf import settings
 
 from accounts import access
+from accounts.account_errors import InvalidChange, NotAllowed
 from accounts.audit import Actor, System
+from accounts.marks import mark
 from accounts.models import PermissionSet, Team, User
-from accounts.operations.errors import InvalidChange, NotAllowed
 from accounts.operations.granting import is_free
-from accounts.operations.opened import mark
 from accounts.preview.effects import Outcome, outcome
 from accounts.preview.standings import Company, Held, Standing, states_of
 

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from accounts import changes
+from accounts.account_errors import InvalidChange
 from accounts.audit import Actor
 from accounts.changes import Changes, State
+from accounts.held import Scopes, clamped, narrowed, ticked_along, to_be_stored
 from accounts.models import PermissionSet, User
-from accounts.operations.errors import InvalidChange
 from accounts.operations.frame import require, require_super_admin
-from accounts.operations.permissions import Scopes, clamped, narrowed, ticked_along, to_be_stored
 from accounts.preview import standings
 from accounts.preview.result import Preview, keys_of, keys_to_change, previewed
 from accounts.preview.standings import Company, Held

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from accounts.account_errors import InvalidChange
 from accounts.audit import Actor
 from accounts.models import PermissionSet, Team, User
-from accounts.operations.errors import InvalidChange
 from accounts.operations.frame import require
 from accounts.preview import standings
 from accounts.preview.result import Preview, keys_of, keys_to_change, previewed

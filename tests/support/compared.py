@@ -13,9 +13,9 @@ from urllib.parse import urlencode
 from django.db import transaction
 
 from accounts import access
+from accounts.held import held_in_each
 from accounts.models import PermissionSet, User
 from accounts.operations import AccountsError
-from accounts.operations.permissions import held_in_each
 from exports import operations as exports
 from exports import tables
 from records import filters

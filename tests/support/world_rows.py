@@ -12,8 +12,8 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts import catalogue, operations
+from accounts.held import to_be_stored
 from accounts.models import Membership, ObjectScope, PermissionSet, Team, ToolGrant, User
-from accounts.operations.permissions import to_be_stored
 from exports.models import ExportPolicy
 from records.models import SHARES, Pipeline, Property, PropertyGrant, Stage, StageRule
 from records.models.properties import field_access

@@ -9,9 +9,10 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from accounts import catalogue
+from accounts.account_errors import InvalidChange
 from accounts.catalogue import Grant
+from accounts.delegation import pieces_of
 from accounts.models import ObjectScope, PermissionSet, Rank, ToolGrant
-from accounts.operations.errors import InvalidChange
 
 Scopes = Mapping[str, Mapping[str, int | bool]]
 """Object key → column → value; a missing column is None, or False for a box and for `add`."""
@@ -207,6 +208,13 @@ def held_in_each(keys: Iterable[int | None]) -> dict[int | None, Held]:
     for tool in ToolGrant.objects.filter(permission_set__in=stored):
         grants[tool.permission_set_id].add(tool.as_grant)
     return {key: (scopes[key], frozenset(grants[key])) for key in wanted}
+
+
+def lowest_set() -> PermissionSet | None:
+    """Return the named set that allows least, for whoever is no super admin any more (Q27)."""
+    sets = list(PermissionSet.objects.named())
+    held = held_in_each(each.pk for each in sets)
+    return min(sets, key=lambda each: len(pieces_of(*held[each.pk])), default=None)
 
 
 def grants_of(set_id: int | None) -> frozenset[Grant]:
