@@ -1,8 +1,8 @@
-"""Screens of people, teams and permission sets, for super admins."""
+"""Screens of people, for whoever governs them; the other screens of accounts register here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
@@ -25,13 +25,12 @@ from accounts.forms import (
     NewPersonForm,
     PasswordForm,
     PersonForm,
-    TeamForm,
 )
 from accounts.import_pages import ImportsPeople
 from accounts.invitation_pages import links_page
 from accounts.many_people import FOR_SUPER_ADMINS, ChangesMany
 from accounts.modeladmin import opened, person, say_saved
-from accounts.models import PermissionSet, Team, User
+from accounts.models import PermissionSet, User
 from accounts.operations import AccountsError
 from accounts.people import BY_NAME, role_of, team_names_of
 from accounts.people_filters import PeopleFilter, status_of
@@ -44,8 +43,6 @@ from accounts.review import (
     page_until_confirmed,
     require_reviewed,
 )
-from accounts.team_steps import ChangesMembers
-from accounts.team_tree import TreeChangeList, with_people
 
 admin.site.unregister(Group)
 
@@ -392,93 +389,5 @@ STEPS: dict[str, dict[str, Any]] = {
 }
 
 
-@admin.register(Team)
-class TeamAdmin(ChangesMembers):
-    """Teams and their tree."""
-
-    list_display = ("name_in_tree", "people_main", "people_extra", "owned")
-    search_fields = ("name",)
-    picker_fields = ("name",)
-    sortable_by = ("name_in_tree",)
-    few_rows = True
-    form = TeamForm
-    fields = ("name", "parent")
-    change_form_before_template: Any = "accounts/as_opened.html"
-    change_form_outer_after_template: Any = "accounts/team_members.html"
-
-    def asked_fields(self, request: HttpRequest) -> frozenset[str]:
-        """Let whoever governs people ask by teams: “Who can see this” of a record does."""
-        governs = access.allows_any(person(request), "change", User)
-        return frozenset({"parent"} if governs else ())
-
-    def as_it_stands(self, obj: Model) -> str:
-        assert isinstance(obj, Team)
-        return operations.as_it_stands(obj)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return with_people(super().get_queryset(request))
-
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
-        return TreeChangeList
-
-    @display(description="Name", ordering="name")
-    def name_in_tree(self, obj: Any) -> SafeString:
-        return format_html(
-            '<span class="tree-name" style="--depth: {}">{}{}</span>',
-            obj.position.depth,
-            obj.name,
-            _below(obj.position.above, is_shown=obj.is_found),
-        )
-
-    @display(description="Main members", ordering="people_main")
-    def people_main(self, obj: Any) -> int:
-        return int(obj.people_main)
-
-    @display(description="Extra members", ordering="people_extra")
-    def people_extra(self, obj: Any) -> int:
-        return int(obj.people_extra)
-
-    @display(description="They are the owner of")
-    def owned(self, obj: Any) -> str:
-        return ", ".join(obj.owned) or "–"
-
-    def create(self, request: HttpRequest, obj: Any, form: Any) -> None:
-        values = form.cleaned_data
-        made = operations.create_team(
-            actor=person(request), name=values["name"], parent=values["parent"]
-        )
-        obj.pk = made.pk
-
-    def change(self, request: HttpRequest, obj: Any, form: Any) -> None:
-        values, actor = form.cleaned_data, person(request)
-        stored = Team.objects.select_related("parent").get(pk=obj.pk)
-        # Where a team hangs is for super admins: whoever else tries is refused by the operation.
-        is_moved = stored.parent != values["parent"] and operations.is_free(actor)
-        if is_moved:
-            operations.require_as_opened(stored, opened(request))
-            require_reviewed(request, proposals.team_moved(stored, values["parent"], actor=actor))
-        before = undo.of_place(stored)
-        operations.change_team(
-            obj,
-            actor=actor,
-            name=values["name"],
-            parent=values["parent"],
-            as_opened=opened(request),
-        )
-        if is_moved:
-            undo.offer(request, undo.IN_EFFECT, before)
-
-    def remove(self, request: HttpRequest, obj: Any) -> None:
-        operations.delete_team(obj, actor=person(request))
-
-
-def _below(above: Sequence[str], *, is_shown: bool) -> str | SafeString:
-    """Say below which teams one stands: for screen readers, and in what a search found."""
-    if not above:
-        return ""
-    look = "below card-text" if is_shown else "on-enter"
-    return format_html('<span class="{}"> below {}</span>', look, " › ".join(above))
-
-
-# The screens of the log, of the history and of permission sets register themselves.
-from accounts import audit_admin, history_admin, set_admin  # noqa: E402, F401
+# The screens of the log, of the history, of permission sets and of teams register themselves.
+from accounts import audit_admin, history_admin, set_admin, team_admin  # noqa: E402, F401

@@ -12,26 +12,19 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from enum import Enum, auto
-from functools import lru_cache
-from types import MappingProxyType
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from accounts import catalogue
+from accounts.account_errors import InvalidChange
 from accounts.catalogue import (
     LEVEL_NAMES,
     UNASSIGNED,
     Grant,
-    Kind,
-    ObjectKind,
-    Tool,
     UnknownPermission,
 )
 from accounts.catalogue.grants import LONGEST_SAID
-from accounts.models import PermissionSet, Rank
-from accounts.operations.errors import InvalidChange
-from accounts.operations.permissions import (
+from accounts.held import (
     Scopes,
     clamped,
     held_in_each,
@@ -39,13 +32,13 @@ from accounts.operations.permissions import (
     ticked_along,
     to_be_stored,
 )
+from accounts.models import PermissionSet, Rank
+from accounts.places import LEVELS, Place, Sort, places
 
 Changes = Mapping[str, Any]
 """Key → level, yes or no, list of options, or option; `Any` because people send it: see
 `validated`."""
 
-LEVELS = {"none": Rank.NONE, **{name: Rank(rank) for name, rank in catalogue.LEVELS.items()}}
-"""The levels of a change by their names; as in grants, and None besides."""
 _NAMES = {rank: name for name, rank in LEVELS.items()}
 _WITHOUT_A_BOX = (Rank.NONE, Rank.EVERYTHING)
 
@@ -64,33 +57,6 @@ class State(NamedTuple):
 NOTHING = State({}, ())
 
 
-class Sort(Enum):
-    """What is said beside a key."""
-
-    LEVEL = auto()
-    BOX = auto()
-    SWITCH = auto()
-    OPTIONS = auto()
-    CHOICE = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where the value of one key is held: a column of a kind of record's scopes, or a tool."""
-
-    sort: Sort
-    words: str
-    object: str = ""
-    column: str = ""
-    tool: str = ""
-    option: str = ""
-
-    @property
-    def grant(self) -> Grant:
-        """The grant that is given here, without a level."""
-        return Grant(self.tool, self.option)
-
-
 def stored(permission_set: PermissionSet | None) -> State:
     """Return what a permission set stores; nothing where there is none."""
     key = permission_set.pk if permission_set else None
@@ -106,44 +72,6 @@ def stored_each(keys: Iterable[int | None]) -> dict[int | None, State]:
 
 
 # --- Checked --------------------------------------------------------------------------------------
-
-
-def places() -> Mapping[str, Place]:
-    """Return what each key names, in the order of the editor."""
-    return _places(tuple(catalogue.objects()))
-
-
-@lru_cache(maxsize=1)
-def _places(kinds: tuple[ObjectKind, ...]) -> Mapping[str, Place]:
-    """Return the places of these kinds of record and of every tool: hundreds, asked often."""
-    found = {}
-    for kind in kinds:
-        for action in kind.actions:
-            key = f"crm.{kind.key}.{action}"
-            words = f"{catalogue.ACTION_LABELS[action]} on {kind.plural.lower()}"
-            if action == "add":
-                found[key] = Place(Sort.SWITCH, words, kind.key, action)
-                continue
-            box = f"{words}, unassigned ones"
-            found[key] = Place(Sort.LEVEL, words, kind.key, action)
-            found[key + UNASSIGNED] = Place(Sort.BOX, box, kind.key, f"{action}_unassigned")
-    for tool in catalogue.TOOLS.values():
-        found |= _places_of(tool)
-    return MappingProxyType(found)
-
-
-def _places_of(tool: Tool) -> dict[str, Place]:
-    one = {Kind.SWITCH: Sort.SWITCH, Kind.BOXES: Sort.OPTIONS, Kind.CHOICE: Sort.CHOICE}
-    if tool.kind in one:
-        return {tool.key: Place(one[tool.kind], tool.label, tool=tool.key)}
-    found = {}
-    for name in catalogue.keys_to_give(tool):
-        option = name.partition(":")[2]
-        words = catalogue.name_of(name)
-        found[name] = Place(Sort.LEVEL, words, tool=tool.key, option=option)
-        box = f"{words}, unassigned ones"
-        found[name + UNASSIGNED] = Place(Sort.BOX, box, tool=tool.key, option=option)
-    return found
 
 
 def validated(changes: Changes) -> dict[str, Any]:

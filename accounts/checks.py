@@ -13,10 +13,11 @@ from django.contrib import admin
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from accounts import access, arrivals, catalogue, changes, trigrams
+from accounts import access, arrivals, catalogue, trigrams
 from accounts.letters import knows_all_letters
 from accounts.models import KnownPermission
 from accounts.ordering import is_served
+from accounts.places import places
 from accounts.protection import is_protected, protected_tables
 
 
@@ -176,7 +177,7 @@ def keys_in_our_code_are_permissions(
 
 def _unknown_keys(text: str) -> Iterator[tuple[int, catalogue.UnknownPermission]]:
     """Yield what looks like a key and is none, with its line."""
-    changed_by = changes.places()
+    changed_by = places()
     for match in _KEY.finditer(text):
         asked = match[1] or match[2]
         try:

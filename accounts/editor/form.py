@@ -11,10 +11,11 @@ from django.utils.functional import cached_property
 
 from accounts import catalogue, changes
 from accounts.access import Loaded
-from accounts.changes import Place, Sort, State
+from accounts.changes import State
 from accounts.delegation import Piece, lacks
 from accounts.forms import ScopeGridField
 from accounts.models import Rank, User
+from accounts.places import LEVELS, Place, Sort, places
 from accounts.tool_forms import ToolsField
 
 
@@ -57,7 +58,7 @@ class PermissionsForm(forms.Form):
         held = [changes.values(state) for state in self.states]
         return frozenset(
             key
-            for key, place in changes.places().items()
+            for key, place in places().items()
             if any(_is_locked(place, key, values[key], self.limits) for values in held)
         )
 
@@ -73,7 +74,7 @@ class PermissionsForm(forms.Form):
         values = changes.values(sent)
         ticked = self._ticked()
         wanted = {}
-        for key, place in changes.places().items():
+        for key, place in places().items():
             level = key.removesuffix(catalogue.UNASSIGNED)
             has_box = values.get(level) not in ("none", "everything")
             if level in ticked and (place.sort is not Sort.BOX or has_box):
@@ -88,7 +89,7 @@ class PermissionsForm(forms.Form):
         """Return the state that was sent, with the tools that are locked as they stand."""
         tools = set(self.cleaned_data["tools"])
         for key in self.locked:
-            place = changes.places()[key]
+            place = places()[key]
             if place.tool and not any(_is_of(each, place) for each in tools):
                 tools.update(each for each in self.states[0].tools if _is_of(each, place))
         return State(self.cleaned_data["scopes"], tuple(sorted(tools)))
@@ -108,7 +109,7 @@ def limits_of(actor: User) -> dict[str, int] | None:
         return None
     asker = Loaded(actor)
     limits: dict[str, int] = {}
-    for key, place in changes.places().items():
+    for key, place in places().items():
         name = key.removesuffix(catalogue.UNASSIGNED)
         if place.sort is Sort.LEVEL:
             ranks = [rank for rank in Rank if rank and not lacks(asker, Piece(name, rank))]
@@ -126,7 +127,7 @@ def limits_of(actor: User) -> dict[str, int] | None:
 def _is_locked(place: Place, key: str, value: Any, limits: Mapping[str, int]) -> bool:
     """Tell whether what somebody has, or all that could be given, is beyond the actor."""
     if place.sort is Sort.LEVEL:
-        return not limits[key] or changes.LEVELS[value] > limits[key]
+        return not limits[key] or LEVELS[value] > limits[key]
     if place.sort is Sort.OPTIONS:
         return not limits[key] or not all(limits[f"{key}:{option}"] for option in value)
     if place.sort is Sort.CHOICE:
@@ -137,7 +138,7 @@ def _is_locked(place: Place, key: str, value: Any, limits: Mapping[str, int]) ->
 def _now(states: Iterable[State]) -> dict[str, str]:
     """Return by key what everybody chosen has: one value, or how many have which."""
     counted: dict[str, Counter[str]] = {}
-    known = changes.places()
+    known = places()
     for state in states:
         for key, value in changes.values(state).items():
             counted.setdefault(key, Counter())[changes.value_in_words(known[key], value)] += 1

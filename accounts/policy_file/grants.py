@@ -17,10 +17,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from accounts import catalogue, changes
+from accounts import catalogue
 from accounts.catalogue import BOX, LEVEL_NAMES, LEVELS, TOOLS, Grant, Kind, Tool
 from accounts.models import Rank
 from accounts.operations import clamped, narrowed, ticked_along
+from accounts.places import places
 from accounts.policy_file.reading import Plain, Written
 from accounts.policy_file.sections import Difference
 
@@ -120,7 +121,7 @@ def read(given: Written | None) -> Granted:
 
 def _scope_keys() -> Iterator[tuple[str, tuple[str, str]]]:
     """Yield each key of a scope with its kind of record and its column."""
-    for key, place in changes.places().items():
+    for key, place in places().items():
         if place.object:
             yield key, (place.object, place.column)
 

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accounts import catalogue, changes
-from accounts.changes import NOTHING, Sort, State, UnknownChange
+from accounts.changes import NOTHING, State, UnknownChange
 from accounts.operations import InvalidChange, clamped, scopes_of, to_be_stored
+from accounts.places import LEVELS, Sort, places
 from tests.support.factories import SetFactory
 
 OWNED, TEAM, EVERYTHING = 1, 2, 3
@@ -177,13 +178,13 @@ def test_what_the_catalogue_does_not_know_any_more_is_left_out() -> None:
 @st.composite
 def any_changes(draw: st.DrawFn) -> dict[str, Any]:
     made: dict[str, Any] = {}
-    known = changes.places()
+    known = places()
     crowded = [key for key in known if key.startswith(("crm.deal.", "sales.forecast"))]
     keys = st.sampled_from([*crowded, *known])
     for key in draw(st.lists(keys, max_size=12, unique=True)):
         place = known[key]
         if place.sort is Sort.LEVEL:
-            made[key] = draw(st.sampled_from(list(changes.LEVELS)))
+            made[key] = draw(st.sampled_from(list(LEVELS)))
         elif place.sort in (Sort.BOX, Sort.SWITCH):
             made[key] = draw(st.booleans())
         else:

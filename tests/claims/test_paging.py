@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from accounts import access, audit, clock
 from accounts.access import permitted
 from accounts.audit_admin import codes
+from accounts.list_query import Listing
 from accounts.models import AuditEvent, Team, User
 from accounts.ordering import empty_last
 from accounts.paging import (
@@ -28,7 +29,6 @@ from accounts.paging import (
     CappedCount,
     CappedPaginator,
     Chosen,
-    Listing,
     Shape,
     capped_count,
     in_shape,

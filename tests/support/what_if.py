@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from accounts import access, catalogue, changes, operations, preview
 from accounts.audit import System
-from accounts.changes import Sort
 from accounts.models import Membership, PermissionSet, Team, User
+from accounts.places import Place, Sort, places
 from accounts.preview import Preview
 from accounts.preview.effects import Outcome, high_risk_keys
 
@@ -129,7 +129,7 @@ class Move:
 
 def any_changes(kinds: Collection[str]) -> st.SearchStrategy[dict[str, Any]]:
     """Changes of permissions by key, most of them about these kinds of record."""
-    known = changes.places()
+    known = places()
     crowded = [key for key, place in known.items() if place.object in kinds] * 6
     risky = [key for key in known if key in high_risk_keys()]
 
@@ -140,7 +140,7 @@ def any_changes(kinds: Collection[str]) -> st.SearchStrategy[dict[str, Any]]:
     return keys.flatmap(values)
 
 
-def _value(place: changes.Place) -> st.SearchStrategy[Any]:
+def _value(place: Place) -> st.SearchStrategy[Any]:
     if place.sort is Sort.LEVEL:
         return st.sampled_from(["team", "owned", "everything", "none"])
     return st.booleans() if place.sort in (Sort.BOX, Sort.SWITCH) else st.just([])
