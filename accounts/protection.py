@@ -8,6 +8,9 @@ such migration ends with `ProtectTable`, and a check at start-up looks (accounts
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from django.apps.registry import apps
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -67,6 +70,14 @@ def unprotect(connection: BaseDatabaseWrapper, table: str) -> None:
     with connection.cursor() as cursor:
         for name in _TRIGGERS[connection.vendor]:
             cursor.execute(f"DROP TRIGGER IF EXISTS {table}_{name}{on}")
+
+
+@contextmanager
+def unprotected(connection: BaseDatabaseWrapper, table: str) -> Iterator[None]:
+    """Lift the protection for a step of a migration, and lay it down again; in its transaction."""
+    unprotect(connection, table)
+    yield
+    protect(connection, table)
 
 
 def is_protected(connection: BaseDatabaseWrapper, table: str) -> bool:

@@ -22,6 +22,7 @@ class ExportsConfig(AppConfig):
         from exports.about import exports_about, links_about, sentences_about
         from exports.hashes import without_plain_hashes
         from exports.operations import end_with_requester
+        from exports.operations.profiles import rename_in_profiles
         from exports.operations.setting import new_permissions_arrive_on
         from exports.policy import on_permissions_changing as leaving_somebody_to_decide
         from exports.policy import warnings
@@ -30,6 +31,7 @@ class ExportsConfig(AppConfig):
         from exports.screens.panel import exports_panel
         from exports.steps import unreadable as unreadable_exports
         from exports.tables import without_hidden_columns
+        from records.migrating import also_named
 
         things.update(
             {
@@ -47,6 +49,7 @@ class ExportsConfig(AppConfig):
         links_about_person.append(links_about)
         on_all_on.append(new_permissions_arrive_on)
         on_leaving.append(end_with_requester)
+        also_named.append(rename_in_profiles)
         on_permissions_changing.append(leaving_somebody_to_decide)
         unreadable.append(unreadable_exports)
         sections.append(APPROVALS)

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.apps import AppConfig
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import FieldDoesNotExist
+from django.db import connections
 
 from records import filters, kinds
 from records.filter_sets import filter_set
-from records.models import Record
+from records.models import Property, Record
 from records.reads import fields_on
 
 
@@ -61,3 +62,23 @@ def _on_every_page(model: type[Record]) -> Iterator[tuple[str, frozenset[str]]]:
     yield "The name", fields_on(model, *model.name_fields)
     yield "The search box", filters.reads_of_search(model)
     yield "The first order", filters.reads_of_order(model, "")
+
+
+@register(Tags.database)
+def fields_that_are_protected_are_there(
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """What is said of a field is said of one that there is: else nothing protects it (E24)."""
+    return [
+        Warning(
+            f"What is said of the field “{row}” protects nothing: there is no such field.",
+            hint="If a migration renamed it, take RenameProtectedField of records/migrating.py in "
+            "place of RenameField, and restrict the field of the new name now, under Settings, "
+            "Fields. If it was removed, remove what is said of it there.",
+            id="records.W001",
+        )
+        for alias in databases or ()
+        if Property._meta.db_table in connections[alias].introspection.table_names()
+        for row in Property.objects.using(alias)
+        if row.is_stale
+    ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from django.apps.registry import Apps
 from django.db.models import QuerySet
 
 from accounts import access, audit
@@ -18,6 +19,7 @@ from exports.models import ExportProfile, ExportRequest
 from exports.operations.wishes import FORMATS
 from exports.steps import InvalidRequest, NotAllowed, words
 from records import kinds
+from records.migrating import Renamed
 from records.models import Record
 
 MOST_PROFILES = 50
@@ -102,3 +104,26 @@ def delete_profile(profile: ExportProfile, *, actor: User) -> None:
             data={"object": found.object},
         )
         found.delete()
+
+
+def rename_in_profiles(apps: Apps, alias: str, renamed: Renamed) -> None:
+    """Let profiles name a column by the new name of its field, associated columns too.
+
+    Fills the slot `records.migrating.also_named`.
+    """
+    ways = [(renamed.kind, ""), *((kind, f"{name}.") for kind, name in renamed.linked_by)]
+    try:
+        rows = apps.get_model("exports", "ExportProfile")._base_manager.using(alias)
+    except LookupError:  # not migrated so far, so there are none
+        return
+    for kind, begin in ways:
+        old, new = f"{begin}{renamed.old}", f"{begin}{renamed.new}"
+        for row in rows.filter(object=kind):
+            columns = [_renamed(each, old, new) for each in row.columns]
+            if columns != row.columns:
+                rows.filter(pk=row.pk).update(columns=columns)
+
+
+def _renamed(column: str, old: str, new: str) -> str:
+    """Return the name of a column by a field's new name: its own, or of what it leads to."""
+    return new + column.removeprefix(old) if f"{column}.".startswith(f"{old}.") else column
