@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from accounts import access, audit, invitations, log_in, operations, proposals, undo
+from accounts.addresses import page_address
 from accounts.consequences import warning_of_what_follows
 from accounts.create_first import create_first
 from accounts.forms import (
@@ -173,7 +174,7 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
-            "back": reverse("admin:accounts_user_change", args=[invited.pk]),
+            "back": page_address(User, "change", invited.pk),
         }
         return links_page(request, context, [invited])
 
@@ -211,7 +212,7 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> Any:
         may_add = self.has_add_permission(request)
-        url = reverse("admin:accounts_user_import") if may_add else ""
+        url = page_address(User, "import") if may_add else ""
         return super().changelist_view(request, {"import_url": url, **(extra_context or {})})
 
     # Steps that need a question ----------------------------------------------------------------
@@ -241,7 +242,7 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
                 PermissionSet,
                 title=step["title"],
                 missing="There is no permission set yet that they could have from then on.",
-                back=reverse("admin:accounts_user_change", args=[target.pk]),
+                back=page_address(User, "change", target.pk),
             )
         form = step["form"](request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid() and not edits_further(request):
@@ -265,7 +266,7 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
                     say_saved(request, done)
                 if name == "invite" and not invitations.go_by_mail():
                     return self._links_page(request, target)
-            return HttpResponseRedirect(reverse("admin:accounts_user_change", args=[target.pk]))
+            return HttpResponseRedirect(page_address(User, "change", target.pk))
         context = {
             **self.admin_site.each_context(request),
             "title": step["title"],
@@ -274,7 +275,7 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
             "form": form,
             "text": step["text"]() if callable(step["text"]) else step["text"],
             "button": step["title"],
-            "back": reverse("admin:accounts_user_change", args=[target.pk]),
+            "back": page_address(User, "change", target.pk),
         }
         return TemplateResponse(request, "accounts/step.html", context)
 
@@ -295,7 +296,7 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
 def _proposal_of(name: str, target: User, values: Any, actor: User) -> Proposal | None:
     """Return what is reviewed before a step is taken; None for steps that give nobody rights."""
     if name == "promote" and not target.is_superuser:
-        back = reverse("admin:accounts_user_change", args=[target.pk])
+        back = page_address(User, "change", target.pk)
         return proposals.super_admins_made([target], actor=actor, back=back)
     if name == "demote" and target != actor:
         return proposals.super_admin_removed(target, values["permission_set"], actor=actor)
@@ -317,7 +318,7 @@ def steps_with(obj: User, actor: User, *also: str) -> list[dict[str, str]]:
             "title": "Resend the invitation"
             if name == "invite" and obj.invited_at
             else STEPS[name]["title"],
-            "url": reverse(f"admin:accounts_user_{name}", args=[obj.pk]),
+            "url": page_address(User, name, obj.pk),
         }
         for name in names
         if (obj.is_active or name in ("reactivate", "password"))

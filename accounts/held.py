@@ -20,10 +20,8 @@ Scopes = Mapping[str, Mapping[str, int | bool]]
 
 def scopes_of(permission_set: PermissionSet) -> dict[str, dict[str, int | bool]]:
     """Return a set's scopes by object and column."""
-    columns = ["add"]
-    for action in catalogue.SCOPED_ACTIONS:
-        columns += [action, f"{action}_unassigned"]
-    return {row.pop("object"): row for row in permission_set.scopes.values("object", *columns)}
+    rows = permission_set.scopes.values("object", *catalogue.SCOPE_COLUMNS)
+    return {row.pop("object"): row for row in rows}
 
 
 def clamped(scope: Mapping[str, int | bool]) -> dict[str, int | bool]:
@@ -153,7 +151,7 @@ def changes_of(
     *,
     remove_unknown: bool = False,
 ) -> _Changes:
-    before = {s.object: _row(s) for s in permission_set.scopes.all()}
+    before = {s.object: row_of(s) for s in permission_set.scopes.all()}
     held = grants_of(permission_set.pk)
     kept = set() if remove_unknown else set(unknown_in(permission_set))
     after = {key: clamped(scope) for key, scope in scopes.items()}
@@ -204,7 +202,7 @@ def held_in_each(keys: Iterable[int | None]) -> dict[int | None, Held]:
     grants: dict[int | None, set[Grant]] = {key: set() for key in wanted}
     stored = wanted - {None}
     for scope in ObjectScope.objects.filter(permission_set__in=stored):
-        scopes[scope.permission_set_id][scope.object] = _row(scope)
+        scopes[scope.permission_set_id][scope.object] = row_of(scope)
     for tool in ToolGrant.objects.filter(permission_set__in=stored):
         grants[tool.permission_set_id].add(tool.as_grant)
     return {key: (scopes[key], frozenset(grants[key])) for key in wanted}
@@ -237,8 +235,6 @@ def to_be_stored(tools: Iterable[str]) -> frozenset[Grant]:
         ) from error
 
 
-def _row(scope: ObjectScope) -> dict[str, int | bool]:
-    names = ["add"]
-    for action in catalogue.SCOPED_ACTIONS:
-        names += [action, f"{action}_unassigned"]
-    return {name: getattr(scope, name) for name in names}
+def row_of(scope: ObjectScope) -> dict[str, int | bool]:
+    """Return one kind of record's scopes as they are stored: column → value."""
+    return {name: getattr(scope, name) for name in catalogue.SCOPE_COLUMNS}

@@ -20,6 +20,7 @@ from django.urls import URLPattern, path, reverse
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts import access, audit, invitations, operations, proposals, undo
+from accounts.addresses import page_address
 from accounts.audit import Actor
 from accounts.consequences import warning_of_what_follows
 from accounts.editor.pages import MOST_AT_ONCE as MOST_EDITED
@@ -229,7 +230,7 @@ class ChangesMany(AccessModelAdmin):
             raise PermissionDenied
         if request.method != "POST":
             messages.info(request, "Tick the people in the list first.")
-            return HttpResponseRedirect(reverse("admin:accounts_user_changelist"))
+            return HttpResponseRedirect(page_address(User, "changelist"))
         keys = request.POST.get("people", "").split(",")
         if len(keys) > MOST_AT_ONCE or not all(map(is_key, keys)):
             raise BadRequest("These are not people of the list.")
@@ -317,7 +318,7 @@ class ChangesMany(AccessModelAdmin):
             "step": step,
             "text": step.text() if callable(step.text) else step.text,
             "form": form,
-            "url": reverse(f"admin:accounts_user_many_{name}"),
+            "url": page_address(User, f"many_{name}"),
             "people": [
                 {
                     "person": each,
@@ -329,13 +330,13 @@ class ChangesMany(AccessModelAdmin):
             ],
             "keys": ",".join(str(each.pk) for each in rows),
             "as_opened": operations.many_as_they_stand(rows),
-            "back": reverse("admin:accounts_user_changelist"),
+            "back": page_address(User, "changelist"),
         }
         return TemplateResponse(request, "accounts/many_people.html", context)
 
     def _answer(self, request: HttpRequest, name: str, outcome: Outcome) -> HttpResponse:
         """Say what was done; a page of its own where somebody was left out."""
-        back = reverse("admin:accounts_user_changelist")
+        back = page_address(User, "changelist")
         if outcome.changed:
             done = MANY[name].done[len(outcome.changed) != 1]
             messages.success(request, f"{_number(outcome.changed)} {done}")
@@ -385,7 +386,7 @@ def _proposal(
     """Return what is proposed for these people, with who is left out of it."""
     review = MANY[name].review
     assert review is not None
-    proposal = review(people, values, actor, reverse("admin:accounts_user_changelist"))
+    proposal = review(people, values, actor, page_address(User, "changelist"))
     names = ", ".join(map(str, people[:MOST_NAMED]))
     more = len(people) - MOST_NAMED
     who = [f"For {names}{f' and {more:,} more' if more > 0 else ''}."] if len(people) > 1 else []

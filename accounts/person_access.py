@@ -21,6 +21,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
 from accounts import access, catalogue, changes, operations
+from accounts.addresses import page_address
 from accounts.catalogue import Kind, ObjectKind, Risk
 from accounts.catalogue.words import listed
 from accounts.modeladmin import person
@@ -235,7 +236,7 @@ def person_access(request: HttpRequest, key: int) -> HttpResponse:
         "reached": reached(user, counted=counted),
         "tools": tools_of(user),
         "memberships": user.memberships.select_related("team"),
-        "back": reverse("admin:accounts_user_change", args=[user.pk]) if may_change else "",
+        "back": page_address(User, "change", user.pk) if may_change else "",
         "editor": f"{reverse('admin:edit_permissions')}?person={user.pk}" if may_change else "",
         "is_me": user == actor,
         **_log_ins(request, actor, user),

@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from django.db import connection
 from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
-from django.urls import reverse
 
 from accounts import access, catalogue
+from accounts.addresses import page_address
 from accounts.audit import Actor, System
+from accounts.locks import take_turns
 from accounts.models import Deed, PermissionSet, RightsChange, User
 from accounts.notices import notify, one_line
 from accounts.permission_history import kept
@@ -40,13 +40,10 @@ READERS = {GIVEN: access.given_to, EFFECTIVE: access.holders}
 def one_at_a_time(what: str) -> None:
     """Let changes of one sort wait for each other, until this transaction ends.
 
-    Asked before anything is read. SQLite's transactions already do; on PostgreSQL it is no row
-    that is locked, so that it holds for what is not there yet, and nobody else waits. Whoever
-    decides by people's rights waits for changes of “rights”, so that one of both comes first.
+    Asked before anything is read. Whoever decides by people's rights waits for changes of
+    “rights”, so that one of both comes first.
     """
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"accounts.{what}"])
+    take_turns(f"accounts.{what}")
 
 
 @contextmanager
@@ -243,11 +240,11 @@ def _tell_super_admins(
     keys, tools = ({each[place] for each in given} for place in (0, 1))
     labels = " and ".join(tool.label for key, tool in catalogue.TOOLS.items() if key in tools)
     who = f"{len(keys)} people"
-    link = reverse("admin:accounts_permissionset_change", args=[edited.pk]) if edited else ""
+    link = page_address(PermissionSet, "change", edited.pk) if edited else ""
     if len(keys) == 1:
         person = User.objects.get(pk__in=keys)
         who = person.get_full_name() if person != actor else "themselves"
-        link = link or reverse("admin:accounts_user_change", args=[person.pk])
+        link = link or page_address(User, "change", person.pk)
     how = f"{door.label} “{edited.name}”" if edited else door.label
     others = User.objects.filter(is_active=True, is_superuser=True).exclude(pk=actor.pk)
     notify(

@@ -13,6 +13,7 @@ from django.utils.functional import lazy
 from unfold.decorators import display
 
 from accounts import access, catalogue, operations, proposals, undo
+from accounts.addresses import page_address
 from accounts.consequences import warning_of_what_follows
 from accounts.editor.beginnings import beginnings, state_of
 from accounts.editor.tabs import permission_tabs
@@ -122,7 +123,7 @@ class PermissionSetAdmin(GivesSets):
             context["beginnings"] = beginnings(person(request))
             context["begin"] = request.GET.get("begin", "")
         else:
-            give = reverse("admin:accounts_permissionset_give", args=[obj.pk])
+            give = page_address(PermissionSet, "give", obj.pk)
             context["steps"] = [{"title": "Copy this set", "url": f"{new}set-{obj.pk}"}]
             if access.allows(person(request), "assign", obj):
                 context["steps"].insert(0, {"title": "Give it to people", "url": give})

@@ -231,10 +231,7 @@ def set_steps(user: User, action: str, model: type[Model]) -> Iterator[Candidate
 def _allowed(user: User, object_key: str, wanted: dict[str, int | bool]) -> ObjectScope | None:
     """Return the person's scope changed like this, or None where no set could say so."""
     held = user.grants.scopes.get(object_key)
-    names = ["add"]
-    for action in catalogue.SCOPED_ACTIONS:
-        names += [action, f"{action}_unassigned"]
-    row = {name: getattr(held, name) if held else 0 for name in names}
+    row = {name: getattr(held, name) if held else 0 for name in catalogue.SCOPE_COLUMNS}
     changed = {**row, **wanted}
     if clamped(changed) != changed or changed == row:
         return None

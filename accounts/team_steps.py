@@ -9,10 +9,11 @@ from django.contrib import messages
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts import access, operations, proposals, undo
+from accounts.addresses import page_address
 from accounts.keys import KeyField, KeysField, whole_number
 from accounts.modeladmin import AccessModelAdmin, person, say_saved
 from accounts.models import Membership, Team, TeamReach, User
@@ -203,7 +204,7 @@ class ChangesMembers(AccessModelAdmin):
                     "This team has members, or teams below it. Choose the team that takes them; "
                     "then it is deleted.",
                 )
-                return HttpResponseRedirect(reverse("admin:accounts_team_merge", args=[team.pk]))
+                return HttpResponseRedirect(page_address(Team, "merge", team.pk))
         return super().delete_view(request, object_id, extra_context)
 
     def _asked(
@@ -223,7 +224,7 @@ class ChangesMembers(AccessModelAdmin):
             "form": form,
             "text": text,
             "button": title,
-            "back": reverse("admin:accounts_team_change", args=[team.pk]),
+            "back": page_address(Team, "change", team.pk),
         }
         if template == "accounts/merge_teams.html":
             members = list(_members(team)[: MOST_LISTED + 1])
@@ -249,4 +250,4 @@ def _shown_members(team: Team, user: User) -> QuerySet[Membership]:
 
 
 def _back(team: Team) -> HttpResponse:
-    return HttpResponseRedirect(reverse("admin:accounts_team_change", args=[team.pk]))
+    return HttpResponseRedirect(page_address(Team, "change", team.pk))

@@ -6,6 +6,7 @@ from django.db.models import Exists, IntegerField, Subquery
 from django.http import HttpRequest
 
 from accounts import access, notices
+from accounts.memo import once
 from accounts.modeladmin import person
 from accounts.models import KnownPermission, User
 from exports.deciders import count_awaiting
@@ -32,9 +33,8 @@ def waiting_for_me(request: HttpRequest) -> str:
     _, any_waits, _ = _first_look(request)
     if not any_waits:
         return ""
-    if not hasattr(request, "_waiting"):
-        request._waiting = count_awaiting(person(request))  # type: ignore[attr-defined]  # a memo of this request
-    return str(request._waiting or "")  # type: ignore[attr-defined]  # a memo of this request
+    waiting = once(request, waiting_for_me, lambda: count_awaiting(person(request)))
+    return str(waiting or "")
 
 
 def new_permissions(request: HttpRequest) -> str:
@@ -44,17 +44,18 @@ def new_permissions(request: HttpRequest) -> str:
 
 
 def _first_look(request: HttpRequest) -> tuple[int, bool, int]:
+    return once(request, _first_look, lambda: _look(person(request)))
+
+
+def _look(user: User) -> tuple[int, bool, int]:
     """Return new notices, whether any request waits, and new permissions to decide on; one query.
 
     The first and the last are counted for this person, the second is asked for anybody: who may
     decide on a request is asked only when one waits, and as a rule none does.
     """
-    if not hasattr(request, "_first_look"):
-        user = person(request)
-        new = notices.unread(user).order_by().values("pk")[: MOST_COUNTED + 1]
-        waits = Exists(ExportRequest.objects.awaiting_decision().order_by())
-        to_review = access.permitted(KnownPermission.objects.waiting(), user, "change")
-        rows = _Count(to_review.order_by().values("subject").distinct())
-        found = User.objects.filter(pk=user.pk).values_list(_Count(new), waits, rows)
-        request._first_look = found.get()  # type: ignore[attr-defined]  # a memo of this request
-    return request._first_look  # type: ignore[attr-defined, no-any-return]  # a memo of this request
+    new = notices.unread(user).order_by().values("pk")[: MOST_COUNTED + 1]
+    waits = Exists(ExportRequest.objects.awaiting_decision().order_by())
+    to_review = access.permitted(KnownPermission.objects.waiting(), user, "change")
+    rows = _Count(to_review.order_by().values("subject").distinct())
+    found = User.objects.filter(pk=user.pk).values_list(_Count(new), waits, rows)
+    return found.get()  # type: ignore[no-any-return]  # what was asked for

@@ -19,6 +19,7 @@ from django.db import connection, transaction
 
 from accounts import audit
 from accounts.audit import System
+from accounts.locks import take_turns
 from accounts.models import (
     AuditEvent,
     Membership,
@@ -111,9 +112,7 @@ def seed(size: Size, tell: Callable[[str], None] = lambda line: None) -> bool:
     `tell` is given lines on how far it is. Raises `ForeignData` for a database with anything else.
     """
     with transaction.atomic():
-        if connection.vendor == "postgresql":
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_xact_lock(hashtext('crmperms.bulk'))")
+        take_turns("crmperms.bulk")
         if _is_made(size):
             return False
         chance = Random(size.seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, ClassVar, TypeVar, cast
 
@@ -168,21 +169,20 @@ def _any_owner(model: type[Record], value: int | list[int]) -> Q:
 
 def filter_set(model: type[Record]) -> type[RecordFilterSet]:
     """Return the filters of a kind of record: what all have, and one by each field it declares."""
-    kind = kinds.of(model)
-    if kind not in made:
-        meta = type("Meta", (), {"model": model, "fields": []})
-        own = {
-            name: declared
-            for field in (kind.field(name) for name in kind.filters)
-            for name, declared in _filters_by(kind, field)
-        }
-        name, parts = f"{model.__name__}Filters", {**own, "Meta": meta}
-        made[kind] = cast("type[RecordFilterSet]", type(name, (RecordFilterSet,), parts))
-    return made[kind]
+    return made(kinds.of(model))
 
 
-made: dict[kinds.Kind, type[RecordFilterSet]] = {}
-"""What `filter_set` made, by kind with its definition."""
+@lru_cache(maxsize=1000)
+def made(kind: kinds.Kind) -> type[RecordFilterSet]:
+    """Return the filters of a kind as it is defined now; another definition is another key."""
+    meta = type("Meta", (), {"model": kind.model, "fields": []})
+    own = {
+        name: declared
+        for field in (kind.field(name) for name in kind.filters)
+        for name, declared in _filters_by(kind, field)
+    }
+    name, parts = f"{kind.model.__name__}Filters", {**own, "Meta": meta}
+    return cast("type[RecordFilterSet]", type(name, (RecordFilterSet,), parts))
 
 
 def _filters_by(kind: kinds.Kind, field: Field) -> Iterator[tuple[str, django_filters.Filter]]:

@@ -9,6 +9,8 @@ from django.db.models import Model
 
 ACTIONS = ("view", "add", "change", "delete", "communicate", "merge")
 SCOPED_ACTIONS = ("view", "change", "delete", "communicate", "merge")
+SCOPE_COLUMNS = ("add", *(f"{each}{box}" for each in SCOPED_ACTIONS for box in ("", "_unassigned")))
+"""What is stored of a kind of record's scopes: a level and its box for each action, and `add`."""
 # What each scope may not exceed (R20, §0): narrowing the second narrows the first with it.
 CAPPED_BY = {"change": "view", "delete": "view", "communicate": "view", "merge": "change"}
 

@@ -19,6 +19,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
 
 from accounts import access, audit, changes, operations, preview, undo
+from accounts.addresses import page_address
 from accounts.changes import State
 from accounts.consequences import warning_of_what_follows
 from accounts.editor.form import PermissionsForm, limits_of
@@ -109,7 +110,7 @@ def edit_people(request: HttpRequest) -> HttpResponse:
         return _choice_page(request, actor, one, address)
     title = f"Permissions of {one}" if one else f"Permissions of {len(people)} people"
     text = ", ".join(str(each) for each in people) if one is None else _where_from(one)
-    back = reverse("admin:accounts_user_changelist")
+    back = page_address(User, "changelist")
     states = changes.stored_each(each.permission_set_id for each in people)
     task = Task(
         actor,
@@ -119,7 +120,7 @@ def edit_people(request: HttpRequest) -> HttpResponse:
         title,
         text,
         f"{address}&detach=1" if one else address,
-        reverse("admin:accounts_user_change", args=[one.pk]) if one else back,
+        page_address(User, "change", one.pk) if one else back,
     )
     return edit(request, task)
 
@@ -204,9 +205,9 @@ def _choice_page(request: HttpRequest, actor: User, user: User, address: str) ->
         "set": stored,
         "holders": stored.people.filter(is_active=True).count(),
         "may_edit_set": access.allows(actor, "change", stored),
-        "set_address": reverse("admin:accounts_permissionset_change", args=[stored.pk]),
+        "set_address": page_address(PermissionSet, "change", stored.pk),
         "own_address": f"{address}&detach=1",
-        "back": reverse("admin:accounts_user_change", args=[user.pk]),
+        "back": page_address(User, "change", user.pk),
     }
     return TemplateResponse(request, "accounts/editor_choice.html", context)
 

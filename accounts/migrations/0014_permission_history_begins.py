@@ -8,7 +8,7 @@ ACTIONS = ("view", "change", "delete", "communicate", "merge")
 
 
 def begin(apps, schema_editor):
-    get = lambda name: apps.get_model("accounts", name).objects  # noqa: E731
+    get = lambda name: apps.get_model("accounts", name).objects  # noqa: E731 - a migration is read as one step
     at = timezone.now()
     rows = []
 

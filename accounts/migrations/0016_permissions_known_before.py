@@ -18,7 +18,7 @@ ACTIONS = ("view", "add", "change", "delete", "communicate", "merge")
 
 
 def lay_down(apps, schema_editor):
-    get = lambda name: apps.get_model("accounts", name).objects  # noqa: E731
+    get = lambda name: apps.get_model("accounts", name).objects  # noqa: E731 - a migration is read as one step
     if not (get("User").exists() or get("PermissionSet").exists()):
         return
     known = apps.get_model("accounts", "KnownPermission")

@@ -8,6 +8,7 @@ be done), `fields` (of a record's page), `lists`, `saving`, and `screen`, the wh
 and slots.
 """
 
+from accounts.addresses import page_address
 from accounts.modeladmin.columns import DOTS, Displayed, plain_column, veiled_column, years
 from accounts.modeladmin.forms import AccessForm, AccessInline, FormFields
 from accounts.modeladmin.lists import (
@@ -18,7 +19,6 @@ from accounts.modeladmin.relations import (
     RESTRICTED,
     Names,
     names,
-    page_address,
     related_model,
     relation,
     row_pages,

@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import Model
 from django.http import HttpRequest
 
+from accounts.memo import once
 from accounts.modeladmin.relations import safe_column
 
 DOTS = "••••"
@@ -49,14 +50,12 @@ def safe_readonly(
 
     One object per request: the form and its list of read-only fields must name the same.
     """
-    memo: dict[tuple[Any, ...], Any] = request.__dict__.setdefault("_safe_fields", {})
-    if (model, name, dots) not in memo:
-        label = str(model._meta.get_field(name).verbose_name)  # type: ignore[union-attr]  # a concrete field
-        memo[model, name, dots] = (
-            veiled_column(model, name)
-            if dots
-            else plain_column(name, label)
-            if name in years(model)
-            else safe_column(request, model, name)
-        )
-    return memo[model, name, dots]  # type: ignore[no-any-return]  # a memo of this request
+
+    def make() -> Callable[[Any], Any]:
+        if dots:
+            return veiled_column(model, name)
+        if name in years(model):
+            return plain_column(name, str(model._meta.get_field(name).verbose_name))  # type: ignore[union-attr]  # a concrete field
+        return safe_column(request, model, name)
+
+    return once(request, ("read-only", model, name, dots), make)

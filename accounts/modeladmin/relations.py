@@ -10,22 +10,18 @@ from django.contrib.admin.utils import quote
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import ForeignKey, Model, Value
 from django.http import HttpRequest, HttpResponse
-from django.urls import NoReverseMatch, URLPattern, path, reverse
+from django.urls import NoReverseMatch, URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts import access
+from accounts.addresses import page_address
 from accounts.keys import label_of
+from accounts.memo import once
 from accounts.modeladmin.requests import person
 from accounts.models import User
 
 RESTRICTED = "restricted record"
-
-
-def page_address(model: type[Model] | Model, page: str, *keys: Any) -> str:
-    """Return the address of a page that a model's screens have: its list, or that of one row."""
-    options = model._meta
-    return reverse(f"admin:{options.app_label}_{options.model_name}_{page}", args=keys)
 
 
 def row_pages(screen: Any, **views: Callable[..., HttpResponse]) -> list[URLPattern]:
@@ -102,9 +98,7 @@ class Names:
 
 def names(request: HttpRequest) -> Names:
     """Return this request's memory of what may be named."""
-    if not hasattr(request, "_names"):
-        request._names = Names(person(request))  # type: ignore[attr-defined]  # a memo of this request
-    return request._names  # type: ignore[attr-defined, no-any-return]  # a memo of this request
+    return once(request, Names, lambda: Names(person(request)))
 
 
 def relation(model: type[Model], name: object) -> ForeignKey[Any, Any] | None:

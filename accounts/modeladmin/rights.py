@@ -12,15 +12,10 @@ from unfold.admin import ModelAdmin
 
 from accounts import access
 from accounts.keys import whole_number
+from accounts.memo import kept, once
 from accounts.modeladmin.forms import FormFields
 from accounts.modeladmin.requests import person
 from accounts.models import User
-
-
-def _kept(request: HttpRequest) -> dict[tuple[str, type[Model], Any], bool]:
-    """Return what this request was answered about rows; a form that is posted asks each time."""
-    kept: dict[tuple[str, type[Model], Any], bool] = request.__dict__.setdefault("_allowed", {})
-    return kept
 
 
 class RightsAdmin(FormFields, ModelAdmin):  # type: ignore[misc]  # Unfold's formfield_overrides
@@ -50,15 +45,12 @@ class RightsAdmin(FormFields, ModelAdmin):  # type: ignore[misc]  # Unfold's for
             return access.allows_any(person(request), action, self.model)
         if request.method not in ("GET", "HEAD"):
             return access.allows(person(request), action, obj)
-        kept = _kept(request)
-        key = (action, type(obj), obj.pk)
-        if key not in kept:
-            kept[key] = access.allows(person(request), action, obj)
-        return kept[key]
+        key = ("allows", action, type(obj), obj.pk)
+        return once(request, key, lambda: access.allows(person(request), action, obj))
 
     def keep_answers(self, request: HttpRequest, obj: Model, answers: Mapping[str, bool]) -> None:
         """Ask nothing once more, while this page is read, that the engine has answered of a row."""
-        _kept(request).update({(a, type(obj), obj.pk): answer for a, answer in answers.items()})
+        kept(request).update({("allows", a, type(obj), obj.pk): yes for a, yes in answers.items()})
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.may(request, "view", obj)
@@ -87,10 +79,7 @@ class RightsAdmin(FormFields, ModelAdmin):  # type: ignore[misc]  # Unfold's for
         if request.method not in ("GET", "HEAD"):
             return rows.filter(pk=key).first()
         # Asked several times while a page is made; a form that is posted changes what it gets.
-        memo: dict[tuple[type[Model], Any], Any] = request.__dict__.setdefault("_objects", {})
-        if (self.model, key) not in memo:
-            memo[self.model, key] = rows.filter(pk=key).first()
-        return memo[self.model, key]
+        return once(request, ("object", self.model, key), lambda: rows.filter(pk=key).first())
 
     def _get_obj_does_not_exist_redirect(
         self, request: HttpRequest, opts: Any, object_id: str

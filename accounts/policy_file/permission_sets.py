@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from django.db.models import Count, Q, QuerySet
 
-from accounts import catalogue, operations
+from accounts import operations
+from accounts.held import row_of
 from accounts.models import PermissionSet, User
 from accounts.operations import AccountsError
 from accounts.policy_file import grants
@@ -59,15 +60,10 @@ def _stored() -> dict[str, _Stored]:
     rows = sets_of_the_policy().annotate(count=Count("people"), active=active)
     found = {}
     for row in rows.prefetch_related("scopes", "tools"):
-        scopes = {scope.object: _columns(scope) for scope in row.scopes.all()}
+        scopes = {scope.object: row_of(scope) for scope in row.scopes.all()}
         granted = grants.granted(scopes, (tool.as_grant for tool in row.tools.all()))
         found[row.name] = _Stored(row, _Held(row.description, granted), row.count, row.active)
     return found
-
-
-def _columns(scope: object) -> dict[str, int | bool]:
-    boxes = (f"{action}_unassigned" for action in catalogue.SCOPED_ACTIONS)
-    return {name: getattr(scope, name) for name in (*catalogue.ACTIONS, *boxes)}
 
 
 # --- Planning -------------------------------------------------------------------------------------

@@ -126,14 +126,11 @@ def parents_now() -> dict[int, int | None]:
 
 def states_of(sets: Collection[int]) -> dict[int, State]:
     """Return what each of these permission sets stores; two queries."""
-    columns = ["add"]
-    for action in catalogue.SCOPED_ACTIONS:
-        columns += [action, f"{action}_unassigned"]
     scopes: dict[int, dict[str, Any]] = {key: {} for key in sets}
     tools: dict[int, list[str]] = {key: [] for key in sets}
     asked = Keys(sets) if sets else ()
     rows = ObjectScope.objects.filter(permission_set__in=asked).order_by()
-    for scope in rows.values("permission_set", "object", *columns):
+    for scope in rows.values("permission_set", "object", *catalogue.SCOPE_COLUMNS):
         scopes[scope.pop("permission_set")][scope.pop("object")] = scope
     for row in ToolGrant.objects.filter(permission_set__in=asked).order_by():
         if catalogue.is_known(row.key, row.option):

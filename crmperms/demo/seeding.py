@@ -10,12 +10,13 @@ from enum import Enum
 from typing import Any
 
 from django.contrib.auth.hashers import make_password
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from accounts import audit
 from accounts import operations as accounts
 from accounts.audit import System
+from accounts.locks import take_turns
 from accounts.models import AuditEvent, PermissionSet, Team, User
 from crmperms.demo.cast import CAST, DOMAIN, PASSWORD, PRESETS, TEAMS
 from crmperms.demo.world import World
@@ -85,7 +86,7 @@ def seed() -> Standing:
     Anything else than `EMPTY` means that nothing was done.
     """
     with transaction.atomic():
-        _one_at_a_time()
+        take_turns("crmperms.demo")
         found = standing()
         if found is not Standing.EMPTY:
             return found
@@ -98,13 +99,6 @@ def seed() -> Standing:
     # Outside: a file is not undone with a transaction. If this is cut short, any worker does it.
     worker.run_once(upkeep=lambda stop: None)
     return found
-
-
-def _one_at_a_time() -> None:
-    """Let a second seeding wait for the first; SQLite's transactions do so by themselves."""
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('crmperms.demo'))")
 
 
 # --- The organisation -----------------------------------------------------------------------------

@@ -8,9 +8,9 @@ from typing import Any, TypedDict, Unpack
 
 from django.db import transaction
 from django.db.models import F
-from django.urls import reverse
 
 from accounts import access, audit
+from accounts.addresses import page_address
 from accounts.models import User
 from accounts.notices import notify, one_line
 from accounts.operations import InvalidChange
@@ -126,7 +126,7 @@ def _tell_super_admins(person: User, changed: dict[str, Any]) -> None:
     notify(
         list(others),
         f"{name} changed the rules for exports: {'; '.join(said)}.",
-        reverse("admin:exports_exportpolicy_changelist"),
+        page_address(ExportPolicy, "changelist"),
         subject="The rules for exports were changed",
         mail=f"{one_line(name)} changed when exports need approval. Look whether it is meant.",
         place="Settings, Approvals",

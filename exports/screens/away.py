@@ -15,17 +15,17 @@ from django.http import (
     HttpResponseRedirect,
 )
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts import access, clock
+from accounts.addresses import page_address
 from accounts.keys import KeyField
 from accounts.list_forms import day_field
 from accounts.modeladmin import person
 from accounts.models import User
 from exports import operations
 from exports.deciders import DECIDE, colleagues_who_decide
-from exports.models import Delegation
+from exports.models import Delegation, ExportRequest
 from exports.operations import ExportError
 from exports.screens.log import log_address
 
@@ -39,7 +39,7 @@ def away_tools(request: HttpRequest) -> list[dict[str, Any]]:
     """Offer “I am away” above the log to whoever decides on exports."""
     if not access.holds_tool(person(request), DECIDE):
         return []
-    url = reverse("admin:exports_exportrequest_away")
+    url = page_address(ExportRequest, "away")
     return [{"title": "I am away", "icon": "event_busy", "url": url}]
 
 
@@ -107,7 +107,7 @@ def end_view(request: HttpRequest, pk: int) -> HttpResponse:
     except ExportError as refusal:
         messages.error(request, str(refusal))
     if access.holds_tool(user, DECIDE):
-        return HttpResponseRedirect(reverse("admin:exports_exportrequest_away"))
+        return HttpResponseRedirect(page_address(ExportRequest, "away"))
     return HttpResponseRedirect(log_address())
 
 

@@ -17,7 +17,6 @@ from django.http import (
     QueryDict,
 )
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils.functional import cached_property
 
 from accounts import access, catalogue
@@ -41,7 +40,7 @@ def export_tool(request: HttpRequest, model_admin: AccessModelAdmin) -> dict[str
     kind = catalogue.kind_of(model_admin.model)
     if kind is None or not _may_export(request, model_admin):
         return None
-    url = reverse("admin:exports_exportrequest_new", args=[kind.key])
+    url = page_address(ExportRequest, "new", kind.key)
     query = request.GET.urlencode()
     return {"title": "Export", "icon": "file_export", "url": f"{url}?{query}" if query else url}
 
@@ -57,7 +56,7 @@ def export_ticked(model_admin: Any, request: HttpRequest, queryset: QuerySet[Any
     query = request.GET.copy()
     if request.POST.get("select_across", "0") != "1":
         query["ids"] = ",".join(str(pk) for pk in queryset.values_list("pk", flat=True))
-    url = reverse("admin:exports_exportrequest_new", args=[kind.key])
+    url = page_address(ExportRequest, "new", kind.key)
     return HttpResponseRedirect(f"{url}?{query.urlencode()}")
 
 

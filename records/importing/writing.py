@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from django.contrib.auth.hashers import make_password
-from django.db import connection, transaction
+from django.db import transaction
 
 from accounts import access, audit
 from accounts.audit import System
+from accounts.locks import take_turns
 from accounts.models import User
 from accounts.table_rows import Broken, ImportRefused
 from records import kinds
@@ -60,7 +61,7 @@ def apply(
 def _write(
     parsed: Parsed, actor: System, source: str, password: Password | None, progress: Progress
 ) -> Report:
-    _one_at_a_time()
+    take_turns("records.importing")
     report = Report()
     organisation = found_organisation(parsed, actor=actor, password=password, report=report)
     companies = _Companies(parsed.accounts, actor, report)
@@ -85,13 +86,6 @@ def _write(
             },
         )
     return report
-
-
-def _one_at_a_time() -> None:
-    """Let a second import wait for the first; SQLite's transactions do so by themselves."""
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('records.importing'))")
 
 
 def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 
 from accounts import access
 from accounts.audit import Actor
+from accounts.locks import take_turns
 from accounts.models import User
 from records import kinds
 from records.models import Record
@@ -113,10 +114,9 @@ def above_themselves(model: type[Record], keys: Collection[int]) -> set[int]:
         return set()
     table = connection.ops.quote_name(model._meta.db_table)
     marks = ", ".join(["%s"] * len(keys))
+    # Of two who hang companies under each other's the second waits, and sees the first.
+    take_turns(f"{table}.parent")
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            # Of two who hang companies under each other's the second waits, and sees the first.
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"{table}.parent"])
         # UNION, not UNION ALL: where a circle is there already, it is gone round once.
         cursor.execute(
             "WITH RECURSIVE above (start, id) AS ("

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from django.urls import reverse
-
+from accounts.addresses import page_address
 from accounts.audit import Actor
 from accounts.models import User
 from accounts.notices import notify, one_line
@@ -39,7 +38,7 @@ def _tell_super_admins(actor: User, row: Property, moved: list[str]) -> None:
     notify(
         list(others),
         f"{name} changed the field “{field}” of {where}: {', '.join(said)}.",
-        reverse("admin:records_property_change", args=[row.pk]),
+        page_address(Property, "change", row.pk),
         subject="What counts as sensitive was changed",
         mail=f"{one_line(name)} changed which field is sensitive. Look whether it is meant.",
         place="Settings, Fields",

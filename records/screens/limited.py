@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from datetime import date
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
@@ -15,6 +16,7 @@ from django.contrib.admin.utils import display_for_field, flatten_fieldsets
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponseRedirect
 
+from accounts.memo import kept, once
 from accounts.modeladmin import DOTS, AccessModelAdmin, person, relation, shown
 from records import filters
 from records.models import Record
@@ -49,9 +51,7 @@ def count(request: HttpRequest, model: type[Record], cells: Collection[Cell]) ->
 
 def say_why(request: HttpRequest, limit: int) -> None:
     """Say once on a page why values read as dots."""
-    if not request.__dict__.get("_said_why_dots"):
-        request.__dict__["_said_why_dots"] = True
-        messages.warning(request, screen_limit.why_dots(limit))
+    once(request, "why dots", lambda: messages.warning(request, screen_limit.why_dots(limit)))
 
 
 def unasked(request: HttpRequest, model: type[Any]) -> frozenset[str]:
@@ -59,13 +59,14 @@ def unasked(request: HttpRequest, model: type[Any]) -> frozenset[str]:
 
     Which rows a filter, an order or a search finds would tell what the dots hide.
     """
-    memo: dict[type[Any], frozenset[str]] = request.__dict__.setdefault("_unasked_now", {})
-    if model not in memo:
-        fields = counted(request, model)
-        limit = screen_limit.limit_of(person(request), model)
-        used_up = fields and limit is not None and screen_limit.is_used_up(person(request), limit)
-        memo[model] = fields if used_up else frozenset()
-    return memo[model]
+
+    def now() -> frozenset[str]:
+        fields, user = counted(request, model), person(request)
+        limit = screen_limit.limit_of(user, model)
+        is_used_up = fields and limit is not None and screen_limit.is_used_up(user, limit)
+        return fields if is_used_up else frozenset()
+
+    return once(request, ("unasked", model), now)
 
 
 class LimitedAdmin(AccessModelAdmin):
@@ -88,14 +89,16 @@ class LimitedAdmin(AccessModelAdmin):
         if request.method not in ("GET", "HEAD"):
             # What this person may only read is no input: a name that is sent shows nothing.
             return fields - (set(request.POST) - self.fixed_fields(request))
-        memo: dict[Cell, frozenset[str]] = request.__dict__.setdefault("_dotted", {})
-        key = (obj.pk, self.opts.label)
-        if fields and key not in memo:
+        if not fields:
+            return fields
+
+        def dotted() -> frozenset[str]:
             names = [n for n in flatten_fieldsets(self.fieldsets or ()) if n in fields]
             filled = [n for n in names if not screen_limit.is_empty(getattr(obj, n))]
             found = count(request, self.model, [(obj.pk, n) for n in filled])
-            memo[key] = frozenset(n for n in fields if not found.has((obj.pk, n), getattr(obj, n)))
-        return memo.get(key, frozenset())
+            return frozenset(n for n in fields if not found.has((obj.pk, n), getattr(obj, n)))
+
+        return once(request, ("dotted", self.opts.label, obj.pk), dotted)
 
     # Lists --------------------------------------------------------------------------------------
 
@@ -109,7 +112,7 @@ class LimitedAdmin(AccessModelAdmin):
             if not screen_limit.is_empty(getattr(row, str(name)))
         ]
         if names and rows:
-            request.__dict__["_shown_cells"] = count(request, self.model, cells)
+            kept(request)["shown cells"] = count(request, self.model, cells)
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         fields = counted(request, self.model)
@@ -122,10 +125,8 @@ class LimitedAdmin(AccessModelAdmin):
 
     def _counted_column(self, request: HttpRequest, name: str) -> Callable[[Any], Any]:
         """Return a column of values that were counted; one object per request, as lists compare."""
-        memo: dict[str, Any] = request.__dict__.setdefault("_counted_columns", {})
-        if name not in memo:
-            memo[name] = counted_column(request, self.model, name)
-        return memo[name]  # type: ignore[no-any-return]  # a memo of this request
+        make = partial(counted_column, request, self.model, name)
+        return once(request, ("counted", self.model, name), make)
 
     def get_sortable_by(self, request: HttpRequest) -> Any:
         fields = counted(request, self.model)
@@ -179,7 +180,7 @@ def counted_column(request: HttpRequest, model: type[Record], name: str) -> Call
 
     def column(obj: Any) -> Any:
         value = getattr(obj, field.attname)
-        granted: Shown[Cell] = request.__dict__.get("_shown_cells", NOTHING)
+        granted: Shown[Cell] = kept(request).get("shown cells", NOTHING)
         if not granted.has((obj.pk, name), value):
             return DOTS
         if relation(model, name):

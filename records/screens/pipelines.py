@@ -10,10 +10,11 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, reverse
+from django.urls import URLPattern
 from unfold.decorators import display
 from unfold.widgets import UnfoldBooleanSwitchWidget
 
+from accounts.addresses import page_address
 from accounts.create_first import create_first
 from accounts.keys import KeysField
 from accounts.modeladmin import (
@@ -171,7 +172,7 @@ class PipelineAdmin(AccessModelAdmin):
                 pipeline,
                 title="Editing access by stage",
                 missing=f"The pipeline “{pipeline}” has no stages yet.",
-                back=reverse("admin:records_pipeline_changelist"),
+                back=page_address(Pipeline, "changelist"),
             )
         # Before the rule is read: a page must not be newer than its mark.
         as_opened = opened(request) or operations.rule_as_it_stands(pipeline)
@@ -185,7 +186,7 @@ class PipelineAdmin(AccessModelAdmin):
         }
         posted = request.POST if request.method == "POST" else None
         form = RuleForm(posted, initial=initial, pipeline=pipeline, rule=rule)
-        back = reverse("admin:records_pipeline_change", args=[pipeline.pk])
+        back = page_address(Pipeline, "change", pipeline.pk)
         if request.method == "POST" and form.is_valid():
             try:
                 operations.set_stage_rule(
@@ -213,6 +214,6 @@ class PipelineAdmin(AccessModelAdmin):
     def record_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         context = super().record_context(request, obj)
         if obj is not None:
-            context["rule_url"] = reverse("admin:records_pipeline_rule", args=[obj.pk])
+            context["rule_url"] = page_address(Pipeline, "rule", obj.pk)
             context["rule"] = StageRule.objects.filter(pipeline=obj, enabled=True).first()
         return context

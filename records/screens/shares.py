@@ -18,6 +18,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminSingleDateWidget
 
 from accounts import access, catalogue, days
 from accounts.keys import KeyField, whole_number
+from accounts.memo import once
 from accounts.modeladmin import AccessModelAdmin, page_address, person, row_pages, say_saved
 from accounts.models import Team, User
 from records import kinds
@@ -147,11 +148,8 @@ def may_share(request: HttpRequest, record: Record) -> bool:
     """Ask once per page whether this person may share this record."""
     if request.method not in ("GET", "HEAD"):
         return sharing.may_share(person(request), record)
-    memo: dict[Any, bool] = request.__dict__.setdefault("_may_share", {})
-    key = (type(record), record.pk)
-    if key not in memo:
-        memo[key] = sharing.may_share(person(request), record)
-    return memo[key]
+    key = ("may share", type(record), record.pk)
+    return once(request, key, lambda: sharing.may_share(person(request), record))
 
 
 def shares_panel(request: HttpRequest, record: Any) -> str:
