@@ -1,4 +1,4 @@
-"""The site-wide views of the admin that would give something away, closed (leaks.md §4, RC9)."""
+"""The site-wide views of the admin that would give something away, closed (RC9)."""
 
 from __future__ import annotations
 

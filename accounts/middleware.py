@@ -88,7 +88,7 @@ class PageGZipMiddleware(GZipMiddleware):
 
 
 class NoStoreMiddleware:
-    """No answer to a logged-in person is kept by a browser or a proxy (leaks.md L95)."""
+    """No answer to a logged-in person is kept by a browser or a proxy (L95)."""
 
     def __init__(self, get_response: Answer) -> None:
         self.get_response = get_response

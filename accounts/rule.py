@@ -52,7 +52,7 @@ class Rule:
         if self.code not in CODES:
             raise ValueError(f"Unknown rule code {self.code!r}; see CODES in accounts/rule.py.")
         if not self.when:
-            # An empty Q means "everything" when negated and vanishes when combined (leaks.md L94).
+            # An empty Q means "everything" when negated and vanishes when combined (L94).
             raise ValueError(f"Rule {self.code!r} has an empty Q; say ALWAYS or NEVER.")
 
 

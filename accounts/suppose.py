@@ -68,7 +68,7 @@ class Suggestion:
     `kind` is a stable string: share, owner, stage, team, main_team, tool, create, scope, box. Of
     the others only those that the kind needs are set. The words name people, teams and pipelines,
     whose names are public. That a certain team would be enough tells where an owner is, though:
-    such a step is for super admins only (leaks.md L92).
+    such a step is for super admins only (L92).
     """
 
     kind: str

@@ -138,7 +138,7 @@ def cancel_revoked(export: ExportRequest) -> None:
 def _back_to_pending(
     export: ExportRequest, requester: User, reason: str, why: str, because: str
 ) -> None:
-    """Put an export before the approvers again, described as it is now (R-§1.11, Q3).
+    """Put an export before the approvers again, described as it is now (Q3).
 
     `reason` is the code of what happened, `why` says it, and `because` is the code of why approval
     is needed now. Conditions go with the decision they were part of: whoever decides anew sets

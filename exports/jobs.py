@@ -2,7 +2,7 @@
 
 The row is the job. `attempt` rises with every claim, and every write of a worker says `WHERE
 attempt = mine`: a worker that was killed costs one lease, one that was frozen and wakes up late
-changes nothing (design.md, "Export = manifest + lease"). Leases run by the database's clock.
+changes nothing. Leases run by the database's clock.
 `tries` counts what failed through something about the export, and five end it, over some hours:
 each time it waits longer. A worker that was killed can count nothing, so the next one does
 (`setbacks`). That is no fault of the export, as a rule: a deploy that restarts every worker may
@@ -40,7 +40,7 @@ OF_NOW = timedelta(seconds=-1)
 
 
 def ready() -> Q:
-    """Hold for exports that wait for a worker: approved, or left behind by one (R-§1.11)."""
+    """Hold for exports that wait for a worker: approved, or left behind by one (R123)."""
     return Q(status=S.APPROVED) | Q(status=S.PROCESSING, lease_until__lt=Now())
 
 

@@ -55,7 +55,7 @@ def current() -> ExportPolicy:
 def approval(
     person: User, count: int, sensitive: Iterable[str], besides: ExportRequest | None = None
 ) -> tuple[bool, str]:
-    """Return whether an export needs consent, and the code of the reason: the table of R-§1.11.
+    """Return whether an export needs consent, and the code of the reason (R111–R113).
 
     `besides` is the request that is asked about, where it is counted already.
 

@@ -30,7 +30,7 @@ Paths = Callable[[type[Record]], Iterable[str]]
 
 
 def _names(model: type[Model]) -> Any:
-    """Return the choices of a filter by relation: what the person may name (leaks.md L3, L85).
+    """Return the choices of a filter by relation: what the person may name (L3, L85).
 
     Deactivated people and what lies in the recycle bin too: records are linked with them still.
     """
@@ -62,7 +62,7 @@ class PickedFilter(KeyFilter):
 
 
 class TeamFilter(KeyFilter):
-    """Teams in the person's reach: what a team owns tells who is in it (leaks.md L92)."""
+    """Teams in the person's reach: what a team owns tells who is in it (L92)."""
 
     def get_queryset(self, request: Any) -> QuerySet[Team]:
         return teams_told(request.user, self.model)  # type: ignore[attr-defined]  # set by its filter set

@@ -1,6 +1,6 @@
 """What the audit log tells of records: events as their reader may read them, and past owners.
 
-The log keeps names of fields and not their values (B6, leaks.md L64, L68). They are written whole,
+The log keeps names of fields and not their values (B6, L64, L68). They are written whole,
 since a restriction may come and go after the event, and left out when they are read: whoever may
 not view a field learns only that a restricted one was among them.
 """

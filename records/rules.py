@@ -41,7 +41,7 @@ def share_rules(person: Asker, action: str, model: type[Record]) -> list[Rule]:
     names = [f"{word}_{model._meta.model_name}" for word in GIVEN_BY_SHARE[action]]
 
     def received() -> Q:
-        # IN: a to-many join answers `filter` and `Case(When)` differently (design.md §1).
+        # IN: a to-many join answers `filter` and `Case(When)` differently.
         rows = _live_shares(tables, person.id(depth=2), person.main_teams(depth=2))
         given = (each.filter(permission__codename__in=names) for each in rows)
         own, teams = (Q(pk__in=each.values("content_object")) for each in given)

@@ -77,7 +77,7 @@ ONLY_A_TEAM = (
     "One step would be enough only if a team that may edit there reaches it too, such as one of "
     "its owners’ teams: a super admin could put you into that team."
 )
-"""Said whether there is such a team or not: nobody learns who is in which team (leaks.md L92)."""
+"""Said whether there is such a team or not: nobody learns who is in which team (L92)."""
 
 
 def way_out(user: User, action: str, record: Record, refused: Explanation) -> str:

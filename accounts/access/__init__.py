@@ -1,4 +1,4 @@
-"""The single definition of who may do what, as SQL with reasons (design.md §1).
+"""The single definition of who may do what, as SQL with reasons (B1).
 
 A model lists its rules for a person and an action: `Model.access_rules(person, action)`. The
 readers below turn that list into answers, so that a list, a check, a mark, an explanation and an

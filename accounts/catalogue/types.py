@@ -54,7 +54,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A permission that does not differ from record to record (requirements §1.7).
+    """A permission that does not differ from record to record (R42).
 
     Dependencies are data (R41); `evaluation.py` says what they come to. Keys are `tab.name`, those
     of scopes `crm.<object>.<action>`.

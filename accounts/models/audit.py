@@ -1,4 +1,4 @@
-"""The append-only log of everything that matters (B12). Its form is final: see design.md §4."""
+"""The append-only log of everything that matters (B12). Its form is final: no row changes."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class AuditEvent(models.Model):
 
     @classmethod
     def access_rules(cls, person: Asker, action: str) -> list[Rule]:
-        """Holders of *View audit log* read it (requirements §6); nobody writes it by hand."""
+        """Holders of *View audit log* read it (B12); nobody writes it by hand."""
         if action == "view":
             return [
                 Rule(

@@ -152,7 +152,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
         return check_password(raw_password, self.password, renew)
 
-    # Super admins get no short-cut: they too are decided by access.py (R90, design.md §1).
+    # Super admins get no short-cut: they too are decided by access.py (R90).
     def has_perm(self, perm: str, obj: Any = None) -> bool:
         return bool(_user_has_perm(self, perm, obj))
 

@@ -101,7 +101,7 @@ class ObjectScope(models.Model):
     view_unassigned = models.BooleanField(default=False)
     change = models.SmallIntegerField(choices=Rank.choices, default=Rank.NONE)
     change_unassigned = models.BooleanField(default=False)
-    delete = models.SmallIntegerField(choices=Rank.choices, default=Rank.NONE)  # type: ignore[assignment]  # the action's own name (design.md §4); rows are deleted through querysets
+    delete = models.SmallIntegerField(choices=Rank.choices, default=Rank.NONE)  # type: ignore[assignment]  # the action's own name; rows are deleted through querysets
     delete_unassigned = models.BooleanField(default=False)
     communicate = models.SmallIntegerField(choices=Rank.choices, default=Rank.NONE)
     communicate_unassigned = models.BooleanField(default=False)

@@ -20,7 +20,7 @@ from accounts.preview.standings import Company, Held
 
 
 def permissions(people: Iterable[User], wanted: Changes, *, actor: Actor) -> Preview:
-    """Tell what these changes by key would do for exactly these people (design.md §5).
+    """Tell what these changes by key would do for exactly these people (B4).
 
     Whoever else has their permission set keeps it as it is: each gets an own copy (Q26).
     """

@@ -54,7 +54,7 @@ class ExportQuerySet(models.QuerySet["ExportRequest"]):
 
 
 class ExportRequest(Lease):
-    """One export from request to file, and the job that writes it; the states are R-table §1.11."""
+    """One export from request to file, and the job that writes it (R120–R124, Q13)."""
 
     class Status(models.TextChoices):
         """Where the export stands; the labels are what people read."""

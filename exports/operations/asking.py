@@ -64,19 +64,19 @@ def request_export(
     refused is, before the records are laid down, which may take a while.
     """
     try:
-        with audit.step("export.request", actor) as person:
-            one_at_a_time(person)
-            wish = wish_of(person, model, query, ids, columns)
+        with audit.step("export.request", actor) as user:
+            one_at_a_time(user)
+            wish = wish_of(user, model, query, ids, columns)
             if format not in FORMATS:
                 raise InvalidRequest(f"Choose a format that is offered: {', '.join(FORMATS)}.")
             if headers not in ExportRequest.Headers.values:
                 raise InvalidRequest("Choose labels or names for what stands above the columns.")
             told = sorted({approver.pk for approver in approvers})
             mark = wish.sha256(format, headers, told, words(message))
-            if found := _asked_before(person, token):
+            if found := _asked_before(user, token):
                 return _the_same(found, mark)
-            expected = _check_can_start(person, wish, told)
-            export = _freeze(person, wish, expected, format, headers, token, mark, told, message)
+            expected = _check_can_start(user, wish, told)
+            export = _freeze(user, wish, expected, format, headers, token, mark, told, message)
     except IntegrityError:
         # Both came at the same moment; the database let one through.
         if found := _asked_before(actor, token):
@@ -93,25 +93,25 @@ class _Expected(NamedTuple):
     because: str
 
 
-def _check_can_start(person: User, wish: Wish, approvers: Collection[int]) -> _Expected:
+def _check_can_start(user: User, wish: Wish, approvers: Collection[int]) -> _Expected:
     """Raise where no request may come of it: too many, nothing in it, nobody who could decide.
 
     After `one_at_a_time`.
     """
-    if refusal := why_not_again(person):
+    if refusal := why_not_again(user):
         raise TooManyExports(refusal)
     count = wish.rows.order_by().count()
     if not count:
         raise NothingToExport(NOTHING)
-    needed, because = approval(person, count, wish.sensitive_fields)
+    needed, because = approval(user, count, wish.sensitive_fields)
     if needed:
-        _approvers(person, approvers_for(person), approvers)
+        _approvers(user, approvers_for(user), approvers)
     return _Expected(count, needed, because)
 
 
 @transaction.atomic
 def _freeze(
-    person: User,
+    user: User,
     wish: Wish,
     expected: _Expected,
     format: str,
@@ -124,7 +124,7 @@ def _freeze(
     """Write a request down with its records, its digest and its event, and tell the approvers."""
     rules = current()
     export = ExportRequest.objects.create(
-        requester=person,
+        requester=user,
         object=wish.model.object_key,
         name=wish.name,
         query=wish.query,
@@ -147,12 +147,12 @@ def _freeze(
         raise NothingToExport(NOTHING)
     _, needed, because = expected
     if count != expected.records:  # records came or went meanwhile
-        needed, because = approval(person, count, wish.sensitive_fields)
+        needed, because = approval(user, count, wish.sensitive_fields)
     wanted: list[User] = []
     chosen: list[User] = []
     if needed:
-        deciders = approvers_for(person)  # put together once for both: it is long
-        wanted = _approvers(person, deciders, approvers)
+        deciders = approvers_for(user)  # put together once for both: it is long
+        wanted = _approvers(user, deciders, approvers)
         chosen = with_delegates(wanted, deciders)
     export.chosen.set(wanted)
     export.notified.set(chosen)
@@ -161,7 +161,7 @@ def _freeze(
     export.status = S.PENDING if needed else S.APPROVED
     export.save(update_fields=["record_count", "approval_needed", "because", "status"])
     _record_request(export, manifest.write_frozen(export).digest, chosen)
-    asks = f"{person.get_full_name()} asks for consent to export “{export.name}”"
+    asks = f"{user.get_full_name()} asks for consent to export “{export.name}”"
     said = f" “{export.message}”" if export.message else ""
     subject = "An export waits for your decision"
     tell(chosen, f"{asks}, {in_words(count)}.{said}", export, subject=subject)
@@ -169,11 +169,11 @@ def _freeze(
     return export
 
 
-def _asked_before(person: User, token: UUID | None) -> ExportRequest | None:
+def _asked_before(user: User, token: UUID | None) -> ExportRequest | None:
     """Return what this person asked for with this token already."""
     if token is None:
         return None
-    return ExportRequest.objects.filter(requester=person, token=token).first()
+    return ExportRequest.objects.filter(requester=user, token=token).first()
 
 
 def _the_same(found: ExportRequest, mark: str) -> ExportRequest:

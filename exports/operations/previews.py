@@ -62,13 +62,13 @@ def preview(
     columns: Sequence[str] | None = None,
 ) -> Preview:
     """Say how many records and which columns an export would have, and whether it needs consent."""
-    person = User.objects.get(pk=actor.pk)
-    wish = wish_of(person, model, query, ids, columns)
+    user = User.objects.get(pk=actor.pk)
+    wish = wish_of(user, model, query, ids, columns)
     count = wish.rows.order_by().count()
-    needed, because = approval(person, count, wish.sensitive_fields)
-    refusal = why_not_again(person)
+    needed, because = approval(user, count, wish.sensitive_fields)
+    refusal = why_not_again(user)
     if needed and not refusal:
-        refusal = why_nobody_decides(person)
+        refusal = why_nobody_decides(user)
     return Preview(count, wish.columns, wish.sensitive_fields, needed, because, refusal)
 
 
@@ -89,13 +89,13 @@ def first_rows(
     Long values are cut, and highly sensitive ones are dots, filled or not (E30). Sensitive ones
     are counted as shown, and dots beyond the limit of a day.
     """
-    person = User.objects.get(pk=actor.pk)
-    wish = wish_of(person, model, query, ids, columns)
+    user = User.objects.get(pk=actor.pk)
+    wish = wish_of(user, model, query, ids, columns)
     ordered = wish.rows.order_by(*manifest.order(wish.rows))
     first = page_of(ordered, 0, FIRST_ROWS, capped(count))
-    rows = rows_in(model, wish.columns, person, [row.pk for row in first])
-    veiled = [tables.is_veiled(column, person) for column in wish.columns]
-    granted, why = _counted(person, model, wish.columns, rows)
+    rows = rows_in(model, wish.columns, user, [row.pk for row in first])
+    veiled = [tables.is_veiled(column, user) for column in wish.columns]
+    granted, why = _counted(user, model, wish.columns, rows)
     return Sample(
         tuple(tables.headings(tables.frozen(wish.columns, wish.sensitive_fields), headers)),
         tuple(
@@ -111,11 +111,11 @@ def first_rows(
 
 
 def _counted(
-    person: User, model: type[Record], columns: Sequence[Column], rows: Sequence[Sequence[Cell]]
+    user: User, model: type[Record], columns: Sequence[Column], rows: Sequence[Sequence[Cell]]
 ) -> tuple[Callable[[int, int, Cell], bool], str]:
     """Count the sensitive values of a sample; return which cells are shown, and why not all are."""
-    places = {place for place, column in enumerate(columns) if tables.is_counted(column, person)}
-    limit = screen_limit.limit_of(person, model)
+    places = {place for place, column in enumerate(columns) if tables.is_counted(column, user)}
+    limit = screen_limit.limit_of(user, model)
     if not places or limit is None:
         return lambda number, place, cell: True, ""
     cells = [
@@ -124,7 +124,7 @@ def _counted(
         for place, cell in enumerate(row)
         if place in places and not screen_limit.is_empty(cell)
     ]
-    found = screen_limit.show(person, cells, limit)
+    found = screen_limit.show(user, cells, limit)
     why = "" if found.everything else screen_limit.why_dots(limit)
     return lambda row, place, cell: place not in places or found.has((row, place), cell), why
 

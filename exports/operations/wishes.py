@@ -66,22 +66,22 @@ class Wish:
 
 
 def wish_of(
-    person: User,
+    user: User,
     model: type[Record],
     query: str,
     ids: Iterable[int | str] | None,
     columns: Sequence[str] | None,
 ) -> Wish:
     """Narrow what is asked for to what this person may take out; raise where it cannot be."""
-    if not access.allows_any(person, access.EXPORT, model):
+    if not access.allows_any(user, access.EXPORT, model):
         raise NotAllowed(
             f"You may not export {kinds.of(model).nouns}. Ask a super admin for the "
             "permissions Export and View."
         )
     try:
-        canonical = filters.canonical(model, query, user=person)
-        permitted = access.permitted(model._default_manager.all(), person, access.EXPORT)
-        rows = filters.narrowed(permitted, canonical, user=person)
+        canonical = filters.canonical(model, query, user=user)
+        permitted = access.permitted(model._default_manager.all(), user, access.EXPORT)
+        rows = filters.narrowed(permitted, canonical, user=user)
     except filters.BadQuery as error:
         raise InvalidRequest(str(error)) from error
     plural = kinds.of(model).nouns
@@ -92,8 +92,8 @@ def wish_of(
         name = f"{plural.capitalize()}: chosen"
     elif set(QueryDict(canonical)) - {filters.ORDER}:
         name = f"{plural.capitalize()}: filtered"
-    wanted = _columns(person, model, columns)
-    flagged = tables.sensitive(model, wanted, canonical, person)
+    wanted = _columns(user, model, columns)
+    flagged = tables.sensitive(model, wanted, canonical, user)
     return Wish(model, canonical, keys, rows, wanted, flagged, name)
 
 
@@ -108,12 +108,12 @@ def _keys(ids: Iterable[int | str]) -> list[int]:
     return [key for key in keys if 0 < key < 2**63]
 
 
-def _columns(person: User, model: type[Record], names: Sequence[str] | None) -> tuple[Column, ...]:
+def _columns(user: User, model: type[Record], names: Sequence[str] | None) -> tuple[Column, ...]:
     """Return the wanted columns in the wanted order; a hidden and an absent one are the same.
 
     Without names, all of the record's own.
     """
-    offered = {column.name: column for column in tables.offered_columns(model, person)}
+    offered = {column.name: column for column in tables.offered_columns(model, user)}
     if names is None:
         return tuple(column for column in offered.values() if not column.relation)
     if not names or len(set(names)) < len(names) or set(names) - set(offered):

@@ -2,7 +2,7 @@
 
 Every text cell, headers and phone numbers included, that starts with one of `= + - @`, a tab or a
 line break gets a leading apostrophe; there is no exemption for text that looks like a number,
-since `-5"|cmd` looks like one too (Q17, performance.md). The same for full-width and other forms of
+since `-5"|cmd` looks like one too (Q17). The same for full-width and other forms of
 these signs, which spreadsheets in East Asian languages read alike, behind whatever nobody sees, and
 at the start of each line of a cell: what is pasted from it, or read without regard to its quotes,
 is a cell of its own.

@@ -11,7 +11,14 @@ from pathlib import Path
 
 from accounts.table_rows import Broken, Row, read_table
 from records.importing.logins import email_of
-from records.importing.words import COUNTRIES, REPAIRS, SECTORS
+from records.importing.words import COUNTRIES, SECTORS
+
+# Column → what stands in the table → what is certainly meant.
+REPAIRS = {
+    "product": {"GTXPro": "GTX Pro"},
+    "sector": {"technolgy": "technology"},
+    "office_location": {"Philipines": "Philippines"},
+}
 
 TEAMS, ACCOUNTS, PRODUCTS, PIPELINE = (
     "sales_teams.csv",

@@ -5,13 +5,6 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split(", "))
 
 
-# Column → what stands in the table → what is certainly meant.
-REPAIRS = {
-    "product": {"GTXPro": "GTX Pro"},
-    "sector": {"technolgy": "technology"},
-    "office_location": {"Philipines": "Philippines"},
-}
-
 SECTORS = _words(
     "agriculture, automotive, construction, consulting, education, employment, energy, "
     "entertainment, finance, government, healthcare, hospitality, insurance, legal, logistics, "

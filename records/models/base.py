@@ -128,7 +128,7 @@ LIVE = Q(deleted_at__isnull=True)
 
 
 def record_indexes(model: str, *titles: str) -> list[models.Index]:
-    """Return the indexes that lists sort and rules filter by (measured; performance.md 2).
+    """Return the indexes that lists sort and rules filter by (measured).
 
     `titles` is what the kind of record is ordered by, by name. The bin stays out of all of them but
     its own: every other query of a person asks for live records, and the index alone answers it.

@@ -300,7 +300,7 @@ def veiled_keys(user: User) -> frozenset[FieldKey]:
 def unasked_keys(user: User) -> frozenset[FieldKey]:
     """Return the fields by which this person can neither filter nor sort: hidden and veiled ones.
 
-    Which records match would tell their values (B6, leaks.md L8).
+    Which records match would tell their values (B6, L8).
     """
     return _keys_of(user, lambda fields: fields.unasked)
 

@@ -59,7 +59,7 @@ def put(export: ExportRequest, status: str) -> ExportRequest:
     return export
 
 
-# --- The decision table, R-§1.11 ------------------------------------------------------------------
+# --- The decision table, R111–R119 ----------------------------------------------------------------
 
 # (who, policy on, records above the threshold, sensitive column, expected state, reason)
 TABLE = [

@@ -82,7 +82,7 @@ def answer(person: User, count: int, sensitive: bool = False) -> str:
 NEEDED = {"sensitive", "above_threshold", "above_daily", "above_weekly", "second_person"}
 
 
-# --- The decision table of R-§1.11 with Q4 and Q6 -------------------------------------------------
+# --- The decision table of R111–R119 with Q4 and Q6 -----------------------------------------------
 
 OFF = {"require_approval": False, "threshold": 0, "daily_records": 1, "second_person_above": 0}
 PLAIN = {"threshold": 10}

@@ -1,4 +1,4 @@
-"""The decision table and the state machine of R-§1.11, cell by cell: who, from where, to where.
+"""The decision table and the state machine of R111–R124, cell by cell: who, from where, to where.
 
 Every cell is tried. What is not in the table is refused, and then nothing at all has changed.
 """
@@ -53,7 +53,7 @@ PEOPLE = {
 
 
 def expected(who: str, on: bool, above: bool, sensitive: bool) -> tuple[bool, str]:
-    """Return (needs consent, why) as the table of R-§1.11 has it."""
+    """Return (needs consent, why) as the table of R111–R124 has it."""
     exempt = PEOPLE[who][1]
     table = {
         # on, exempt, sensitive, above

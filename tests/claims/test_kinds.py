@@ -28,7 +28,6 @@ NAMED_ELSEWHERE = {
     "crmperms/starter.py": "the sets and pipelines that an installation may begin with",
     "records/importing/organisation.py": "reads one CRM's tables, which are of these kinds",
     "records/importing/writing.py": "reads one CRM's tables, which are of these kinds",
-    "records/importing/words.py": "reads one CRM's tables, which have these columns",
     "records/importing/tables.py": "reads one CRM's tables, which have these columns",
     "records/models/__init__.py": "the models by name, for whoever imports them",
 }

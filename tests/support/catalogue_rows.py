@@ -1,4 +1,4 @@
-"""The tests' own copy of the table of permissions (requirements §1.7, §6), and what it comes to.
+"""The tests' own copy of the table of permissions (R42), and what it comes to.
 
 Written from the sentences of the requirements; it shares no line with accounts/catalogue/. It is
 the part of the oracle (`tests.support.oracle`) that says which permissions somebody has.

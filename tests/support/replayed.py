@@ -1,4 +1,4 @@
-"""The state machine of exports as data (requirements §1.11), and the trail replayed against it.
+"""The state machine of exports as data (R120–R124), and the trail replayed against it.
 
 It knows nothing of the product's own transitions: a trail that is no path of this table is wrong,
 whoever wrote it.
