@@ -6,7 +6,7 @@ done, whatever is killed. Sending is mail.py's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from django.conf import settings
 from django.db import transaction
@@ -79,6 +79,12 @@ def notify(
             for notice, person in zip(notices, told, strict=True)
             if person.email
         )
+
+
+def tell_super_admins(text: str, link: str = "", *, but: Collection[int] = (), **mail: str) -> None:
+    """Tell every active super admin, apart from these by their keys, as `notify` does."""
+    people = User.objects.filter(is_active=True, is_superuser=True).exclude(pk__in=but)
+    notify(list(people), text, link, **mail)  # type: ignore[arg-type]  # texts alone
 
 
 def inbox(user: User) -> QuerySet[Notice]:

@@ -12,15 +12,15 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
+from django.db import connection
 from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from accounts import access, catalogue
 from accounts.addresses import page_address
 from accounts.audit import Actor, System
-from accounts.locks import take_turns
 from accounts.models import Deed, PermissionSet, RightsChange, User
-from accounts.notices import notify, one_line
+from accounts.notices import one_line, tell_super_admins
 from accounts.permission_history import kept
 
 Door = RightsChange.Door
@@ -40,10 +40,13 @@ READERS = {GIVEN: access.given_to, EFFECTIVE: access.holders}
 def one_at_a_time(what: str) -> None:
     """Let changes of one sort wait for each other, until this transaction ends.
 
-    Asked before anything is read. Whoever decides by people's rights waits for changes of
-    “rights”, so that one of both comes first.
+    Asked before anything is read. SQLite's transactions already do; on PostgreSQL it is no row
+    that is locked, so that it holds for what is not there yet, and nobody else waits. Whoever
+    decides by people's rights waits for changes of “rights”, so that one of both comes first.
     """
-    take_turns(f"accounts.{what}")
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"accounts.{what}"])
 
 
 @contextmanager
@@ -246,11 +249,10 @@ def _tell_super_admins(
         who = person.get_full_name() if person != actor else "themselves"
         link = link or page_address(User, "change", person.pk)
     how = f"{door.label} “{edited.name}”" if edited else door.label
-    others = User.objects.filter(is_active=True, is_superuser=True).exclude(pk=actor.pk)
-    notify(
-        list(others.exclude(pk__in=keys)),
+    tell_super_admins(
         f"{actor.get_full_name()} gave {who} the permission {labels}: {how}.",
         link,
+        but=[actor.pk, *(key for key, _ in given)],
         subject="Somebody may approve, or export without approval, now",
         mail=f"{one_line(actor.get_full_name())} gave somebody a permission that decides who "
         "takes data out. Look whether it is meant.",

@@ -6,8 +6,8 @@ from django.db.models import Exists, IntegerField, Subquery
 from django.http import HttpRequest
 
 from accounts import access, notices
-from accounts.memo import once
 from accounts.modeladmin import person
+from accounts.modeladmin.requests import once
 from accounts.models import KnownPermission, User
 from exports.deciders import count_awaiting
 from exports.models import ExportRequest

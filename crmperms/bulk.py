@@ -19,7 +19,6 @@ from django.db import connection, transaction
 
 from accounts import audit
 from accounts.audit import System
-from accounts.locks import take_turns
 from accounts.models import (
     AuditEvent,
     Membership,
@@ -32,6 +31,7 @@ from accounts.models import (
 )
 from accounts.operations import rewrite_reach
 from accounts.permission_history import kept
+from accounts.rights import one_at_a_time
 from records import kinds
 from records.models import Company, Contact, Deal, Pipeline, Stage, StageRule
 
@@ -112,7 +112,7 @@ def seed(size: Size, tell: Callable[[str], None] = lambda line: None) -> bool:
     `tell` is given lines on how far it is. Raises `ForeignData` for a database with anything else.
     """
     with transaction.atomic():
-        take_turns("crmperms.bulk")
+        one_at_a_time("crmperms.bulk")
         if _is_made(size):
             return False
         chance = Random(size.seed)

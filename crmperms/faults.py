@@ -18,8 +18,6 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils.cache import patch_vary_headers
 
-from accounts.memo import once
-
 logger = logging.getLogger(__name__)
 
 TRY_AGAIN_AFTER = 10  # seconds
@@ -37,7 +35,9 @@ BUSY_CODES = {
 
 def reference(request: HttpRequest) -> str:
     """Return what a person names to whoever reads the log: the same for all of one request."""
-    return once(request, reference, lambda: secrets.token_hex(4))
+    if not hasattr(request, "_reference"):
+        request._reference = secrets.token_hex(4)  # type: ignore[attr-defined]  # a memo of this request
+    return request._reference  # type: ignore[attr-defined, no-any-return]  # a memo of this request
 
 
 def fault(request: HttpRequest, status: int, template: str) -> HttpResponse:

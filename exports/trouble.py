@@ -8,8 +8,7 @@ from __future__ import annotations
 from django.db import transaction
 from django.db.models import F
 
-from accounts.models import User
-from accounts.notices import notify
+from accounts.notices import tell_super_admins
 from exports.models import Trouble
 
 
@@ -22,7 +21,7 @@ def begin(key: str, why: str, *, text: str, subject: str) -> int:
     known, is_new = Trouble.objects.get_or_create(pk=key, defaults={"why": why})
     Trouble.objects.filter(pk=key).update(failures=F("failures") + 1, why=why)
     if is_new:
-        tell_super_admins(text, subject)
+        tell_super_admins(text, subject=subject, mail=text)
     return known.failures + 1
 
 
@@ -31,11 +30,5 @@ def end(key: str, *, text: str, subject: str) -> bool:
     """Forget a trouble that is over, and tell super admins; return whether there was one."""
     if not Trouble.objects.filter(pk=key).delete()[0]:
         return False
-    tell_super_admins(text, subject)
+    tell_super_admins(text, subject=subject, mail=text)
     return True
-
-
-def tell_super_admins(text: str, subject: str, link: str = "") -> None:
-    """Tell every active super admin, in the inbox and by e-mail; no data of a record."""
-    people = User.objects.filter(is_superuser=True, is_active=True)
-    notify(list(people), text, link, subject=subject, mail=text)

@@ -13,10 +13,10 @@ from typing import Any
 
 from django.apps.registry import Apps
 from django.db import models
-from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor as Editor
 from django.db.migrations.operations import RemoveField, RenameField
 from django.db.migrations.operations.base import Operation
-from django.db.migrations.state import ProjectState
+from django.db.migrations.state import ProjectState as State
 
 from accounts.protection import unprotected
 
@@ -55,32 +55,19 @@ class RenameProtectedField(RenameField):
         return name, list(arguments), {**options, "kind": self.kind}
 
     def database_forwards(
-        self,
-        app_label: str,
-        schema_editor: BaseDatabaseSchemaEditor,
-        from_state: ProjectState,
-        to_state: ProjectState,
+        self, app_label: str, schema_editor: Editor, from_state: State, to_state: State
     ) -> None:
         super().database_forwards(app_label, schema_editor, from_state, to_state)
         self._carry(app_label, schema_editor, to_state, self.old_name, self.new_name)
 
     def database_backwards(
-        self,
-        app_label: str,
-        schema_editor: BaseDatabaseSchemaEditor,
-        from_state: ProjectState,
-        to_state: ProjectState,
+        self, app_label: str, schema_editor: Editor, from_state: State, to_state: State
     ) -> None:
         super().database_backwards(app_label, schema_editor, from_state, to_state)
         self._carry(app_label, schema_editor, to_state, self.new_name, self.old_name)
 
     def _carry(
-        self,
-        app_label: str,
-        schema_editor: BaseDatabaseSchemaEditor,
-        state: ProjectState,
-        old: str,
-        new: str,
+        self, app_label: str, schema_editor: Editor, state: State, old: str, new: str
     ) -> None:
         apps, alias = state.apps, schema_editor.connection.alias
         model = apps.get_model(app_label, self.model_name)
@@ -102,7 +89,7 @@ class RenameProtectedField(RenameField):
 
 def _rewrite(
     apps: Apps,
-    schema_editor: BaseDatabaseSchemaEditor,
+    schema_editor: Editor,
     name: str,
     which: Mapping[str, str],
     values: Mapping[str, str],
@@ -139,21 +126,13 @@ class RemoveProtectedField(RemoveField):
         return name, list(arguments), {**options, "kind": self.kind}
 
     def database_forwards(
-        self,
-        app_label: str,
-        schema_editor: BaseDatabaseSchemaEditor,
-        from_state: ProjectState,
-        to_state: ProjectState,
+        self, app_label: str, schema_editor: Editor, from_state: State, to_state: State
     ) -> None:
         super().database_forwards(app_label, schema_editor, from_state, to_state)
         self._said(to_state, schema_editor).delete()
 
     def database_backwards(
-        self,
-        app_label: str,
-        schema_editor: BaseDatabaseSchemaEditor,
-        from_state: ProjectState,
-        to_state: ProjectState,
+        self, app_label: str, schema_editor: Editor, from_state: State, to_state: State
     ) -> None:
         super().database_backwards(app_label, schema_editor, from_state, to_state)
         model: Any = to_state.apps.get_model(app_label, self.model_name)
@@ -164,6 +143,6 @@ class RemoveProtectedField(RemoveField):
             object=self.kind, name=self.name, access=access, sensitive=True
         )
 
-    def _said(self, state: ProjectState, schema_editor: BaseDatabaseSchemaEditor) -> Any:
+    def _said(self, state: State, schema_editor: Editor) -> Any:
         rows = state.apps.get_model("records", "Property")._base_manager
         return rows.using(schema_editor.connection.alias).filter(object=self.kind, name=self.name)

@@ -8,8 +8,8 @@ from typing import Any
 from django.db.models import Model
 from django.http import HttpRequest
 
-from accounts.memo import once
 from accounts.modeladmin.relations import safe_column
+from accounts.modeladmin.requests import once
 
 DOTS = "••••"
 Displayed = str | Callable[[Any], Any]

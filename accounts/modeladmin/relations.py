@@ -17,8 +17,7 @@ from django.utils.safestring import SafeString
 from accounts import access
 from accounts.addresses import page_address
 from accounts.keys import label_of
-from accounts.memo import once
-from accounts.modeladmin.requests import person
+from accounts.modeladmin.requests import once, person
 from accounts.models import User
 
 RESTRICTED = "restricted record"

@@ -1,6 +1,9 @@
-"""What every screen reads off a request, and says in its answer."""
+"""What every screen reads off a request, keeps for as long as it lasts, and says in its answer."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
 
 from django.contrib import messages
 from django.http import HttpRequest
@@ -8,6 +11,7 @@ from django.http import HttpRequest
 from accounts import audit
 from accounts.models import User
 
+T = TypeVar("T")
 NOTHING_CHANGED = "Nothing was changed: it was stored like this already."
 
 
@@ -32,3 +36,17 @@ def say_saved(request: HttpRequest, text: str) -> None:
 def opened(request: HttpRequest) -> str:
     """Return the mark of what was open when this form was filled in; empty where none was sent."""
     return request.POST.get("as_opened", "")
+
+
+def kept(request: HttpRequest) -> dict[Hashable, Any]:
+    """Return what this request keeps, by what it is and of what."""
+    found: dict[Hashable, Any] = request.__dict__.setdefault("_kept", {})
+    return found
+
+
+def once(request: HttpRequest, key: Hashable, make: Callable[[], T]) -> T:
+    """Return what `make` returns, called the first time that this request asks for `key`."""
+    found = kept(request)
+    if key not in found:
+        found[key] = make()
+    return found[key]  # type: ignore[no-any-return]  # what was put there

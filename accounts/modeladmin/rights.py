@@ -12,9 +12,8 @@ from unfold.admin import ModelAdmin
 
 from accounts import access
 from accounts.keys import whole_number
-from accounts.memo import kept, once
 from accounts.modeladmin.forms import FormFields
-from accounts.modeladmin.requests import person
+from accounts.modeladmin.requests import kept, once, person
 from accounts.models import User
 
 

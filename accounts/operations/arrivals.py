@@ -15,7 +15,7 @@ from accounts.account_errors import InvalidChange
 from accounts.audit import Actor, System, operation
 from accounts.held import changes_of, held_in_each, write_permissions
 from accounts.models import ArrivalPolicy, KnownPermission, PermissionSet, User
-from accounts.notices import notify, one_line
+from accounts.notices import one_line, tell_super_admins
 from accounts.operations.editing import edit_sets
 from accounts.operations.frame import permissions_changing, require
 from accounts.rights import Door, one_at_a_time
@@ -107,8 +107,7 @@ def _give(arriving: Sequence[arrivals.Arrival], known: set[str], actor: System) 
 def _ask_super_admins(subjects: Sequence[str]) -> None:
     """Tell all super admins that there is something to decide on."""
     names = ", ".join(map(name_of_subject, subjects))
-    notify(
-        list(User.objects.filter(is_active=True, is_superuser=True)),
+    tell_super_admins(
         f"New with an upgrade, and off until you decide who gets it: {names}.",
         reverse(PAGE),
         subject="New permissions wait for your decision",
@@ -203,12 +202,11 @@ def _tell_of_switch(actor: Actor, all_on: bool) -> None:
     if not isinstance(actor, User):
         return
     name = actor.get_full_name()
-    others = User.objects.filter(is_active=True, is_superuser=True).exclude(pk=actor.pk)
     what = "on by themselves" if all_on else "by their risk"
-    notify(
-        list(others),
+    tell_super_admins(
         f"{name} changed how new permissions arrive with an upgrade: {what} from now on.",
         reverse(PAGE),
+        but=[actor.pk],
         subject="How new permissions arrive was changed",
         mail=f"{one_line(name)} changed how new permissions arrive. Look whether it is meant.",
         place="Settings, New permissions",

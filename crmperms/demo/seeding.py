@@ -16,8 +16,8 @@ from django.utils import timezone
 from accounts import audit
 from accounts import operations as accounts
 from accounts.audit import System
-from accounts.locks import take_turns
 from accounts.models import AuditEvent, PermissionSet, Team, User
+from accounts.rights import one_at_a_time
 from crmperms.demo.cast import CAST, DOMAIN, PASSWORD, PRESETS, TEAMS
 from crmperms.demo.world import World
 from crmperms.starter import LOST, OPEN, SUPPORT, WON
@@ -86,7 +86,7 @@ def seed() -> Standing:
     Anything else than `EMPTY` means that nothing was done.
     """
     with transaction.atomic():
-        take_turns("crmperms.demo")
+        one_at_a_time("crmperms.demo")
         found = standing()
         if found is not Standing.EMPTY:
             return found

@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from accounts import access, audit, clock
 from accounts.models import User
+from accounts.notices import tell_super_admins
 from exports import folder, hashes, tables
 from exports.models import Download, ExportRequest
 from exports.operations import running
@@ -23,7 +24,6 @@ from exports.steps import (
     S,
     WrongState,
 )
-from exports.trouble import tell_super_admins
 from exports.writers import manifest
 from exports.writers.files import Handout, WrongFile
 from records import kinds
@@ -101,12 +101,12 @@ def close_file(export_id: int, why: str) -> None:
         return
     logger.error("The file of export %s is closed: %s.", export_id, why)
     audit.record("export.close_file", actor=SYSTEM, on=export, data={"reason": why})
-    tell_super_admins(
+    text = (
         f"The file of export #{export_id} is closed: {why}. Somebody, or a fault of the disk, "
-        "changed it on the server. Find out who or what.",
-        "A file of an export was changed on the server",
-        reverse(PAGE, args=[export_id]),
+        "changed it on the server. Find out who or what."
     )
+    subject = "A file of an export was changed on the server"
+    tell_super_admins(text, reverse(PAGE, args=[export_id]), subject=subject, mail=text)
 
 
 def why_not_download(export: ExportRequest, *, actor: User) -> str:

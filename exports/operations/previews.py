@@ -18,9 +18,9 @@ from exports.tables import Column
 from exports.writers import manifest
 from exports.writers.rows import rows_in
 from exports.writers.writer import Cell, plain
-from records.operations import screen_limit
 from records.models import Record
 from records.models.properties import FieldKey
+from records.operations import screen_limit
 
 FIRST_ROWS = 5
 LONGEST_SHOWN = 60

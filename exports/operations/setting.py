@@ -12,7 +12,7 @@ from django.db.models import F
 from accounts import access, audit
 from accounts.addresses import page_address
 from accounts.models import User
-from accounts.notices import notify, one_line
+from accounts.notices import one_line, tell_super_admins
 from accounts.operations import InvalidChange
 from accounts.rights import keep
 from exports.models import ExportPolicy, ExportRequest, GateChange, LargeExportAlert
@@ -122,11 +122,10 @@ def _tell_super_admins(person: User, changed: dict[str, Any]) -> None:
         for name, each in changed.items()
     ]
     name = person.get_full_name()
-    others = User.objects.filter(is_active=True, is_superuser=True).exclude(pk=person.pk)
-    notify(
-        list(others),
+    tell_super_admins(
         f"{name} changed the rules for exports: {'; '.join(said)}.",
         page_address(ExportPolicy, "changelist"),
+        but=[person.pk],
         subject="The rules for exports were changed",
         mail=f"{one_line(name)} changed when exports need approval. Look whether it is meant.",
         place="Settings, Approvals",

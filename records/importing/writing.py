@@ -10,8 +10,8 @@ from django.db import transaction
 
 from accounts import access, audit
 from accounts.audit import System
-from accounts.locks import take_turns
 from accounts.models import User
+from accounts.rights import one_at_a_time
 from accounts.table_rows import Broken, ImportRefused
 from records import kinds
 from records.importing.organisation import Organisation, Password, Report, found_organisation
@@ -61,7 +61,7 @@ def apply(
 def _write(
     parsed: Parsed, actor: System, source: str, password: Password | None, progress: Progress
 ) -> Report:
-    take_turns("records.importing")
+    one_at_a_time("records.importing")
     report = Report()
     organisation = found_organisation(parsed, actor=actor, password=password, report=report)
     companies = _Companies(parsed.accounts, actor, report)

@@ -10,8 +10,8 @@ from django.db.models import QuerySet
 
 from accounts import access
 from accounts.audit import Actor
-from accounts.locks import take_turns
 from accounts.models import User
+from accounts.rights import one_at_a_time
 from records import kinds
 from records.models import Record
 from records.operations.checking import raw
@@ -115,7 +115,7 @@ def above_themselves(model: type[Record], keys: Collection[int]) -> set[int]:
     table = connection.ops.quote_name(model._meta.db_table)
     marks = ", ".join(["%s"] * len(keys))
     # Of two who hang companies under each other's the second waits, and sees the first.
-    take_turns(f"{table}.parent")
+    one_at_a_time(f"{table}.parent")
     with connection.cursor() as cursor:
         # UNION, not UNION ALL: where a circle is there already, it is gone round once.
         cursor.execute(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from accounts.addresses import page_address
 from accounts.audit import Actor
 from accounts.models import User
-from accounts.notices import notify, one_line
+from accounts.notices import one_line, tell_super_admins
 from accounts.rights import keep
 from records import kinds
 from records.models import FlagLifted, Property
@@ -34,11 +34,10 @@ def _tell_super_admins(actor: User, row: Property, moved: list[str]) -> None:
     field = kind.field(row.name).label if kind else row.name
     where = kind.nouns if kind else row.object
     name = actor.get_full_name()
-    others = User.objects.filter(is_active=True, is_superuser=True).exclude(pk=actor.pk)
-    notify(
-        list(others),
+    tell_super_admins(
         f"{name} changed the field “{field}” of {where}: {', '.join(said)}.",
         page_address(Property, "change", row.pk),
+        but=[actor.pk],
         subject="What counts as sensitive was changed",
         mail=f"{one_line(name)} changed which field is sensitive. Look whether it is meant.",
         place="Settings, Fields",

@@ -24,7 +24,7 @@ from django.utils import timezone
 from accounts import access, audit
 from accounts.audit import Actor, operation
 from accounts.models import Notice, User
-from accounts.notices import notify, one_line
+from accounts.notices import one_line, tell_super_admins
 from accounts.operations import require
 from records.models import Record, ScreenCount, ScreenLimit
 from records.models.properties import field_access
@@ -119,8 +119,7 @@ def _tell(row: ScreenCount, user: User, limit: int) -> None:
         return
     data = {"limit": limit, "day": row.day}
     audit.record("screen_limit.reach", actor=user, on=user, data=data)
-    notify(
-        User.objects.filter(is_active=True, is_superuser=True),
+    tell_super_admins(
         f"{user.get_full_name()} has seen {limit:,} sensitive values on screens today, as many as "
         "one person may in a day. Further ones read as dots for them.",
         reverse(PAGE),
@@ -215,12 +214,11 @@ def _tell_super_admins(actor: User, before: int | None, now: int | None) -> None
     """Tell the other super admins who changed the limit, and from what to what."""
     was, holds = ("no limit" if each is None else f"{each:,} values" for each in (before, now))
     name = actor.get_full_name()
-    others = User.objects.filter(is_active=True, is_superuser=True).exclude(pk=actor.pk)
-    notify(
-        list(others),
+    tell_super_admins(
         f"{name} changed how many sensitive values a person sees on screens in a day: {was} "
         f"before, {holds} now.",
         reverse(PAGE),
+        but=[actor.pk],
         subject="The limit for sensitive data on screens was changed",
         mail=f"{one_line(name)} changed how many sensitive values a person sees on screens in a "
         "day. Look whether it is meant.",

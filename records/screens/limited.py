@@ -16,8 +16,8 @@ from django.contrib.admin.utils import display_for_field, flatten_fieldsets
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponseRedirect
 
-from accounts.memo import kept, once
 from accounts.modeladmin import DOTS, AccessModelAdmin, person, relation, shown
+from accounts.modeladmin.requests import kept, once
 from records import filters
 from records.models import Record
 from records.models.properties import field_key

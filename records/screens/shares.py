@@ -18,8 +18,8 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminSingleDateWidget
 
 from accounts import access, catalogue, days
 from accounts.keys import KeyField, whole_number
-from accounts.memo import once
 from accounts.modeladmin import AccessModelAdmin, page_address, person, row_pages, say_saved
+from accounts.modeladmin.requests import once
 from accounts.models import Team, User
 from records import kinds
 from records.models import SHARES, Level, Record
