@@ -10,9 +10,11 @@ from django.db.models import Count, Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.functional import lazy
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
 from unfold.decorators import display
 
-from accounts import access, catalogue, operations, proposals, undo
+from accounts import access, catalogue, changes, operations, proposals, undo
 from accounts.addresses import page_address
 from accounts.consequences import warning_of_what_follows
 from accounts.editor.beginnings import beginnings, state_of
@@ -80,6 +82,16 @@ class PermissionSetAdmin(GivesSets):
     @display(description="Active people")
     def people_count(self, obj: Any) -> int:
         return int(obj.holders)
+
+    # What whoever may not change a set reads in place of the form's fields of these names.
+
+    @display(description="CRM objects")
+    def scopes(self, obj: PermissionSet) -> str:
+        return _lines(changes.State(_stored(obj).scopes, ()))
+
+    @display(description="Other permissions")
+    def tools(self, obj: PermissionSet) -> str:
+        return _lines(changes.State({}, _stored(obj).tools))
 
     def create(self, request: HttpRequest, obj: Any, form: Any) -> None:
         people, actor = list(form.cleaned_data.get("people") or ()), person(request)
@@ -164,6 +176,19 @@ class PermissionSetAdmin(GivesSets):
         if replacement is not None and obj.people.exists():
             require_reviewed(request, proposals.set_deleted(obj, replacement, actor=actor))
         operations.delete_set(obj, actor=actor, replacement=replacement)
+
+
+def _stored(obj: PermissionSet) -> changes.State:
+    """Return what a set stores, read once: the theme asks for what is only read several times."""
+    if "stored" not in vars(obj):
+        vars(obj)["stored"] = changes.stored(obj)
+    return vars(obj)["stored"]  # type: ignore[no-any-return]  # what was put there
+
+
+def _lines(state: changes.State) -> str:
+    """Return what is held in words, a line for each permission."""
+    said = changes.in_words(changes.difference(changes.NOTHING, state))
+    return format_html_join(mark_safe("<br>"), "{}", ((each,) for each in said)) or "None"
 
 
 def _permissions(form: forms.Form) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from accounts.models import PermissionSet
 from accounts.operations import InvalidChange
 from accounts.operations.sets import MOST_SETS
 from tests.support.company import OWNED, TEAM, TinyCompany
+from tests.support.factories import SetFactory, UserFactory
 from tests.support.reviewed import confirmed
 
 pytestmark = pytest.mark.django_db
@@ -62,6 +63,20 @@ def test_new_set_is_given_in_the_same_dialog(c: TinyCompany, client: Client) -> 
     answer = client.post(f"{LIST}add/", {**nothing, "name": "Other", "people": [c.sam.pk]})
     assert not PermissionSet.objects.filter(name="Other").exists()
     assert "errornote" in answer.text
+
+
+def test_set_is_read_in_words_by_who_may_not_change_it(c: TinyCompany, client: Client) -> None:
+    tools = ["account.access", "account.edit_users", "account.user_table"]
+    lead = UserFactory(permission_set=SetFactory(name="Lead", tools=tools))
+    address = f"/admin/accounts/permissionset/{c.sets['rep'].pk}/change/"
+    client.force_login(lead)
+    page = client.get(address)
+    assert page.status_code == 200
+    assert "View on deals: Team only<br>View on deals, unassigned ones: Yes" in page.text
+    assert "Export: Yes" in page.text
+    assert 'name="_save"' not in page.text
+    client.force_login(c.sam)
+    assert 'name="_save"' in client.get(address).text
 
 
 def test_deleting_a_set_asks_what_its_people_get(c: TinyCompany, client: Client) -> None:
