@@ -5,7 +5,7 @@
 # make chaos  what happens to servers, while real workers write, on both databases (EXPORTS, SEED)
 # make prove  20,000 made-up worlds against the oracle, 1,000 raced requests, on both databases; 300
 #             worlds of administrators at random
-#             (WORLDS, JOBS, SEED)
+#             (WORLDS, JOBS, SEED, START)
 # make lock   compile requirements*.in into requirements*.txt, with hashes
 
 PYTHON ?= python3

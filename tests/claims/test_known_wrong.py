@@ -22,7 +22,8 @@ from accounts.catalogue import evaluation
 from accounts.models import Membership, Rank, TeamReach, User
 from records.models import SHARES, Company, Contact, Deal, StageRule, Ticket
 from tests.support.cases import CASES
-from tests.support.compared import Disagreement, Tally, compare
+from tests.support.compared import Disagreement, compare
+from tests.support.tally import Tally
 from tests.support.worlds import World, worlds
 from tests.support.wrong_edits import ROOT
 from tests.support.wrong_edits import WRONG as EDITS

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from functools import cache, cached_property, lru_cache
 from itertools import product
 from random import Random
 from typing import Any
@@ -28,66 +27,17 @@ from tests.support.catalogue_rows import held as held_by
 from tests.support.changes import CHANGES
 from tests.support.compared_exports import Disagreement, Story, asked_for
 from tests.support.oracle_writes import says
+from tests.support.tally import Tally
 from tests.support.world_rows import as_plain, field_levels, lay_down, model_of
-from tests.support.worlds import Set, World
+from tests.support.worlds import Person, Set, World
 
 ACTIONS = oracle.FULL.split()
 # What opens a part of the app of people: the log, the table of people, sets, teams.
 OF_ACCOUNTS = ("audit.view", "account.user_table", "account.edit_users", "account.edit_teams")
-COUNTED = ("compared", "decisive", "changes", "refused")
 EXPORTED_EVERY = 10
 """One world in so many is exported though it never changes; a file costs as much as the rest."""
 SUGGESTED_EVERY = 4
 """One world in so many is also asked what would be enough; every single step is then taken."""
-
-
-@dataclass
-class Tally:
-    """What was compared, to be printed: nobody believes in proofs that do not say how much."""
-
-    worlds: int = 0
-    compared: Counter[str] = field(default_factory=Counter)
-    decisions: int = 0
-    decisive: Counter[str] = field(default_factory=Counter)
-    changes: Counter[str] = field(default_factory=Counter)
-    refused: Counter[str] = field(default_factory=Counter)
-    """Changes that the product refused, by what it said; the world then stays as it was."""
-
-    def add(self, other: Tally) -> None:
-        self.worlds += other.worlds
-        self.decisions += other.decisions
-        self.compared += other.compared
-        self.decisive += other.decisive
-        self.changes += other.changes
-        self.refused += other.refused
-
-    def to_json(self) -> dict[str, Any]:
-        # Not `asdict`, which makes a counter of pairs out of a counter.
-        counted = {name: dict(getattr(self, name)) for name in COUNTED}
-        return {"worlds": self.worlds, "decisions": self.decisions, **counted}
-
-    @classmethod
-    def from_json(cls, told: dict[str, Any]) -> Tally:
-        counted = {name: Counter(told[name]) for name in COUNTED}
-        return cls(worlds=told["worlds"], decisions=told["decisions"], **counted)
-
-    def share(self, code: str) -> float:
-        """In which part of all decisions this code decided, in per cent."""
-        return 100 * self.decisive[code] / max(self.decisions, 1)
-
-    def __str__(self) -> str:
-        readers = _listed(self.compared)
-        codes = ", ".join(f"{code} {self.share(code):.1f} %" for code in sorted(self.decisive))
-        return (
-            f"{self.worlds:,} worlds, {self.decisions:,} decisions, "
-            f"{self.compared.total():,} answers compared ({readers}); decisive: {codes}; "
-            f"{self.changes.total():,} changes ({_listed(self.changes)}), refused "
-            f"{self.refused.total():,} ({_listed(self.refused)})"
-        )
-
-
-def _listed(counted: Counter[str]) -> str:
-    return ", ".join(f"{name} {count:,}" for name, count in counted.most_common())
 
 
 def compare(world: World, tally: Tally, people: int = 2) -> None:
@@ -104,8 +54,8 @@ def compare(world: World, tally: Tally, people: int = 2) -> None:
         if story:
             story.ask()
         for number, (name, salt) in enumerate(world.changes):
-            stored = happens(stored, name, salt, tally)
-            Comparison(stored, tally, after=f"after {name}").at_once()
+            before, stored = stored, happens(stored, name, salt, tally)
+            Comparison(stored, tally, after=f"after {name}").at_once(before)
             if story and number == 0:
                 story.write(stored)
         if story:
@@ -131,6 +81,34 @@ def happens(world: World, name: str, salt: int, tally: Tally) -> World:
     return after
 
 
+Held = tuple[frozenset[str], dict[str, tuple[int, bool]]]
+
+
+def holding_in(world: World) -> dict[int, Held]:
+    """Return what everybody has of the catalogue by the oracle: keys, and levels by key."""
+    nothing: Held = (frozenset(), dict.fromkeys(LEVELLED, (oracle.NONE, False)))
+    return {
+        person.id: _held(None if person.set is None else world.sets[person.set], person.superuser)
+        if person.active
+        else nothing
+        for person in world.people
+    }
+
+
+@lru_cache(2**10)
+def _held(one: Set | None, superuser: bool) -> Held:
+    """Return what whoever has this set holds; nothing else of a world has a part in it."""
+    world = World(sets=(one or Set(),))
+    has = oracle.holding(world, Person(0, None if one is None else 0, superuser=superuser))
+    return frozenset(held_by(has)), {asked: level(has, asked) for asked in LEVELLED}
+
+
+@cache
+def unsorted(kind: str) -> Any:
+    """Return all rows of a kind, for whoever narrows them down."""
+    return model_of(kind)._base_manager.order_by()
+
+
 class Comparison:
     """One stored world and the oracle's verdicts about it, made once."""
 
@@ -138,8 +116,7 @@ class Comparison:
         self.world, self.tally, self.after = world, tally, after
         self.random = Random(world.salt)
         self.people = {person.id: person for person in world.people}
-        self.users: dict[int, User] = {}
-        self.held: dict[int, set[str]] = {}
+        self.held = holding_in(world)
         self.codes = {
             (person.id, kind, action, record.id): oracle.codes(world, person, action, kind, record)
             for person in world.people
@@ -163,7 +140,7 @@ class Comparison:
             self.marks(user)
             self.refusals(user)
             self.in_djangos_words(user)
-        self.permissions()
+        self.permissions(self.people)
         self.holders(2)
         for person_id, kind, action, record_id in self.telling(3):
             self.about_one(person_id, kind, action, record_id)
@@ -173,32 +150,45 @@ class Comparison:
             for person_id, kind, action, record_id in self.refused(people - 1):
                 self.suggestion(person_id, kind, action, record_id)
 
-    def at_once(self) -> None:
-        """Ask again after a change, as the next request does: of nothing that was loaded before."""
-        for user in map(self.user, self.some(self.people, 1)):
+    def at_once(self, before: World) -> None:
+        """Ask again after a change, as the next request does: of nothing that was loaded before.
+
+        The whole catalogue is gone through for a person at random and for whoever has other
+        permissions now; what everybody's sets store is compared all the same.
+        """
+        asked = self.some(self.people, 1)
+        for user in map(self.user, asked):
             self.lists(user)
             self.narrowed(user)
             self.marks(user)
             self.in_djangos_words(user)
-        self.permissions()
+        had = holding_in(before)
+        self.permissions({*asked, *(key for key in self.people if self.held[key] != had[key])})
         self.holders(1)
         for person_id, kind, action, record_id in self.telling(1):
             self.about_one(person_id, kind, action, record_id)
             self.reverse(kind, action, record_id)
 
+    @cached_property
+    def users(self) -> dict[int, User]:
+        """Everybody as a request has them: loaded once, whatever is asked afterwards."""
+        return User.objects.in_bulk()
+
     def user(self, key: int) -> User:
-        """A person as a request has them: loaded once, whatever is asked afterwards."""
-        if key not in self.users:
-            self.users[key] = User.objects.get(pk=key)
         return self.users[key]
 
     def telling(self, number: int) -> list[Any]:
         """Pick questions evenly by what decides them, so that rare reasons are asked as often."""
-        groups: dict[tuple[str, ...], list[Any]] = {}
+        chosen = self.random.choices(sorted(self.questions), k=number)
+        return [self.random.choice(self.questions[reason]) for reason in chosen]
+
+    @cached_property
+    def questions(self) -> dict[tuple[str, ...], list[Any]]:
+        """All questions about one record, by what decides them."""
+        groups: dict[frozenset[str], list[Any]] = {}
         for key, codes in self.codes.items():
-            groups.setdefault(tuple(sorted(oracle.decisive(codes))), []).append(key)
-        chosen = self.random.choices(sorted(groups), k=number)
-        return [self.random.choice(groups[reason]) for reason in chosen]
+            groups.setdefault(oracle.decisive(codes), []).append(key)
+        return {tuple(sorted(reasons)): keys for reasons, keys in groups.items()}
 
     def refused(self, number: int) -> list[Any]:
         """Pick refusals about which something can be done, evenly by what decides them.
@@ -228,7 +218,7 @@ class Comparison:
     def lists(self, user: User) -> None:
         """Every action on every row."""
         for kind, records in self.world.records.items():
-            rows = model_of(kind)._base_manager.order_by()
+            rows = unsorted(kind)
             for action in ACTIONS:
                 # A list, not a set: a row that comes twice is a mistake too.
                 listed = sorted(access.permitted(rows, user, action).values_list("pk", flat=True))
@@ -254,7 +244,7 @@ class Comparison:
     def marks(self, user: User) -> None:
         """Every action on every row, in one statement for each kind."""
         for kind, records in self.world.records.items():
-            rows = model_of(kind)._base_manager.order_by()
+            rows = unsorted(kind)
             for action in ACTIONS:
                 rows = access.marked(rows, user, action)
             marks = sorted(rows.values_list("pk", *(f"may_{action}" for action in ACTIONS)))
@@ -277,19 +267,17 @@ class Comparison:
             expected = [(pk, self.codes[key]) for pk, key in keys if not self.verdict[key]]
             self.same("refused", said, expected, (user.pk, kind, action), len(records))
 
-    def permissions(self) -> None:
-        """Every permission of the catalogue, of everybody; and what their one set stores (Q26)."""
-        for key, person in self.people.items():
+    def permissions(self, keys: Iterable[int]) -> None:
+        """Every permission of the catalogue, of these people; what everybody's set stores (Q26)."""
+        for key in sorted(keys):
             user = self.user(key)
-            has = oracle.holding(self.world, person)
-            self.held[key] = held = set(held_by(has)) if person.active else set()
+            held, levels = self.held[key]
             said = {asked for asked in ASKABLE if user.has_perm(asked)}
             difference = (sorted(said - held), sorted(held - said))
             self.same("has_perm(key)", difference, ([], []), key, len(ASKABLE))
             for asked in LEVELLED:
                 scope = access.tool_scope(user, asked)
-                plain = level(has, asked) if person.active else (oracle.NONE, False)
-                self.same("level", (scope.rank, scope.unassigned), plain, (key, asked))
+                self.same("level", (scope.rank, scope.unassigned), levels[asked], (key, asked))
         self.stored()
 
     def stored(self) -> None:
@@ -321,10 +309,10 @@ class Comparison:
 
         What the loaded person answers in Python, anyone answers in SQL.
         """
-        some = [key for key in ASKABLE if any(key in held for held in self.held.values())]
+        some = [key for key in ASKABLE if any(key in held for held, _ in self.held.values())]
         for asked in self.random.sample(some, min(number, len(some))):
             said = list(access.holders(asked).order_by("pk").values_list("pk", flat=True))
-            expected = sorted(key for key, held in self.held.items() if asked in held)
+            expected = sorted(key for key, (held, _) in self.held.items() if asked in held)
             self.same("holders", said, expected, asked, len(self.people))
 
     def in_djangos_words(self, user: User) -> None:

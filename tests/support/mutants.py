@@ -162,7 +162,8 @@ def run(number: int, only: str) -> int:
     from tests.claims import test_access_edges
     from tests.support import company
     from tests.support.cases import CASES
-    from tests.support.compared import Tally, compare
+    from tests.support.compared import compare
+    from tests.support.tally import Tally
     from tests.support.worlds import World, worlds
 
     hashers = "django.contrib.auth.hashers.MD5PasswordHasher"

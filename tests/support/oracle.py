@@ -2,10 +2,12 @@
 
 Imports nothing of the product and knows no SQL. `worlds.World` says what a world is made of; every
 answer below is slow, obvious, and cites the line of the requirements that it is written from. A new
-kind of record is a row of OBJECTS, a new action a word in it.
+kind of record is a row of OBJECTS, a new action a word in it. What was answered about exactly this
+world, person and record is remembered: a world, once changed, is another one.
 """
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from tests.support.catalogue_rows import Holding, has
@@ -31,7 +33,10 @@ BY_SCOPE_OF = {"export": "view", "associate": "change", "restore": "delete"}
 SHARED = {"view": {"view"}, "edit": {"view", "change"}}
 GRANTING = {"superuser", "everything", "team", "owned", "unassigned", "shared"}
 
+remembered = lru_cache(2**14)
 
+
+@remembered
 def scope(world: Any, person: Any, object: str, action: str) -> tuple[int, bool]:
     """The scope and its Unassigned box, clamped by what caps it (R12, R13, R20, R26)."""
     asked = world.sets[person.set].scopes.get(object, {}) if person.set is not None else {}
@@ -59,6 +64,7 @@ def holding(world: Any, person: Any) -> Holding:
     return Holding(frozenset(stored.tools), stored.levels, delete, person.superuser)
 
 
+@remembered
 def has_tool(world: Any, person: Any, tool: str) -> bool:
     """Whether the person has a permission with all that it needs (R40, R41, R90, Q33)."""
     return has(holding(world, person), tool)
@@ -73,6 +79,7 @@ def teams_below(world: Any, team: int) -> set[int]:
     return found
 
 
+@remembered
 def mates(world: Any, person: Any) -> set[int]:
     """Members, main and extra, of the person's teams and of the teams below (R27, R28, Q23)."""
     reached: set[int] = set()
@@ -102,7 +109,8 @@ def shared(world: Any, person: Any, action: str, object: str, record: Any) -> bo
     return False
 
 
-def codes(world: Any, person: Any, action: str, object: str, record: Any) -> set[str]:
+@remembered
+def codes(world: Any, person: Any, action: str, object: str, record: Any) -> frozenset[str]:
     """The codes of all reasons that hold: all of them, not the first one hit."""
     asked = BY_SCOPE_OF.get(action, action)
     rank, box = scope(world, person, object, asked)
@@ -122,12 +130,12 @@ def codes(world: Any, person: Any, action: str, object: str, record: Any) -> set
     if action == "export":
         reasons["no_scope"] |= not has_tool(world, person, "crm.export")
     if action not in ("view", "add", "export"):
-        seen = replace(record, deleted=False) if action == "restore" else record
+        seen = replace(record, deleted=False) if record.deleted and action == "restore" else record
         reasons["unseen"] = not can(world, person, "view", object, seen)
-    return {code for code, holding in reasons.items() if holding}
+    return frozenset(code for code, holding in reasons.items() if holding)
 
 
-def decisive(holding: set[str]) -> set[str]:
+def decisive(holding: frozenset[str]) -> frozenset[str]:
     """What explains the verdict: all that takes away, else all that grants."""
     return holding - GRANTING or holding
 

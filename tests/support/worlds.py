@@ -1,4 +1,4 @@
-"""Small worlds of plain values, made by hypothesis; `world_rows` lays one into the database.
+"""Small worlds of plain values, made by chance; `world_rows` lays one into the database.
 
 A world says what was *asked for*: scopes are not clamped, rules may be switched off and still name
 people. The product's own operations make of it what is stored; the oracle makes of it what holds.
@@ -7,8 +7,10 @@ Keys of people, teams and records overlap on purpose: taking one for the other m
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
+from random import Random
 from typing import Any
 
 from hypothesis import strategies as st
@@ -156,7 +158,9 @@ def stages_of(pipeline: int) -> range:
     return range((pipeline - 1) * STAGES_EACH + 1, pipeline * STAGES_EACH + 1)
 
 
-# --- Made by hypothesis ---------------------------------------------------------------------------
+# --- Made by chance -------------------------------------------------------------------------------
+# By Python's `Random` or by hypothesis's, which makes a failing world smaller: towards the first of
+# what is chosen from, and towards less. Weights are words that stand several times in a list.
 
 SCOPED = ("view", "change", "delete", "communicate", "merge")
 # Every field here can be restricted; none is always visible. Relations are among them.
@@ -177,51 +181,46 @@ NAMES = {
 }
 WORDS = ("alder", "bjørk", "cedar", "dogwood")
 NONE, OWNED, TEAM, EVERYTHING = oracle.NONE, oracle.OWNED, oracle.TEAM, oracle.EVERYTHING
-RANKS = st.sampled_from([*[TEAM] * 7, *[OWNED] * 4, *[EVERYTHING] * 3, NONE])
-BOX = st.booleans()
-SCOPES = st.fixed_dictionaries({"add": BOX, **{action: st.tuples(RANKS, BOX) for action in SCOPED}})
+RANKS = [*[TEAM] * 7, *[OWNED] * 4, *[EVERYTHING] * 3, NONE]
+BOX = (False, True)
 EXPORT = "crm.export"
-TOOLS = st.sampled_from(
-    [
-        (EXPORT,),
-        (EXPORT, "audit.view"),
-        ("audit.view",),
-        (),
-        ("crm.export_approver",),
-        (EXPORT, "crm.export_approver"),
-        (EXPORT, "crm.export_without_approval"),
-    ]
-)
+TOOLS = [
+    (EXPORT,),
+    (EXPORT, "audit.view"),
+    ("audit.view",),
+    (),
+    ("crm.export_approver",),
+    (EXPORT, "crm.export_approver"),
+    (EXPORT, "crm.export_without_approval"),
+]
 # What decides over others is drawn often, or its children would hardly ever have an effect.
 SWITCHES = sorted({*PARENT_OF.values(), "account.reports_and_dashboards", EXPORT})
 CHILDREN = sorted(set(STORABLE) - set(SWITCHES) - {"crm.export_approver"})
 CHOICES = {key: options for key, (_, _, sort, options) in BY_KEY.items() if sort == CHOICE}
-FURTHER = st.builds(
-    lambda switches, children: tuple(one_of_each_choice({*switches, *children})),
-    st.lists(st.sampled_from(SWITCHES), max_size=4),
-    st.lists(st.sampled_from(CHILDREN), max_size=8),
-)
 # A level as it can be given: a box stands only beside the two in the middle.
 GIVEN = [(rank, box) for rank in (3, 2, 1) for box in (False, True) if rank < EVERYTHING or not box]
-LEVELS = st.dictionaries(st.sampled_from(LEVELLED), st.sampled_from(GIVEN), max_size=3)
-HOW_MANY_TEAMS = st.sampled_from([4, 5, 6, 3, 4, 5, 6, 2, 1, 0])
-HOW_MANY = st.sampled_from([*range(3, 9), *range(3, 13)])
-# Weights: a list of ten, most of it the usual case; hypothesis shrinks towards the first.
-USUALLY = st.sampled_from([True] * 9 + [False])
-SOMETIMES = st.sampled_from([False] * 4 + [True])
-SELDOM = st.sampled_from([False] * 11 + [True])
-
+HOW_MANY_TEAMS = [4, 5, 6, 3, 4, 5, 6, 2, 1, 0]
+HOW_MANY = [*range(3, 9), *range(3, 13)]
+HOW_MANY_CHANGES = [0, 1, 0, 2, 0, 1, 0, 3]
+USUALLY = [True] * 9 + [False]
+SOMETIMES = [False] * 4 + [True]
+SELDOM = [False] * 11 + [True]
 
 # Mostly one kind a world: what differs between kinds is told by the worlds together.
 KINDS = [("deal",)] * 4 + [("ticket",)] * 2 + [("contact",), ("company",)]
 KINDS += [("deal", "contact"), ("ticket", "company"), ("deal", "ticket")]
 KINDS += [("deal", "contact", "company"), ("contact", "company"), ("deal", "company")] * 2
-POLICIES = st.builds(
-    Policy,
-    require=st.sampled_from([True, True, False]),
-    threshold=st.sampled_from([3, 0, 1, 100]),
-    second_person_above=st.sampled_from([None, 0, 3]),
-    daily=st.sampled_from([None, None, 0, 2]),
+UNTIL = [None, None, "future", "past"]
+ACCESS = ["chosen", "everyone_view", "super_admins", *["everyone_edit"] * 2]
+SECRETS = ["", "", "sensitive", "high"]
+PLAIN_SECRETS = ["", "", "sensitive"]
+# The names of `tests.support.changes.CHANGES`, which is made of this module; a test holds them
+# together.
+CHANGE_NAMES = (
+    *("team moved", "teams joined", "set rewritten", "set assigned", "deactivated"),
+    *("permissions edited", "sets edited", "taken back", "super admin"),
+    *("re-owned", "linked", "valued", "deleted", "restored", "moved on"),
+    *("shared", "share ended", "stages locked", "field restricted", "policy"),
 )
 
 
@@ -247,159 +246,182 @@ def one_of_each_choice(tools: set[str]) -> list[str]:
     return sorted(tools)
 
 
-LOOKS = st.integers(0, 15)
-SECRETS = st.sampled_from(["", "", "sensitive", "high"])
-PLAIN_SECRETS = st.sampled_from(["", "", "sensitive"])
-# The names of `tests.support.changes.CHANGES`, which is made of this module; a test holds them
-# together.
-CHANGE_NAMES = (
-    *("team moved", "teams joined", "set rewritten", "set assigned", "deactivated"),
-    *("permissions edited", "sets edited", "taken back", "super admin"),
-    *("re-owned", "linked", "valued", "deleted", "restored", "moved on"),
-    *("shared", "share ended", "stages locked", "field restricted", "policy"),
-)
-CHANGES = st.tuples(st.sampled_from(CHANGE_NAMES), st.integers(0, 99))
+def worlds() -> st.SearchStrategy[World]:
+    """Worlds of `made_by`, which hypothesis makes smaller where one fails."""
+    return st.randoms(use_true_random=False).map(made_by)
 
 
-def links(kind: str, key: int, counts: dict[str, int]) -> st.SearchStrategy[dict[str, int]]:
-    """Relations of one record, to records of this world; a company is below an older one."""
-    found = {}
-    for name, to in oracle_data.LEADS_TO[kind].items():
-        most = key - 1 if to == kind else counts.get(to, 0)
-        if most:
-            found[name] = st.integers(1, most)
-    return st.fixed_dictionaries({}, optional=found)
+def made_by(random: Random) -> World:
+    """Return a world of 3-12 people, 0-6 teams on up to 3 levels and 5-30 records of a few kinds.
+
+    The same draws make the same world.
+    """
+    return _Draw(random).world()
 
 
-@st.composite
-def worlds(draw: st.DrawFn) -> World:
-    """A world of 3-12 people, 0-6 teams on up to 3 levels and 5-30 records of one or two kinds."""
-    kinds = draw(st.sampled_from(KINDS))
-    teams: list[TeamIn] = []
-    depth: dict[int, int] = {}
-    for key in range(1, draw(HOW_MANY_TEAMS) + 1):
-        above = [None, *(t.id for t in teams if depth[t.id] < 3)]
-        parent = draw(st.sampled_from(above[::-1] + above[:0:-1]))
-        depth[key] = depth.get(parent or 0, 0) + 1
-        teams.append(TeamIn(key, parent))
-    a_set = st.builds(
-        lambda scopes, tools, further, levels: Set(
-            scopes, tuple(one_of_each_choice({*tools, *further})), levels
-        ),
-        st.fixed_dictionaries(dict.fromkeys(kinds, SCOPES)),
-        TOOLS,
-        FURTHER,
-        LEVELS,
-    )
-    sets = tuple(draw(a_set) for _ in range(draw(st.integers(1, 4))))
-    some_teams = st.sampled_from([1, 1, 1, 2, 3, 0]).flatmap(
-        lambda most: st.lists(
-            st.sampled_from([t.id for t in teams]),
-            min_size=min(most, len(teams)),
-            max_size=most,
-            unique=True,
-        )
-    )
-    people = tuple(
-        Person(
-            key,
-            set=draw(
-                st.sampled_from([*range(len(sets)), *range(len(sets)), *range(len(sets)), None])
+class _Draw:
+    """One world as it is drawn; each part is drawn among what was drawn before it."""
+
+    def __init__(self, random: Random) -> None:
+        self.random, self.choice = random, random.choice
+
+    def world(self) -> World:
+        self.kinds: tuple[str, ...] = self.choice(KINDS)
+        self.teams = self._teams()
+        sets, people = self._sets_and_people()
+        self.keys = [person.id for person in people]
+        # Two pipelines of each kind that has them.
+        staged = [kind for kind in self.kinds if oracle.OBJECTS[kind][1]]
+        self.pipelines = dict(enumerate([kind for kind in staged for _ in "ab"], 1))
+        self.receivers = [("user", key) for key in self.keys]
+        self.receivers += [("team", team) for team in self.teams]
+        rules = tuple(self._rule(each) for each in self.pipelines if self.choice(USUALLY))
+        records = self._records()
+        return World(
+            sets=sets,
+            people=people,
+            teams=tuple(TeamIn(key, parent) for key, parent in self.teams.items()),
+            pipelines=self.pipelines,
+            rules=rules,
+            records=records,
+            shares=self._shares(records),
+            fields=self._fields(),
+            policy=Policy(
+                require=self.choice([True, True, False]),
+                threshold=self.choice([3, 0, 1, 100]),
+                second_person_above=self.choice([None, 0, 3]),
+                daily=self.choice([None, None, 0, 2]),
             ),
-            teams=tuple(draw(some_teams)) if teams else (),
-            has_main=draw(USUALLY),
-            active=draw(USUALLY),
-            superuser=draw(SELDOM),
+            changes=tuple(
+                (self.choice(CHANGE_NAMES), self.random.randrange(100))
+                for _ in range(self.choice(HOW_MANY_CHANGES))
+            ),
+            salt=self.random.randrange(2**16 + 1),
         )
-        for key in range(1, draw(HOW_MANY) + 1)
-    )
-    for person in people:
-        if draw(SOMETIMES):  # permissions of their own, perhaps detached from the set they had
-            own = replace(draw(a_set), owner=person.id, based_on=person.set)
-            sets, had = (*sets, own), person
-            people = tuple(replace(p, set=len(sets) - 1) if p is had else p for p in people)
-    keys = [person.id for person in people]
-    # Two pipelines of each kind that has them.
-    pipelines = dict(enumerate((k for k in kinds if oracle.OBJECTS[k][1] for _ in "ab"), 1))
-    stages = {
-        kind: st.sampled_from([s for p, k in pipelines.items() if k == kind for s in stages_of(p)])
-        for kind in pipelines.values()
-    }
-    rules = tuple(
-        Rule(
-            pipeline,
-            stages=tuple(s for s in stages_of(pipeline) if draw(BOX)),
-            enabled=draw(st.sampled_from([True, True, True, False])),
-            editors=draw(st.sampled_from(["chosen", "super_admins"])),
-            users=tuple(draw(st.lists(st.sampled_from(keys), max_size=2, unique=True))),
-            teams=tuple(draw(some_teams)) if teams else (),
-        )
-        for pipeline in pipelines
-        if draw(USUALLY)
-    )
-    owner = st.sampled_from([None, None, *keys])
-    co_owner = st.sampled_from([*[None] * (2 * len(keys)), *keys])
-    counts = {kind: draw(st.integers(5, 30 // len(kinds))) for kind in kinds}
-    records = {
-        kind: tuple(
-            Record(
-                key,
-                owner=draw(owner),
-                co_owner=draw(co_owner),
-                stage=draw(stages[kind]) if kind in stages else None,
-                deleted=draw(SELDOM),
-                values=values_of(kind, draw(LOOKS)),
-                links=draw(links(kind, key, counts)),
+
+    def some(self, items: Iterable[Any], most: int, least: int = 0) -> list[Any]:
+        """Choose some of these, none of them twice."""
+        among = list(items)
+        number = self.choice(range(least, most + 1))
+        return self.random.sample(among, min(number, len(among)))
+
+    # --- People and what they may -----------------------------------------------------------------
+
+    def _teams(self) -> dict[int, int | None]:
+        """Draw teams by key, each with the team above it."""
+        teams: dict[int, int | None] = {}
+        depth: dict[int | None, int] = {None: 0}
+        for key in range(1, self.choice(HOW_MANY_TEAMS) + 1):
+            above = [team for team in teams if depth[team] < 3]
+            teams[key] = self.choice([*above[::-1], None, *above[::-1]])
+            depth[key] = depth[teams[key]] + 1
+        return teams
+
+    def _some_teams(self) -> tuple[int, ...]:
+        most = self.choice([1, 1, 1, 2, 3, 0])
+        return tuple(self.some(self.teams, most, min(most, len(self.teams))))
+
+    def _set(self) -> Set:
+        scopes = {kind: self._scopes() for kind in self.kinds}
+        tools = {*self.choice(TOOLS), *self.some(SWITCHES, 4), *self.some(CHILDREN, 8)}
+        levels = {name: self.choice(GIVEN) for name in self.some(LEVELLED, 3)}
+        return Set(scopes, tuple(one_of_each_choice(tools)), levels)
+
+    def _scopes(self) -> dict[str, Any]:
+        scoped = {action: (self.choice(RANKS), self.choice(BOX)) for action in SCOPED}
+        return {"add": self.choice(BOX), **scoped}
+
+    def _sets_and_people(self) -> tuple[tuple[Set, ...], tuple[Person, ...]]:
+        sets = [self._set() for _ in range(self.random.randint(1, 4))]
+        numbers = [*range(len(sets)), *range(len(sets)), *range(len(sets)), None]
+        people = []
+        for key in range(1, self.choice(HOW_MANY) + 1):
+            number = self.choice(numbers)
+            if self.choice(SOMETIMES):  # permissions of their own, perhaps detached from a set
+                sets.append(replace(self._set(), owner=key, based_on=number))
+                number = len(sets) - 1
+            people.append(
+                Person(
+                    key,
+                    set=number,
+                    teams=self._some_teams(),
+                    has_main=self.choice(USUALLY),
+                    active=self.choice(USUALLY),
+                    superuser=self.choice(SELDOM),
+                )
             )
-            for key in range(1, counts[kind] + 1)
+        return tuple(sets), tuple(people)
+
+    # --- Records and what opens and closes them ---------------------------------------------------
+
+    def _rule(self, pipeline: int) -> Rule:
+        return Rule(
+            pipeline,
+            stages=tuple(stage for stage in stages_of(pipeline) if self.choice(BOX)),
+            enabled=self.choice([True, True, True, False]),
+            editors=self.choice(["chosen", "super_admins"]),
+            users=tuple(self.some(self.keys, 2)),
+            teams=self._some_teams(),
         )
-        for kind in kinds
-    }
-    receivers = [("user", key) for key in keys] + [("team", t.id) for t in teams]
-    share = st.tuples(
-        st.sampled_from([(kind, record.id) for kind in kinds for record in records[kind]]),
-        st.sampled_from(receivers),
-        st.sampled_from(["edit", "view"]),
-        st.sampled_from([None, None, "future", "past"]),
-    )
-    shares = {}
-    for _ in range(draw(st.integers(0, 30))):
-        on, to, level, until = draw(share)
-        shares[on, to] = Share(*on, to, level, until)
-    grants = st.lists(
-        st.tuples(st.sampled_from(receivers), st.sampled_from(["view", "edit"])),
-        max_size=3,
-        unique_by=lambda grant: grant[0],
-    )
-    access = st.sampled_from(["chosen", "everyone_view", "super_admins", *["everyone_edit"] * 2])
-    fields = tuple(
-        FieldRule(
-            kind,
-            name,
-            draw(access),
-            tuple(draw(grants)),
-            draw(SECRETS if name not in NEVER_VEILED else PLAIN_SECRETS),
+
+    def _records(self) -> dict[str, tuple[Record, ...]]:
+        most = 30 // len(self.kinds)
+        counts = {
+            kind: self.choice(range(5, self.choice(range(5, most + 1)) + 1)) for kind in self.kinds
+        }
+        stages = {kind: [s for s, of in self._stages() if of == kind] for kind in self.kinds}
+        owners = [None, None, *self.keys]
+        co_owners = [*[None] * (2 * len(self.keys)), *self.keys]
+        return {
+            kind: tuple(
+                Record(
+                    key,
+                    owner=self.choice(owners),
+                    co_owner=self.choice(co_owners),
+                    stage=self.choice(stages[kind]) if stages[kind] else None,
+                    deleted=self.choice(SELDOM),
+                    values=values_of(kind, self.random.randrange(16)),
+                    links=self._links(kind, key, counts),
+                )
+                for key in range(1, counts[kind] + 1)
+            )
+            for kind in self.kinds
+        }
+
+    def _stages(self) -> list[tuple[int, str]]:
+        return [(stage, of) for key, of in self.pipelines.items() for stage in stages_of(key)]
+
+    def _links(self, kind: str, key: int, counts: dict[str, int]) -> dict[str, int]:
+        """Relations of one record, to records of this world; a company is below an older one."""
+        found = {}
+        for name, to in oracle_data.LEADS_TO[kind].items():
+            most = key - 1 if to == kind else counts.get(to, 0)
+            if most and self.choice(BOX):
+                found[name] = self.random.randint(1, most)
+        return found
+
+    def _shares(self, records: dict[str, tuple[Record, ...]]) -> tuple[Share, ...]:
+        on = [(kind, record.id) for kind in self.kinds for record in records[kind]]
+        shares = {}
+        for _ in range(self.random.randint(0, 30)):
+            what, to = self.choice(on), self.choice(self.receivers)
+            level = self.choice(["edit", "view"])
+            shares[what, to] = Share(*what, to, level, self.choice(UNTIL))
+        return tuple(shares.values())
+
+    def _fields(self) -> tuple[FieldRule, ...]:
+        restricted = [(kind, name) for kind in self.kinds for name in FIELDS[kind]]
+        named = [(kind, name) for kind in self.kinds for name in NAMES[kind]]
+        return (
+            *(self._field(*each) for each in restricted if self.choice(BOX)),
+            *(
+                FieldRule(kind, name, "everyone_edit", (), "sensitive")
+                for kind, name in named
+                if self.choice(SELDOM)
+            ),
         )
-        for kind in kinds
-        for name in FIELDS[kind]
-        if draw(BOX)
-    )
-    fields += tuple(
-        FieldRule(kind, name, "everyone_edit", (), "sensitive")
-        for kind in kinds
-        for name in NAMES[kind]
-        if draw(SELDOM)
-    )
-    return World(
-        sets=sets,
-        people=people,
-        teams=tuple(teams),
-        pipelines=pipelines,
-        rules=rules,
-        records=records,
-        shares=tuple(shares.values()),
-        fields=fields,
-        policy=draw(POLICIES),
-        changes=tuple(draw(st.lists(CHANGES, max_size=3))),
-        salt=draw(st.integers(0, 2**16)),
-    )
+
+    def _field(self, kind: str, name: str) -> FieldRule:
+        grants = ((to, self.choice(["view", "edit"])) for to in self.some(self.receivers, 3))
+        secrets = PLAIN_SECRETS if name in NEVER_VEILED else SECRETS
+        return FieldRule(kind, name, self.choice(ACCESS), tuple(grants), self.choice(secrets))
