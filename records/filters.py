@@ -197,6 +197,15 @@ def canonical(model: type[Record], query: str | QueryDict, *, user: User) -> str
     Raises `BadQuery` for an unknown parameter or a value hidden from or absent for the person, and
     `InvalidValue` for a mistyped one.
     """
+    clean, _ = _checked(model._default_manager.none(), query, user)
+    return clean.urlencode()
+
+
+def _checked(
+    queryset: QuerySet[R], query: str | QueryDict, user: User
+) -> tuple[QueryDict, RecordFilterSet | None]:
+    """Return the canonical query, and its filters bound to these rows where it has any."""
+    model: type[R] = queryset.model
     data = QueryDict(query) if isinstance(query, str) else query
     clean = QueryDict(mutable=True)
     for name in sorted(_check_names(model, data, user)):
@@ -207,9 +216,11 @@ def canonical(model: type[Record], query: str | QueryDict, *, user: User) -> str
             clean[name] = values[0]
     _check_search(clean.get(SEARCH, ""))
     _check_order(model, clean.get(ORDER, ""), user)
-    if _filters_by(clean):
-        _check_values(bound(model, clean, model._default_manager.none(), user=user))
-    return clean.urlencode()
+    if not _filters_by(clean):
+        return clean, None
+    filters = bound(model, clean, queryset, user=user)
+    _check_values(filters)
+    return clean, filters
 
 
 def given(values: Iterable[str]) -> list[str]:
@@ -225,10 +236,8 @@ def _filters_by(data: QueryDict) -> bool:
 def narrowed(queryset: QuerySet[R], query: str | QueryDict, *, user: User) -> QuerySet[R]:
     """Apply a query's filters, search and order to these rows; raises as `canonical` does."""
     model: type[R] = queryset.model
-    data = QueryDict(canonical(model, query, user=user))
-    rows: QuerySet[R] = (
-        bound(model, data, queryset, user=user).qs if _filters_by(data) else queryset
-    )
+    data, filters = _checked(queryset, query, user)
+    rows: QuerySet[R] = filters.qs if filters is not None else queryset
     if term := data.get(SEARCH):
         rows = search(rows, term)
     if order := data.get(ORDER):
