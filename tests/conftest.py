@@ -131,6 +131,7 @@ ON_ONE_DATABASE = {
         "test_pages_only.py",
         "test_passwords.py",
         "test_people_and_sets.py",
+        "test_people_budgets.py",
         "test_people_import.py::test_content_that_no_preview_sent_is_refused",
         "test_people_import.py::test_every_fault_is_told_at_once_in_the_order_of_lines",
         "test_people_import.py::test_faulty_row_is_named_by_line_and_cause_and_nothing_is_imported",
