@@ -17,14 +17,18 @@ from tests.support.cases import CASES
 from tests.support.changes import CHANGES
 from tests.support.compared import compare
 from tests.support.smaller import smaller
+from tests.support.steps import opened_by_each
 from tests.support.tally import Tally
 from tests.support.world_rows import known_codes
 from tests.support.worlds import (
     CHANGE_NAMES,
+    OWNED,
+    TEAM,
     Person,
     Record,
     Set,
     Share,
+    TeamIn,
     World,
     made_by,
     worlds,
@@ -73,6 +77,19 @@ def test_world_that_disagrees_is_made_smaller() -> None:
     assert [(r.owner, r.id in (2, 4)) for r in small.records["deal"]] == [(1, True)]
     assert (small.shares, small.changes, [one.tools for one in small.sets]) == ((), (), [(), ()])
     assert smaller(world, lambda each: False) is world
+
+
+def test_single_step_takes_nothing_away() -> None:
+    """World 9 of seed 1: Team only without the box opened less than Owned only with it."""
+    scopes = {"view": (TEAM, True), "change": (TEAM, True), "merge": (OWNED, True)}
+    world = World(
+        sets=(Set({"deal": scopes}),),
+        people=(Person(1, 0, (1,)), Person(2, 0, (1,))),
+        teams=(TeamIn(1),),
+        records={"deal": (Record(1, owner=2), Record(2), Record(3), Record(4))},
+    )
+    enough = opened_by_each(world, 1, "deal", "merge", 1)
+    assert enough == {("owner", None): 4, ("box", TEAM): 4}
 
 
 @pytest.mark.django_db

@@ -226,9 +226,11 @@ def _worlds_after(
         scopes = {**held.scopes.get(kind, {}), "add": True}
         yield ("create", None), with_set(scopes={**held.scopes, kind: scopes})
         return
-    # A scope that reaches less far is no step towards anything, even where its box would do.
-    for rank in range(max(oracle.OWNED, oracle.scope(world, person, kind, asked)[0]), 4):
-        for box in (False, True):
+    # A scope that reaches less far is no step towards anything, even where its box would do; nor is
+    # one that reaches further and takes away the records that nobody owns.
+    had_rank, had_box = oracle.scope(world, person, kind, asked)
+    for rank in range(max(oracle.OWNED, had_rank), 4):
+        for box in (True,) if had_box and rank < oracle.EVERYTHING else (False, True):
             scopes = {**held.scopes.get(kind, {}), asked: (rank, box)}
             after = with_set(scopes={**held.scopes, kind: scopes})
             if oracle.scope(after, person, kind, asked) == (rank, box):
