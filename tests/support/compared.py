@@ -34,7 +34,7 @@ from tests.support.worlds import Person, Set, World
 ACTIONS = oracle.FULL.split()
 # What opens a part of the app of people: the log, the table of people, sets, teams.
 OF_ACCOUNTS = ("audit.view", "account.user_table", "account.edit_users", "account.edit_teams")
-EXPORTED_EVERY = 10
+EXPORTED_EVERY = 5
 """One world in so many is exported though it never changes; a file costs as much as the rest."""
 SUGGESTED_EVERY = 4
 """One world in so many is also asked what would be enough; every single step is then taken."""
