@@ -253,7 +253,11 @@ class AccessSite(UnfoldAdminSite):
         """Change one's own password through the operation, so that the log has it."""
         return OwnPasswordView.as_view(
             success_url=reverse(f"{self.name}:password_change_done"),
-            extra_context={**self.each_context(request), **(extra_context or {})},
+            extra_context={
+                **self.each_context(request),
+                "title": "Change password",
+                **(extra_context or {}),
+            },
         )(request)
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> Any:

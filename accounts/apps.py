@@ -7,7 +7,7 @@ class AccountsConfig(AppConfig):
     """People, teams, permissions, access and audit."""
 
     name = "accounts"
-    verbose_name = "People & permissions"
+    verbose_name = "Users & permissions"
 
     def ready(self) -> None:
         from django.db.models import CharField, TextField

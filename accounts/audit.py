@@ -38,7 +38,7 @@ written: ContextVar[int] = ContextVar("written", default=0)
 
 things: dict[str, str] = {
     "permission": "Permission",
-    "person": "Person",
+    "person": "User",
     "policy": "Policy file",
     "session": "Session",
     "set": "Permission set",

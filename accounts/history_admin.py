@@ -120,13 +120,6 @@ class PermissionChangeAdmin(AccessModelAdmin):
     fields = ("at", "who", "whose", "which", "was", "became", "reason")
     readonly_fields = ("who", "whose", "which", "was", "became")
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> Any:  # Unfold promises a TemplateResponse
-        return super().changelist_view(
-            request, {"title": "Permission history", **(extra_context or {})}
-        )
-
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         owners = User.objects.filter(own_permissions=OuterRef("set_key"))
         name = owners.values(

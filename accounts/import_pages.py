@@ -77,7 +77,7 @@ class ImportsPeople(AccessModelAdmin):
     def _context(self, request: HttpRequest) -> dict[str, Any]:
         return {
             **self.admin_site.each_context(request),
-            "title": "Import people",
+            "title": "Import users",
             "opts": self.opts,
             "back": reverse(LIST),
         }

@@ -32,6 +32,8 @@ tabs_of_set = lazy(permission_tabs, str)
 
 
 MOST_NAMED = 6
+KEPT = ("name", "description")
+"""What was typed for a new set stays when something else to begin with is chosen."""
 """How many tools of a set its row in the list names."""
 
 
@@ -126,7 +128,9 @@ class PermissionSetAdmin(GivesSets):
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """Begin a new set as the address says: a template, another set, a person’s permissions."""
         state = state_of(person(request), request.GET.get("begin", ""))
-        return {"scopes": state.scopes, "tools": list(state.tools)} if state else {}
+        begun = {"scopes": state.scopes, "tools": list(state.tools)} if state else {}
+        typed = {name: request.GET[name] for name in KEPT if name in request.GET}
+        return {**begun, **typed}
 
     def record_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         context = super().record_context(request, obj)

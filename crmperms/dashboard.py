@@ -25,7 +25,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     own = access.permitted(ExportRequest.objects.all(), user, "view").filter(requester=user)
     context.update(
         {
-            "title": f"Welcome, {user.get_short_name()}",
+            "title": "Dashboard",
             "check_list": check_list(user),
             "new_permissions": badges.new_permissions(request),
             "reach": [_reach(user, kind) for kind in catalogue.objects() if _sees(user, kind)],

@@ -68,14 +68,14 @@ def check_list(user: User) -> list[Step]:
             ),
             (
                 "people",
-                "People",
+                "Users",
                 "Somebody beside the super admins, with a permission set.",
                 "admin:accounts_user_add",
             ),
             (
                 "approvals",
                 "Approvals for exports",
-                "Off, everybody with the permission Export takes data out without consent.",
+                "Off, everybody with the permission Export exports without approval.",
                 "admin:exports_exportpolicy_changelist",
             ),
         )

@@ -46,7 +46,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
     page.object_list = notices.readable(user, page.object_list)
     context = {
         **admin.site.each_context(request),
-        "title": "Inbox",
+        "title": "Notifications",
         "page": page,
         "only_unread": only_unread,
         "unread": badges.unread(request),

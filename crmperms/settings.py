@@ -258,7 +258,7 @@ LOGGING = {
 UNFOLD = {
     "SITE_TITLE": "crmperms",
     "SITE_HEADER": "crmperms",
-    "SITE_SUBHEADER": "Data leaves by consent",
+    "SITE_SUBHEADER": "CRM access & export control",
     "SITE_SYMBOL": "shield_person",
     "SITE_URL": None,
     "SITE_FAVICONS": [{"rel": "icon", "href": "/static/favicon.svg", "type": "image/svg+xml"}],
@@ -272,7 +272,7 @@ UNFOLD = {
         "show_search": False,
         "command_search": True,
         "show_all_applications": False,
-        "navigation": "crmperms.site.navigation",
+        "navigation": "crmperms.menu.navigation",
     },
     "ACCOUNT": {"navigation": "crmperms.site.account_links"},
     "COMMAND": {"search_models": False, "show_history": False},

@@ -47,13 +47,19 @@ def rest_of(request: HttpRequest) -> str:
 def panel_opener(request: HttpRequest) -> Callable[[ExportRequest], str]:
     """Return the column that opens a row's panel over the list as it is narrowed now."""
     rest = rest_of(request)
+    user = person(request)
 
     def opener(obj: ExportRequest) -> str:
-        text = "Review approval request" if obj.approval_needed else "Details"
+        if obj.status == ExportRequest.Status.PENDING:
+            text = "Review approval request"
+        elif obj.status == ExportRequest.Status.COMPLETED and obj.requester_id == user.pk:
+            text = "Download"
+        else:
+            text = "Details"
         query = f"{rest}&review={obj.pk}" if rest else f"review={obj.pk}"
         return format_html('<a class="text-link" href="?{}">{}</a>', query, text)
 
-    opener.short_description = "Review"  # type: ignore[attr-defined]  # read by the admin
+    opener.short_description = "Next step"  # type: ignore[attr-defined]  # read by the admin
     return opener
 
 
@@ -121,7 +127,7 @@ class ExportRequestAdmin(AccessModelAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> Any:  # Unfold promises a TemplateResponse; an action redirects
-        context = dict(extra_context or {}, title="Export log", list_tools=away_tools(request))
+        context = dict(extra_context or {}, list_tools=away_tools(request))
         if review := request.GET.get("review"):
             export = self.found(request, review)
             context["panel"] = panel(export, person(request))

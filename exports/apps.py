@@ -7,7 +7,7 @@ class ExportsConfig(AppConfig):
     """Taking data out, with consent."""
 
     name = "exports"
-    verbose_name = "Taking data out"
+    verbose_name = "Exports"
 
     def ready(self) -> None:
         from accounts.audit import shown_data, things

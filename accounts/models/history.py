@@ -85,7 +85,7 @@ class PermissionChange(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.permission}: {self.before or '–'} → {self.after or '–'}"
+        return f"Change #{self.pk}"
 
     @classmethod
     def access_rules(cls, person: Asker, action: str) -> list[Rule]:

@@ -115,8 +115,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     """Changing the log-in (e-mail, password, pause), and putting somebody into teams."""
 
     class Meta:
-        verbose_name = "person"
-        verbose_name_plural = "people"
+        verbose_name = "user"
+        verbose_name_plural = "users"
         ordering = ("first_name", "last_name", "email")
         constraints = (
             models.CheckConstraint(condition=Q(email=Lower("email")), name="email_is_lower_case"),

@@ -27,6 +27,16 @@ document.addEventListener("DOMContentLoaded", () => {
   if (document.getElementById("login-form")) localStorage.removeItem("commandHistory");
 });
 
+// A choice that loads the page anew ([data-keeps]) takes along what was typed into the form it names.
+document.addEventListener("submit", (event) => {
+  const form = document.getElementById(event.target.dataset.keeps);
+  for (const field of form?.querySelectorAll("input[type=text], textarea") ?? []) {
+    if (!field.name || !field.value || field.value.length > 300) continue;
+    const kept = Object.assign(document.createElement("input"), { type: "hidden", name: field.name, value: field.value });
+    event.target.append(kept);
+  }
+});
+
 // Select2 hides the select that its label names, and names the box it draws instead by its value
 // alone: an empty one has no name at all. It draws them at no moment that can be waited for.
 const nameBoxes = () => {

@@ -63,7 +63,7 @@ def review(page: Page, export: ExportRequest) -> None:
     page.goto("/")
     open_list(page, "Export log")
     row = page.locator("tr", has_text=f"#{export.pk}")
-    row.get_by_role("link", name=re.compile("^(Review approval request|Details)$")).click()
+    row.get_by_role("link", name=re.compile("^(Review approval request|Download|Details)$")).click()
     expect(page.get_by_role("dialog").get_by_role("heading", name=str(export))).to_be_visible()
 
 

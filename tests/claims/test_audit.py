@@ -247,7 +247,7 @@ def test_the_log_is_searched_by_words_of_its_codes(c: TinyCompany, client: Clien
 def test_refusal_of_a_page_is_found_with_what_operations_did(
     c: TinyCompany, client: Client
 ) -> None:
-    """“About: Person” finds who tried to change somebody, by a page or by an operation."""
+    """“About: User” finds who tried to change somebody, by a page or by an operation."""
     known = things()
     never_refused = {AuditEvent, PermissionChange}
     for model, screen in admin.site._registry.items():

@@ -51,7 +51,7 @@ def missing(client: Client) -> list[str]:
 
 
 PIPELINES, SETS = "Pipelines for deals and tickets", "Permission sets"
-TEAMS, PEOPLE, APPROVALS = "Teams", "People", "Approvals for exports"
+TEAMS, PEOPLE, APPROVALS = "Teams", "Users", "Approvals for exports"
 
 
 def test_check_list_is_ticked_by_what_is_there_and_disappears(boss: Client) -> None:

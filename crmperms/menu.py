@@ -1,0 +1,166 @@
+"""The menu, by what a person may see; breadcrumbs, titles and headings take their words from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse, reverse_lazy
+
+from accounts import access
+from accounts.modeladmin import page_address, person
+from accounts.models import User
+from crmperms import badges
+from records import kinds
+from records.screens.shares import sees_records
+
+
+def _may_view(label: str) -> Callable[[HttpRequest], bool]:
+    def permission(request: HttpRequest) -> bool:
+        question = access.asked(label)
+        assert question is not None
+        return isinstance(request.user, User) and access.allows_any(person(request), *question)
+
+    return permission
+
+
+def _item(title: str, icon: str, model: str, address: str = "changelist") -> dict[str, Any]:
+    app, name = model.split(".")
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{app}_{name}_{address}"),
+        "permission": _may_view(f"{app}.view_{name}"),
+    }
+
+
+GROUPS: list[dict[str, Any]] = [
+    {
+        "items": [
+            {"title": "Dashboard", "icon": "home", "link": reverse_lazy("admin:index")},
+            {
+                "title": "Notifications",
+                "icon": "notifications",
+                "link": reverse_lazy("admin:inbox"),
+                "badge": "crmperms.badges.unread",
+                "badge_variant": "primary",
+                "badge_only_if": badges.unread,
+            },
+        ]
+    },
+    {
+        "title": "CRM",
+        "items": [
+            *(_item(k.plural, k.icon, k.model._meta.label_lower) for k in kinds.every()),
+            {
+                "title": "Shared records",
+                "icon": "share",
+                "link": reverse_lazy("admin:shared"),
+                "permission": sees_records,
+            },
+        ],
+    },
+    {
+        "title": "Exports & audit",
+        "items": [
+            {
+                "title": "Export log",
+                "icon": "file_export",
+                "link": reverse_lazy("admin:exports_exportrequest_changelist"),
+                "permission": _may_view("exports.view_exportrequest"),
+                "badge": "crmperms.badges.waiting_for_me",
+                "badge_only_if": badges.waiting_for_me,
+            },
+            _item("Audit log", "policy", "accounts.auditevent"),
+        ],
+    },
+    {
+        "title": "Settings",
+        "items": [
+            _item("Users", "group", "accounts.user"),
+            _item("Teams", "account_tree", "accounts.team"),
+            _item("Permission sets", "key", "accounts.permissionset"),
+            {
+                **_item("Permissions reference", "menu_book", "accounts.permissionset"),
+                "link": reverse_lazy("admin:permission_reference"),
+            },
+            {
+                **_item("Permission history", "history", "accounts.permissionchange"),
+                "link": reverse_lazy("admin:permission_history"),
+                "also": reverse_lazy("admin:accounts_permissionchange_changelist"),
+            },
+            {
+                **_item("New permissions", "new_releases", "accounts.knownpermission"),
+                "link": reverse_lazy("admin:new_permissions"),
+                "badge": "crmperms.badges.new_permissions",
+                "badge_only_if": badges.new_permissions,
+            },
+            _item("Pipelines & rules", "conversion_path", "records.pipeline"),
+            {
+                **_item("Fields", "visibility_lock", "records.property"),
+                # Viewing a field is about its values; its settings are for whoever lays them down.
+                "permission": _may_view("records.add_property"),
+            },
+            _item("Approvals", "approval", "exports.exportpolicy"),
+            _item("Sensitive data on screens", "visibility_off", "records.screenlimit"),
+        ],
+    },
+]
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return the side bar's groups, without items the person may see nothing of."""
+    here = _here(request)
+    groups = []
+    for group in GROUPS:
+        items = [
+            {**_drawn(item, request), "active": str(item["link"]) == here}
+            for item in group["items"]
+            if item.get("permission", _always)(request)
+        ]
+        if items:
+            groups.append({**group, "items": items, "separator": False, "collapsible": False})
+    return groups
+
+
+def _here(request: HttpRequest) -> str:
+    """Return the address of the item that a page belongs to; an export belongs to its list."""
+    path = request.path
+    key = path.removesuffix("/").rpartition("/")[2]
+    kind = kinds.named(key)
+    if kind and path == reverse("admin:exports_exportrequest_new", args=[key]):
+        return page_address(kind.model, "changelist")
+    found = [(len(way), link) for link, way in _ways() if _is_below(path, way)]
+    return max(found, default=(0, ""))[1]
+
+
+def _ways() -> Iterator[tuple[str, str]]:
+    """Return the addresses of the items, each with the addresses that its pages begin with."""
+    for group in GROUPS:
+        for item in group["items"]:
+            link = str(item["link"])
+            yield link, link
+            if "also" in item:
+                yield link, str(item["also"])
+
+
+def _is_below(path: str, way: str) -> bool:
+    """Every address begins with the dashboard's, which has no pages below it."""
+    return path == way if way == reverse("admin:index") else path.startswith(way)
+
+
+def _drawn(item: dict[str, Any], request: HttpRequest) -> dict[str, Any]:
+    """Return an item as Unfold gets it: without a badge that is empty, and without `permission`.
+
+    Unfold draws an empty badge as a blot, and would ask the permission a second time.
+    """
+    badge = item.get("badge_only_if")
+    left_out = {"badge_only_if", "permission", "also"}
+    if badge is not None and not badge(request):
+        left_out |= {"badge", "badge_variant"}
+    return {key: value for key, value in item.items() if key not in left_out}
+
+
+def _always(request: HttpRequest) -> bool:
+    return True
