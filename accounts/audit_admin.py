@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django import forms
@@ -17,6 +17,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts import audit, catalogue
+from accounts.audit_details import details_of
 from accounts.finding import words_of
 from accounts.keys import KeyField
 from accounts.letters import folded
@@ -89,8 +90,6 @@ VERBS = {
     "share": "shared",
     "unshare": "share ended",
 }
-# What in an event's data is the key of a person; their names are public (R7).
-PEOPLE = frozenset({"approvers", "co_owner", "decided_by", "delegate", "owner", "user", "users"})
 
 
 def things() -> dict[str, str]:
@@ -170,7 +169,7 @@ class AuditEventAdmin(AccessModelAdmin):
     show_add_link = False
     fieldsets = (
         (None, {"fields": ("at", "who", "what", "on_what", "outcome", "ip", "words", "details")}),
-        ("Proof", {"fields": ("number", "whole_hash", "text_digest")}),
+        ("Integrity", {"fields": ("number", "whole_hash", "text_digest")}),
     )
     readonly_fields = (
         *("who", "what", "on_what", "outcome", "words", "details"),
@@ -213,18 +212,19 @@ class AuditEventAdmin(AccessModelAdmin):
         """Say what happened, with the code that searches and programs use."""
         return format_html('{}<span class="code">{}</span>', in_words(obj.action), obj.action)
 
-    @display(description="On")
+    @display(description="Object")
     def on_what(self, obj: AuditEvent) -> str:
         """Name the thing by kind and number only: the log shows no record."""
         kinds = {model._meta.model_name: model._meta.verbose_name for model in apps.get_models()}
         kind = capfirst(str(kinds.get(obj.object, obj.object)))
         return f"{kind} #{obj.object_id}" if obj.object_id else kind or "–"
 
-    @display(description="Result", label={"Done": "success", "Refused": "danger"})
+    @display(description="Result", label={"Refused": "danger"})
     def outcome(self, obj: AuditEvent) -> str:
-        return capfirst(obj.result)
+        """Tell what was refused; that all else was done goes without saying."""
+        return "Refused" if obj.result == "refused" else ""
 
-    @display(description="Words")
+    @display(description="Comment")
     def words(self, obj: AuditEvent) -> str:
         text = getattr(obj, "text", None)
         if text is not None:
@@ -243,42 +243,5 @@ class AuditEventAdmin(AccessModelAdmin):
     def details(self, obj: AuditEvent) -> str:
         if not obj.data:
             return "–"
-        people = User.objects.in_bulk(set(_people_in(obj.data)))
-        names = {key: found.get_full_name() for key, found in people.items()}
-        rows = [
-            (key.replace("_", " "), _readable(value, names if key in PEOPLE else {}))
-            for key, value in obj.data.items()
-        ]
-        lines = format_html_join("", "<dt>{}</dt><dd>{}</dd>", rows)
+        lines = format_html_join("", "<dt>{}</dt><dd>{}</dd>", details_of(obj))
         return format_html('<dl class="facts">{}</dl>', lines)
-
-
-def _people_in(data: dict[str, Any]) -> Iterator[int]:
-    """Return every key of a person in an event's data."""
-    for key in PEOPLE & set(data):
-        for value in _values(data[key]):
-            # True is no key, though it is an int.
-            if isinstance(value, int) and not isinstance(value, bool):
-                yield value
-
-
-def _values(value: Any) -> Collection[Any]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else (value,)
-
-
-def _readable(value: Any, names: dict[int, str]) -> str:
-    """Return a value of an event's data as a person reads it."""
-    if isinstance(value, dict) and set(value) == {"from", "to"}:
-        return f"{_readable(value['from'], names)} → {_readable(value['to'], names)}"
-    if isinstance(value, dict):
-        pairs = (f"{key}: {_readable(inner, names)}" for key, inner in value.items())
-        return "; ".join(pairs) or "–"
-    if isinstance(value, list):
-        return ", ".join(_readable(inner, names) for inner in value) or "–"
-    if value is None:
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return names.get(value, str(value))

@@ -12,6 +12,7 @@ class RecordsConfig(AppConfig):
     def ready(self) -> None:
         from accounts.access import given_one_by_one
         from accounts.audit import shown_data, things
+        from accounts.audit_details import field_labels, kinds_of_keys, named
         from accounts.modeladmin import AccessModelAdmin
         from accounts.notices import unreadable
         from accounts.operations import on_leaving, where_named
@@ -21,6 +22,8 @@ class RecordsConfig(AppConfig):
         from records import checks  # noqa: F401  # importing the checks registers them
         from records.history import without_hidden_fields
         from records.kinds import every
+        from records.models import Pipeline, Stage
+        from records.models.properties import label_of_field
         from records.operations.screen_limit import unreadable as unreadable_limits
         from records.operations.sharing import end_with_receiver
         from records.policy_file import SECTIONS
@@ -41,6 +44,9 @@ class RecordsConfig(AppConfig):
                 "screen_limit": "Sensitive data on screens",
             }
         )
+        named.update({"pipeline": Pipeline, "stage": Stage})
+        kinds_of_keys.update({"pipeline": "pipeline", "stage": "stage", "stages": "stage"})
+        field_labels.append(label_of_field)
         indexed.extend(kind.model for kind in every())
         given_one_by_one.append(given_by_shares)
         sections_about.append(shares_about)

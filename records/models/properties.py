@@ -50,6 +50,13 @@ def field_of(kind: str, name: str) -> kinds.Field | None:
     return next((field for field in fields if field.name == name and field.is_stored), None)
 
 
+def label_of_field(kind: str, name: str) -> str | None:
+    """Return what a field is called; fills the slot `accounts.audit_details.field_labels`."""
+    found = kinds.named(kind)
+    labels = (field.label for field in (found.fields if found else ()) if field.name == name)
+    return next((label[:1].upper() + label[1:] for label in labels), None)
+
+
 def field_key(kind: str, name: str) -> FieldKey:
     """Return how a field is named where several kinds of record meet."""
     return FieldKey(f"{kind}.{name}")
@@ -102,7 +109,9 @@ class Property(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.object}.{self.name}"
+        known = kinds.named(self.object)
+        label = label_of_field(self.object, self.name) or self.name
+        return f"{known.label} · {label}" if known else f"{self.object}.{self.name}"
 
     @property
     def is_stale(self) -> bool:

@@ -123,7 +123,7 @@ class PropertyAdmin(AccessModelAdmin):
                 "the field exists, apart from super admins.",
             },
         ),
-        ("Secrecy", {"fields": ("sensitive", "highly_sensitive")}),
+        ("Sensitivity", {"fields": ("sensitive", "highly_sensitive")}),
     )
     add_fieldsets = ((None, {"fields": ("field", "access")}), *fieldsets[1:])
 
@@ -140,7 +140,7 @@ class PropertyAdmin(AccessModelAdmin):
         rows = super().get_queryset(request)
         return rows if self.may(request, "view") else rows.none()
 
-    what_becomes = "What was said about it is removed. The audit log keeps that it was there."
+    what_becomes = "Its rule is removed. The audit log keeps that it was there."
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """A field is opened again, not deleted, unless there is no such field any more."""
@@ -163,13 +163,14 @@ class PropertyAdmin(AccessModelAdmin):
             return f"{obj.name} (gone: there is no such field any more; delete this)"
         return field.title
 
-    @display(description="Kind of record")
+    @display(description="Object")
     def kind(self, obj: Property) -> str:
         return kinds.plural_of(obj.object)
 
     def create(self, request: HttpRequest, obj: Any, form: Any) -> None:
         object_key, _, name = form.cleaned_data["field"].partition(".")
-        obj.pk = self._restrict(request, object_key, name, form, operations.NOTHING_SAID).pk
+        made = self._restrict(request, object_key, name, form, operations.NOTHING_SAID)
+        obj.pk, obj.object, obj.name = made.pk, made.object, made.name
 
     def change(self, request: HttpRequest, obj: Any, form: Any) -> None:
         self._restrict(request, obj.object, obj.name, form, opened(request))

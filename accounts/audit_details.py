@@ -1,0 +1,164 @@
+"""What stands in an audit event's data, in words: names for keys, labels for codes (E48).
+
+Names are those of now, read when somebody looks; what is gone keeps its number. The stored data
+stay as they are: they are what the hash covers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Model
+from django.utils.text import capfirst
+
+from accounts import catalogue
+from accounts.catalogue.kinds import ACTION_LABELS
+from accounts.forms import tool_labels
+from accounts.models import AuditEvent, PermissionSet, Rank, Team, User
+
+named: dict[str, type[Model]] = {"user": User, "set": PermissionSet, "team": Team}
+"""Things whose keys stand in data, and whose names every reader of the log may know."""
+
+kinds_of_keys: dict[str, str] = {
+    **dict.fromkeys(("approvers", "co_owner", "decided_by", "delegate", "owner"), "user"),
+    **dict.fromkeys(("user", "users", "after", "approver"), "user"),
+    **dict.fromkeys(("permission_set", "sets", "based_on"), "set"),
+    **dict.fromkeys(("team", "teams", "parent", "into", "main", "extra"), "team"),
+}
+"""Which thing the numbers below a key of the data mean; upper layers add theirs."""
+
+field_labels: list[Callable[[str, str], str | None]] = []
+"""A slot for upper layers: what a field of a kind of record is called; None for no field."""
+
+FROM_ACTION = {"person.assign_set": "set", "person.edit_permissions": "set"}
+"""What `from` and `to` of an action mean, where no key around them says it."""
+FIELD_KEYS = frozenset({"columns", "field", "fields", "query_fields", "sensitive_fields"})
+LABELS = {
+    "because": "Reason",
+    "co_owner": "Co-owner",
+    "field": "Field",
+    "file_digest": "Digest of the file",
+    "file_days": "File expires after (days)",
+    "from": "Before",
+    "ip": "IP address",
+    "lapse_days": "Request expires after (days)",
+    "manifest_digest": "Digest of the request",
+    "object": "Object",
+    "query_fields": "Fields of filters and order",
+    "super_admin": "Super admin",
+    "teams_below": "Teams below",
+    "to": "After",
+    "tools_added": "Permissions added",
+    "tools_removed": "Permissions removed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """What one event's data mean: its kind of record, and the names of what it points to."""
+
+    event: AuditEvent
+    names: dict[str, dict[int, str]]
+
+    def says(self, value: Any, key: str, thing: str) -> str:
+        """Return one value as people read it."""
+        if isinstance(value, dict) and set(value) == {"from", "to"}:
+            return f"{self.says(value['from'], key, thing)} → {self.says(value['to'], key, thing)}"
+        if isinstance(value, dict):
+            pairs = (
+                f"{label_of_key(k)}: {self.says(inner, k, kinds_of_keys.get(k, thing))}"
+                for k, inner in value.items()
+            )
+            return "; ".join(pairs) or "–"
+        if isinstance(value, list):
+            return ", ".join(self.says(inner, key, thing) for inner in value) or "–"
+        if value is None or value == "":
+            return "–"
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        if isinstance(value, int):
+            return self.names[thing].get(value, f"#{value}") if thing else str(value)
+        return self._word(str(value), key)
+
+    def _word(self, value: str, key: str) -> str:
+        if key in FIELD_KEYS:
+            kind = self.event.data.get("object") or self.event.object
+            labels = (label(str(kind), value) for label in field_labels)
+            return next((label for label in labels if label), value)
+        if key.startswith("tools_"):
+            return ", ".join(tool_labels([value]))
+        if key == "object" and (kind := catalogue.object_kind(value)):
+            return kind.plural
+        return value.replace("_", " ")
+
+
+def details_of(event: AuditEvent) -> list[tuple[str, str]]:
+    """Return what an event's data say, line by line: what it is, and its value.
+
+    One query for each sort of thing that is named.
+    """
+    keys: dict[str, set[int]] = {thing: set() for thing in named}
+    outermost = FROM_ACTION.get(event.action, "")
+    for thing, key in _keys_in(event.data, outermost):
+        keys[thing].add(key)
+    reader = _Reader(event, {thing: _names(named[thing], found) for thing, found in keys.items()})
+    lines = []
+    for key, value in event.data.items():
+        if key == "scopes" and isinstance(value, dict):
+            lines += list(_scopes(value))
+        elif key in ("tools_added", "tools_removed") and not value:
+            continue
+        else:
+            thing = kinds_of_keys.get(key, outermost)
+            lines.append((label_of_key(key), reader.says(value, key, thing)))
+    return lines
+
+
+def label_of_key(key: str) -> str:
+    """Return what a key of the data is called."""
+    return LABELS.get(key) or capfirst(key.replace("_", " "))
+
+
+def _keys_in(value: Any, thing: str) -> Iterator[tuple[str, int]]:
+    """Return every number that is the key of something, with what it is."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _keys_in(inner, kinds_of_keys.get(key, thing))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _keys_in(inner, thing)
+    # True is no key, though it is an int.
+    elif thing and isinstance(value, int) and not isinstance(value, bool):
+        yield thing, value
+
+
+def _names(model: type[Model], keys: Iterable[int]) -> dict[int, str]:
+    found = model._default_manager.in_bulk(set(keys))
+    return {key: str(row) for key, row in found.items()}
+
+
+def _scopes(scopes: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Return each changed cell of a permission set, as “Deals · Delete: None → Owned only”."""
+    for key, change in scopes.items():
+        kind = catalogue.object_kind(key)
+        before, after = change.get("from") or {}, change.get("to") or {}
+        for column, new in after.items():
+            old = before.get(column, 0)
+            if old != new:
+                label = f"{kind.plural if kind else key} · {_column(column)}"
+                yield label, f"{_level(old, new)} → {_level(new, old)}"
+
+
+def _column(column: str) -> str:
+    action = column.removesuffix("_unassigned")
+    label = ACTION_LABELS.get(action, action)
+    return f"{label}, unassigned" if action != column else label
+
+
+def _level(value: Any, other: Any) -> str:
+    """Return a cell in words: a level, or a box that is ticked, as the other side of it was."""
+    if isinstance(value, bool) or isinstance(other, bool):
+        return "Yes" if value else "No"
+    return Rank(value).label if value in Rank.values else str(value)
