@@ -343,7 +343,7 @@ STEPS: dict[str, dict[str, Any]] = {
     },
     "password": {
         "title": "Set password",
-        "text": "The person's open sessions end, and only the new password works.",
+        "text": "The person’s open sessions end, and only the new password works.",
         "form": PasswordForm,
         "run": operations.set_password,
         "done": "{} has a new password.",
@@ -366,7 +366,7 @@ STEPS: dict[str, dict[str, Any]] = {
     "deactivate": {
         "title": "Deactivate",
         "text": "Open sessions end at once, waiting exports are cancelled. Records and history "
-        "stay, and the person's team keeps seeing them.",
+        "stay, and the person’s team keeps seeing them.",
         "form": ConfirmForm,
         "run": operations.deactivate,
         "done": "{} is deactivated.",

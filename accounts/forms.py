@@ -213,8 +213,8 @@ class NewPersonForm(PersonForm):
         required=False,
         strip=False,
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
-        help_text="At least 10 characters, not the person's own name or e-mail. Empty: the person "
-        "chooses it by an invitation, or cannot log in until one is set.",
+        help_text="At least 10 characters, not the person’s own name or e-mail. Leave empty: the "
+        "person chooses it by an invitation, or cannot log in until one is set.",
     )
 
     invite = forms.BooleanField(
@@ -266,7 +266,7 @@ class PasswordForm(forms.Form):
     password = forms.CharField(
         strip=False,
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
-        help_text="At least 10 characters, not the person's own name or e-mail. Ends the person's "
+        help_text="At least 10 characters, not the person’s own name or e-mail. Ends the person’s "
         "open sessions.",
     )
 

@@ -21,7 +21,7 @@ NEWS = "News for you in crmperms"
 MARK = "This e-mail holds no data; crmperms asks you to log in before it shows any."
 
 
-OUT_OF_REACH = "You were told of something that you may not read any more."
+OUT_OF_REACH = "This notification is about something you no longer have access to."
 
 unreadable: list[Callable[[User, Sequence[Notice]], set[int]]] = []
 """A slot for upper floors: which of these notices may this person not read any more, by key?
@@ -50,7 +50,7 @@ def notify(
     *,
     subject: str = NEWS,
     mail: str = "Something in crmperms concerns you.",
-    place: str = "Inbox",
+    place: str = "Notifications",
     way_in: str = "",
     by_mail: bool = True,
 ) -> None:

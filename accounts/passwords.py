@@ -59,12 +59,12 @@ class OwnNameValidator:
         for what, own in _own_words(user):
             if _is_alike(typed, own):
                 raise ValidationError(
-                    f"This is too much like the person's {what}. Choose another password.",
+                    f"This is too much like the person’s {what}. Choose another password.",
                     code="password_too_similar",
                 )
 
     def get_help_text(self) -> str:
-        return "Not the person's own name or e-mail address."
+        return "Not the person’s own name or e-mail address."
 
 
 class LengthLimit:

@@ -122,7 +122,7 @@ class StarterPipeline:
 
 SERVICE_AGENT = Preset(
     "Service agent",
-    "Works on the team's tickets; reads contacts and companies, sees no deal.",
+    "Works on the team’s tickets; reads contacts and companies, sees no deal.",
     {
         "contact": READS_AND_KEEPS_OWN,
         "company": READS,
@@ -136,13 +136,13 @@ READ_ONLY = Preset(
 )
 EXPORT_APPROVER = Preset(
     "Export approver",
-    "Decides on other people's export requests; reads everything, exports nothing.",
+    "Decides on other people’s export requests; reads everything, exports nothing.",
     dict.fromkeys(EVERY_KIND, READS),
     ("crm.export_approver",),
 )
 AUDITOR = Preset(
     "Auditor",
-    "Reads the audit log and everybody's exports, and no record.",
+    "Reads the audit log and all exports, and no record.",
     {},
     ("audit.view", "audit.view_exports"),
 )

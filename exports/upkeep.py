@@ -64,7 +64,7 @@ def _lapse(export: ExportRequest) -> None:
     )
     text = f"Nobody decided on your export “{export.name}” in time. Ask for it again."
     tell([export.requester], text, export, subject="Your export was not decided on in time")
-    tell_it_is_over(export, "Nobody decided in time:")
+    tell_it_is_over(export, f"Nobody decided in time on the request “{export.name}”.")
 
 
 def remind() -> None:

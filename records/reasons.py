@@ -93,11 +93,11 @@ _GRANTED: dict[str, tuple[str, str]] = {
     "owned": ("you are an owner", "owner"),
     "team": (
         "an owner is in one of your teams, or in a team below",
-        "an owner is in a team in reach",
+        "owner is in their team",
     ),
     "unassigned": ("nobody owns it, and you may see unassigned records", "nobody owns it"),
     "shared": ("it is shared with you", "shared with them"),
-    "everything": ("you may see every record of this kind", "scope Everything"),
+    "everything": ("you may see every record of this kind", "can see everything"),
 }
 """What grants, by the code of its rule: said to the person, and of them beside their name.
 
@@ -128,7 +128,7 @@ def owner_sentence(record: Record, user: User | None = None) -> str:
 def stage_sentence(record: Record) -> str:
     """Return that a record's stage is locked, naming it and who may edit there (R106)."""
     stage, who = stage_and_editors(record)
-    return f"It stands in the locked stage {stage}: there, {who} may edit it or move it on."
+    return f"It is in the locked stage {stage}: there, {who} may edit it or move it on."
 
 
 def stage_and_editors(record: Record) -> tuple[str, str]:

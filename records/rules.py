@@ -100,7 +100,7 @@ def stage_rules(person: Asker, action: str) -> list[Rule]:
             "stage",
             False,
             Q(stage__in=locked) & ~person.is_superuser(),
-            "the record stands in a locked stage, and the pipeline's rule does not name the person",
+            "the record is in a locked stage, and the pipeline’s rule does not name the person",
         )
     ]
 

@@ -116,6 +116,6 @@ CRM = (
         inert_without="crm.export",
         guarded=True,
         opens_gate=True,
-        asked_by="every export that would need consent",
+        asked_by="every export that would need approval",
     ),
 )

@@ -66,7 +66,7 @@ _RUNS: dict[str, int | bool] = {
 PRESETS = (
     Preset(
         "Sales rep",
-        "Sees the team's deals and unassigned ones, edits their own; knows all contacts.",
+        "Sees the team’s deals and unassigned ones, edits their own; knows all contacts.",
         {
             "contact": READS_AND_KEEPS_OWN,
             "company": READS_AND_KEEPS_OWN,

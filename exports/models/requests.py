@@ -284,7 +284,7 @@ class ExportRequest(Lease):
                 "everything",
                 True,
                 person.holds("audit.view_exports"),
-                "the permission View everybody's exports covers the whole log",
+                "the permission View all exports covers the whole log",
             ),
         ]
 

@@ -161,7 +161,7 @@ def _freeze(
     export.status = S.PENDING if needed else S.APPROVED
     export.save(update_fields=["record_count", "approval_needed", "because", "status"])
     _record_request(export, manifest.write_frozen(export).digest, chosen)
-    asks = f"{user.get_full_name()} asks for consent to export “{export.name}”"
+    asks = f"{user.get_full_name()} requests approval to export “{export.name}”"
     said = f" “{export.message}”" if export.message else ""
     subject = "An export waits for your decision"
     tell(chosen, f"{asks}, {in_words(count)}.{said}", export, subject=subject)

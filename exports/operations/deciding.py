@@ -91,7 +91,7 @@ def approve(
         limits = f" with less than you asked for: {in_short(export)}" if less else ""
         text = f"{name} approved your export “{export.name}”{limits}. It runs now."
         tell([export.requester], text, export, subject="Your export was approved")
-        tell_it_is_over(export, f"{name} approved it:", actor=person)
+        tell_it_is_over(export, f"{name} approved the request “{export.name}”.", actor=person)
 
 
 def reject(export: ExportRequest, *, actor: User, version: int, note: str) -> None:
@@ -122,7 +122,7 @@ def reject(export: ExportRequest, *, actor: User, version: int, note: str) -> No
         name = person.get_full_name()
         text = f"{name} rejected your export “{export.name}”. Open it to read the reason."
         tell([export.requester], text, export, subject="Your export was rejected")
-        tell_it_is_over(export, f"{name} rejected it:", actor=person)
+        tell_it_is_over(export, f"{name} rejected the request “{export.name}”.", actor=person)
 
 
 def why_not_decide(export: ExportRequest, *, actor: User) -> str:

@@ -26,7 +26,7 @@ from exports.steps import (
 )
 
 
-def tell_it_is_over(export: ExportRequest, what: str, *, actor: User | None = None) -> None:
+def tell_it_is_over(export: ExportRequest, text: str, *, actor: User | None = None) -> None:
     """Tell approvers who were asked for a decision that none is needed any more, and why.
 
     In their inbox alone, and not who acted, nor who may not decide by now.
@@ -35,7 +35,6 @@ def tell_it_is_over(export: ExportRequest, what: str, *, actor: User | None = No
     if actor is not None:
         people = people.exclude(pk=actor.pk)
     link = reverse(PAGE, args=[export.pk])
-    text = f"{what} “{export.name}” needs no decision of yours any more."
     notify(list(people), text, link, subject="A request is settled", by_mail=False)
 
 
@@ -58,7 +57,8 @@ def recall(export: ExportRequest, *, actor: User) -> None:
             ended_at=Now(),
         )
         if waited:
-            tell_it_is_over(export, f"{person.get_full_name()} recalled it:", actor=person)
+            text = f"{person.get_full_name()} recalled the request “{export.name}”."
+            tell_it_is_over(export, text, actor=person)
 
 
 def cancel(export: ExportRequest, *, actor: User) -> None:
@@ -68,7 +68,7 @@ def cancel(export: ExportRequest, *, actor: User) -> None:
         if not access.allows(person, "view", export):
             raise NotAllowed(OUT_OF_REACH)
         if not person.is_superuser:
-            raise NotAllowed("Only a super admin cancels somebody's export.")
+            raise NotAllowed("Only a super admin can cancel somebody’s export.")
         waited = export.status == S.PENDING
         transition(
             export,
@@ -84,7 +84,8 @@ def cancel(export: ExportRequest, *, actor: User) -> None:
             text = f"{person.get_full_name()} cancelled your export “{export.name}”."
             tell([export.requester], text, export, subject="Your export was cancelled")
         if waited:
-            tell_it_is_over(export, f"{person.get_full_name()} cancelled it:", actor=person)
+            text = f"{person.get_full_name()} cancelled the request “{export.name}”."
+            tell_it_is_over(export, text, actor=person)
 
 
 @transaction.atomic
@@ -116,7 +117,8 @@ def cancel_by_system(
     text = f"Your export “{export.name}” was cancelled: {because}"
     tell([export.requester], text, export, subject="Your export was cancelled")
     if waited:
-        tell_it_is_over(export, because, actor=by if isinstance(by, User) else None)
+        over = f"The request “{export.name}” was cancelled: {because}"
+        tell_it_is_over(export, over, actor=by if isinstance(by, User) else None)
 
 
 def end_with_requester(person: User, actor: Actor) -> None:

@@ -146,7 +146,7 @@ def _check_download(export: ExportRequest, person: User) -> None:
         raise WrongState("This file has expired. Ask for the export again.")
     if export.status != S.COMPLETED:
         raise WrongState(
-            f"There is no file: the export's state is “{export.get_status_display()}”."
+            f"There is no file: the export’s status is “{export.get_status_display()}”."
         )
 
 

@@ -199,7 +199,7 @@ def alert_about(export: ExportRequest) -> None:
     listening = User.objects.filter(
         is_active=True, is_superuser=True, large_export_alert__records__lt=export.record_count
     ).exclude(pk=export.requester_id)
-    asks = "asks for consent to export" if export.approval_needed else "exports"
+    asks = "requests approval to export" if export.approval_needed else "exports"
     text = (
         f"Large export: {export.requester.get_full_name()} {asks} “{export.name}”, "
         f"{in_words(export.record_count)}."

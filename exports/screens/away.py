@@ -1,4 +1,4 @@
-"""“I am away”: an approver names who stands in, from one day to another (issue 4)."""
+"""“Out of office”: an approver names who stands in, from one day to another (issue 4)."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ NOBODY_ELSE = (
 
 
 def away_tools(request: HttpRequest) -> list[dict[str, Any]]:
-    """Offer “I am away” above the log to whoever decides on exports."""
+    """Offer “Out of office” above the log to whoever decides on exports."""
     if not access.holds_tool(person(request), DECIDE):
         return []
     url = page_address(ExportRequest, "away")
-    return [{"title": "I am away", "icon": "event_busy", "url": url}]
+    return [{"title": "Out of office", "icon": "event_busy", "url": url}]
 
 
 class AwayForm(forms.Form):
@@ -83,7 +83,7 @@ def away_view(request: HttpRequest) -> HttpResponse:
             return HttpResponseRedirect(request.path)
     context = {
         **admin.site.each_context(request),
-        "title": "I am away",
+        "title": "Out of office",
         "form": form,
         "today": today,
         "rows": _own(user).filter(last_day__gte=today, ended_at=None),

@@ -97,16 +97,16 @@ def new_view(request: HttpRequest, key: str) -> HttpResponse:
 
 
 REASONS = {
-    "sensitive": "It contains sensitive data; such an export always needs somebody's consent.",
-    "above_threshold": "It has more records than may leave without consent.",
-    "above_daily": "With it you take out more records in 24 hours than may leave without consent.",
-    "above_weekly": "With it you take out more records in 7 days than may leave without consent.",
+    "sensitive": "It contains sensitive data; such an export always needs approval.",
+    "above_threshold": "It has more records than may be exported without approval.",
+    "above_daily": "With it you export more records in 24 hours than you may without approval.",
+    "above_weekly": "With it you export more records in 7 days than you may without approval.",
     "rules_changed": "In the last 24 hours you changed the rules for exports, or your own right to "
     "export without approval; or somebody did who made your account or opened it in the last 30 "
-    "days. For so long your exports need the consent that anybody's would need, by the rules of "
+    "days. For so long your exports need the approval that anybody’s would need, by the rules of "
     "before and of now.",
-    "second_person": "With it you take out so many records in 24 hours that everybody needs a "
-    "second person's consent.",
+    "second_person": "With it you export so many records in 24 hours that everybody needs a "
+    "second person’s approval.",
 }
 
 
@@ -330,7 +330,7 @@ class Dialog:
                 messages.error(self.request, str(refusal))
             return None
         if export.status == S.PENDING:
-            messages.success(self.request, "Requested. You are told when somebody has decided.")
+            messages.success(self.request, "Request sent. We’ll notify you when it is decided.")
         elif not export.is_final:
             messages.success(self.request, "You find the file here as soon as it is written.")
         else:  # sent again, from a page of before

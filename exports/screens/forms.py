@@ -155,9 +155,9 @@ class PolicyForm(forms.Form):
         help_text="Off: every export of a person with the permission Export runs at once.",
     )
     second_person_above = _number(
-        "Second person above so many records in 24 hours",
-        "People who export without approval, super admins included, need somebody else’s consent "
-        "for what makes it more records than this in 24 hours. Empty: never.",
+        "Second approver above N records in 24 hours",
+        "People who export without approval, super admins included, need somebody else’s approval "
+        "for what makes it more records than this in 24 hours. Leave empty to turn off.",
         required=False,
     )
     threshold = _number(
@@ -167,13 +167,13 @@ class PolicyForm(forms.Form):
     )
     daily_records = _number(
         "Records per person in 24 hours",
-        "Recommended. Who takes out more than this in 24 hours needs consent for what exceeds it, "
-        "however small each export is. Empty: no limit.",
+        "Recommended. Who takes out more than this in 24 hours needs approval for what exceeds "
+        "it, however small each export is. No limit if left empty.",
         required=False,
     )
     weekly_records = _number(
         "Records per person in 7 days",
-        "Recommended. The same over 7 days; not fewer than in 24 hours. Empty: no limit.",
+        "Recommended. The same over 7 days; not fewer than in 24 hours. No limit if left empty.",
         required=False,
     )
     lapse_days = _number(
@@ -213,7 +213,7 @@ class AlertForm(forms.Form):
     """From how many records on a super admin wants to hear of an export (E47)."""
 
     records = WholeNumberField(
-        label="Tell me about exports of more records than",
+        label="Notify me of exports above this many records",
         required=False,
-        help_text="You are told when somebody else asks for such an export. Empty: you are not.",
+        help_text="When somebody else requests such an export. Leave empty to turn off.",
     )

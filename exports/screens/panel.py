@@ -26,17 +26,17 @@ from records.models.properties import FieldKey, sensitive_keys
 
 MOST_LISTED = 8
 BECAUSE = {
-    "sensitive": "Needed: it has sensitive data",
-    "above_threshold": "Needed: more records than may leave without it",
-    "above_daily": "Needed: more records in 24 hours than one person may take out without it",
-    "above_weekly": "Needed: more records in 7 days than one person may take out without it",
-    "second_person": "Needed: so many records in 24 hours want a second person",
-    "rules_changed": "Needed: the requester changed the rules, or their own exemption, in the 24 "
+    "sensitive": "Required: it has sensitive data",
+    "above_threshold": "Required: more records than may be exported without it",
+    "above_daily": "Required: more records in 24 hours than one person may export without it",
+    "above_weekly": "Required: more records in 7 days than one person may export without it",
+    "second_person": "Required: so many records in 24 hours need a second person",
+    "rules_changed": "Required: the requester changed the rules, or their own exemption, in the 24 "
     "hours before",
-    "decided_again": "Needed: what was decided on is not the same any more",
-    "within_threshold": "Not needed: few records, none of them sensitive",
-    "exempt": "Not needed: exports without approval",
-    "policy_off": "Not needed: approvals were off",
+    "decided_again": "Required: what was decided on is not the same any more",
+    "within_threshold": "Not required: few records, none of them sensitive",
+    "exempt": "Not required: exports without approval",
+    "policy_off": "Not required: approvals were off",
 }
 
 

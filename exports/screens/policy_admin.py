@@ -163,12 +163,12 @@ def described(now: ExportPolicy) -> list[tuple[str, str]]:
     ]
     most = now.second_person_above
     return [
-        ("Needs consent", f"Every export {above}, and every one with a sensitive field."),
+        ("Requires approval", f"Every export {above}, and every one with a sensitive field."),
         (
             "Per person",
-            f"At most {' and '.join(limits)} without consent, over all objects."
+            f"At most {' and '.join(limits)} without approval, over all objects."
             if limits
-            else "No limit: many small exports one after the other need no consent. "
+            else "No limit: many small exports one after the other need no approval. "
             "A limit is recommended.",
         ),
         (
@@ -177,7 +177,7 @@ def described(now: ExportPolicy) -> list[tuple[str, str]]:
             if most is None
             else "Above "
             + ("0 records" if most == 0 else f"{intcomma(most)} record{'' if most == 1 else 's'}")
-            + " in 24 hours people who export without approval need somebody’s consent too.",
+            + " in 24 hours people who export without approval need somebody’s approval too.",
         ),
         ("A request", f"ends after {in_words(now.lapse_days, 'day')} if nobody decides on it."),
         (

@@ -142,7 +142,7 @@ def _not_seen(counted: list[_Asked]) -> str:
 
 def _against_usual(export: ExportRequest, past: _Past, model: type[Record]) -> Figure:
     counted = [a for a in past.asked if a.object == export.object and a.status in DELIVERED]
-    label, plural = "Against their usual", kinds.of(model).nouns
+    label, plural = "Compared with usual", kinds.of(model).nouns
     if not counted:
         detail = f"No finished export of {plural} in the 90 days before."
         return Figure("usual", label, "No history", detail, known=False)
@@ -162,7 +162,7 @@ def _against_usual(export: ExportRequest, past: _Past, model: type[Record]) -> F
 
 def _share_of_reach(export: ExportRequest, reach: int, model: type[Record]) -> Figure:
     """Without a link: no list of the reader's shows what somebody else may export."""
-    label, plural = "Share of their reach", kinds.of(model).nouns
+    label, plural = "Share of accessible records", kinds.of(model).nouns
     of = f"of the {_number(reach)} {plural} they may export now."
     if export.record_count > reach:
         return Figure("reach", label, "More than all", f"More {of}", True)
@@ -190,7 +190,7 @@ def _outside_book(export: ExportRequest, own: int) -> Figure:
     outside = export.record_count - own
     return Figure(
         "book",
-        "Outside their own book",
+        "Records owned by others",
         f"{_number(outside)} of {_number(export.record_count)}",
         f"Records that {export.requester.get_full_name()} neither owns nor co-owns.",
         100 * outside > SHARE_OUTSIDE * export.record_count,

@@ -68,13 +68,13 @@ class Preset:
 
 AGENT = Preset(
     "Agent",
-    "Sees the team's deals and edits their own; reads all contacts and companies.",
+    "Sees the team’s deals and edits their own; reads all contacts and companies.",
     Rank.OWNED,
     ("crm.export",),
 )
 MANAGER = Preset(
     "Manager",
-    "Sees and edits the team's deals; reads all contacts and companies; decides on exports.",
+    "Sees and edits the team’s deals; reads all contacts and companies; decides on exports.",
     Rank.TEAM,
     ("crm.export", "crm.export_approver"),
 )

@@ -59,7 +59,7 @@ class Record(models.Model):
         null=True,
         blank=True,
         related_name="owned_%(class)ss",
-        help_text="Answers for this record. Empty: unassigned, unless there is a co-owner.",
+        help_text="Responsible for this record. Leave empty for unassigned.",
     )
     co_owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -68,7 +68,7 @@ class Record(models.Model):
         blank=True,
         related_name="co_owned_%(class)ss",
         verbose_name="co-owner",
-        help_text="Has full owner standing beside the owner.",
+        help_text="Has the same rights as the owner.",
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     created_by = _stamped_by()

@@ -201,7 +201,7 @@ def _differences(before: _Rule, after: _Rule) -> Iterator[Difference]:
 
 
 _ASPECTS: tuple[tuple[str, str, Any], ...] = (
-    ("access", "Who may use it", lambda rule: Property.Access(rule.access).label),
+    ("access", "Access", lambda rule: Property.Access(rule.access).label),
     ("sensitive", "Sensitive", lambda rule: rule.sensitive),
     ("highly_sensitive", "Highly sensitive", lambda rule: rule.highly_sensitive),
     ("viewers.teams", "Teams that may view", lambda rule: rule.viewers.teams),

@@ -58,7 +58,7 @@ class PeopleForm(forms.Form):
     action = forms.ChoiceField(label="Who can", widget=UnfoldAdminSelectWidget)
     team = KeyField(Team.objects.all(), required=False)
     level = forms.ChoiceField(
-        label="At most",
+        label="Highest access",
         required=False,
         choices=[("", "Any"), *HIGHEST.items()],
         widget=UnfoldAdminSelectWidget,

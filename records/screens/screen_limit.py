@@ -28,7 +28,7 @@ class ScreenLimitForm(forms.Form):
         required=False,
         min_value=1,
         max_value=screen_limit.MOST,
-        help_text="Beyond it values read as dots until midnight. Empty: no limit.",
+        help_text="Beyond it values read as dots until midnight. No limit if left empty.",
     )
 
 

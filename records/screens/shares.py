@@ -51,7 +51,7 @@ class ShareForm(forms.Form):
         required=False,
         widget=UnfoldAdminSingleDateWidget,
         validators=[days.check_day],
-        help_text="Empty: no end.",
+        help_text="No expiry if left empty.",
     )
 
     @property

@@ -347,7 +347,7 @@ def test_story_of_a_notice(c: TinyCompany) -> None:
     axel = logged_in(c, "axel")
     for _ in range(2):  # looking changes nothing
         page = axel.get(INBOX).text
-        assert "Rita asks for consent to export “All deals”" in page
+        assert "Rita requests approval to export “All deals”" in page
         assert "Mark all as read" in page
         assert page.count('class="is-new"') == 1
     notice = Notice.objects.get()

@@ -434,11 +434,11 @@ def test_page_sent_again_after_the_end_does_not_say_that_it_asked(c: TinyCompany
     page = rita.post(f"{NEW}deal/", {"step": "columns", "columns": ["id"]}).text
     posted = {"step": "request", "columns": ["id"], "approvers": [c.sue.pk]}
     posted |= {"format": "csv", "headers": "labels", "token": token_in(page)}
-    assert "Requested. You are told" in rita.post(f"{NEW}deal/", posted, follow=True).text
+    assert "Request sent." in rita.post(f"{NEW}deal/", posted, follow=True).text
     export = ExportRequest.objects.get()
     operations.reject(export, actor=c.sue, note="Say why.", version=export.version)
     again = rita.post(f"{NEW}deal/", posted, follow=True).text
-    assert "Requested. You are told" not in again
+    assert "Request sent." not in again
     assert "here is what became of it" in again
     anew = rita.post(f"{NEW}deal/", {**posted, "message": "For the fair."}, follow=True).text
     assert "asked for an export already" in anew

@@ -546,7 +546,7 @@ def test_people_are_told_what_concerns_them(c: TinyCompany) -> None:
     second, third = pending(c.rita, c.sue), pending(c.rita, c.sue)
     asked = told(c.sue)
     assert len(asked) == 3
-    assert asked[0].startswith("Rita asks for consent to export “All deals”")
+    assert asked[0].startswith("Rita requests approval to export “All deals”")
     assert "For the fair." in asked[0]
     assert not told(c.mona)  # not chosen (R131)
     operations.approve(first, actor=c.axel, version=first.version)

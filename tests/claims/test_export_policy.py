@@ -662,7 +662,7 @@ def test_super_admin_hears_of_exports_above_their_own_number(c: TinyCompany) -> 
     ask(c.rita, approvers=[c.axel])
     ask(c.sam, ids=own)  # never about one's own
     assert told(c.sam)[1:] == told(c.sue)[:1]
-    assert "Rita asks for consent to export “All deals”" in told(c.sue)[0]
+    assert "Rita requests approval to export “All deals”" in told(c.sue)[0]
     assert len(told(c.sue)) == 1
 
 

@@ -340,7 +340,7 @@ def test_notices_stay_new_until_they_are_marked_as_read(c: TinyCompany) -> None:
     for _ in range(2):
         page = axel.get("/admin/").text
         assert "1 new" in page
-        assert "asks for consent to export" in page
+        assert "requests approval to export" in page
     assert axel.get("/admin/inbox/read/").status_code == 405
     assert rita.post("/admin/inbox/read/").status_code == 302  # one's own only
     assert "1 new" in axel.get("/admin/").text

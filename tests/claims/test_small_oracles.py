@@ -141,7 +141,7 @@ def test_reading_many_notices_costs_no_more_statements(
     for _ in range(6):
         pending(c.rita, c.axel, columns=["id", "name"])
     with django_assert_max_num_queries(12):
-        assert client.get("/admin/inbox/").text.count("asks for consent") >= 6
+        assert client.get("/admin/inbox/").text.count("requests approval") >= 6
 
 
 # --- Spreadsheets ---------------------------------------------------------------------------------
