@@ -269,7 +269,7 @@ UNFOLD = {
     "STYLES": ["crmperms.site.stylesheet"],
     "SCRIPTS": ["crmperms.site.script"],
     "SIDEBAR": {
-        "show_search": False,
+        "show_search": True,
         "command_search": True,
         "show_all_applications": False,
         "navigation": "crmperms.menu.navigation",

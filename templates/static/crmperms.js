@@ -1,6 +1,13 @@
 /* Native dialogs: opened by [data-opens], closed by [data-closes] or Esc; one may open with its page. */
 "use strict";
 
+/* Colours as chosen before anything is drawn; the theme's own script comes later. */
+{
+  const chosen = JSON.parse(localStorage.getItem("adminTheme") ?? '"auto"');
+  const dark = chosen === "dark" || (chosen === "auto" && matchMedia("(prefers-color-scheme: dark)").matches);
+  document.documentElement.classList.toggle("dark", dark);
+}
+
 document.addEventListener("click", (event) => {
   const opener = event.target.closest("[data-opens]");
   if (opener) {
@@ -37,6 +44,34 @@ document.addEventListener("submit", (event) => {
   }
 });
 
+// The theme draws icons as words in a font of signs: they are not to be read.
+const hideIcons = () => {
+  for (const icon of document.querySelectorAll(".material-symbols-outlined:not([aria-hidden], [aria-label], button)")) {
+    // One that says something by itself, as a padlock does, is a picture with a name.
+    if (icon.title) [icon.role, icon.ariaLabel] = ["img", icon.title];
+    else icon.ariaHidden = "true";
+    const link = icon.closest("a, button");
+    if (link && !link.ariaLabel && link.title && link.textContent.trim() === icon.textContent.trim()) link.ariaLabel = link.title;
+  }
+};
+
+// After a form came back the first field that is wrong has the focus; the summary above it is read.
+document.addEventListener("DOMContentLoaded", () => {
+  hideIcons();
+  if (document.querySelector("dialog[open]")) return;
+  document.querySelector('main :is([aria-invalid="true"], .errors input, .errors select):not([type=hidden])')?.focus();
+});
+
+// The filters take the focus when they open, and give it back.
+document.addEventListener("click", (event) => {
+  if (!event.target.closest("#open-filters")) return;
+  setTimeout(() => document.querySelector("#changelist-filter :is(input, select):not([type=hidden])")?.focus(), 50);
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || !document.activeElement.closest("#changelist-filter")) return;
+  if (!document.querySelector(".select2-container--open")) document.getElementById("open-filters")?.focus();
+});
+
 // Select2 hides the select that its label names, and names the box it draws instead by its value
 // alone: an empty one has no name at all. It draws them at no moment that can be waited for.
 const nameBoxes = () => {
@@ -58,7 +93,7 @@ const nameBoxes = () => {
 };
 document.addEventListener("DOMContentLoaded", () => {
   nameBoxes();
-  new MutationObserver(nameBoxes).observe(document.body, { childList: true, subtree: true });
+  new MutationObserver(() => (nameBoxes(), hideIcons())).observe(document.body, { childList: true, subtree: true });
 });
 
 // Select2 opens by Enter and Space alone; typing opens it too, as it opens a select.

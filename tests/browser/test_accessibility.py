@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from accounts.models import AuditEvent
 from crmperms.demo.cast import PASSWORD
 from exports.models import ExportRequest
 from records.models import Company, Deal
@@ -26,7 +28,8 @@ def demo(demo_company: None) -> dict[str, object]:
     deal = Deal.objects.filter(stage__name="Signed", owner__email="rep@demo.example").first()
     company = Company.objects.filter(owner__email="rep@demo.example").first()
     assert waiting and done and deal and deal.contact and company
-    keys = {"deal": deal.pk, "contact": deal.contact.pk, "company": company.pk}
+    event = AuditEvent.objects.filter(action="pipeline.set_rule").latest("pk")
+    keys = {"event": event.pk, "deal": deal.pk, "contact": deal.contact.pk, "company": company.pk}
     return {"waiting": waiting.pk, "done": done.pk, **keys}
 
 
@@ -44,6 +47,10 @@ PAGES = {
         "/admin/exports/exportrequest/?review={waiting}",
         "/admin/exports/exportrequest/new/contact/",
         "/admin/inbox/",
+        "/admin/records/deal/",
+        "/admin/records/deal/?o=9",
+        "/admin/records/ticket/",
+        "/admin/password_change/",
     ],
     "approver": [
         "/admin/",
@@ -51,7 +58,7 @@ PAGES = {
         "/admin/exports/exportrequest/?review={waiting}",
         "/admin/exports/exportrequest/away/",
     ],
-    "auditor": ["/admin/accounts/auditevent/"],
+    "auditor": ["/admin/accounts/auditevent/", "/admin/accounts/auditevent/{event}/change/"],
     "admin": [
         "/admin/records/deal/{deal}/access/?user=1&action=change",
         "/admin/records/deal/{deal}/who/",
@@ -70,6 +77,12 @@ PAGES = {
         "/admin/accounts/user/1/access/",
         "/admin/records/pipeline/1/change/",
         "/admin/records/property/1/change/",
+        "/admin/records/property/",
+        "/admin/permissions/history/",
+        "/admin/records/deal/bin/",
+        "/admin/records/deal/{deal}/delete/",
+        "/admin/accounts/user/permissions/?person=5",
+        "/admin/accounts/permissionset/add/",
     ],
 }
 
@@ -170,6 +183,92 @@ def test_request_is_rejected_by_keyboard_alone(
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog").get_by_text("Not for a list this long.")).to_be_visible()
     assert ExportRequest.objects.get(pk=demo["waiting"]).status == "rejected"
+
+
+def tab_to(page: Page, name: str) -> None:
+    """Press Tab until what is called so has the focus, as somebody without a mouse does."""
+    for _ in range(90):
+        page.keyboard.press("Tab")
+        said = page.evaluate(
+            "[document.activeElement].map(e => e.ariaLabel || e.innerText || e.value || '')[0]"
+        )
+        if said.strip().startswith(name):
+            return
+    raise AssertionError(f"no key leads to “{name}”")
+
+
+def test_approval_from_log_in_to_log_out_by_keyboard_alone(
+    demo: dict[str, object], windows: list[tuple[str, Page]]
+) -> None:
+    _, page = windows[0]
+    page.goto("/admin/login/")
+    page.get_by_label("E-mail").focus()  # as its autofocus does where a window has the focus
+    page.keyboard.type("approver@demo.example")
+    page.keyboard.press("Tab")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/admin/")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to content"
+    page.keyboard.press("Enter")
+    tab_to(page, "All contacts")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog").get_by_role("heading", level=2)).to_be_visible()
+    tab_to(page, "Approve")
+    page.keyboard.press("Enter")
+    tab_to(page, "Approve export")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog").get_by_text("Approved.", exact=False).first).to_be_visible()
+    assert ExportRequest.objects.get(pk=demo["waiting"]).status == "approved"
+    page.keyboard.press("Escape")
+    page.wait_for_url("**/exports/exportrequest/")
+    tab_to(page, "Filters")
+    page.keyboard.press("Enter")
+    page.wait_for_function("!!document.activeElement.closest('#changelist-filter')")
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.id") == "open-filters"
+    tab_to(page, "P\nPriya Raman")
+    page.keyboard.press("Enter")
+    tab_to(page, "Log out")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/admin/logout/")
+
+
+def test_pages_are_read_without_a_script(browser: Browser, live_server: object, demo: Any) -> None:
+    for width in (1400, 390):
+        context = browser.new_context(
+            base_url=live_server.url,  # type: ignore[attr-defined]  # a fixture of pytest-django
+            viewport={"width": width, "height": 900},
+            java_script_enabled=False,
+        )
+        page = context.new_page()
+        log_in(page, "rep")
+        expect(page.get_by_role("link", name="Deals").first).to_be_visible()
+        for path, words in (
+            ("/admin/records/deal/", "Pampa Agro"),
+            ("/admin/records/deal/{deal}/change/", "You can see this deal"),
+            ("/admin/exports/exportrequest/new/contact/", "Format"),
+            ("/admin/exports/exportrequest/?review={waiting}", "Requested by"),
+        ):
+            page.goto(path.format(**demo))
+            expect(page.get_by_role("heading", level=1)).to_be_visible()
+            expect(page.get_by_text(words).first).to_be_visible()
+        context.close()
+
+
+def test_first_wrong_field_has_the_focus_below_a_summary(
+    demo: dict[str, object], windows: list[tuple[str, Page]]
+) -> None:
+    _, page = windows[0]
+    log_in(page, "rep")
+    page.goto("/admin/records/deal/add/")
+    page.get_by_label("Amount").fill("a lot")
+    page.get_by_role("button", name="Save", exact=True).click()
+    summary = page.locator(".error-summary")
+    expect(summary.get_by_role("link")).to_have_text(["Name", "Amount", "Stage"])
+    assert page.evaluate("document.activeElement.name") == "name"
+    summary.get_by_role("link", name="Amount").click()
+    assert page.evaluate("document.activeElement.name") == "amount"
 
 
 def test_what_is_wrong_is_found(demo: dict[str, object], windows: list[tuple[str, Page]]) -> None:
