@@ -321,7 +321,7 @@ class AccessSite(UnfoldAdminSite):
                     title=str(row),
                     description=str(options.verbose_name).capitalize(),
                     link=reverse(address, args=[row.pk]),
-                    icon="data_object",
+                    icon=model_admin.palette_icon,
                 )
                 for row in CappedPaginator(rows, MOST_FOUND).page(1)
             ]

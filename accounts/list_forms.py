@@ -10,9 +10,11 @@ from django.contrib import admin, messages
 from django.core.exceptions import BadRequest
 from django.db.models import QuerySet
 from django.http import HttpRequest, QueryDict
+from django.utils.functional import cached_property
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts import days
+from accounts.chips import Chip, chips_of, value_in_words
 from accounts.modeladmin import AccessModelAdmin, person
 from accounts.models import User
 from accounts.pickers import PickerSelect, Purpose, offered
@@ -80,7 +82,7 @@ class FormFilter(admin.ListFilter):
                 data.setlist(name, values)
         used: dict[str, Any] = dict(data.lists())  # Any, since it is read for emptiness only
         self.used_parameters = used
-        self.user = person(request)
+        self.user, self.request = person(request), request
         self.form = self.form_class(data, user=self.user, site=model_admin.admin_site)
 
     @classmethod
@@ -97,6 +99,11 @@ class FormFilter(admin.ListFilter):
     def media(self) -> forms.Media:
         """What its widgets need in the browser."""
         return self.form.media
+
+    @cached_property
+    def chips(self) -> list[Chip]:
+        """What the list is narrowed by, to be taken away again."""
+        return chips_of(self.request, self.form, self.used_parameters, value_in_words)
 
     def has_output(self) -> bool:
         return True

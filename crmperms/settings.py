@@ -2,7 +2,7 @@
 
 Read: DATABASE_URL, SECRET_KEY, DEBUG, ALLOWED_HOSTS, EXPORT_ROOT, EMAIL_URL, EMAIL_FROM,
 EMAIL_TIMEOUT, SITE_URL, CSRF_TRUSTED_ORIGINS, PROXIES, SECURE (1 behind https), HTTPS_REDIRECT,
-HSTS_SECONDS, SESSION_HOURS, SESSION_IDLE_MINUTES, X_ACCEL_REDIRECT and TIME_ZONE.
+HSTS_SECONDS, SESSION_HOURS, SESSION_IDLE_MINUTES, X_ACCEL_REDIRECT, TIME_ZONE and CURRENCY.
 Everything has a default that is safe on one's own machine.
 """
 
@@ -219,6 +219,8 @@ EMAIL_TIMEOUT = env.int("EMAIL_TIMEOUT", default=5)
 # Where people reach the product; links in e-mails begin with it. Empty: they say where to click.
 SITE_URL = env.str("SITE_URL", default="").rstrip("/")
 FILTERS_EMPTY_CHOICE_LABEL = "Any"
+# What amounts are in, as lists say it behind them: EUR, or nothing.
+CURRENCY = env.str("CURRENCY", default="").strip()[:5]
 LANGUAGE_CODE = "en-gb"
 # The one that the product speaks: the theme looks up all of these for every page.
 LANGUAGES = [(LANGUAGE_CODE, "English")]

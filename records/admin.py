@@ -33,6 +33,7 @@ from records.operations import RecordError, screen_limit
 from records.screens.access import AccessPages
 from records.screens.associations import AssociatingAdmin
 from records.screens.bin import RecyclingAdmin
+from records.screens.columns import dressed
 from records.screens.limited import LimitedAdmin
 from records.screens.listing import list_filter
 from records.screens.saving import SavesByOneOperation
@@ -80,7 +81,10 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         first, *rest = super().get_list_display(request)
-        return [first, "padlock", *rest]
+        return [first, "padlock", *(dressed(request, self.model, column) for column in rest)]
+
+    def get_sortable_by(self, request: HttpRequest) -> Any:
+        return [dressed(request, self.model, name) for name in super().get_sortable_by(request)]
 
     @display(description="Edit")
     def padlock(self, obj: Any) -> str:
@@ -345,6 +349,7 @@ def screen_of(kind: kinds.Kind) -> type[RecordAdmin]:
         "list_display": (kind.title, *kind.columns),
         "list_filter": (list_filter(kind.model),),
         "search_fields": kind.model.search_fields,
+        "palette_icon": kind.icon or RecordAdmin.palette_icon,
         "search_help_text": kind.search_help,
         "picker_fields": kind.model.name_fields,
         "autocomplete_fields": (*(each.name for each in kind.relations), *owners),

@@ -284,7 +284,7 @@ def described(
         elif is_wrong or read & hide:
             lines.append((str(field.label), "restricted"))
         else:
-            lines.append((str(field.label), _in_words(field, value)))
+            lines.append((str(field.label), in_words(field, value)))
     if SEARCH in data:
         masked = reads_of_search(model) & (hidden | hide)
         lines.append(("Search", "restricted" if masked else data[SEARCH]))
@@ -294,7 +294,8 @@ def described(
     return lines
 
 
-def _in_words(field: forms.Field, value: Any) -> str:
+def in_words(field: forms.Field, value: Any) -> str:
+    """Return a checked value of a filter as people read it."""
     if isinstance(value, slice):
         # A bound of 0 is one: only an end that was left out is open.
         low, high = ("…" if end is None else str(end) for end in (value.start, value.stop))

@@ -120,6 +120,7 @@ ON_ONE_DATABASE = {
         "test_list_pages.py",
         "test_log_in.py::test_after_the_log_in_one_stays_here",
         "test_menu.py",
+        "test_list_head.py",
         "test_mail.py::test_address_that_no_mail_program_opens_is_found_at_the_start",
         "test_mail.py::test_names_and_subjects_add_no_line_and_no_header",
         "test_mail.py::test_without_an_address_of_the_site_it_says_where_to_click",

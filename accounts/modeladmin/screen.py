@@ -30,6 +30,7 @@ class AccessModelAdmin(SavingAdmin):
     change_form_after_template: Any = None
     change_form_outer_before_template: Any = None
     change_form_outer_after_template: Any = None
+    list_before_template: Any = "accounts/list_head.html"
     list_after_template: Any = None
 
     refusals: ClassVar[tuple[type[Exception], ...]] = (AccountsError,)
@@ -49,6 +50,8 @@ class AccessModelAdmin(SavingAdmin):
     """What deleting one of these does, for the page that asks."""
     in_palette = False
     """Whether the command palette finds rows of this model."""
+    palette_icon = "data_object"
+    """The sign beside a row that the palette found."""
     picker_fields: ClassVar[tuple[str, ...]] = ()
     """What a picker elsewhere may search by: names and nothing else (R7)."""
     associated: ClassVar[tuple[str, ...]] = ()

@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import BadRequest
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, QueryDict
 from django.utils.functional import cached_property
 from django_filters.widgets import SuffixedMultiWidget
@@ -17,6 +17,8 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from accounts.chips import Chip, chips_of
+from accounts.keys import label_of
 from accounts.modeladmin import SORTED_COLUMN, AccessModelAdmin, person
 from accounts.pickers import PickerSelect, Purpose
 from records import filters
@@ -24,6 +26,7 @@ from records.filter_sets import PickedField
 from records.models import Record
 from records.operations import screen_limit
 from records.screens.limited import late_parameters, parameter_names, unasked
+from records.screens.tabs import OWNERS, Tab, tabs
 
 
 class RecordListFilter(admin.ListFilter):
@@ -63,6 +66,24 @@ class RecordListFilter(admin.ListFilter):
         for name, field in form.fields.items():
             self._dress(name, field)
         return form
+
+    @cached_property
+    def chips(self) -> list[Chip]:
+        """What the list is narrowed by, to be taken away again; owners by a tab stand there."""
+        given = set(self.used_parameters)
+        if any(tab.is_on for tab in self.tabs):
+            given -= set(OWNERS)
+        return chips_of(self.request, self.form, given, _in_words) if self._is_on else []
+
+    @cached_property
+    def tabs(self) -> list[Tab]:
+        """Whose records are listed, at one click."""
+        return tabs(self.request, self.model, parameter_names(self.request, self.model))
+
+    @property
+    def _is_on(self) -> bool:
+        """Tell whether anything narrows the list: else the form need not be read at all."""
+        return bool(self.used_parameters or self.request.GET.get(filters.SEARCH))
 
     @property
     def media(self) -> forms.Media:
@@ -105,6 +126,11 @@ class RecordListFilter(admin.ListFilter):
             field.widget.widgets = [_bound(f"{field.label} {h}", h, dates=dates) for h in hints]
         else:
             field.widget = UnfoldAdminTextInputWidget()
+
+
+def _in_words(field: forms.Field, value: Any) -> str:
+    """Return a value as its chip says it: a row by its name, without its number."""
+    return label_of(value) if isinstance(value, Model) else filters.in_words(field, value)
 
 
 def _bound(label: str, hint: str, *, dates: bool) -> forms.Widget:

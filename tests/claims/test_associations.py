@@ -201,7 +201,7 @@ def test_page_lists_what_is_in_reach_and_offers_what_may_be_done(
     assert "Add a deal" in shown
     assert not panel(client.get(page(cora)).text, "tickets")  # she sees none of them at all
     client.force_login(c.eve)
-    assert "No tickets in your reach." in panel(client.get(page(cora)).text, "tickets")
+    assert "No tickets you can see." in panel(client.get(page(cora)).text, "tickets")
     # Who may not edit the contact reads the list, and has no button.
     client.force_login(c.nora)
     shown = panel(client.get(page(cora)).text)

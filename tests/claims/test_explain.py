@@ -423,7 +423,7 @@ def test_why_says_each_reason_once_for_all_it_takes_away(c: TinyCompany) -> None
     assert said["sentences"] == [
         "It is owned by you.",
         "You can see it: you are an owner.",
-        "You cannot change or delete it. It stands in the locked stage “Vault” of Renewals: there, "
+        "You cannot change or delete it. It is in the locked stage “Vault” of Renewals: there, "
         "only super admins may edit it or move it on.",
     ]
     assert said["ways"] == [
@@ -455,7 +455,7 @@ def test_missing_reach_is_said_beside_a_locked_stage(c: TinyCompany, client: Cli
     Deal.objects.filter(pk=c.deals["noras"].pk).update(stage=c.stages["vault"])
     deal = Deal.objects.get(pk=c.deals["noras"].pk)
     locked = (
-        "It stands in the locked stage “Vault” of Renewals: there, only super admins may edit it "
+        "It is in the locked stage “Vault” of Renewals: there, only super admins may edit it "
         "or move it on."
     )
     said = why(c.fresh("rita"), deal)
@@ -565,9 +565,9 @@ def test_who_page_lists_everybody_with_level_and_reasons(c: TinyCompany, client:
 
     people = listed()
     assert people["Sam"] == (["View", "Edit", "Delete"], ["super admin"])
-    assert people["Mona"] == (["View", "Edit"], ["an owner is in a team in reach"])
-    assert people["Nora"] == (["View", "Edit"], ["an owner is in a team in reach", "owner"])
-    assert people["Ruth"] == (["View"], ["scope Everything"])
+    assert people["Mona"] == (["View", "Edit"], ["owner is in their team"])
+    assert people["Nora"] == (["View", "Edit"], ["owner is in their team", "owner"])
+    assert people["Ruth"] == (["View"], ["can see everything"])
     assert set(people) == {str(p) for p in who_can("view", c.deals["noras"])}
     assert set(listed("?action=change")) == {str(p) for p in who_can("change", c.deals["noras"])}
     assert set(listed("?q=mon")) == {"Mona"}

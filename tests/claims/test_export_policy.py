@@ -874,7 +874,7 @@ def test_request_dialog_and_dashboard_show_what_is_used(c: TinyCompany) -> None:
     page = rita.post(
         "/admin/exports/exportrequest/new/deal/?q=Rita", {"step": "columns", "columns": ["id"]}
     )
-    assert "more records in 24 hours than may leave without consent" in page.text
+    assert "more records in 24 hours than you may without approval" in page.text
 
 
 # --- Really at once -------------------------------------------------------------------------------

@@ -95,7 +95,7 @@ def test_large_export_asks_for_approvers_then_waits_then_is_delivered(c: TinyCom
     first = rita.post(NEW, {"step": "columns", "columns": COLUMNS})
     assert first.status_code == 200
     assert "This export needs approval" in first.text
-    assert "more records than may leave without consent" in first.text
+    assert "more records than may be exported without approval" in first.text
     assert ExportRequest.objects.count() == 0
     nobody = rita.post(NEW, {"step": "request", "columns": COLUMNS, "message": "Kept words"})
     assert "Choose at least one approver" in nobody.text

@@ -670,17 +670,16 @@ def test_audit_log_names_a_field_only_to_who_may_view_it(c: TinyCompany, client:
     event = AuditEvent.objects.get(action="deal.change")
     page = f"/admin/accounts/auditevent/{event.pk}/change/"
     client.force_login(c.otto)
-    assert "amount" in client.get(page).text
+    assert "<dt>Fields</dt><dd>Amount, Product</dd>" in client.get(page).text
     restrict(c, access="super_admins")
     text = client.get(page).text
-    assert "amount" not in plain(text)
-    assert "and 1 restricted field" in text
-    assert "product" in text
+    assert "amount" not in plain(text).lower()
+    assert "<dt>Fields</dt><dd>Product, and 1 restricted field</dd>" in text
     restricting = AuditEvent.objects.get(action="property.restrict")
     about = client.get(f"/admin/accounts/auditevent/{restricting.pk}/change/").text
-    assert "amount" not in plain(about)
+    assert "amount" not in plain(about).lower()
     client.force_login(c.sam)
-    assert "amount" in client.get(page).text
+    assert "<dd>Amount, Product</dd>" in client.get(page).text
     event.refresh_from_db()
     assert event.data["fields"] == ["amount", "product"]  # the stored row is as it was
 

@@ -169,7 +169,7 @@ def test_locked_stage_keeps_it_from_being_changed(
         users=[],
         teams=[],
     )
-    with pytest.raises(NotAllowed, match="It stands in the locked stage “Plan” of Delivery"):
+    with pytest.raises(NotAllowed, match="It is in the locked stage “Plan” of Delivery"):
         operations.change(
             bridge, actor=c.fresh("eve"), values={"name": "B"}, version=bridge.version
         )
