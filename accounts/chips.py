@@ -46,7 +46,7 @@ def _chips(
         # A range is two parameters: amount_min and amount_max.
         mine = [p for p in left if p == name or p.rpartition("_")[0] == name]
         left.difference_update(mine)
-        typed = " – ".join(query[p] for p in sorted(mine, reverse=True) if query.get(p))
+        typed = " – ".join(said for p in sorted(mine, reverse=True) if (said := query.get(p, "")))
         if not typed:
             continue
         value = form.cleaned_data.get(name)
