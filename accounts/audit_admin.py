@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django import forms
@@ -160,19 +161,19 @@ class AuditFilter(FormFilter):
 class AuditEventAdmin(AccessModelAdmin):
     """The whole trail, for whoever may read it; nobody writes it here."""
 
-    list_display = ("at", "who", "what", "on_what", "outcome", "ip")
-    list_display_links = ("at",)
+    list_display = ("time", "who", "what", "on_what", "outcome", "ip")
+    list_display_links = ("time",)
     list_filter = (AuditFilter,)
     search_fields = ("action",)
     search_help_text = "Search code: export, deal.change, person…"
     sortable_by = ()
     show_add_link = False
     fieldsets = (
-        (None, {"fields": ("at", "who", "what", "on_what", "outcome", "ip", "words", "details")}),
+        (None, {"fields": ("time", "who", "what", "on_what", "ended", "ip", "words", "details")}),
         ("Integrity", {"fields": ("number", "whole_hash", "text_digest")}),
     )
     readonly_fields = (
-        *("who", "what", "on_what", "outcome", "words", "details"),
+        *("time", "who", "what", "on_what", "ended", "words", "details"),
         *("number", "whole_hash"),
     )
 
@@ -203,6 +204,10 @@ class AuditEventAdmin(AccessModelAdmin):
                 event.row_hash = ""
         return event
 
+    @display(description="Time")
+    def time(self, obj: AuditEvent) -> datetime:
+        return obj.at
+
     @display(description="Who")
     def who(self, obj: AuditEvent) -> str:
         return str(obj.actor) if obj.actor else f"the system ({obj.system})"
@@ -223,6 +228,10 @@ class AuditEventAdmin(AccessModelAdmin):
     def outcome(self, obj: AuditEvent) -> str:
         """Tell what was refused; that all else was done goes without saying."""
         return "Refused" if obj.result == "refused" else ""
+
+    @display(description="Result")
+    def ended(self, obj: AuditEvent) -> str:
+        return capfirst(obj.result)
 
     @display(description="Comment")
     def words(self, obj: AuditEvent) -> str:

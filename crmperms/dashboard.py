@@ -12,7 +12,7 @@ from accounts.models import Rank, User
 from accounts.paging import capped_count
 from crmperms import badges
 from crmperms.first_hour import check_list
-from exports.deciders import awaiting
+from crmperms.waiting import waiting_for
 from exports.models import ExportRequest
 from exports.policy import usage_shown, warnings
 
@@ -29,7 +29,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             "check_list": check_list(user),
             "new_permissions": badges.new_permissions(request),
             "reach": [_reach(user, kind) for kind in catalogue.objects() if _sees(user, kind)],
-            "waiting": _waiting(request, user),
+            "waiting": waiting_for(request),
             "own_exports": list(own[:MOST_NOTICES]),
             "usage": usage_shown(user),
             "notices": notices.readable(user, notices.inbox(user)[:MOST_NOTICES]),
@@ -39,13 +39,6 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         }
     )
     return context
-
-
-def _waiting(request: HttpRequest, user: User) -> list[ExportRequest]:
-    """Return the first requests that wait for this person, if the badge beside them counts any."""
-    if not badges.waiting_for_me(request):
-        return []
-    return list(awaiting(user).select_related("requester")[:MOST_NOTICES])
 
 
 def _sees(user: User, kind: catalogue.ObjectKind) -> bool:

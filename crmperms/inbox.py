@@ -18,6 +18,7 @@ from accounts import notices
 from accounts.modeladmin import person
 from accounts.models import Notice
 from crmperms import badges
+from crmperms.waiting import waiting_for
 
 PER_PAGE = 25
 # Where a step may lead back to; never an address that was posted.
@@ -50,6 +51,8 @@ def inbox(request: HttpRequest) -> HttpResponse:
         "page": page,
         "only_unread": only_unread,
         "unread": badges.unread(request),
+        # What is to be done stands first, on the first page.
+        "waiting": [] if only_unread or page.number > 1 else waiting_for(request),
         # Steps on a row lead back to where it stood.
         "here": request.GET.urlencode(),
     }
