@@ -114,7 +114,7 @@ class ApproversForm(forms.Form):
         queryset=User.objects.none(),
         label="Approvers to notify",
         widget=forms.CheckboxSelectMultiple(attrs={"class": "plain-boxes is-long"}),
-        help_text="They are told; any approver may decide.",
+        help_text="They are notified; any approver can decide.",
         error_messages={
             "required": "Choose at least one approver to notify.",
             "invalid_choice": "Somebody you chose is not offered. Choose again.",
