@@ -147,7 +147,8 @@ def tell(
 def unreadable(user: User, notices: Sequence[Notice]) -> set[int]:
     """Return the notices about exports that this person may not see any more, by key.
 
-    Fills the slot `accounts.notices.unreadable`. At most one query, however many there are.
+    The others are told how their export stands now, as `state`. Fills the slot
+    `accounts.notices.unreadable`. At most one query, however many there are.
     """
     about: dict[int, int] = {}
     hidden = set()
@@ -162,8 +163,11 @@ def unreadable(user: User, notices: Sequence[Notice]) -> set[int]:
             hidden.add(notice.pk)  # of standing in for an approver, which links to the whole log
     if about:
         rows = ExportRequest.objects.filter(pk__in=set(about.values()))
-        seen = set(access.permitted(rows, user, "view").values_list("pk", flat=True))
+        seen = dict(access.permitted(rows, user, "view").values_list("pk", "status"))
         hidden |= {key for key, export in about.items() if export not in seen}
+        for notice in notices:
+            if (status := seen.get(about.get(notice.pk, 0))) is not None:
+                notice.state = ExportRequest.Status(status)  # type: ignore[attr-defined]  # for the page
     return hidden
 
 

@@ -14,7 +14,7 @@ from accounts.operations import create_set
 from exports import operations
 from records.operations import set_stage_rule
 from tests.support.company import TinyCompany
-from tests.support.exports_kit import pending
+from tests.support.exports_kit import pending, take_tool
 
 SITE = "crmperms"
 
@@ -125,6 +125,25 @@ def test_finished_export_asks_for_no_review(c: TinyCompany, client: Client) -> N
     page = client.get(log).text
     assert "Review approval request" not in page
     assert f'review={export.pk}">Details</a>' in page
+
+
+def test_notifications_say_how_a_request_stands_and_begin_with_what_waits(
+    c: TinyCompany, client: Client
+) -> None:
+    export = pending(c.rita, c.axel)
+    client.force_login(c.axel)
+    page = client.get("/admin/inbox/").text
+    assert "To decide" in page and f'?review={export.pk}"' in page
+    assert page.count('<span class="chip is-pending">Pending approval</span>') == 1
+    operations.recall(export, actor=c.rita)
+    page = client.get("/admin/inbox/").text
+    assert "To decide" not in page
+    assert "chip is-pending" not in page
+    # Of the request, and of its end.
+    assert page.count('<span class="chip is-recalled">Cancelled: recalled</span>') == 2
+    take_tool(c.sets["approver"], "crm.export_approver")  # out of reach: no state is told either
+    client.force_login(c.fresh("axel"))
+    assert "Cancelled: recalled" not in client.get("/admin/inbox/").text
 
 
 def details(client: Client, event: AuditEvent) -> list[tuple[str, str]]:
