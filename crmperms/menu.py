@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from django.http import HttpRequest
@@ -115,7 +116,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     groups = []
     for group in GROUPS:
         items = [
-            {**_drawn(item, request), "active": str(item["link"]) == here}
+            {**_drawn(item, request), "active": item["link"] == here}
             for item in group["items"]
             if item.get("permission", _always)(request)
         ]
@@ -127,27 +128,28 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
 def _here(request: HttpRequest) -> str:
     """Return the address of the item that a page belongs to; an export belongs to its list."""
     path = request.path
-    key = path.removesuffix("/").rpartition("/")[2]
-    kind = kinds.named(key)
-    if kind and path == reverse("admin:exports_exportrequest_new", args=[key]):
+    before, _, key = path.removesuffix("/").rpartition("/")
+    if before.endswith("/exportrequest/new") and (kind := kinds.named(key)):
         return page_address(kind.model, "changelist")
-    found = [(len(way), link) for link, way in _ways() if _is_below(path, way)]
-    return max(found, default=(0, ""))[1]
+    return next((link for way, link in _ways() if path.startswith(way)), path)
 
 
-def _ways() -> Iterator[tuple[str, str]]:
-    """Return the addresses of the items, each with the addresses that its pages begin with."""
-    for group in GROUPS:
-        for item in group["items"]:
-            link = str(item["link"])
-            yield link, link
-            if "also" in item:
-                yield link, str(item["also"])
+@cache
+def _ways() -> tuple[tuple[str, str], ...]:
+    """Return what the addresses of an item's pages begin with, and the item's: the longest first.
 
-
-def _is_below(path: str, way: str) -> bool:
-    """Every address begins with the dashboard's, which has no pages below it."""
-    return path == way if way == reverse("admin:index") else path.startswith(way)
+    All begin with the dashboard's, which has no pages below it and is left out. Once per process:
+    to look addresses up took longer than the rest of the menu.
+    """
+    home = reverse("admin:index")
+    items = [item for group in GROUPS for item in group["items"]]
+    ways = [
+        (str(way), str(item["link"]))
+        for item in items
+        for way in (item["link"], item.get("also"))
+        if way and str(way) != home
+    ]
+    return tuple(sorted(ways, key=lambda each: -len(each[0])))
 
 
 def _drawn(item: dict[str, Any], request: HttpRequest) -> dict[str, Any]:
