@@ -46,7 +46,7 @@ class Person:
             self.press(name)
 
     def follow(self, name: str) -> None:
-        self.click(self.page.get_by_role("link", name=name, exact=True).first)
+        self.click(self.page.get_by_role("main").get_by_role("link", name=name, exact=True).first)
 
     def open(self, name: str) -> None:
         """Use the menu, in which icons are words too."""
