@@ -357,8 +357,8 @@ def test_story_of_a_notice(c: TinyCompany) -> None:
     page = axel.get(INBOX).text
     assert 'class="is-new"' not in page
     assert f'href="{LOG}{export.pk}/change/"' in page  # read once, it is a plain link
-    assert "Nothing is new." in axel.get(f"{INBOX}?unread=1").text
-    assert "Nothing yet." in logged_in(c, "nora").get(INBOX).text
+    assert "You’re all caught up." in axel.get(f"{INBOX}?unread=1").text
+    assert "You’re all caught up." in logged_in(c, "nora").get(INBOX).text
 
 
 def test_one_is_marked_without_the_others_and_leads_back(c: TinyCompany) -> None:

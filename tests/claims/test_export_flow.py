@@ -148,7 +148,7 @@ def test_column_that_becomes_sensitive_while_it_is_written_waits_for_a_decision(
     run_twice(again)
     assert (state(export), files(), export.sensitive_fields) == ("pending", [], ["amount"])
     assert (export.because, export.approval_needed) == ("sensitive", True)
-    assert panel(export, c.fresh("axel"))["consent"] == "Needed: it has sensitive data"
+    assert panel(export, c.fresh("axel"))["consent"] == "Required: it has sensitive data"
     operations.approve(export, actor=c.sue, version=export.version)
     worker.run_once()
     assert state(export) == "completed"

@@ -223,7 +223,7 @@ def test_a_rep_gets_nothing_at_once_that_reads_a_sensitive_field(
     profile = ExportProfile.objects.get()
     used = client.post(page, {"step": "use", "profile": profile.pk}).text
     for text in (kept, used):
-        assert "As chosen it needs approval." in text
+        assert "This export will need approval." in text
     sent = client.post(page, {**form, "step": "request", "approvers": [c.sue.pk]})
     assert sent.status_code == 302
     export = ExportRequest.objects.get()

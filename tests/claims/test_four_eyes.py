@@ -139,7 +139,7 @@ def test_who_is_barred_is_neither_asked_nor_reminded_nor_shown_the_steps(
     assert "made or changed your account" in shown
     assert f"/{export.pk}/approve/" not in shown
     assert f"/{export.pk}/reject/" not in shown
-    assert "Nothing waits for you." in client.get("/admin/").text
+    assert "Nothing to decide." in client.get("/admin/").text
     client.force_login(c.sue)
     assert (
         f"/{export.pk}/approve/"

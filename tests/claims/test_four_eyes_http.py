@@ -167,7 +167,7 @@ def test_second_pair_of_eyes_of_ones_own_does_not_decide(
     assert "made or changed your account" in offered
     assert "made or changed your account" in puppet.decide(step, export)
     assert export.status == "pending"
-    assert "Nothing waits for you." in puppet.page("/admin/")
+    assert "Nothing to decide." in puppet.page("/admin/")
     # Whoever they own decides on what others ask for, and on this one a month later.
     other = ask(c.rita, approvers=[c.sue])
     puppet.decide(step, other)

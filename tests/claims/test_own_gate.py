@@ -131,7 +131,7 @@ def test_requester_reads_why_consent_is_needed(c: TinyCompany, client: Any) -> N
     assert "Axel" in page
     export = ask(c.sam, approvers=[c.axel])
     shown = client.get(f"/admin/exports/exportrequest/?review={export.pk}").text
-    assert "Needed: the requester changed the rules" in shown
+    assert "Required: the requester changed the rules" in shown
 
 
 # --- Warnings -------------------------------------------------------------------------------------

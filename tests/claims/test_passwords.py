@@ -44,7 +44,7 @@ ANNA = {"email": "anna.lee@example.com", "first_name": "Anna-Zoë", "last_name":
     ],
 )
 def test_own_name_or_email_is_no_password(password: str) -> None:
-    with pytest.raises(ValidationError, match="too much like the person's"):
+    with pytest.raises(ValidationError, match="too much like the person’s"):
         OwnNameValidator().validate(password, User(**ANNA))
 
 

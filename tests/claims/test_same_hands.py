@@ -83,7 +83,7 @@ def test_nobody_decides_on_what_their_puppet_asks_for(
         assert SAYS in sam.decide(step, export)
         assert export.status == "pending"
     assert bar(c.sam, export) == "dependent"
-    assert "Nothing waits for you." in sam.page("/admin/")
+    assert "Nothing to decide." in sam.page("/admin/")
     # Another's puppet they may decide on, and this one's a month later; somebody else at once.
     let_pass(31 * DAY)
     assert bar(c.sam, export) == ""
