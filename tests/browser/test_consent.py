@@ -80,7 +80,7 @@ def test_less_than_asked_by_the_first_of_two_and_nothing_for_who_looks_on(
     # Priya, who may see no deal, finds it in her inbox and reads what it is, but no data.
     first = log_in("approver")
     open_list(first, "Notifications")
-    first.get_by_role("button", name="requests approval").click()
+    first.get_by_role("button", name="requests approval").first.click()
     panel = first.get_by_role("dialog")
     expect(panel.get_by_text("For the fair in March.")).to_be_visible()
     expect(panel.get_by_text("Share of accessible records")).to_be_visible()
