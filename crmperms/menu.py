@@ -60,6 +60,12 @@ GROUPS: list[dict[str, Any]] = [
                 "link": reverse_lazy("admin:shared"),
                 "permission": sees_records,
             },
+            {
+                "title": "Requests for access",
+                "icon": "key",
+                "link": reverse_lazy("admin:access_requests"),
+                "permission": sees_records,
+            },
         ],
     },
     {

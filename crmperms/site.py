@@ -14,6 +14,7 @@ from accounts.permission_pages import permission_pages
 from crmperms.first_hour import set_up_page
 from crmperms.inbox import inbox_urls
 from records.screens.past import past_pages
+from records.screens.requests import request_pages
 from records.screens.shares import shared_page
 
 
@@ -32,6 +33,7 @@ class CrmSite(AccessSite):
             *inbox_urls(),
             *permission_pages(),
             *past_pages(),
+            *request_pages(),
             *super().get_urls(),
         ]
 

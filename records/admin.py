@@ -36,13 +36,20 @@ from records.screens.bin import RecyclingAdmin
 from records.screens.columns import dressed
 from records.screens.limited import LimitedAdmin
 from records.screens.listing import list_filter
+from records.screens.requests import RequestingAdmin
 from records.screens.saving import SavesByOneOperation
 from records.screens.shares import SharingAdmin
 from records.why import why
 
 
 class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
-    AccessPages, AssociatingAdmin, RecyclingAdmin, SharingAdmin, LimitedAdmin, SavesByOneOperation
+    AccessPages,
+    AssociatingAdmin,
+    RecyclingAdmin,
+    SharingAdmin,
+    RequestingAdmin,
+    LimitedAdmin,
+    SavesByOneOperation,
 ):
     """What every kind of record's screens have."""
 

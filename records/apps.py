@@ -24,6 +24,7 @@ class RecordsConfig(AppConfig):
         from records.kinds import every
         from records.models import Pipeline, Stage
         from records.models.properties import label_of_field
+        from records.operations.access_requests import unreadable as unreadable_requests
         from records.operations.screen_limit import unreadable as unreadable_limits
         from records.operations.sharing import end_with_receiver
         from records.policy_file import SECTIONS
@@ -37,6 +38,7 @@ class RecordsConfig(AppConfig):
 
         things.update(
             {
+                "access_request": "Request for access",
                 "pipeline": "Pipeline",
                 "stage": "Stage",
                 "property": "Field",
@@ -52,7 +54,7 @@ class RecordsConfig(AppConfig):
         sections_about.append(shares_about)
         on_leaving.append(end_with_receiver)
         where_named.append(places)
-        unreadable.append(unreadable_limits)
+        unreadable.extend((unreadable_limits, unreadable_requests))
         sections.extend(SECTIONS)
         AccessModelAdmin.record_panels.extend((shares_panel, owners_panel))
         AccessModelAdmin.list_tools.append(bin_tool)

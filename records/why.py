@@ -10,7 +10,7 @@ from accounts import access, suppose
 from accounts.access import RESTORE, SCOPE_OF, Explanation, Loaded
 from accounts.models import Team, User
 from accounts.suppose import Candidate, Suggestion
-from records.models import Property, Record
+from records.models import SHARES, Property, Record
 from records.models.properties import field_access, field_of
 from records.reasons import chosen_editors, owner_sentence, seen_because, sentences_of
 from records.rules import BOUND_BY_STAGE, GIVEN_BY_SHARE
@@ -166,6 +166,7 @@ def why(user: User, record: Record) -> dict[str, Any]:
     return {
         "answers": {action: answer.allowed for action, answer in answers.items()},
         "may_change": "change" in allowed,
+        "may_request": "change" in refused and record.object_key in SHARES,
         "sentences": [
             owner_sentence(record, user),
             f"You can see it: {seen_because(answers['view'])}.",

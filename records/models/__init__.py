@@ -5,6 +5,7 @@ from records.models.crm import Company, Contact, Deal, Ticket
 from records.models.history import ReachChange
 from records.models.pipelines import Pipeline, Stage, StageRule
 from records.models.properties import FlagLifted, Property, PropertyGrant
+from records.models.requests import AccessRequest
 from records.models.screens import ScreenCount, ScreenLimit
 from records.models.shares import (
     SHARES,
@@ -16,6 +17,7 @@ from records.models.shares import (
 
 __all__ = [
     "SHARES",
+    "AccessRequest",
     "Company",
     "Contact",
     "Deal",

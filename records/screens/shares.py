@@ -28,7 +28,24 @@ from records.operations import Invalid, NotAllowed, NotFound, sharing
 MOST_LISTED = 50
 
 
-class ShareForm(forms.Form):
+class EndForm(forms.Form):
+    """How long a share lasts."""
+
+    last_day = forms.DateField(
+        required=False,
+        widget=UnfoldAdminSingleDateWidget,
+        validators=[days.check_day],
+        help_text="No expiry if left empty.",
+    )
+
+    @property
+    def until(self) -> datetime | None:
+        """The end of the last day, in the product's time zone."""
+        day = self.cleaned_data["last_day"]
+        return day and days.moment_after(day)
+
+
+class ShareForm(EndForm):
     """With whom a record is shared, at which level, how long; the operation decides the rest."""
 
     user = KeyField(queryset=User.objects.none(), required=False, label="Person")
@@ -47,18 +64,7 @@ class ShareForm(forms.Form):
         help_text="As far as their own permissions let them: somebody who may edit no record of "
         "this kind only views it.",
     )
-    last_day = forms.DateField(
-        required=False,
-        widget=UnfoldAdminSingleDateWidget,
-        validators=[days.check_day],
-        help_text="No expiry if left empty.",
-    )
-
-    @property
-    def until(self) -> datetime | None:
-        """The end of the last day, in the product's time zone."""
-        day = self.cleaned_data["last_day"]
-        return day and days.moment_after(day)
+    field_order = ("user", "team", "level", "last_day")
 
 
 class SharingAdmin(AccessModelAdmin):

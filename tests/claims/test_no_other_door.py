@@ -36,7 +36,7 @@ OF_A_RECORD = (
     *("bin/", "bin/restore/"),
     *(
         f"<path:object_id>/{step}/"
-        for step in ("access", "empty", "reveal", "share", "unshare", "who")
+        for step in ("access", "empty", "request_access", "reveal", "share", "unshare", "who")
     ),
 )
 OF_A_LINKED_RECORD = (
@@ -94,6 +94,7 @@ OF_THE_SITE = {
     *("admin/permissions/history/", "admin/permissions/history/on/"),
     *("admin/permissions/new/", "admin/permissions/new/switch/"),
     "admin/permissions/new/<str:subject>/",
+    *("admin/access-requests/", "admin/access-requests/<int:pk>/"),
     *("admin/inbox/", "admin/inbox/read/", "admin/inbox/<int:pk>/read/"),
     *("admin/inbox/<int:pk>/open/", "admin/<app_label>/", "admin/<url>"),
 }

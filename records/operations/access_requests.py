@@ -1,0 +1,261 @@
+"""Asking to edit a record one only sees, and deciding about it (B15).
+
+Whoever may share the record decides, by sharing it for a time: so nobody gives more than they hold,
+and what is given ends by itself. Nothing here opens a record in another way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Now
+from django.urls import Resolver404, resolve, reverse
+
+from accounts import access, audit
+from accounts.audit import operation
+from accounts.models import Notice, User
+from accounts.notices import notify
+from accounts.text import BREAKS, one_form, trouble
+from records import kinds
+from records.models import SHARES, AccessRequest, Level, Record
+from records.operations import sharing
+from records.reasons import sentences_of
+from records.refusals import Invalid, NotAllowed, NotFound, Stale
+from records.rules import SHARED
+
+PAGE = "admin:access_request"
+LONGEST_TEXT = 500
+MOST_WAITING = 20
+S = AccessRequest.Status
+
+ALREADY = "This request does not wait any more. Open it again to see what became of it."
+GONE = "There is no such request in your reach. It may have been withdrawn."
+
+
+@operation("{object}.request_access")
+def request_access(record: Record, *, actor: User, reason: str) -> AccessRequest:
+    """Ask whoever may share this record to let the actor edit it, and tell them.
+
+    The owners who may share it are told, or else the super admins. Raises `NotFound` for a record
+    out of reach, and `Invalid` where there is nothing to ask for, no reason, or the same request
+    waits.
+    """
+    rows = access.permitted(type(record)._base_manager.filter(pk=record.pk), actor, "view")
+    # Two requests at once wait for each other here.
+    stored = rows.select_for_update(of=("self",)).first()
+    if stored is None:
+        raise NotFound("There is no such record in your reach. It may have been moved or deleted.")
+    if stored.object_key not in SHARES:
+        raise Invalid("Records of this kind cannot be shared. Ask a super admin.")
+    if access.allows(actor, "change", stored):
+        raise Invalid("You may edit this record already.")
+    reason = _words(reason, "Say what you need it for.")
+    mine = AccessRequest.objects.filter(requester=actor, status=S.WAITING)
+    if mine.filter(object=stored.object_key, record=stored.pk).exists():
+        raise Invalid("You have asked for this already. You will be told when it is decided.")
+    if mine.count() >= MOST_WAITING:
+        raise Invalid(
+            f"You have {MOST_WAITING} requests waiting. Withdraw one, or wait until some are "
+            "decided."
+        )
+    made = AccessRequest.objects.create(
+        requester=actor, object=stored.object_key, record=stored.pk, reason=reason
+    )
+    _record("request_access", made, stored, actor, reason=reason)
+    noun = kinds.of(type(stored)).noun
+    _tell(asked(stored, actor), f"{actor.get_full_name()} requests to edit a {noun}.", made)
+    return made
+
+
+def asked(record: Record, requester: User) -> list[User]:
+    """Return whom a request is sent to: owners who may share the record, or else super admins."""
+    keys = {getattr(record, f"{name}_id") for name in record.owner_fields} - {None, requester.pk}
+    owners = User.objects.filter(pk__in=keys, is_active=True).order_by("pk")
+    found = [owner for owner in owners if sharing.may_share(owner, record)]
+    return found or list(
+        User.objects.filter(is_active=True, is_superuser=True).exclude(pk=requester.pk)
+    )
+
+
+@operation("access_request.grant")
+def grant(
+    request: AccessRequest, *, actor: User, until: datetime | None, note: str = ""
+) -> AccessRequest:
+    """Share the record with the requester, to edit it, until this moment; None for no end.
+
+    Raises `NotFound`, `NotAllowed` where the actor may not share it or asked themselves, `Invalid`
+    where a share would not be enough, and `Stale` for a request that waits no more.
+    """
+    stored, record = _to_decide(request, actor)
+    requester = stored.requester
+    sharing.share(record, actor=actor, level=Level.EDIT, user=requester, until=until)
+    answer = access.explain(requester, "change", record)
+    if not answer.allowed:
+        why = " ".join(sentences_of(answer, requester, "change", record, str(requester)))
+        raise Invalid(f"A share would not let {requester} edit it. {why}")
+    done = _decided(stored, record, S.GRANTED, actor, note, until)
+    _tell([requester], f"{actor.get_full_name()} lets you edit the {_noun(stored)}.", done)
+    return done
+
+
+@operation("access_request.decline")
+def decline(request: AccessRequest, *, actor: User, note: str) -> AccessRequest:
+    """Say no, with a reason for the requester; raises as `grant` does."""
+    stored, record = _to_decide(request, actor)
+    note = _words(note, "Say why, or whom to ask instead.")
+    done = _decided(stored, record, S.DECLINED, actor, note, None)
+    text = f"{actor.get_full_name()} declined your request to edit a {_noun(stored)}."
+    _tell([stored.requester], text, done)
+    return done
+
+
+@operation("access_request.withdraw")
+def withdraw(request: AccessRequest, *, actor: User) -> None:
+    """Take one's own request back; raises `NotFound`, or `Stale` where it was decided."""
+    stored = AccessRequest.objects.filter(pk=request.pk, requester=actor).first()
+    if stored is None:
+        raise NotFound(GONE)
+    _only_while_waiting(stored, status=S.WITHDRAWN)
+    audit.record(
+        "access_request.withdraw",
+        actor=actor,
+        object=stored.object,
+        object_id=str(stored.record),
+        data={"request": stored.pk},
+    )
+
+
+# --- Reading --------------------------------------------------------------------------------------
+
+
+def seen(user: User) -> QuerySet[AccessRequest]:
+    """Return the requests this person may read: their own, and those for records they may share."""
+    return AccessRequest.objects.filter(Q(requester=user) | _may_share(user))
+
+
+def to_decide(user: User) -> QuerySet[AccessRequest]:
+    """Return the waiting requests of active people that this person may decide, oldest first."""
+    waiting = AccessRequest.objects.filter(status=S.WAITING, requester__is_active=True)
+    return waiting.filter(_may_share(user)).exclude(requester=user).order_by("id")
+
+
+def records_of(requests: Iterable[AccessRequest], user: User) -> dict[int, Record]:
+    """Return, by key of a request, its record where this person may view it; a query per kind."""
+    wanted = list(requests)
+    found: dict[tuple[str, int], Record] = {}
+    for key in {each.object for each in wanted}:
+        kind = kinds.named(key)
+        if kind is not None:
+            keys = [each.record for each in wanted if each.object == key]
+            rows = access.permitted(kind.model._base_manager.filter(pk__in=keys), user, "view")
+            found |= {(key, row.pk): row for row in rows}
+    return {
+        each.pk: found[each.object, each.record]
+        for each in wanted
+        if (each.object, each.record) in found
+    }
+
+
+def unreadable(user: User, notices: Sequence[Notice]) -> set[int]:
+    """Return the notices about requests that this person may not read any more, by key.
+
+    Fills the slot `accounts.notices.unreadable`. At most one query, however many there are.
+    """
+    about: dict[int, int] = {}
+    for notice in notices:
+        try:
+            target = resolve(notice.link)
+        except Resolver404:
+            continue
+        if target.view_name == PAGE:
+            about[notice.pk] = target.kwargs["pk"]
+    if not about:
+        return set()
+    readable = set(seen(user).filter(pk__in=set(about.values())).values_list("pk", flat=True))
+    return {notice for notice, request in about.items() if request not in readable}
+
+
+# --- Parts ----------------------------------------------------------------------------------------
+
+
+def _may_share(user: User) -> Q:
+    """Hold for requests for records that this person may share, as `sharing.may_share` says."""
+    found = Q(pk__in=())
+    shared = (kind for kind in kinds.every() if kind.key in SHARES)
+    for kind in shared:
+        row = kind.model._base_manager.filter(pk=OuterRef("record"))
+        shareable = access.permitted(row, user, "change", without=(SHARED,))
+        found |= Q(Exists(shareable), object=kind.key)
+    return found
+
+
+def _to_decide(request: AccessRequest, actor: User) -> tuple[AccessRequest, Record]:
+    """Return a waiting request as stored, and its record, for whoever may decide about it."""
+    stored = seen(actor).filter(pk=request.pk).select_related("requester").first()
+    record = records_of([stored], actor).get(stored.pk) if stored else None
+    if stored is None or record is None:
+        raise NotFound(GONE)
+    if stored.requester == actor:
+        raise NotAllowed("Nobody decides about their own request.", "self")
+    if not stored.is_waiting:
+        raise Stale(ALREADY)
+    return stored, record
+
+
+def _decided(
+    request: AccessRequest,
+    record: Record,
+    status: str,
+    actor: User,
+    note: str,
+    until: datetime | None,
+) -> AccessRequest:
+    note = _words(note)
+    values = {"decided_by": actor, "decided_at": Now(), "note": note, "until": until}
+    _only_while_waiting(request, status=status, **values)
+    step = "grant" if status == S.GRANTED else "decline"
+    _record(f"{step}_access", request, record, actor, user=request.requester_id, note=note)
+    return request
+
+
+def _only_while_waiting(request: AccessRequest, **values: Any) -> None:
+    """Change a request's row if it still waits; Stale where somebody was faster."""
+    if not AccessRequest.objects.filter(pk=request.pk, status=S.WAITING).update(**values):
+        raise Stale(ALREADY)
+
+
+def _record(step: str, made: AccessRequest, record: Record, actor: User, **data: Any) -> None:
+    about = {"request": made.pk, **data}
+    audit.record(f"{record.object_key}.{step}", actor=actor, on=record, data=about)
+
+
+def _tell(people: Iterable[User], text: str, request: AccessRequest) -> None:
+    """Tell people a sentence without a word of the record or of the reason (L88)."""
+    notify(
+        people,
+        text,
+        reverse(PAGE, args=[request.pk]),
+        subject="A request for access",
+        mail="There is news of a request for access.",
+        place="Requests for access",
+    )
+
+
+def _noun(request: AccessRequest) -> str:
+    kind = kinds.named(request.object)
+    return kind.noun if kind else "record"
+
+
+def _words(text: str, missing: str = "") -> str:
+    """Return what a person wrote, in one form; raises where it cannot be kept or is missing."""
+    text = one_form(text.strip())
+    if found := trouble(text, allowed=BREAKS):
+        raise Invalid(found)
+    if missing and not text:
+        raise Invalid(missing)
+    if len(text) > LONGEST_TEXT:
+        raise Invalid(f"Write at most {LONGEST_TEXT} characters.")
+    return text
