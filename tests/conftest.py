@@ -89,6 +89,7 @@ LONGEST = (
 
 ON_ONE_DATABASE = {
     "sqlite": (
+        "test_access_request_pages.py",
         "test_changes.py",
         "test_decisions.py",
         "test_edge.py",

@@ -1,0 +1,114 @@
+"""The screens of requests for access: asking on a record, the list, and deciding (B15)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from accounts import days
+from accounts.access import allows
+from records import operations
+from records.models import AccessRequest, Deal
+from tests.claims.test_access_requests import WHY, requested
+from tests.claims.test_screens import page
+from tests.support.company import TinyCompany
+from tests.support.factories import DealFactory
+
+pytestmark = pytest.mark.django_db
+LIST = "/admin/access-requests/"
+
+
+def logged_in(c: TinyCompany, name: str) -> Client:
+    client = Client()
+    client.force_login(c.people[name])
+    return client
+
+
+def test_story_of_a_request_over_http(c: TinyCompany) -> None:
+    rita, nora, rob = (logged_in(c, name) for name in ("rita", "nora", "rob"))
+    deal = c.deals["noras"]
+    ask = page(deal, "request_access")
+    assert f'href="{ask}"' in rita.get(page(deal)).text
+    assert f'href="{ask}"' not in nora.get(page(deal)).text
+    assert rob.get(ask).status_code == 404
+    assert (
+        rob.post(ask, {"reason": WHY}).content
+        == rob.post(page(Deal(pk=1), "request_access"), {"reason": WHY}).content
+    )
+    assert "goes to Nora" in rita.get(ask).text
+    assert "This field is required" in rita.post(ask, {"reason": " "}).text
+    sent = rita.post(ask, {"reason": WHY}, follow=True)
+    assert sent.redirect_chain == [(page(deal), 302)]
+    assert "Request sent." in sent.text
+    made = AccessRequest.objects.get()
+    one = f"{LIST}{made.pk}/"
+
+    assert rob.get(one).status_code == 404
+    assert rob.post(one, {"step": "grant"}).status_code == 404
+    assert "Nobody waits for you" in rob.get(LIST).text
+    assert one in nora.get(LIST).text
+    assert WHY in nora.get(one).text
+    shown = rita.get(one).text
+    assert 'value="withdraw"' in shown
+    assert 'value="grant"' not in shown
+    assert rita.post(one, {"step": "grant"}).status_code == 200
+    assert not allows(c.fresh("rita"), "change", deal)
+    assert nora.post(one, {"step": "anything"}).status_code == 404
+    assert "Say why" in nora.post(one, {"step": "decline", "note": ""}).text
+    past = nora.post(one, {"step": "grant", "last_day": "2020-01-01"}).text
+    assert "lies in the past" in past
+
+    day = timezone.localdate() + timedelta(days=3)
+    done = nora.post(one, {"step": "grant", "last_day": day.isoformat(), "note": ""}, follow=True)
+    assert "may edit it now" in done.text
+    assert deal.user_shares.get().until == days.moment_after(day)
+    assert "Granted by Nora" in rita.get(LIST).text
+    assert "You can see and change this" in " ".join(rita.get(page(deal)).text.split())
+    assert nora.post(one, {"step": "decline", "note": "Late."}).status_code == 200
+    made.refresh_from_db()
+    assert made.status == "granted"
+
+
+def test_requester_who_lost_sight_of_the_record_reads_no_name(c: TinyCompany) -> None:
+    made = requested(c, "rita", "noras")
+    operations.change(
+        c.deals["noras"], actor=c.sam, values={"owner": c.rob, "name": "Secret"}, version=1
+    )
+    rita = logged_in(c, "rita")
+    for address in (LIST, f"{LIST}{made.pk}/"):
+        text = rita.get(address).text
+        assert "A deal that you may not see any more" in text
+        assert "Secret" not in text
+
+
+def test_locked_stage_is_told_to_whoever_decides_and_offers_no_share(c: TinyCompany) -> None:
+    made = requested(c, "nora", "chosen")
+    for name in ("rita", "sam"):
+        text = logged_in(c, name).get(f"{LIST}{made.pk}/").text
+        assert "locked stage “Chosen” of Sales" in text
+        assert "A share is not enough here." in text
+        assert 'value="grant"' not in text
+        assert 'value="decline"' in text
+        assert ("No single step would be enough" in text) == (name == "sam")
+
+
+def test_list_costs_the_same_for_three_requests_and_for_thirty(c: TinyCompany) -> None:
+    nora = logged_in(c, "nora")
+    counts = []
+    for number in (3, 20):
+        for _ in range(number):
+            deal = DealFactory(owner=c.nora, stage=c.stages["open"])
+            AccessRequest.objects.create(
+                requester=c.rita, object="deal", record=deal.pk, reason=WHY
+            )
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            assert nora.get(LIST).status_code == 200
+        counts.append(len(queries))
+    assert counts[0] == counts[1]
