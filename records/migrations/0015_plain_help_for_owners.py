@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("records", "0013_orders"),
+        ("records", "0014_access_requests"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
