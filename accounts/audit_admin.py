@@ -22,8 +22,8 @@ from accounts.audit_details import details_of
 from accounts.finding import words_of
 from accounts.keys import KeyField
 from accounts.letters import folded
-from accounts.list_forms import FormFilter, ListForm, day_field, first_moment, last_moment
-from accounts.modeladmin import AccessModelAdmin, person
+from accounts.list_forms import FormFilter, ListForm, LogAdmin, day_field, first_moment, last_moment
+from accounts.modeladmin import person
 from accounts.models import AuditEvent, User
 
 # What comes after the point in the code of an action; anything else reads as it is written.
@@ -158,7 +158,7 @@ class AuditFilter(FormFilter):
 
 
 @admin.register(AuditEvent)
-class AuditEventAdmin(AccessModelAdmin):
+class AuditEventAdmin(LogAdmin):
     """The whole trail, for whoever may read it; nobody writes it here."""
 
     list_display = ("time", "who", "what", "on_what", "outcome", "ip")
@@ -167,6 +167,7 @@ class AuditEventAdmin(AccessModelAdmin):
     search_fields = ("action",)
     search_help_text = "Search code: export, deal.change, person…"
     sortable_by = ()
+    in_time_if_asked = ("result", "at_after", "at_before")
     show_add_link = False
     fieldsets = (
         (None, {"fields": ("time", "who", "what", "on_what", "ended", "ip", "words", "details")}),

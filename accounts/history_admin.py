@@ -18,8 +18,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts import catalogue
 from accounts.keys import KeyField
-from accounts.list_forms import FormFilter, ListForm, day_field, first_moment, last_moment
-from accounts.modeladmin import AccessModelAdmin
+from accounts.list_forms import FormFilter, ListForm, LogAdmin, day_field, first_moment, last_moment
 from accounts.models import PermissionChange, User
 from accounts.models.history import BEGAN
 from accounts.permission_history import (
@@ -106,7 +105,7 @@ class HistoryFilter(FormFilter):
 
 
 @admin.register(PermissionChange)
-class PermissionChangeAdmin(AccessModelAdmin):
+class PermissionChangeAdmin(LogAdmin):
     """Every change there was; nobody writes it here."""
 
     list_display = ("at", "who", "whose", "which", "was", "became", "reason")

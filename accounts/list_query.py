@@ -10,7 +10,6 @@ from typing import Any
 from django.db import connections
 from django.db.models import F, Model, QuerySet
 from django.db.models.expressions import OrderBy
-from django.db.models.lookups import LessThan
 from django.db.models.query import ModelIterable
 from django.db.models.sql import Query
 
@@ -72,12 +71,11 @@ class Listing:
             and all(column.target.name in columns for column, _ in self.allowed.owners)
         )
 
-    def is_span(self, *, is_open: bool) -> bool:
-        """Tell whether a log is asked for some time alone; `is_open`: with an end to it."""
-        column, asked = getattr(self.rows.model, "log_time", ""), self.rows.query.where.children
-        if not asked or not all(is_bound(each, column) for each in asked):
-            return False
-        return not is_open or any(isinstance(each, LessThan) for each in asked)
+    @property
+    def is_span(self) -> bool:
+        """Tell whether a list is asked for a part of its order alone: an index has it as it is."""
+        column, asked = _column(self.rows.model, self.order[0]), self.rows.query.where.children
+        return bool(asked) and all(is_bound(each, column) for each in asked)
 
     @property
     def emptied(self) -> str:

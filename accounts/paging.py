@@ -13,7 +13,6 @@ owners, and this is the one part that a shape writes in another way.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from enum import Enum
 from typing import Any
 
@@ -47,7 +46,6 @@ class Shape(Enum):
     WALK = "the order is walked from its beginning, and each row asked whether it is seen"
     KEYS = "keys are chosen from the index of the order, and only the page's rows are read"
     BRANCH = "keys are chosen from every owner's rows in the list's order, merged"
-    SPAN = "keys are gathered from the index of a column that grows with them"
     FILLED = "keys are chosen from the index of a column, those of its empty rows after the others"
 
 
@@ -138,9 +136,6 @@ def page_of(rows: QuerySet[Any], start: int, stop: int, count: int) -> QuerySet[
 def in_shape(listing: Listing, shape: Shape, start: int, stop: int) -> QuerySet[Any]:
     """Return the rows of one page, asked for in this shape."""
     rows = listing.rows
-    if shape is Shape.SPAN:
-        order = tuple(by_no_index(term) for term in listing.order)
-        listing, shape = replace(listing, order=order), Shape.KEYS
     if shape in (Shape.KEYS, Shape.BRANCH, Shape.FILLED):
         return rows.filter(pk__in=Chosen(listing, shape, start, stop))
     if shape is Shape.GATHER:
@@ -164,8 +159,8 @@ def shape_of(listing: Listing, start: int, count: int) -> Shape:
     is_scattered = listing.comes_in_bursts if listing.is_log else is_deep or not is_capped
     if is_scattered and count > FEW and listing.has_branches(most):
         return Shape.BRANCH
-    if listing.is_span(is_open=is_capped):
-        return Shape.SPAN
+    if listing.is_span:
+        return Shape.KEYS if is_deep and not is_sqlite else Shape.PLAIN
     if not is_capped and (is_deep or count <= MOST_COUNTED // 2):
         # It was found whole to be counted, so finding it once more costs no more than that did.
         # PostgreSQL would walk all of a table for a page of rows that it takes to be frequent;

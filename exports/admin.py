@@ -25,7 +25,8 @@ from django.utils.html import format_html
 from unfold.decorators import display
 
 from accounts.keys import whole_number
-from accounts.modeladmin import AccessModelAdmin, person
+from accounts.list_forms import LogAdmin
+from accounts.modeladmin import person
 from exports import hashes, operations
 from exports.models import ExportRequest
 from exports.operations import ExportError, InvalidRequest
@@ -70,7 +71,7 @@ def file_name(export: ExportRequest) -> str:
 
 
 @admin.register(ExportRequest)
-class ExportRequestAdmin(AccessModelAdmin):
+class ExportRequestAdmin(LogAdmin):
     """The export log: everybody's own exports; approvers see what needs approval; auditors all."""
 
     refusals = (ExportError,)
@@ -81,6 +82,8 @@ class ExportRequestAdmin(AccessModelAdmin):
     search_fields = ("name",)
     search_help_text = "Search name, or a file’s SHA-256"
     sortable_by = ("records", "date")
+    time = "requested_at"
+    in_time_if_asked = ("requested_after", "requested_before")
     extra_parameters = ("review",)
     change_list_template = "exports/log.html"
     list_after_template = "exports/log_panel.html"
