@@ -29,10 +29,11 @@ class Allowed:
         """Return the OR over the columns of owners; None where nothing is narrowed by them."""
         columns = getattr(query.model, "owner_fields", ())
         columns = getattr(query.model, "log_columns", columns)
+        alone = In | Exact if hasattr(query.model, "log_columns") else In
         for place, node in enumerate(query.where.children):
             owners: dict[Col, set[Any]] = {}
             others = []
-            if not _is_or(node) and not isinstance(node, In):
+            if not _is_or(node) and not isinstance(node, alone):
                 continue
             for part in _parts(node) if _is_or(node) else (node,):
                 column, keys = _owners_in(part)
@@ -47,7 +48,7 @@ class Allowed:
 
     @property
     def branches(self) -> int:
-        return sum(len(keys) for _, keys in self.owners)
+        return sum(len(keys) for _, keys in self.owners) + len(self.others)
 
     def put(self, query: Query, *instead: Any) -> None:
         """Put conditions in the place of the OR, in a copy of the query it was found in."""
@@ -61,6 +62,15 @@ class Allowed:
 def is_bound(part: Any, column: str) -> bool:
     is_one = isinstance(part, LessThan | GreaterThanOrEqual) and isinstance(part.lhs, Col)
     return is_one and part.lhs.target.name == column
+
+
+def holds_always(node: Any) -> bool:
+    """Tell whether a condition is `rule.ALWAYS`, as Django has it in a query."""
+    return (
+        isinstance(node, WhereNode)
+        and node.negated
+        and [getattr(part, "rhs", None) for part in node.children] == [[]]
+    )
 
 
 def _is_or(node: Any) -> TypeGuard[WhereNode]:

@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 from django import forms
 from django.apps import apps
 from django.contrib import admin
-from django.db import connection
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
@@ -19,10 +18,9 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts import audit, catalogue
 from accounts.audit_details import details_of
-from accounts.finding import words_of
 from accounts.keys import KeyField
-from accounts.letters import folded
 from accounts.list_forms import FormFilter, ListForm, LogAdmin, day_field, first_moment, last_moment
+from accounts.log_values import values_in
 from accounts.modeladmin import person
 from accounts.models import AuditEvent, User
 
@@ -106,18 +104,8 @@ def in_words(action: str) -> str:
 
 
 def codes(wanted: Callable[[str], bool]) -> tuple[str, ...]:
-    """Return the codes of actions that stand in the log and are wanted; one look for each there is.
-
-    Some hundred stand in millions of events. A list narrowed to codes goes by their index.
-    """
-    table = connection.ops.quote_name(AuditEvent._meta.db_table)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"WITH RECURSIVE code(action) AS (SELECT min(action) FROM {table} UNION ALL SELECT "
-            f"(SELECT min(action) FROM {table} WHERE action > code.action) FROM code "
-            "WHERE code.action IS NOT NULL) SELECT action FROM code WHERE action IS NOT NULL"
-        )
-        return tuple(code for (code,) in cursor.fetchall() if wanted(code))
+    """Return the codes of actions that stand in the log and are wanted."""
+    return values_in(AuditEvent, "action", wanted)
 
 
 class AuditForm(ListForm):
@@ -180,16 +168,6 @@ class AuditEventAdmin(LogAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).select_related("actor", "text")
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        """Find the codes that have every word first, and then their events."""
-        words = [folded(word) for word in words_of(search_term)]
-        if words and self.get_search_fields(request):
-            found = codes(lambda code: all(word in folded(code) for word in words))
-            queryset = queryset.filter(action__in=found)
-        return queryset, False
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None

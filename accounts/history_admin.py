@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
-from django.db.models import CharField, F, OuterRef, QuerySet, Subquery, Value
+from django.db.models import CharField, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Concat
 from django.http import HttpRequest
 from django.utils.html import format_html
@@ -18,9 +18,11 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts import catalogue
 from accounts.keys import KeyField
+from accounts.letters import folded
 from accounts.list_forms import FormFilter, ListForm, LogAdmin, day_field, first_moment, last_moment
+from accounts.log_values import values_in
 from accounts.models import PermissionChange, User
-from accounts.models.history import BEGAN
+from accounts.models.history import BEGAN, IS_CHANGE
 from accounts.permission_history import (
     ACTIVE,
     OWN,
@@ -54,6 +56,14 @@ def in_words(permission: str) -> str:
     except (catalogue.UnknownPermission, KeyError):
         return permission
     return name if key == permission else f"{name}, unassigned ones"
+
+
+def _beginning_with(text: str) -> tuple[str, ...]:
+    """Return the permissions of the history that begin with a text, whatever its case."""
+    start = folded(text)
+    return values_in(
+        PermissionChange, "permission", lambda key: folded(key).startswith(start), IS_CHANGE
+    )
 
 
 class HistoryForm(ListForm):
@@ -92,7 +102,7 @@ class HistoryFilter(FormFilter):
     form_class = HistoryForm
     narrowing: ClassVar[dict[str, tuple[str, Any]]] = {
         "actor": ("actor", lambda chosen: chosen.pk),
-        "permission": ("permission__startswith", str),
+        "permission": ("permission__in", _beginning_with),
         "at_after": ("at__gte", first_moment),
         "at_before": ("at__lt", last_moment),
         "set_key": ("set_key", int),
@@ -115,6 +125,7 @@ class PermissionChangeAdmin(LogAdmin):
     search_fields = ("name", "permission")
     search_help_text = "Search set, team or permission"
     sortable_by = ()
+    among = IS_CHANGE
     show_add_link = False
     fields = ("at", "who", "whose", "which", "was", "became", "reason")
     readonly_fields = ("who", "whose", "which", "was", "became")
@@ -125,8 +136,7 @@ class PermissionChangeAdmin(LogAdmin):
             full=Concat("first_name", Value(" "), "last_name", output_field=CharField())
         )
         rows: QuerySet[Any] = super().get_queryset(request).select_related("actor", "person")
-        # What own permissions began with, and still say, is kept for the past and is no change.
-        named: QuerySet[Any] = rows.exclude(before=F("after")).annotate(set_owner=Subquery(name))
+        named: QuerySet[Any] = rows.filter(IS_CHANGE).annotate(set_owner=Subquery(name))
         return named
 
     @display(description="By")

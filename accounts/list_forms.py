@@ -8,13 +8,14 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import BadRequest
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, QueryDict
 from django.utils.functional import cached_property
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts import days
 from accounts.chips import Chip, chips_of, value_in_words
+from accounts.log_values import with_words
 from accounts.modeladmin import AccessModelAdmin, person
 from accounts.models import User
 from accounts.pickers import PickerSelect, Purpose, offered
@@ -151,8 +152,17 @@ class LogAdmin(AccessModelAdmin):
     time: ClassVar[str] = "at"
     in_time_if_asked: ClassVar[tuple[str, ...]] = ("at_after", "at_before")
     """Filters of which an index has the rows in the order of time."""
+    among: ClassVar[Q | None] = None
+    """The condition of the indexes of what is searched, where they have one."""
 
     def get_ordering(self, request: HttpRequest) -> Any:
         if any(request.GET.get(name) for name in self.in_time_if_asked):
             return [f"-{self.time}", "-pk"]
         return super().get_ordering(request)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Find the values that have every word first, and then their rows."""
+        fields = self.get_search_fields(request)
+        return with_words(queryset, search_term, fields, self.among) if fields else queryset, False

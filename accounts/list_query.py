@@ -13,7 +13,7 @@ from django.db.models.expressions import OrderBy
 from django.db.models.query import ModelIterable
 from django.db.models.sql import Query
 
-from accounts.allowed_by import Allowed, is_bound
+from accounts.allowed_by import Allowed, holds_always, is_bound
 from accounts.ordering import is_column
 from accounts.paging_sql import Inside, Named
 
@@ -58,24 +58,30 @@ class Listing:
         return self.keys(Inside("+(%(inside)s)", self.allowed.whole))
 
     @property
+    def asked(self) -> list[Any]:
+        """The conditions of a list; not the one that holds for every row, as for super admins."""
+        return [each for each in self.rows.query.where.children if not holds_always(each)]
+
+    @property
     def is_log(self) -> bool:
-        return hasattr(self.rows.model, "log_time")
+        return hasattr(self.rows.model, "log_columns")
 
     @property
     def comes_in_bursts(self) -> bool:
         """Tell whether a log is asked for some of its values alone: they may all lie far back."""
         columns = getattr(self.rows.model, "log_columns", ())
+        others = getattr(self.rows.model, "log_conditions", 0)
         return bool(
             self.allowed
-            and len(self.rows.query.where.children) == 1
+            and len(self.asked) == others + 1
             and all(column.target.name in columns for column, _ in self.allowed.owners)
         )
 
     @property
     def is_span(self) -> bool:
         """Tell whether a list is asked for a part of its order alone: an index has it as it is."""
-        column, asked = _column(self.rows.model, self.order[0]), self.rows.query.where.children
-        return bool(asked) and all(is_bound(each, column) for each in asked)
+        column = _column(self.rows.model, self.order[0])
+        return bool(self.asked) and all(is_bound(each, column) for each in self.asked)
 
     @property
     def emptied(self) -> str:

@@ -157,7 +157,7 @@ def shape_of(listing: Listing, start: int, count: int) -> Shape:
     is_capped = isinstance(count, CappedCount)
     most = MOST_MERGED if is_sqlite and is_capped else MOST_BRANCHES
     is_scattered = listing.comes_in_bursts if listing.is_log else is_deep or not is_capped
-    if is_scattered and count > FEW and listing.has_branches(most):
+    if is_scattered and (count > FEW or listing.is_log) and listing.has_branches(most):
         return Shape.BRANCH
     if listing.is_span:
         return Shape.KEYS if is_deep and not is_sqlite else Shape.PLAIN
@@ -229,7 +229,7 @@ class Chosen(Expression):
         for sql, params in self._arm(connection, Exact(column, TheOwner())):
             if connection.vendor == "postgresql":
                 # One plan for all owners: planning a hundred arms took longer than running them.
-                listed, given = "%s::text[]", [list(keys)]
+                listed, given = f"%s::{column.target.db_type(connection)}[]", [list(keys)]
                 if is_foreign(column):
                     listed, given = f"ARRAY[{','.join(map(str, keys))}]::bigint[]", []
                 yield (

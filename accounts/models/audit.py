@@ -44,7 +44,6 @@ class AuditEvent(models.Model):
     always_visible = ("at", "action", "result")
     append_only = True
     log_columns = ("action",)
-    log_time = "at"
 
     class Meta:
         ordering = ("-id",)

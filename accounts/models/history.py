@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from accounts.rule import ALWAYS, Rule
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 BEGAN = "history began"
 """The system's name on rows that say how things stood when this table was made."""
+
+IS_CHANGE = ~Q(before=F("after"))
+"""Leaves out what own permissions began with and still say: kept for the past, and no change."""
 
 
 class PermissionChange(models.Model):
@@ -59,6 +62,8 @@ class PermissionChange(models.Model):
     reason = models.CharField("why", max_length=500, blank=True)
 
     append_only = True
+    log_columns = ("permission", "name", "set_key", "person", "actor")
+    log_conditions = 1
     always_visible = ("at", "name", "permission")
 
     class Meta:
@@ -79,9 +84,14 @@ class PermissionChange(models.Model):
         indexes = (
             models.Index(fields=["person", "id"], name="permission_changed_of"),
             models.Index(fields=["set_key", "id"], name="permission_changed_in"),
-            models.Index(fields=["actor", "id"], name="permission_changed_by"),
-            models.Index(fields=["permission", "id"], name="permission_changed_which"),
-            models.Index(fields=["at"], name="permission_changed_at"),
+            models.Index(fields=["actor", "id"], name="permission_changed_by", condition=IS_CHANGE),
+            models.Index(
+                fields=["permission", "id"], name="permission_changed_which", condition=IS_CHANGE
+            ),
+            models.Index(
+                fields=["name", "id"], name="permission_changed_called", condition=IS_CHANGE
+            ),
+            models.Index(fields=["at", "id"], name="permission_changed_at"),
         )
 
     def __str__(self) -> str:

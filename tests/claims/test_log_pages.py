@@ -12,14 +12,16 @@ from django.db import connection
 from django.db.models import Model, QuerySet
 from django.test import Client, RequestFactory
 
-from accounts.models import AuditEvent
+from accounts.models import AuditEvent, PermissionChange, User
+from accounts.models.history import IS_CHANGE
 from accounts.paging import MOST_COUNTED, CappedCount, Listing, Shape, in_shape, shape_of
 from exports.models import ExportRequest
+from tests.claims.test_paging import differences
 from tests.support.company import TinyCompany
 
 SQLITE = connection.vendor == "sqlite"
 DAY = datetime(2026, 3, 4, tzinfo=UTC)
-AUDIT_LOG = "/admin/accounts/auditevent/"
+AUDIT_LOG, HISTORY = "/admin/accounts/auditevent/", "/admin/permissions/history/"
 
 
 def plan_of(rows: QuerySet[Any]) -> str:
@@ -39,6 +41,43 @@ def is_sorted(plan: str) -> bool:
 def order_of(model: type[Model], **asked: str) -> Sequence[str]:
     screen: Any = admin.site.get_model_admin(model)
     return [str(term) for term in screen.get_ordering(RequestFactory().get("/", asked)) or ["-id"]]
+
+
+def listing_of(model: type[Model], user: User, **asked: str) -> Listing:
+    """Return what a person's list asks, with these filters."""
+    request: Any = RequestFactory().get("/", asked)
+    request.user = user
+    screen: Any = admin.site.get_model_admin(model)
+    listing = Listing.of(screen.get_changelist_instance(request).queryset)
+    assert listing is not None
+    return listing
+
+
+def changes(person: User, actor: User) -> None:
+    """Lay down a history: of a person who moves between sets, of three sets and of a team."""
+
+    def change(number: int, permission: str, before: str, after: str, **of: Any) -> Any:
+        return PermissionChange(
+            at=DAY + timedelta(hours=number),
+            actor=actor if number % 3 else None,
+            system="" if number % 3 else "test",
+            permission=permission,
+            before=before,
+            after=after,
+            **of,
+        )
+
+    rows = []
+    for number in range(0, 60, 5):
+        held = 900 + number % 3
+        rows += [
+            change(number, "permission_set", f"{held}: A", f"{held + 1}: B", person=person),
+            change(number + 1, "crm.deal.view", "", "team", set_key=held, name="Sales"),
+            change(number + 2, "crm.deal.view", "own", "own", set_key=held, name="Sales"),
+            change(number + 3, "crm.export", "", "yes", set_key=held + 1, name="Exporting deals"),
+            change(number + 4, "parent", "", "1: North", team_key=7, name="Team of sales"),
+        ]
+    PermissionChange.objects.bulk_create(rows)
 
 
 def events(number: int, *, result: str = "done") -> list[AuditEvent]:
@@ -61,6 +100,7 @@ def events(number: int, *, result: str = "done") -> list[AuditEvent]:
     [
         (AuditEvent, "at", "at_before", "audit_of_day"),
         (AuditEvent, "at", "at_after", "audit_of_day"),
+        (PermissionChange, "at", "at_before", "permission_changed_at"),
         (ExportRequest, "requested_at", "requested_before", "export_asked_at"),
     ],
 )
@@ -114,3 +154,69 @@ def test_a_span_has_all_its_events_the_latest_first(c: TinyCompany, client: Clie
     assert shown == [each.pk for each in expected]
     assert len(shown) == 96
     assert pages[0].result_count == 96
+
+
+# --- The permission history -----------------------------------------------------------------------
+
+FILTERS: dict[str, dict[str, str]] = {
+    "set": {"set_key": "901"},
+    "permission": {"permission": "crm.deal"},
+    "search": {"q": "sales"},
+    "two words": {"q": "deal export"},
+    "permission, to a day": {"permission": "CRM.", "at_before": "2026-03-05"},
+}
+
+
+def test_the_history_has_its_pages_in_every_shape(c: TinyCompany) -> None:
+    """By person and by whom too; and each shape is the one of an index where that is all asked."""
+    changes(c.rita, c.mona)
+    people = {"person": {"person": str(c.rita.pk)}, "by": {"actor": str(c.mona.pk)}}
+    for name, asked in {**FILTERS, **people}.items():
+        listing = listing_of(PermissionChange, c.sam, **asked)
+        assert listing.rows.exists(), name
+        assert differences(listing.rows) == 0, name
+        is_one = name not in ("two words", "permission, to a day")
+        assert (shape_of(listing, 0, 20) is Shape.BRANCH) is is_one, name
+
+
+def test_the_history_is_searched_by_names_and_permissions(c: TinyCompany, client: Client) -> None:
+    """Each word in either of them, whatever its case; what did not change is not found."""
+    changes(c.rita, c.mona)
+    client.force_login(c.sam)
+
+    def found(**asked: str) -> set[tuple[str, str]]:
+        rows = client.get(HISTORY, asked).context["cl"].queryset
+        assert not rows.filter(before="own").exists()
+        return set(rows.values_list("name", "permission"))
+
+    assert found(q="SALES") == {("Sales", "crm.deal.view"), ("Team of sales", "parent")}
+    deals = {("Sales", "crm.deal.view"), ("Exporting deals", "crm.export")}
+    assert found(q="deal") == deals
+    assert found(q="deal export") == {("Exporting deals", "crm.export")}
+    assert found(permission="crm.Deal") == {("Sales", "crm.deal.view")}
+    assert found(permission="deal") == found(q="zebra") == set()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("column", "value", "index"),
+    [
+        ("permission", "crm.export", "permission_changed_which"),
+        ("name", "Sales", "permission_changed_called"),
+        ("actor", 1, "permission_changed_by"),
+    ],
+)
+def test_what_changed_is_counted_from_an_index_alone(column: str, value: Any, index: str) -> None:
+    """An index without what is no change; a condition of another order would not be found in it."""
+    rows = PermissionChange.objects.filter(IS_CHANGE, **{column: value})
+    assert index in plan_of(rows.order_by("-id")[:50])
+    assert index in plan_of(rows.order_by().values("pk")[:10])
+    assert index not in plan_of(PermissionChange.objects.filter(**{column: value})[:10])
+
+
+def test_super_admins_and_others_are_given_pages_in_the_same_shape(c: TinyCompany) -> None:
+    """What holds for every row, as in the rules for a super admin, is nothing that they ask."""
+    for asked in ({"about": "deal"}, {"q": "create"}, {"actor": str(c.rita.pk)}):
+        assert shape_of(listing_of(AuditEvent, c.sam, **asked), 0, 2_000) is Shape.BRANCH, asked
+    narrowed = listing_of(AuditEvent, c.sam, about="deal", result="done")
+    assert shape_of(narrowed, 0, 2_000) is not Shape.BRANCH
