@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 class Notice(models.Model):
     """A sentence for one person, with a link; it carries no data of any record (L88)."""
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="notices")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="notices", db_index=False
+    )
     text = models.CharField(max_length=300)
     link = models.CharField(max_length=300, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -28,7 +30,10 @@ class Notice(models.Model):
 
     class Meta:
         ordering = ("-created_at", "-id")
-        indexes = (models.Index(fields=["user", "read_at", "-id"], name="notice_inbox"),)
+        indexes = (
+            models.Index(fields=["user", "read_at", "-id"], name="notice_inbox"),
+            models.Index(fields=["user", "-created_at", "-id"], name="notice_newest"),
+        )
 
     def __str__(self) -> str:
         return self.text

@@ -12,8 +12,9 @@ from django.db import connection
 from django.db.models import Model, QuerySet
 from django.test import Client, RequestFactory
 
-from accounts.models import AuditEvent, PermissionChange, User
+from accounts.models import AuditEvent, Notice, PermissionChange, User
 from accounts.models.history import IS_CHANGE
+from accounts.notices import inbox
 from accounts.paging import MOST_COUNTED, CappedCount, Listing, Shape, in_shape, shape_of
 from exports.models import ExportRequest
 from tests.claims.test_paging import differences
@@ -220,3 +221,11 @@ def test_super_admins_and_others_are_given_pages_in_the_same_shape(c: TinyCompan
         assert shape_of(listing_of(AuditEvent, c.sam, **asked), 0, 2_000) is Shape.BRANCH, asked
     narrowed = listing_of(AuditEvent, c.sam, about="deal", result="done")
     assert shape_of(narrowed, 0, 2_000) is not Shape.BRANCH
+
+
+@pytest.mark.django_db
+def test_an_inbox_is_read_in_the_order_of_its_index(c: TinyCompany) -> None:
+    page = plan_of(inbox(c.rita)[:25])
+    assert "notice_newest" in page
+    assert not is_sorted(page)
+    assert is_sorted(plan_of(Notice.objects.filter(user=c.rita).order_by("text")[:25]))
