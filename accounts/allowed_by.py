@@ -100,6 +100,6 @@ def _owners_in(part: Any) -> tuple[Col | None, tuple[Any, ...]]:
             return column, part.rhs.keys
         if isinstance(part, In) and isinstance(part.rhs, list) and not is_foreign(column):
             return column, tuple(part.rhs)
-        if isinstance(part, Exact) and isinstance(part.rhs, int):
+        if isinstance(part, Exact) and isinstance(part.rhs, int | str):
             return column, (part.rhs,)
     return None, ()

@@ -86,7 +86,7 @@ class ExportRequestAdmin(LogAdmin):
     in_time_if_asked = ("requested_after", "requested_before")
     extra_parameters = ("review",)
     change_list_template = "exports/log.html"
-    list_after_template = "exports/log_panel.html"
+    list_after_template: Any = "exports/log_panel.html"
     list_filter_sheet = True
     show_add_link = False
 

@@ -43,7 +43,7 @@ class AuditEvent(models.Model):
 
     always_visible = ("at", "action", "result")
     append_only = True
-    log_columns = ("action",)
+    log_columns = ("action", "actor")
 
     class Meta:
         ordering = ("-id",)

@@ -197,6 +197,7 @@ class ExportRequest(Lease):
     objects: ClassVar[ExportQuerySet] = ExportQuerySet.as_manager()  # type: ignore[assignment]  # a manager made of the queryset
 
     always_visible = ("name", "requester", "requested_at", "status", "record_count")
+    log_columns = ("name", "object", "requester")
 
     class Meta:
         verbose_name = "export"
@@ -227,6 +228,8 @@ class ExportRequest(Lease):
         indexes = (
             models.Index(fields=["status", "lease_until", "id"], name="export_queue"),
             models.Index(fields=["requester", "-id"], name="export_of_requester"),
+            models.Index(fields=["object", "-id"], name="export_of_kind"),
+            models.Index(fields=["name", "-id"], name="export_called"),
             # What the log is sorted by, and narrowed to days by.
             models.Index(fields=["requested_at", "id"], name="export_asked_at"),
             models.Index(fields=["record_count", "id"], name="export_by_size"),

@@ -217,7 +217,8 @@ def test_what_changed_is_counted_from_an_index_alone(column: str, value: Any, in
 
 def test_super_admins_and_others_are_given_pages_in_the_same_shape(c: TinyCompany) -> None:
     """What holds for every row, as in the rules for a super admin, is nothing that they ask."""
-    for asked in ({"about": "deal"}, {"q": "create"}, {"actor": str(c.rita.pk)}):
+    events(1)
+    for asked in ({"about": "deal"}, {"q": "change deal"}, {"actor": str(c.rita.pk)}):
         assert shape_of(listing_of(AuditEvent, c.sam, **asked), 0, 2_000) is Shape.BRANCH, asked
     narrowed = listing_of(AuditEvent, c.sam, about="deal", result="done")
     assert shape_of(narrowed, 0, 2_000) is not Shape.BRANCH
@@ -229,3 +230,35 @@ def test_an_inbox_is_read_in_the_order_of_its_index(c: TinyCompany) -> None:
     assert "notice_newest" in page
     assert not is_sorted(page)
     assert is_sorted(plan_of(Notice.objects.filter(user=c.rita).order_by("text")[:25]))
+
+
+# --- The export log -------------------------------------------------------------------------------
+
+
+def test_the_export_log_goes_by_kind_by_name_and_by_person(c: TinyCompany) -> None:
+    """With the same exports on the same pages as without an index; a hash is no word of a name."""
+    ExportRequest.objects.bulk_create(
+        ExportRequest(
+            requester=(c.rita, c.mona)[number % 2],
+            object=("deal", "contact", "company")[number % 3],
+            name=("All deals", "Contacts: filtered", "Companies: chosen")[number % 3],
+            record_count=number,
+        )
+        for number in range(12)
+    )
+    asked = (
+        {"source": "deal"},
+        {"requester": str(c.mona.pk)},
+        {"q": "ALL"},
+        {"q": "filtered contacts"},
+    )
+    for each in asked:
+        listing = listing_of(ExportRequest, c.sam, **each)
+        assert listing.rows.count() in (4, 6), each
+        assert differences(listing.rows) == 0, each
+        assert shape_of(listing, 0, 20) is Shape.BRANCH, each
+    for nothing in ("zebra", "filtered deals", "0" * 64):
+        assert not listing_of(ExportRequest, c.sam, q=nothing).rows.exists()
+    rows = ExportRequest.objects.order_by("-id")
+    assert "export_of_kind" in plan_of(rows.filter(object__in=["deal"])[:50])
+    assert "export_called" in plan_of(rows.filter(name__in=["All deals"])[:50])
