@@ -30,26 +30,16 @@ from exports import clocks, consent, folder, jobs, tables, upkeep
 from exports.models import ExportRequest
 from exports.operations import begin_delegations
 from exports.steps import WrongState
-from exports.writers import files, manifest
-from exports.writers.csv import CsvWriter
+from exports.writers import files, manifest, writer_of
 from exports.writers.files import FolderError
-from exports.writers.jsonl import JsonLinesWriter
-from exports.writers.parquet import ParquetWriter
 from exports.writers.rows import rows_of
-from exports.writers.writer import Head, Writer
-from exports.writers.xlsx import XlsxWriter
+from exports.writers.writer import Head
 
 logger = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=60)
 BEAT = 0.5
 POLL = 1.0
-WRITERS: dict[str, type[Writer]] = {
-    "csv": CsvWriter,
-    "xlsx": XlsxWriter,
-    "jsonl": JsonLinesWriter,
-    "parquet": ParquetWriter,
-}
 UPKEEP_EVERY = 30.0
 STATISTICS_EVERY = 3600.0
 
@@ -223,7 +213,7 @@ def _write(export: ExportRequest, part: files.Part, lease: timedelta, stop: Stop
     written = 0
     last_beat = time.monotonic()
     beside = manifest.Beside(export)
-    with WRITERS[export.format](part, heads(export)) as writer:
+    with writer_of(export.format)(part, heads(export)) as writer:
         for places in manifest.chunks(export):
             if stop.asked:
                 raise Interrupted

@@ -24,8 +24,8 @@ from accounts.models import User
 from exports import operations, tables, worker
 from exports.models import ExportRequest
 from exports.tables import Kind
+from exports.writers import WRITERS, manifest, parquet, writer_of, xlsx
 from exports.writers import files as storage
-from exports.writers import manifest, parquet, xlsx
 from exports.writers.neutral import COMPUTES
 from exports.writers.rows import rows_of
 from exports.writers.writer import Cell, Head
@@ -138,7 +138,7 @@ def new_part(format: str) -> storage.Part:
 def written(format: str, heads: Sequence[Head], rows: Sequence[Sequence[Cell]]) -> Path:
     """Write rows without a database, which would not take every character."""
     part = new_part(format)
-    with worker.WRITERS[format](part, heads) as writer:
+    with writer_of(format)(part, heads) as writer:
         writer.add(rows)
         writer.finish()
     part.publish()
@@ -174,7 +174,7 @@ def deals(c: TinyCompany) -> TinyCompany:
 
 
 def test_every_format_that_is_offered_has_its_writer() -> None:
-    assert list(worker.WRITERS) == FORMATS == list(READERS)
+    assert list(WRITERS) == FORMATS == list(READERS)
 
 
 @pytest.mark.parametrize("headers", ["labels", "names"])
@@ -429,7 +429,7 @@ def test_memory_does_not_grow_with_the_rows(
     def peak(chunks: int) -> int:
         part = new_part(format)
         tracemalloc.start()
-        with worker.WRITERS[format](part, heads) as writer:
+        with writer_of(format)(part, heads) as writer:
             for _ in range(chunks):
                 writer.add(chunk)
             writer.finish()
@@ -479,7 +479,7 @@ def test_writer_that_is_left_with_an_error_lets_go_of_everything(
     export_root: Path, format: str, rows: int
 ) -> None:
     part = new_part(format)
-    with pytest.raises(OSError, match="disk"), worker.WRITERS[format](part, TYPED) as writer:
+    with pytest.raises(OSError, match="disk"), writer_of(format)(part, TYPED) as writer:
         writer.add(TYPED_ROWS[:rows])
         before = part.size
         raise OSError("disk")
