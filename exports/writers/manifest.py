@@ -26,6 +26,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
+from itertools import islice
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet
@@ -193,10 +194,11 @@ def digest(export: ExportRequest, salt: str, form: int = FORM) -> str:
     )
     found = hashlib.sha256(f'{head[:-1]},"records":['.encode())
     rows = ExportRecord.objects.filter(export=export).order_by("position")
-    comma = b""
-    for record_id in rows.values_list("record_id", flat=True).iterator(10_000):
-        found.update(b"%s%d" % (comma, record_id))
-        comma = b","
+    ids = rows.values_list("record_id", flat=True).iterator(10_000)
+    comma = ""
+    while some := ",".join(map(str, islice(ids, 10_000))):
+        found.update(f"{comma}{some}".encode())
+        comma = ","
     found.update(b"]}")
     return found.hexdigest()
 

@@ -30,8 +30,11 @@ _FOREIGN_SIGNS = b"|".join(re.escape(sign.encode()) for sign in SIGNS if not sig
 # A comma and one quote begin a cell: inside of a cell there would be two quotes, and what follows a
 # closing quote is a comma or the end of the line.
 _BEGINS_WITH_SIGN = re.compile(rb',"(?=[=+\-@])')
+# The first byte before all else: most cells begin with a letter, and are passed over at once.
 _MAY_COMPUTE = re.compile(
-    rb',"(?:[\t\r\n]|' + _OTHER + rb"+[=+\-@]|" + _OTHER + rb"*(?:" + _FOREIGN_SIGNS + rb"))"
+    rb',"(?='
+    + (_OTHER + rb")(?:[\t\r\n]|" + _OTHER + rb"+[=+\-@]|")
+    + (_OTHER + rb"*(?:" + _FOREIGN_SIGNS + rb"))")
 )
 # Where `str.splitlines` parts a text.
 _BREAKS = tuple(each.encode() for each in "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029")
@@ -61,7 +64,7 @@ def neutral_lines(lines: Sequence[bytes]) -> bytes:
     together = b"\xff" + b"\xff".join(lines)
     if together.count(b"\xff") != len(lines):
         raise ValueError("A line is not text in UTF-8.")
-    if _MAY_COMPUTE.search(together) or any(each in together for each in _BREAKS):
+    if _is_odd(together):
         lines = [_cell_by_cell(line) if _is_odd(line) else line for line in lines]
         together = b"\xff" + b"\xff".join(lines)
     # Where cells were looked at one by one, none begins with a sign any more.
@@ -70,7 +73,9 @@ def neutral_lines(lines: Sequence[bytes]) -> bytes:
 
 
 def _is_odd(line: bytes) -> bool:
-    return bool(_MAY_COMPUTE.search(line)) or any(each in line for each in _BREAKS)
+    # A single byte is found a hundred times as fast as several in a row.
+    breaks = (each for each in _BREAKS if each[-1:] in line)
+    return bool(_MAY_COMPUTE.search(line)) or any(each in line for each in breaks)
 
 
 def _cell_by_cell(line: bytes) -> bytes:
