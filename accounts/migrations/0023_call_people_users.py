@@ -5,7 +5,7 @@ from django.db import migrations
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0019_audit_of_day"),
+        ("accounts", "0022_notices_by_day"),
     ]
 
     operations = [
