@@ -47,6 +47,9 @@ class Asker(ABC):
     def is_superuser(self) -> Q: ...
 
     @abstractmethod
+    def is_partner_admin(self) -> Q: ...
+
+    @abstractmethod
     def at_least(self, object_key: str, action: str, rank: int) -> Q:
         """Hold where the person's scope for this action reaches at least as far as `rank`."""
 
@@ -71,12 +74,23 @@ class Asker(ABC):
     def holds(self, tool: str, rank: int = 0) -> Q:
         """Hold where the person has this tool, by key or `key:option`, with all that it needs.
 
-        Super admins have every tool, but for what needs a seat (R90, Q33). What depends on what is
-        declared in the catalogue; a key that is not there raises.
+        Super admins have every tool, but for what needs a seat (R90, Q33); partner admins have the
+        partner tools, and what needs a seat without one (R101). What depends on what is declared in
+        the catalogue; a key that is not there raises.
         """
         return self.once(
             ("holds", tool, rank),
             lambda: settled(catalogue.effective(tool, rank).asked_of(self)),
+        )
+
+    def may_give(self, tool: str, rank: int = 0) -> Q:
+        """Hold where the person has this tool otherwise than as a partner admin.
+
+        What comes with that status is not theirs to give to others (R96).
+        """
+        return self.once(
+            ("may give", tool, rank),
+            lambda: settled(catalogue.given_or_super(tool, rank).asked_of(self)),
         )
 
     @abstractmethod

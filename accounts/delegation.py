@@ -50,16 +50,17 @@ class Piece:
     def held(self, asker: Asker) -> Q:
         """Hold where the person has this: what has no effect for them is not theirs to give (R96).
 
+        Nor is what a partner admin has by that status alone (R101): their permission set says it.
         Everything covers the box beside a narrower level (R26).
         """
         if not self.is_scope:
             tool, _ = catalogue.find(self.key)
             if self.box:
                 box = catalogue.effective_box(self.key).asked_of(asker)
-                return box | asker.is_superuser() | asker.holds(self.key, EVERYTHING)
+                return box | asker.is_superuser() | asker.may_give(self.key, EVERYTHING)
             needed = tool.granting_requires
-            also = asker.holds(needed) if needed else ALWAYS
-            return asker.holds(self.key, self.rank) & also
+            also = asker.may_give(needed) if needed else ALWAYS
+            return asker.may_give(self.key, self.rank) & also
         _, kind, action = self.key.split(".")
         if action == "add":
             held = asker.may_add(kind)
@@ -271,8 +272,8 @@ def people_rules(asker: Asker, action: str) -> list[Rule]:
         Rule(
             "protected",
             False,
-            Q(is_superuser=True) & ~is_super,
-            "only super admins change a super admin",
+            (Q(is_superuser=True) | Q(is_partner_admin=True)) & ~is_super,
+            "only super admins change a super admin or a partner admin",
         ),
         Rule(
             "seat",

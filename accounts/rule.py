@@ -19,6 +19,7 @@ CODES = frozenset(
         "inactive",
         "deleted",
         "superuser",
+        "partner_admin",
         "everything",
         "team",
         "owned",

@@ -90,6 +90,7 @@ _VERBS = {
 
 _GRANTED: dict[str, tuple[str, str]] = {
     "superuser": ("you are a super admin", "super admin"),
+    "partner_admin": ("you are a partner admin", "partner admin"),
     "owned": ("you are an owner", "owner"),
     "team": (
         "an owner is in one of your teams, or in a team below",

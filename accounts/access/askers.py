@@ -51,7 +51,7 @@ class Loaded(Asker):
     def known(self) -> dict[Hashable, Any]:
         # What is no grant, and may differ on the same instance, is part of the question.
         user = self.user
-        standing = (user.is_active, user.is_superuser)
+        standing = (user.is_active, user.is_superuser, user.is_partner_admin)
         mine: dict[Hashable, Any] | None = user.grants.known.get(standing)
         if mine is None:
             # Who answers otherwise than by what they hold shares with nobody.
@@ -67,6 +67,9 @@ class Loaded(Asker):
 
     def is_superuser(self) -> Q:
         return yes(self.user.is_superuser)
+
+    def is_partner_admin(self) -> Q:
+        return yes(self.user.is_partner_admin)
 
     def at_least(self, object_key: str, action: str, rank: int) -> Q:
         scope = self.user.grants.scopes.get(object_key)
@@ -162,6 +165,9 @@ class Anyone(Asker):
 
     def is_superuser(self) -> Q:
         return self._is("is_superuser")
+
+    def is_partner_admin(self) -> Q:
+        return self._is("is_partner_admin")
 
     def at_least(self, object_key: str, action: str, rank: int) -> Q:
         return self._scope(object_key, **{f"{action}__gte": rank})

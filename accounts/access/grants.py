@@ -87,7 +87,7 @@ def made_for(user: User) -> dict[Hashable, Any]:
 
 
 def _standing(user: User) -> tuple[Any, ...]:
-    return (user.pk, user.is_active, user.is_superuser)
+    return (user.pk, user.is_active, user.is_superuser, user.is_partner_admin)
 
 
 def forget_what_was_made() -> None:
@@ -180,12 +180,19 @@ def load_grants(user: User) -> Grants:
     )
 
 
-def somebody(key: Any, teams: Any, is_active: bool, is_superuser: bool) -> User:
+def somebody(
+    key: Any, teams: Any, *, is_active: bool, is_superuser: bool, is_partner_admin: bool
+) -> User:
     """Return a person, never saved, who stands for everybody like this; they hold nothing.
 
     For what is prepared: key and teams are places, and of the rest nothing may be asked.
     """
-    person = User(pk=key, is_active=is_active, is_superuser=is_superuser)
+    person = User(
+        pk=key,
+        is_active=is_active,
+        is_superuser=is_superuser,
+        is_partner_admin=is_partner_admin,
+    )
     person.__dict__["grants"] = Grants(teams=teams)
     return person
 
@@ -223,7 +230,7 @@ def _held(user: User) -> tuple[Any, ...]:
         for key, scope in grants.scopes.items()
     }
     return (
-        *(user.is_active, user.is_superuser, user.session_epoch, scopes),
+        *(user.is_active, user.is_superuser, user.is_partner_admin, user.session_epoch, scopes),
         *(grants.levels, grants.given),
         *(frozenset(getattr(grants, name)) for name in ("tools", "teams", "mates", "main_teams")),
     )

@@ -47,7 +47,8 @@ def teams_told(user: User, model: type[Model]) -> QuerySet[Team]:
     """
     person = Loaded(user)
     key = getattr(model, "object_key", "")
-    everything = person.is_superuser() | person.at_least(key, "view", Rank.EVERYTHING)
+    without_scope = person.is_superuser() | person.is_partner_admin()
+    everything = without_scope | person.at_least(key, "view", Rank.EVERYTHING)
     if settled(person.is_active() & everything) is ALWAYS:
         return Team.objects.all()
     below = TeamReach.objects.filter(above__in=person.teams()).values("below")

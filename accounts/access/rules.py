@@ -29,20 +29,30 @@ def scope_rules(
 ) -> list[Rule]:
     """Return the rules that a scope makes for one kind of record (R12, R13, R23, R27, Q20).
 
+    Partner admins need none: they reach every record of every such kind (R101).
+
     `owner_fields` are all fields naming a person who owns the record; being named in any of them
     is full ownership, and a record is unassigned only when every one of them is empty.
     """
     kind = catalogue.object_kind(object_key)
     plural = kind.plural.lower() if kind else object_key
     label = catalogue.ACTION_LABELS[action]
+    without_scope = person.is_superuser() | person.is_partner_admin()
+    partner_rule = Rule(
+        "partner_admin",
+        True,
+        person.is_partner_admin(),
+        f"partner admins work with all {plural}",
+    )
     if action == "add":
         may_add = person.may_add(object_key)
         return [
+            partner_rule,
             Rule("everything", True, may_add, f"the permission set allows to create {plural}"),
             Rule(
                 "no_scope",
                 False,
-                ~(may_add | person.is_superuser()),
+                ~(may_add | without_scope),
                 f"the permission set does not allow to create {plural}",
             ),
         ]
@@ -54,6 +64,7 @@ def scope_rules(
         return person.at_least(object_key, action, rank)
 
     return [
+        partner_rule,
         Rule(
             "everything",
             True,
@@ -81,7 +92,7 @@ def scope_rules(
         Rule(
             "no_scope",
             False,
-            ~(reaches(Rank.OWNED) | person.is_superuser()),
+            ~(reaches(Rank.OWNED) | without_scope),
             f"the permission set gives no scope {label} for {plural}",
         ),
     ]

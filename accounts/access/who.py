@@ -50,7 +50,10 @@ def who_can(action: str, obj: Model) -> QuerySet[User]:
 
 _COLUMNS = {
     "pk": "id",
-    **{name: name for name in ("is_active", "is_superuser", "permission_set_id")},
+    **{
+        name: name
+        for name in ("is_active", "is_superuser", "is_partner_admin", "permission_set_id")
+    },
 }
 """The columns of a person's row by which the rules are asked of anyone."""
 ROW = {name: F(column) for name, column in _COLUMNS.items()}

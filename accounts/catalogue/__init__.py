@@ -6,7 +6,13 @@ registered by the layer that owns their model. `evaluation.py` says what is effe
 permission set stores; `words.py` says it to people.
 """
 
-from accounts.catalogue.evaluation import Condition, effective, effective_box
+from accounts.catalogue.evaluation import (
+    Condition,
+    effective,
+    effective_box,
+    given_or_super,
+    of_partner_admins,
+)
 from accounts.catalogue.grants import (
     BOX,
     GUARDED,
@@ -86,6 +92,7 @@ __all__ = [
     "effective",
     "effective_box",
     "find",
+    "given_or_super",
     "is_known",
     "keys_to_give",
     "kind_of",
@@ -94,6 +101,7 @@ __all__ = [
     "names_to_give",
     "object_kind",
     "objects",
+    "of_partner_admins",
     "parse",
     "reference",
     "register",

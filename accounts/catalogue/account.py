@@ -162,8 +162,8 @@ ACCOUNT = (
         TAB,
         ACCESS,
         "Add and edit users",
-        "Add people and change what they may do, as far as one may oneself; never oneself, and "
-        "never a super admin.",
+        "Add people and change what they may do, as far as one may oneself; never oneself, a super "
+        "admin or a partner admin.",
         Risk.HIGH,
         id="AC-1",
         parent=PARENT,

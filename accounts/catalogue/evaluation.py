@@ -15,6 +15,7 @@ from typing import Protocol
 from django.db.models import Q
 
 from accounts.catalogue.grants import TOOLS, find
+from accounts.catalogue.partner import PARENT as PARTNER_TOOLS
 from accounts.catalogue.sales import SEAT
 from accounts.catalogue.types import EVERYTHING, OWNED, Kind, Option, Tool
 
@@ -23,6 +24,8 @@ class Asked(Protocol):
     """Whom a condition is asked about; `accounts.asker.Asker` is one."""
 
     def is_superuser(self) -> Q: ...
+
+    def is_partner_admin(self) -> Q: ...
 
     def at_least(self, object_key: str, action: str, rank: int) -> Q: ...
 
@@ -40,6 +43,14 @@ class SuperAdmin:
 
     def asked_of(self, person: Asked) -> Q:
         return person.is_superuser()
+
+
+@dataclass(frozen=True, slots=True)
+class PartnerAdmin:
+    """The person is a partner admin."""
+
+    def asked_of(self, person: Asked) -> Q:
+        return person.is_partner_admin()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +78,16 @@ class GivenBox:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The person's scope for this action on this kind of record is more than None."""
+    """The person's scope for this action on this kind of record is more than None.
+
+    Partner admins reach every record without one (R101).
+    """
 
     object: str
     action: str
 
     def asked_of(self, person: Asked) -> Q:
-        return person.at_least(self.object, self.action, OWNED)
+        return person.at_least(self.object, self.action, OWNED) | person.is_partner_admin()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +110,7 @@ class Some:
         return reduce(or_, (part.asked_of(person) for part in self.parts))
 
 
-Condition = SuperAdmin | Given | GivenBox | Scope | Every | Some
+Condition = SuperAdmin | PartnerAdmin | Given | GivenBox | Scope | Every | Some
 
 
 def _every(parts: Iterable[Condition]) -> Condition:
@@ -123,8 +137,27 @@ def _joined(how: type[Every] | type[Some], parts: Iterable[Condition]) -> Condit
 def effective(asked: str, rank: int = 0) -> Condition:
     """Return the condition under which somebody has this key; super admins have every one (R90).
 
-    `rank` asks a scope tool's option for that level or a wider one. What needs a seat is had only
-    with the switch *Sales seat* in the person's permission set, by super admins too (Q33).
+    `rank` asks a scope tool's option for that level or a wider one. Partner admins have the partner
+    tools, and what needs a seat without having one (R101, Q33); every other tool as anybody has it.
+    To be an employee of the partner is no right, and neither is to have a seat.
+    """
+    given = given_or_super(asked, rank)
+    return _some((PartnerAdmin(), given)) if of_partner_admins(find(asked)[0]) else given
+
+
+def of_partner_admins(tool: Tool) -> bool:
+    """Tell whether partner admins have a tool by that status alone (R101)."""
+    # Goals are given to whoever has a seat, and to nobody else.
+    of_seat = tool.parent == SEAT and tool.kind is not Kind.DERIVED
+    return of_seat or PARTNER_TOOLS in (tool.key, tool.parent)
+
+
+@cache
+def given_or_super(asked: str, rank: int = 0) -> Condition:
+    """Return the condition without what comes with being a partner admin.
+
+    What needs a seat is had only with the switch *Sales seat* in the person's permission set, by
+    super admins too (Q33).
     """
     tool, option = find(asked)
     by_grants = _by_grants(tool, option, rank)

@@ -50,7 +50,7 @@ def beside_the_switch(tool: Tool) -> list[str]:
 
 def _needs(tool: Tool) -> Iterator[str]:
     if tool.parent == SEAT:
-        yield "Super admins have it only with a seat, too."
+        yield "Super admins have it only with a seat, too; partner admins without one."
     if tool.inert_without:
         yield f"Has no effect without {name_of(tool.inert_without)}."
     for group in tool.requires:

@@ -31,7 +31,8 @@ class PermissionChange(models.Model):
 
     Of a set: what it grants, by the catalogue's keys (`crm.deal.change`,
     `crm.deal.change.unassigned`, `crm.export`, `crm.workflows:edit`), and `permission_set` for the
-    set itself. Of a person: `permission_set`, `team` (once for each team), `super_admin`, `active`.
+    set itself. Of a person: `permission_set`, `team` (once for each team), `super_admin`,
+    `partner_admin`, `active`.
     Of a team: `team` for itself, and `parent`. An empty value is no such thing at all.
     """
 

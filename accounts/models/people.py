@@ -81,6 +81,11 @@ class User(AbstractBaseUser, PermissionsMixin):
         related_name="people",
         help_text="What this person may do. Without a set: nothing.",
     )
+    is_partner_admin = models.BooleanField(
+        "partner admin",
+        default=False,
+        help_text="An employee of the implementation partner who works with every record.",
+    )
     teams = models.ManyToManyField(
         "accounts.Team", through="accounts.Membership", related_name="members", editable=False
     )
@@ -120,6 +125,10 @@ class User(AbstractBaseUser, PermissionsMixin):
         ordering = ("first_name", "last_name", "email")
         constraints = (
             models.CheckConstraint(condition=Q(email=Lower("email")), name="email_is_lower_case"),
+            models.CheckConstraint(
+                condition=Q(is_superuser=False) | Q(is_partner_admin=False),
+                name="super_or_partner_admin_not_both",
+            ),
         )
 
     def __str__(self) -> str:

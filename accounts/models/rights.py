@@ -56,6 +56,8 @@ class RightsChange(Deed):
         EDITED = "edited", "edited the permissions"
         MADE_SUPER_ADMIN = "made_super_admin", "made the person a super admin"
         REMOVED_SUPER_ADMIN = "removed_super_admin", "took super admin status away"
+        MADE_PARTNER_ADMIN = "made_partner_admin", "made the person a partner admin"
+        ENDED_PARTNER_ADMIN = "ended_partner_admin", "took partner admin status away"
         DEACTIVATED = "deactivated", "deactivated the account"
         REACTIVATED = "reactivated", "reactivated the account"
 

@@ -105,7 +105,7 @@ def touched(before: Company, after: Company) -> Iterator[Person]:
             held = standing.rights
             if not isinstance(held, Held):
                 held = NOTHING_HELD if held is None else stored[held]
-            profile = Profile(standing.active, standing.super_admin, held)
+            profile = Profile(standing.active, standing.super_admin, standing.partner_admin, held)
             facts = Facts(key, company.mates(key), standing.teams, standing.main_team)
             sides.append((profiles.setdefault(profile, profile), facts))
         (was, had), (becomes, has) = sides

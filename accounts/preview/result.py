@@ -116,7 +116,8 @@ def _stands(before: Company, after: Company, changed: Collection[int]) -> list[A
 def _standing(standing: Standing) -> list[Any]:
     rights = _held(standing.rights) if isinstance(standing.rights, Held) else standing.rights
     teams = [sorted(standing.teams), standing.main_team]
-    return [standing.active, standing.super_admin, rights, teams]
+    status = [standing.active, standing.super_admin, standing.partner_admin]
+    return [*status, rights, teams]
 
 
 def _held(held: Held) -> list[Any]:

@@ -51,6 +51,7 @@ class Standing:
     """The key of the permission set whose rights they have, or what is supposed instead."""
     teams: frozenset[int] = frozenset()
     main_team: int | None = None
+    partner_admin: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +112,14 @@ def now() -> Company:
     below: dict[int, set[int]] = defaultdict(set)
     for above, under in TeamReach.objects.order_by().values_list("above", "below"):
         below[above].add(under)
-    columns = ("pk", "is_active", "is_superuser", "permission_set")
+    columns = ("pk", "is_active", "is_superuser", "permission_set", "is_partner_admin")
     people = {
-        key: Standing(active, super_admin, rights, frozenset(teams.get(key, ())), main.get(key))
-        for key, active, super_admin, rights in User.objects.order_by().values_list(*columns)
+        key: Standing(
+            active, super_admin, rights, frozenset(teams.get(key, ())), main.get(key), partner
+        )
+        for key, active, super_admin, rights, partner in User.objects.order_by().values_list(
+            *columns
+        )
     }
     return Company(people, {team: frozenset(keys) for team, keys in below.items()})
 
@@ -157,6 +162,7 @@ class Profile:
 
     active: bool
     super_admin: bool
+    partner_admin: bool
     held: Held
 
 
@@ -175,7 +181,12 @@ class StandIn(Loaded):
     """
 
     def __init__(self, profile: Profile) -> None:
-        user = User(pk=ME, is_active=profile.active, is_superuser=profile.super_admin)
+        user = User(
+            pk=ME,
+            is_active=profile.active,
+            is_superuser=profile.super_admin,
+            is_partner_admin=profile.partner_admin,
+        )
         tools = {grant.name: grant for grant in profile.held.tools}
         user.__dict__["grants"] = Grants(
             {kind: ObjectScope(object=kind, **dict(row)) for kind, row in profile.held.scopes},

@@ -122,6 +122,7 @@ class Property(models.Model):
     def access_rules(cls, person: Asker, action: str) -> list[Rule]:
         """Say who may read (view) and edit (change) the *values* of this field (R8, E24).
 
+        What is open to everyone is open to partner admins unless it is sensitive (Q37).
         Adding and deleting a row, which lays the restriction down, is super admins' work; so is
         its screen. Team members count main and extra, evaluated live; teams above are not implied.
         """
@@ -134,16 +135,32 @@ class Property(models.Model):
         grants = PropertyGrant.objects.filter(level__in=levels)
         named = Q(pk__in=grants.filter(user=person.id(depth=2)).values("property"))
         in_team = Q(pk__in=grants.filter(team__in=person.teams(depth=2)).values("property"))
+        chosen = Q(access=cls.Access.CHOSEN) & (named | in_team)
         verb = "read" if action == "view" else "edit"
         return [
             Rule("everything", True, Q(access__in=open_to_all), f"everyone may {verb} this field"),
             Rule(
                 "shared",
                 True,
-                Q(access=cls.Access.CHOSEN) & (named | in_team),
+                chosen,
                 f"the person, or a team of theirs, was chosen to {verb} this field",
             ),
+            Rule(
+                "protected",
+                False,
+                person.is_partner_admin() & Q(sensitive=True) & ~(chosen | _never_hidden()),
+                "partner admins read sensitive fields only where they are chosen for them",
+            ),
         ]
+
+
+def _never_hidden() -> Q:
+    """Hold for fields without which nobody could name, find or create a record (E27)."""
+    found = Q(pk__in=[])
+    for kind in kinds.every():
+        names = [each.name for each in kind.fields if each.always_visible or each.required]
+        found |= Q(object=kind.key, name__in=names)
+    return found
 
 
 class FlagLifted(Deed):
@@ -239,7 +256,7 @@ def field_access(actor: Actor, model: type[models.Model]) -> FieldAccess:
 
 def _of_every_kind(user: User) -> dict[str, FieldAccess]:
     """Return them by kind of record; under "" what holds where nothing is said of any field."""
-    statement = _marked_for_somebody(user.is_active, user.is_superuser)
+    statement = _marked_for_somebody(user.is_active, user.is_superuser, user.is_partner_admin)
     lines = statement.fetched(person=user.pk, teams=among(user.grants.teams))
     most: int | None = lines[0][-1] if lines else None
     found: dict[str, dict[str, set[str]]] = {}
@@ -272,14 +289,20 @@ def _of_every_kind(user: User) -> dict[str, FieldAccess]:
 
 
 @cache
-def _marked_for_somebody(is_active: bool, is_superuser: bool) -> Prepared:
+def _marked_for_somebody(is_active: bool, is_superuser: bool, is_partner_admin: bool) -> Prepared:
     """Return what says, of every field, whether somebody like this may read and edit it.
 
     Asked in every request, and twice where the answer is compared with what is true by its end.
     """
 
     def lines(person: Seen, teams: Seen) -> QuerySet[Any]:
-        somebody = access.somebody(person(2), teams(2), is_active, is_superuser)
+        somebody = access.somebody(
+            person(2),
+            teams(2),
+            is_active=is_active,
+            is_superuser=is_superuser,
+            is_partner_admin=is_partner_admin,
+        )
         rows = access.marked(
             access.marked(Property.objects.all(), somebody, "view"), somebody, "change"
         )

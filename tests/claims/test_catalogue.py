@@ -2,7 +2,7 @@
 
 import random
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +91,7 @@ def test_what_is_said_to_be_asked_is_asked_by_our_own_code() -> None:
     told -= {tool.parent for tool in catalogue.TOOLS.values() if tool.key in told}
     asking = re.compile(
         r"""(?:holds|holds_tool|holders|has_perm)\(\s*(?:\w+,\s*)?"([a-z_.:]+)"|"""
-        r"""^(?:DECIDE|EXEMPT|TAKE_OUT|EDIT_\w+|USER_TABLE|BILLING) = "([a-z_.:]+)\"""",
+        r"""^(?:DECIDE|EMPLOYEE|EXEMPT|TAKE_OUT|EDIT_\w+|USER_TABLE|BILLING) = "([a-z_.:]+)\"""",
         re.MULTILINE,
     )
     found = {
@@ -230,6 +230,9 @@ class Plain:
     def is_superuser(self) -> bool:
         return self.who.superuser
 
+    def is_partner_admin(self) -> bool:
+        return self.who.partner
+
     def at_least(self, object_key: str, action: str, rank: int) -> bool:
         return (object_key, action) == ("contact", "delete") and self.who.contact_delete >= rank
 
@@ -251,7 +254,7 @@ def some_holdings() -> list[Holding]:
     chance = random.Random(5)
     # What an earlier version may have stored, and cannot be given: it grants nothing.
     odd = {"marketing.access", "marketing.cta:create", "marketing.forms:follow_up_email"}
-    return [
+    made = [
         Holding(frozenset(odd)),
         *(
             Holding(
@@ -265,11 +268,15 @@ def some_holdings() -> list[Holding]:
             for _ in range(60)
         ),
     ]
+    others = (each for each in made if not each.superuser)
+    # They reach every contact without a scope (R101).
+    return [*made, *(replace(each, partner=True, contact_delete=3) for each in others)]
 
 
 def is_right() -> bool:
     """Tell whether the catalogue says of random sets what the requirements' sentences say."""
     evaluation.effective.cache_clear()
+    evaluation.given_or_super.cache_clear()
     evaluation.effective_box.cache_clear()
     conditions: dict[str, Any] = {asked: evaluation.effective(asked) for asked in ASKABLE}
     ranked: dict[str, Any] = {asked: evaluation.effective(asked, 3) for asked in LEVELLED}
@@ -293,6 +300,12 @@ KNOWN_WRONG: dict[str, tuple[object, str, object]] = {
     "children without their parent": (evaluation, "_conditions", lambda tool: []),
     "higher boxes without the lower ones": (catalogue.Tool, "higher", lambda tool, key: (key,)),
     "seats for super admins": (evaluation, "SEAT", "nothing"),
+    "no seat, no tool, for partner admins": (evaluation, "of_partner_admins", lambda tool: False),
+    "goals for partner admins": (
+        evaluation,
+        "of_partner_admins",
+        lambda tool: tool.parent == "sales.seat" or "partner.access" in (tool.key, tool.parent),
+    ),
     "all of what is required": (evaluation, "_one_of", lambda keys: evaluation.SuperAdmin()),
     "edit wider than view": (
         evaluation,
@@ -322,6 +335,7 @@ def test_wrong_evaluations_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> No
             patch.setattr(where, what, wrong)
             assert not is_right(), name
     evaluation.effective.cache_clear()
+    evaluation.given_or_super.cache_clear()
 
 
 # --- What is stored -------------------------------------------------------------------------------

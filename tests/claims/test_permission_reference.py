@@ -33,7 +33,7 @@ def test_reference_lists_every_permission_for_whoever_sees_sets(
         "Create/own brings Edit and View along.",
         "Edit stays within View.",
         "Comes with Knowledge base settings.",
-        "Super admins have it only with a seat, too.",
+        "Super admins have it only with a seat, too; partner admins without one.",
         "For tools outside: stored, and nothing in this product asks it.",
         INBOX,
     ):

@@ -127,12 +127,19 @@ class Holding:
     levels: dict[str, tuple[int, bool]] = field(default_factory=dict)
     contact_delete: int = 0
     superuser: bool = False
+    partner: bool = False
+
+
+# R101, Q33: partner tools, and what needs a seat, without one.
+OF_PARTNER_ADMINS = {"PT-1", "PT-2", "PT-3", "PT-4", "S-7", "S-8", "S-9", "S-10", "S-11"}
 
 
 def has(who: Holding, asked: str) -> bool:
     """Tell whether they have it, as the requirements' sentences say."""
     key, _, option = asked.partition(":")
     number, tab, kind, options = BY_KEY[key]
+    if who.partner and number in OF_PARTNER_ADMINS:
+        return True
     if number in {"S-7", "S-8", "S-9", "S-10", "S-11"} and "sales.seat" not in who.stored:
         return False  # S-7…S-11 count only with a seat, for super admins too
     if key in ("sales.seat", "sales.goals"):
@@ -179,6 +186,8 @@ def level(who: Holding, asked: str) -> tuple[int, bool]:
     """Return level and box of a scope tool: Edit within View, the box beside Team and Owned."""
     key, _, option = asked.partition(":")
     number, tab, _, _ = BY_KEY[key]
+    if who.partner and number in OF_PARTNER_ADMINS:
+        return 3, False
     seated = number != "S-7" or "sales.seat" in who.stored
     if seated and (
         who.superuser or (tab == "Reports" and "account.reports_and_dashboards" in who.stored)
