@@ -27,6 +27,7 @@ from accounts.permission_history import (
     ACTIVE,
     OWN,
     PARENT,
+    PARTNER_ADMIN,
     SET,
     SUPER_ADMIN,
     TEAM,
@@ -41,6 +42,7 @@ LABELS = {
     SET: "Permission set",
     TEAM: "Team",
     SUPER_ADMIN: "Super admin",
+    PARTNER_ADMIN: "Partner admin",
     ACTIVE: "Active",
     PARENT: "Team above",
 }

@@ -40,6 +40,7 @@ from accounts.permission_history import (
     ACTIVE,
     MAIN,
     PARENT,
+    PARTNER_ADMIN,
     SET,
     SUPER_ADMIN,
     TEAM,
@@ -189,6 +190,8 @@ def _undo_people(then: Then) -> None:
             wanted["is_active", value.said == YES].append(fact.person)
         elif fact.permission == SUPER_ADMIN:
             wanted["is_superuser", value.said == YES].append(fact.person)
+        elif fact.permission == PARTNER_ADMIN:
+            wanted["is_partner_admin", value.said == YES].append(fact.person)
         elif fact.permission == SET:
             wanted["permission_set", referred(value.said)].append(fact.person)
         elif fact.permission == TEAM and fact.team_key is not None:

@@ -25,10 +25,11 @@ from accounts.models import (
     User,
 )
 
-SET, TEAM, SUPER_ADMIN, ACTIVE, PARENT = (
+SET, TEAM, SUPER_ADMIN, PARTNER_ADMIN, ACTIVE, PARENT = (
     "permission_set",
     "team",
     "super_admin",
+    "partner_admin",
     "active",
     "parent",
 )
@@ -117,13 +118,20 @@ def _begun(keys: Collection[int], before: Facts) -> Facts:
 def facts_of_people(people: QuerySet[User]) -> Facts:
     """Return what is kept of each of these people; two queries."""
     rows = people.order_by().values_list(
-        "pk", "is_active", "is_superuser", "permission_set", "permission_set__name"
+        "pk",
+        "is_active",
+        "is_superuser",
+        "is_partner_admin",
+        "permission_set",
+        "permission_set__name",
     )
     facts: Facts = {}
-    for person, active, super_admin, set_key, set_name in rows:
+    for person, active, super_admin, partner_admin, set_key, set_name in rows:
         facts[Fact(person, None, None, ACTIVE)] = Value(YES if active else NO)
         if super_admin:
             facts[Fact(person, None, None, SUPER_ADMIN)] = Value(YES)
+        if partner_admin:
+            facts[Fact(person, None, None, PARTNER_ADMIN)] = Value(YES)
         if set_key is not None:
             facts[Fact(person, None, None, SET)] = Value(reference(set_key, set_name or OWN))
     memberships = Membership.objects.filter(user__in=people.order_by().values("pk")).order_by()

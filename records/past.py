@@ -45,6 +45,7 @@ class PersonThen:
     existed: bool
     active: bool = False
     super_admin: bool = False
+    partner_admin: bool = False
     permission_set: str = ""
     teams: tuple[tuple[str, bool], ...] = ()
     """Names, and whether it was their main team."""
@@ -105,6 +106,7 @@ def person_on(user: User, moment: datetime) -> PersonThen:
         existed=True,
         active=then.is_active,
         super_admin=then.is_superuser,
+        partner_admin=then.is_partner_admin,
         permission_set=str(then.permission_set) if then.permission_set else "",
         teams=teams,
         scopes={

@@ -57,8 +57,10 @@ PARTNER = (
         TAB,
         STANDING,
         "Partner employee",
-        "Marks the person as employee of the partner when they are added to a client’s account.",
+        "Marks the person as employee of the partner when they are added to a client’s account. "
+        "Only who bears this mark can be made a partner admin.",
         Risk.HIGH,
         id="PT-5",
+        asked_by="making somebody a partner admin",
     ),
 )

@@ -54,6 +54,11 @@ from accounts.operations.memberships import (
     set_teams,
 )
 from accounts.operations.opened import as_it_stands, require_as_opened
+from accounts.operations.partner_admins import (
+    make_partner_admin,
+    remove_partner_admin,
+    why_no_partner_admins,
+)
 from accounts.operations.passwords import (
     change_own_password,
     lift_log_in_pause,
@@ -112,6 +117,7 @@ __all__ = [
     "is_free",
     "lift_log_in_pause",
     "line",
+    "make_partner_admin",
     "make_super_admin",
     "many_as_they_stand",
     "mark",
@@ -126,6 +132,7 @@ __all__ = [
     "read_notices",
     "receive_permissions",
     "remove_from_team",
+    "remove_partner_admin",
     "remove_super_admin",
     "require",
     "require_as_opened",
@@ -145,4 +152,5 @@ __all__ = [
     "to_be_stored",
     "unknown_in",
     "where_named",
+    "why_no_partner_admins",
 ]

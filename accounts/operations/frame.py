@@ -13,6 +13,7 @@ from accounts import access, rights
 from accounts.account_errors import NotAllowed
 from accounts.audit import Actor, System
 from accounts.models import PermissionSet, Team, User
+from accounts.operations.employees import keep_employees
 from accounts.rights import Door, one_at_a_time
 
 on_leaving: list[Callable[[User, Actor], None]] = []
@@ -60,6 +61,7 @@ def permissions_changing(
         # The inner one: what it writes is part of what upper floors look at.
         around.enter_context(rights.changing(actor, door, people, edited, reason=reason))
         yield
+        keep_employees()
 
 
 def this(person: User) -> QuerySet[User]:

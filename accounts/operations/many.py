@@ -83,6 +83,7 @@ def many_as_they_stand(people: Iterable[User]) -> str:
                 person.email,
                 person.is_active,
                 person.is_superuser,
+                person.is_partner_admin,
                 person.permission_set_id,
                 person.invited_at,
                 sorted((m.team_id, m.is_main) for m in person.memberships.all()),

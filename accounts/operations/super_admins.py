@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from accounts import audit
-from accounts.account_errors import LastSuperAdmin, NotAllowed
+from accounts.account_errors import InvalidChange, LastSuperAdmin, NotAllowed
 from accounts.audit import Actor, operation
 from accounts.models import PermissionSet, User
 from accounts.operations.frame import permissions_changing, require, require_super_admin, this
@@ -13,9 +13,13 @@ from accounts.rights import Door, one_at_a_time
 
 @operation("person.make_super_admin")
 def make_super_admin(person: User, *, actor: Actor) -> None:
-    """Make a person a super admin (R91)."""
+    """Make a person a super admin (R91); nobody is that and a partner admin (R101)."""
     require_super_admin(actor)
     one_at_a_time("people")
+    if this(person).filter(is_partner_admin=True).exists():
+        raise InvalidChange(
+            f"{person} is a partner admin. Remove partner admin first: nobody is both."
+        )
     if not this(person).filter(is_active=True, is_superuser=False).exists():
         return
     with permissions_changing(actor, Door.MADE_SUPER_ADMIN, this(person)):

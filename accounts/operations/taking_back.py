@@ -17,11 +17,13 @@ from accounts.operations.editing import (
     sets_as_they_stand,
 )
 from accounts.operations.memberships import set_teams, team_data
+from accounts.operations.partner_admins import make_partner_admin, remove_partner_admin
 from accounts.operations.sets import assign_set
 from accounts.operations.super_admins import make_super_admin, remove_super_admin
 from accounts.operations.teams import change_team
 from accounts.rights import one_at_a_time
 
+REMOVES = {"super admin": remove_super_admin, "partner admin": remove_partner_admin}
 OWN = "own"
 """In what `take_back` takes: the person had permissions of their own."""
 Rows = Sequence[Mapping[str, Any]]
@@ -34,7 +36,8 @@ def take_back(of: str, rows: Rows, *, actor: Actor, stands: str) -> None:
     `of` and `rows` say what it was: of people or sets (“person”, “set”) the key, what it said
     (`before`: scopes and tools), and of a person the named set they had, None, or `OWN`; of
     “teams” the key of a person, their main team and the others; of a “place” the key of a team and
-    of the one above it; of a “super admin” as of a person, and whether they `was` one. `stands` is
+    of the one above it; of a “super admin” or a “partner admin” as of a person, and whether they
+    `was` one. `stands` is
     what `as_touched` said after the change: where it says otherwise, nothing is taken back.
     """
     one_at_a_time("people")
@@ -58,6 +61,7 @@ _SAID = {
     "person": "these permissions",
     "set": "these permissions",
     "super admin": "these permissions",
+    "partner admin": "these permissions",
     "teams": "these teams",
     "place": "these teams",
 }
@@ -77,7 +81,8 @@ def as_touched(of: str, keys: Iterable[int]) -> str:
     permissions = permissions_as_they_stand(people)
     if of == "person":
         return permissions
-    return mark([permissions, [[person.pk, person.is_superuser] for person in people]])
+    status = [[each.pk, each.is_superuser, each.is_partner_admin] for each in people]
+    return mark([permissions, status])
 
 
 def _back(stored: PermissionSet | None, row: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -93,13 +98,16 @@ def _of_person(of: str, row: Mapping[str, Any], actor: Actor) -> None:
         main, extra = _team(row["main"]), [_team(key) for key in row["extra"]]
         others = [team for team in extra if team is not None]
         set_teams(person, actor=actor, main_team=main, extra_teams=others)
-    elif of == "super admin" and not row["was"]:
+    elif of in REMOVES and not row["was"]:
         permission_set = PermissionSet.objects.named().get(pk=row["set"])
-        remove_super_admin(person, actor=actor, permission_set=permission_set)
+        REMOVES[of](person, actor=actor, permission_set=permission_set)
     else:
         if of == "super admin":
             make_super_admin(person, actor=actor)
         _rights_back(person, row, actor)
+        if of == "partner admin":
+            # Their set says again by now that they are an employee of the partner.
+            make_partner_admin(person, actor=actor)
 
 
 def _rights_back(person: User, row: Mapping[str, Any], actor: Actor) -> None:

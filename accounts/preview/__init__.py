@@ -1,4 +1,4 @@
-"""What-if: what a change to permissions, teams or super admins would do, before it is saved (B4).
+"""What-if: what a change to permissions, teams or status would do, before it is saved (B4).
 
 Each function is named after a change and takes what its operation takes. Nothing is written: the
 same rules are asked about the people as they would be (`standings`), which conditions differ is
@@ -11,6 +11,8 @@ from accounts.preview.effects import Opened, Outcome
 from accounts.preview.result import Preview, require_confirmed
 from accounts.preview.rights import (
     assignment,
+    partner_admin_made,
+    partner_admin_removed,
     permissions,
     set_as,
     set_created,
@@ -36,6 +38,8 @@ __all__ = [
     "assignment",
     "main_team_set",
     "memberships",
+    "partner_admin_made",
+    "partner_admin_removed",
     "permissions",
     "person_as",
     "require_confirmed",

@@ -159,5 +159,35 @@ def super_admin_removed(
     return previewed(company, company.with_people(changed), changed, actor=actor)
 
 
+# --- Partner admins -------------------------------------------------------------------------------
+
+
+def partner_admin_made(people: Iterable[User], *, actor: Actor) -> Preview:
+    """Tell what making these people partner admins would do (`make_partner_admin`)."""
+    require_super_admin(actor)
+    company = standings.now()
+    changed = {
+        key: replace(company.people[key], partner_admin=True)
+        for key in _known(people, company)
+        # As the operation: nobody is both, and whoever is deactivated does not become one.
+        if company.people[key].active and not company.people[key].super_admin
+    }
+    return previewed(company, company.with_people(changed), changed, actor=actor)
+
+
+def partner_admin_removed(
+    people: Iterable[User], permission_set: PermissionSet, *, actor: Actor
+) -> Preview:
+    """Tell what taking the status away would do, with this set instead (`remove_partner_admin`)."""
+    require_super_admin(actor)
+    company = standings.now()
+    changed = {
+        key: replace(company.people[key], partner_admin=False, rights=permission_set.pk)
+        for key in _known(people, company)
+        if company.people[key].partner_admin
+    }
+    return previewed(company, company.with_people(changed), changed, actor=actor)
+
+
 def _known(people: Iterable[User], company: Company) -> list[int]:
     return [key for key in keys_of(people) if key in company.people]

@@ -94,11 +94,18 @@ def replayed() -> dict[Fact, str]:
 # --- Every change is a row ------------------------------------------------------------------------
 
 
+def partner_admin_and_back(c: TinyCompany) -> None:
+    people.edit_permissions([c.rita], actor=c.sam, changes={"partner.employee": True})
+    people.make_partner_admin(c.rita, actor=c.sam)
+    people.remove_partner_admin(c.rita, actor=c.sam, permission_set=c.sets["reader"])
+
+
 # Where the walk of the other table arranges something past the operations, this one does not.
 WALK = OPERATIONS | {
     "remove_super_admin": lambda c: people.remove_super_admin(
         c.sue, actor=c.sam, permission_set=c.sets["reader"]
     ),
+    "remove_partner_admin": partner_admin_and_back,
     "delete_set": lambda c: people.delete_set(
         people.create_set(actor=c.sam, name="Gone", tools=["crm.export"]), actor=c.sam
     ),

@@ -28,6 +28,7 @@ from tests.support.company import TinyCompany
 from tests.support.doors import (
     APPROVER,
     address_changed,
+    approver_made_partner_admin,
     change,
     created,
     created_super_admin,
@@ -37,6 +38,7 @@ from tests.support.doors import (
     moved_to_a_team,
     other_set_with_the_same_right,
     own_password,
+    partner_admin_made_approver,
     password_set,
     raised_to_super_admin,
     reactivated,
@@ -206,6 +208,8 @@ OPERATIONS: dict[str, Callable[[TinyCompany], Any]] = {
     ),
     "make_super_admin": lambda c: super_admin_made(c, c.sam),
     "remove_super_admin": lambda c: super_admin_made_approver(c, c.sam),
+    "make_partner_admin": lambda c: approver_made_partner_admin(c, c.sam),
+    "remove_partner_admin": lambda c: partner_admin_made_approver(c, c.sam),
     "deactivate": lambda c: people.deactivate(c.axel, actor=c.sam),
     "reactivate": lambda c: people.reactivate(c.fred, actor=c.sam),
     "create_team": lambda c: people.create_team(actor=c.sam, name="West"),
@@ -246,6 +250,7 @@ def standing() -> dict[int, tuple[Any, ...]]:
     return {
         user.pk: (
             *(user.email, user.password, user.is_active, user.is_superuser, user.invited_at),
+            user.is_partner_admin,
             user.permission_set_id,
             tuple(tool for tool in catalogue.GUARDED if holds_tool(user, tool)),
         )

@@ -18,7 +18,7 @@ from exports import operations
 from exports.models import ExportPolicy, GateChange
 from records.models import FlagLifted
 from tests.support.company import EVERYTHING, TinyCompany
-from tests.support.factories import UserFactory
+from tests.support.factories import SetFactory, UserFactory
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
@@ -180,6 +180,19 @@ def approver_made_super_admin(c: TinyCompany, by: Any) -> User:
     return c.axel
 
 
+def approver_made_partner_admin(c: TinyCompany, by: Any) -> User:
+    edit(c, "approver", System("test"), ["crm.export_approver", "partner.employee"])
+    people.make_partner_admin(c.axel, actor=by)
+    return c.axel
+
+
+def partner_admin_made_approver(c: TinyCompany, by: Any) -> User:
+    employed = SetFactory(tools=["partner.employee"])
+    other = UserFactory(email="other@example.com", permission_set=employed, is_partner_admin=True)
+    people.remove_partner_admin(other, actor=by, permission_set=c.sets["approver"])
+    return other
+
+
 def super_admin_made_approver(c: TinyCompany, by: Any) -> User:
     other = UserFactory(email="other@example.com", is_superuser=True)
     people.remove_super_admin(other, actor=by, permission_set=c.sets["approver"])
@@ -232,6 +245,8 @@ DOORS: list[Callable[[TinyCompany, Any], User]] = [
     super_admin_made,
     approver_made_super_admin,
     super_admin_made_approver,
+    approver_made_partner_admin,
+    partner_admin_made_approver,
     reactivated,
     deactivated_and_let_in_by_another,
     made_by_a_puppet,
@@ -311,6 +326,12 @@ def demoted_into_an_exempt_set(c: TinyCompany, by: Any) -> None:
     people.remove_super_admin(c.rita, actor=by, permission_set=c.sets["exempt"])
 
 
+def partner_admin_made_exempt_instead(c: TinyCompany, by: Any) -> None:
+    edit(c, "rep", System("test"), ["crm.export", "partner.employee"])
+    people.make_partner_admin(c.rita, actor=System("test"))
+    people.remove_partner_admin(c.rita, actor=by, permission_set=c.sets["exempt"])
+
+
 def rule(**wanted: Any) -> Callable[[TinyCompany, Any], None]:
     def changed(c: TinyCompany, by: Any) -> None:
         change(by, **wanted)
@@ -334,4 +355,5 @@ GATES = {
     raised_to_super_admin: "changed_requester",
     demoted_from_super_admin: "changed_requester",
     demoted_into_an_exempt_set: "changed_requester",
+    partner_admin_made_exempt_instead: "changed_requester",
 }

@@ -101,6 +101,7 @@ def _person(then: PersonThen) -> dict[str, Any]:
         "existed": True,
         "active": then.active,
         "super_admin": then.super_admin,
+        "partner_admin": then.partner_admin,
         "permission_set": then.permission_set or None,
         "teams": [{"team": name, "main": main} for name, main in then.teams],
         "scopes": {
@@ -154,6 +155,7 @@ def _person_lines(told: dict[str, Any]) -> list[str]:
     return [
         f"  {'active':16}{'yes' if told['active'] else 'no'}",
         f"  {'super admin':16}{'yes' if told['super_admin'] else 'no'}",
+        f"  {'partner admin':16}{'yes' if told['partner_admin'] else 'no'}",
         f"  {'permission set':16}{told['permission_set'] or '–'}",
         f"  {'teams':16}{', '.join(teams) or '–'}",
         *(

@@ -1,0 +1,82 @@
+"""Partner admins: made and taken away by super admins, employees of the partner alone (R101)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from accounts import audit
+from accounts.account_errors import InvalidChange, NotAllowed
+from accounts.audit import Actor, operation
+from accounts.models import PermissionSet, User
+from accounts.operations.employees import employees
+from accounts.operations.frame import permissions_changing, require, require_super_admin, this
+from accounts.operations.sets import remove_own
+from accounts.rights import Door, one_at_a_time
+
+
+@operation("person.make_partner_admin")
+def make_partner_admin(person: User, *, actor: Actor) -> None:
+    """Make an employee of the implementation partner a partner admin (R101).
+
+    They keep their permission set, which goes on counting beside what the status gives.
+    """
+    require_super_admin(actor)
+    # A set that loses the mark meanwhile waits, or was waited for.
+    one_at_a_time("people")
+    one_at_a_time("rights")
+    stored = User.objects.get(pk=person.pk)
+    if stored.is_partner_admin:
+        return
+    if why := why_no_partner_admins([stored]).get(stored.pk):
+        raise NotAllowed(why, "no_partner_admin")
+    with permissions_changing(actor, Door.MADE_PARTNER_ADMIN, this(person)):
+        changed = this(person).filter(is_active=True, is_superuser=False, is_partner_admin=False)
+        if not changed.update(is_partner_admin=True):
+            raise InvalidChange(f"Somebody changed {stored} meanwhile. Look at them once more.")
+        audit.record("person.make_partner_admin", actor=actor, on=person)
+
+
+@operation("person.remove_partner_admin")
+def remove_partner_admin(person: User, *, actor: Actor, permission_set: PermissionSet) -> None:
+    """Take the status away; from now on the person may do what this set says (Q27)."""
+    require_super_admin(actor)
+    if actor == person:
+        raise NotAllowed("Nobody demotes themselves. Ask a super admin to do it.", "oneself")
+    require(actor, "assign", permission_set)
+    one_at_a_time("people")
+    one_at_a_time("rights")
+    if not this(person).filter(is_partner_admin=True).exists():
+        return
+    with permissions_changing(actor, Door.ENDED_PARTNER_ADMIN, this(person)):
+        this(person).update(is_partner_admin=False, permission_set=permission_set)
+        audit.record(
+            "person.remove_partner_admin",
+            actor=actor,
+            on=person,
+            data={"permission_set": permission_set.pk},
+        )
+        remove_own(person)
+
+
+def why_no_partner_admins(people: Sequence[User]) -> dict[int, str]:
+    """Return whom of these nobody can make a partner admin as they stand, each with why; one query.
+
+    Nobody has two such statuses, so that everywhere one answer says what somebody is.
+    """
+    marked = set(employees(people).values_list("pk", flat=True))
+    why = ((each.pk, _why_not(each, each.pk in marked)) for each in people)
+    return {key: sentence for key, sentence in why if sentence}
+
+
+def _why_not(person: User, is_employee: bool) -> str:
+    name = person.get_full_name()
+    if not person.is_active:
+        return f"The account of {name} is deactivated. Reactivate it first."
+    if person.is_superuser:
+        return f"{name} is a super admin. Remove super admin first: nobody is both."
+    if not is_employee:
+        return (
+            f"{name} is no employee of the implementation partner: only those become partner "
+            "admins. Give them a permission set that says Partner employee (tab Partner) first."
+        )
+    return ""
