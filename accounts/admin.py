@@ -16,7 +16,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from accounts import access, audit, invitations, log_in, operations, proposals, undo
+from accounts import access, audit, invitations, log_in, operations, partner_steps, proposals, undo
 from accounts.addresses import page_address
 from accounts.consequences import warning_of_what_follows
 from accounts.create_first import create_first
@@ -33,6 +33,7 @@ from accounts.many_people import FOR_SUPER_ADMINS, ChangesMany
 from accounts.modeladmin import opened, person, say_saved
 from accounts.models import PermissionSet, User
 from accounts.operations import AccountsError
+from accounts.operations.employees import with_mark
 from accounts.people import BY_NAME, role_of, team_names_of
 from accounts.people_filters import PeopleFilter, status_of
 from accounts.permission_pages import history_address
@@ -81,6 +82,7 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = access.marked(super().get_queryset(request), person(request), "change")
+        rows = with_mark(rows)
         return rows.select_related("permission_set__based_on").prefetch_related("memberships__team")
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
@@ -236,7 +238,7 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
         if not self.has_change_permission(request, target):
             return self.refuse(request, target, "change")
         step = STEPS[name]
-        if name == "demote" and not PermissionSet.objects.named().exists():
+        if step["form"] is DemoteForm and not PermissionSet.objects.named().exists():
             return create_first(
                 request,
                 PermissionSet,
@@ -253,7 +255,7 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
                     if proposal is not None:
                         if page := page_until_confirmed(request, proposal):
                             return page
-                        before = undo.of_super_admins([target])
+                        before = undo.of_status(name, [target])
                     with warning_of_what_follows(request):
                         step["run"](target, actor=person(request), **form.cleaned_data)
             except AccountsError as refusal:
@@ -295,12 +297,12 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
 
 def _proposal_of(name: str, target: User, values: Any, actor: User) -> Proposal | None:
     """Return what is reviewed before a step is taken; None for steps that give nobody rights."""
-    if name == "promote" and not target.is_superuser:
+    if name == "promote" and not (target.is_superuser or target.is_partner_admin):
         back = page_address(User, "change", target.pk)
         return proposals.super_admins_made([target], actor=actor, back=back)
     if name == "demote" and target != actor:
         return proposals.super_admin_removed(target, values["permission_set"], actor=actor)
-    return None
+    return partner_steps.proposal_of(name, target, values, actor)
 
 
 def steps_with(obj: User, actor: User, *also: str) -> list[dict[str, str]]:
@@ -309,7 +311,8 @@ def steps_with(obj: User, actor: User, *also: str) -> list[dict[str, str]]:
     names = [
         *(["invite"] if may_be_invited else []),
         "password",
-        "demote" if obj.is_superuser else "promote",
+        *(["demote" if obj.is_superuser else "promote"] if not obj.is_partner_admin else []),
+        *(partner_steps.offered(obj) if operations.is_free(actor) else []),
         "deactivate" if obj.is_active else "reactivate",
         *also,
     ]
@@ -323,7 +326,7 @@ def steps_with(obj: User, actor: User, *also: str) -> list[dict[str, str]]:
         for name in names
         if (obj.is_active or name in ("reactivate", "password"))
         # Nobody demotes or deactivates themselves.
-        and (obj != actor or name not in ("demote", "deactivate"))
+        and (obj != actor or name not in ("demote", "deactivate", partner_steps.REMOVE))
         and (name not in FOR_SUPER_ADMINS or operations.is_free(actor))
     ]
 
@@ -334,6 +337,7 @@ def edit_address(obj: User) -> str:
 
 
 STEPS: dict[str, dict[str, Any]] = {
+    **partner_steps.STEPS,
     "invite": {
         "title": "Send an invitation",
         "text": invitations.what_follows,

@@ -6,7 +6,7 @@ person in one transaction (`operations.change_many`), and whoever was left out i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from accounts import access, audit, invitations, operations, proposals, undo
+from accounts import access, audit, invitations, operations, partner_steps, proposals, undo
 from accounts.addresses import page_address
 from accounts.audit import Actor
 from accounts.consequences import warning_of_what_follows
@@ -29,6 +29,7 @@ from accounts.keys import KeyField, is_key
 from accounts.modeladmin import AccessModelAdmin, opened, person
 from accounts.models import PermissionSet, Team, User
 from accounts.operations import AccountsError, Outcome
+from accounts.partner_steps import FOR_EMPLOYEES
 from accounts.people import role_of, sets_to_give, team_names_of
 from accounts.review import (
     Proposal,
@@ -98,6 +99,8 @@ class ManyStep:
     """What there is before it, to be taken back to."""
     asks: str = "change"
     """What has to be allowed of a person for them not to be left out."""
+    why_not: Callable[[Sequence[User]], Mapping[int, str]] = lambda people: {}
+    """Who is left out as they stand, whoever asks, each by key with why."""
 
 
 def _review(
@@ -160,6 +163,16 @@ MANY: dict[str, ManyStep] = {
         _review(proposals.super_admins_made),
         undo.of_super_admins,
     ),
+    "make_partner_admin": ManyStep(
+        "Make partner admin",
+        FOR_EMPLOYEES,
+        ("is a partner admin now.", "are partner admins now."),
+        operations.make_partner_admin,
+        ManyForm,
+        _review(proposals.partner_admins_made),
+        undo.of_partner_admins,
+        why_not=operations.why_no_partner_admins,
+    ),
     "deactivate": ManyStep(
         "Deactivate",
         "Their open sessions end at once, and so do their waiting exports. Records and history "
@@ -176,8 +189,10 @@ MANY: dict[str, ManyStep] = {
 }
 
 
-FOR_SUPER_ADMINS = frozenset({"promote", "demote", "deactivate", "reactivate"})
-"""Steps that no delegated administrator takes (R91, E51): they are not offered to them."""
+FOR_SUPER_ADMINS = frozenset(
+    {*("promote", "demote", "deactivate", "reactivate"), *partner_steps.STEPS}
+)
+"""Steps that no delegated administrator takes (R91, R101, E51): they are not offered to them."""
 
 
 class ChangesMany(AccessModelAdmin):
@@ -261,7 +276,7 @@ class ChangesMany(AccessModelAdmin):
             operations.require_many_as_opened(people, opened(request))
         try:
             with at_once():
-                kept, left_out = _split(list(people), step.asks, actor)
+                kept, left_out = _split(list(people), step, actor)
                 if not kept:
                     return self._answer(request, name, Outcome(skipped=left_out))
                 proposal = _proposal(name, kept, values, left_out, actor)
@@ -365,14 +380,14 @@ class _Refused(Exception):
 
 
 def _split(
-    people: Sequence[User], action: str, actor: User
+    people: Sequence[User], step: ManyStep, actor: User
 ) -> tuple[list[User], list[tuple[User, str]]]:
     """Return whom the actor may change in this way, and who is left out, each with why."""
     rows = User.objects.filter(pk__in=[each.pk for each in people])
-    why = {row.pk: found.decisive[0].because for row, found in access.refused(rows, actor, action)}
-    left_out = [
-        (each, f"You may not change them: {why[each.pk]}.") for each in people if each.pk in why
-    ]
+    why = dict(step.why_not(people))
+    for row, found in access.refused(rows, actor, step.asks):
+        why[row.pk] = f"You may not change them: {found.decisive[0].because}."
+    left_out = [(each, why[each.pk]) for each in people if each.pk in why]
     return [each for each in people if each.pk not in why], left_out
 
 

@@ -58,9 +58,19 @@ def with_main_team(people: QuerySet[User]) -> QuerySet[User]:
     return people.annotate(main_team=Subquery(main.values("team__name")))  # type: ignore[no-redef]  # declared on the model for whoever reads it
 
 
+def standing_of(user: User) -> str:
+    """Return what a person is beside having a permission set, in words; mostly nothing."""
+    if user.is_superuser:
+        return "super admin"
+    return "partner admin" if user.is_partner_admin else ""
+
+
 def role_of(user: User) -> str:
-    """Return what a person has, in words: their permission set, or that they are a super admin."""
-    return "Super admin" if user.is_superuser else str(user.permission_set or "–")
+    """Return what a person has, in words: their permission set, and what status they have."""
+    if user.is_superuser:
+        return "Super admin"
+    name = str(user.permission_set or "–")
+    return f"Partner admin, {name}" if user.is_partner_admin else name
 
 
 def team_names_of(user: User) -> str:

@@ -77,6 +77,7 @@ class PeopleForm(ListForm):
         widget=UnfoldAdminSelectWidget,
     )
     super_admin = _choice("Super admin", [("yes", "Yes"), ("no", "No")])
+    partner_admin = _choice("Partner admin", [("yes", "Yes"), ("no", "No")])
     scope = _choice("Scope in their permission set", _scopes)
     level = _choice("Level of that scope", [(str(rank), rank.label) for rank in Rank], "Any")
     last_log_in = _choice(
@@ -116,6 +117,8 @@ class PeopleFilter(FormFilter):
             queryset = queryset.filter(permission_set=wanted["permission_set"])
         if wanted["super_admin"]:
             queryset = queryset.filter(is_superuser=wanted["super_admin"] == "yes")
+        if wanted["partner_admin"]:
+            queryset = queryset.filter(is_partner_admin=wanted["partner_admin"] == "yes")
         if wanted["scope"]:
             queryset = queryset.filter(_has_level(wanted["scope"], Rank(int(wanted["level"]))))
         if wanted["last_log_in"]:
@@ -132,15 +135,18 @@ def _is_in(team: Team, or_below: bool) -> Q:
     return Q(Exists(rows.filter(team=team)))
 
 
+NEEDS_SCOPE = Q(is_superuser=False, is_partner_admin=False)
+
+
 def _has_level(scope: str, rank: Rank) -> Q:
-    """Hold for people whose permission set says this; a super admin has every scope (R90)."""
+    """Hold for people whose permission set says this; who needs no scope has all (R90, R101)."""
     kind, _, action = scope.partition(".")
     stored = ObjectScope.objects.filter(permission_set=OuterRef("permission_set"), object=kind)
     if rank == Rank.EVERYTHING:
-        return Q(is_superuser=True) | Q(Exists(stored.filter(**{action: rank})))
+        return ~NEEDS_SCOPE | Q(Exists(stored.filter(**{action: rank})))
     if rank == Rank.NONE:
-        return Q(is_superuser=False) & ~Q(Exists(stored.filter(**{f"{action}__gt": rank})))
-    return Q(is_superuser=False) & Q(Exists(stored.filter(**{action: rank})))
+        return NEEDS_SCOPE & ~Q(Exists(stored.filter(**{f"{action}__gt": rank})))
+    return NEEDS_SCOPE & Q(Exists(stored.filter(**{action: rank})))
 
 
 def status_of(person: User) -> tuple[str, str]:

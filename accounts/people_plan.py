@@ -13,7 +13,7 @@ from accounts.entered import EMAIL_TAKEN
 from accounts.letters import folded
 from accounts.marks import mark
 from accounts.models import PermissionSet, Team, User
-from accounts.people import sets_to_give
+from accounts.people import sets_to_give, standing_of
 from accounts.people_file import EMAIL, EXTRA, FIRST, LAST, SET, TEAM, Fault, Wanted
 
 M = TypeVar("M", Team, PermissionSet)
@@ -122,8 +122,9 @@ def _planned(
     extra_now = {m.team for m in memberships if not m.is_main}
     main = team or main_now
     others = (set(extra) or extra_now) - {main}
-    if person and person.is_superuser and given and given != person.permission_set:
-        raise _Refused(SET, f"{person} is a super admin. Change their rights on their own page.")
+    standing = standing_of(person) if person else ""
+    if standing and given and given != now.permission_set:
+        raise _Refused(SET, f"{person} is a {standing}. Change their rights on their own page.")
     first = now.first_name if wanted.first_name is None else wanted.first_name
     last = now.last_name if wanted.last_name is None else wanted.last_name
     permission_set = given or now.permission_set

@@ -29,6 +29,7 @@ from accounts.models import ObjectScope, PermissionSet, Rank, Team, User
 from accounts.open_log_ins import MOST_SHOWN, open_log_ins
 from accounts.operations import AccountsError
 from accounts.paging import CappedCount, capped_count
+from accounts.people import standing_of
 
 about_person: list[Callable[[User], Iterable[str]]] = []
 """A slot for upper layers: more sentences on what this person may do (exports: when they wait)."""
@@ -83,12 +84,24 @@ def sentences(user: User) -> list[str]:
         return ["Is a super admin: sees and does everything, except what needs a seat."]
     if user.permission_set is None:
         return ["Has no permission set, so may do nothing."]
+    if user.is_partner_admin:
+        return [*_of_partner_admin(), *_of_tools(user), *_more(user)]
     teams = _teams(user)
     return [
         *(_of_kind(user, kind, teams) for kind in catalogue.objects()),
         *_of_tools(user),
-        *(sentence for more in about_person for sentence in more(user)),
+        *_more(user),
     ]
+
+
+def _more(user: User) -> Iterator[str]:
+    return (sentence for more in about_person for sentence in more(user))
+
+
+def _of_partner_admin() -> Iterator[str]:
+    """Yield what comes with the status, whatever the permission set says (R101, Q37)."""
+    yield "Is a partner admin: sees, edits and deletes all records, and creates new ones."
+    yield "Reads no sensitive field but those for which they, or a team of theirs, are chosen."
 
 
 def _of_kind(user: User, kind: ObjectKind, teams: str) -> str:
@@ -183,8 +196,8 @@ def _reached(user: User, kind: ObjectKind, action: str, counted: bool) -> Reache
     rank, box = _pair(scope, action) if scope else (Rank.NONE, False)
     level = f"{Rank(rank).label}{', with unassigned ones' if box else ''}"
     origin = str(user.permission_set or "no permission set")
-    if user.is_superuser:
-        level, origin = Rank.EVERYTHING.label, "super admin"
+    if user.is_superuser or user.is_partner_admin:
+        level, origin = Rank.EVERYTHING.label, standing_of(user)
     if not user.is_active:
         level, origin = Rank.NONE.label, "deactivated"
     if not counted:
@@ -207,8 +220,8 @@ def tools_of(user: User) -> list[dict[str, Any]]:
             continue
         if not holds:
             origin = "stored, without effect: what it needs is off"
-        elif user.is_superuser:
-            origin = "super admin"
+        elif user.is_superuser or (user.is_partner_admin and catalogue.of_partner_admins(tool)):
+            origin = standing_of(user)
         else:
             origin = str(user.permission_set) if tool.key in stored else "comes with another one"
         rows.append(

@@ -1,4 +1,4 @@
-"""What each change of rights, teams or super admins says on the page that reviews it, in words."""
+"""What each change of rights, teams or status says on the page that reviews it, in words."""
 
 from __future__ import annotations
 
@@ -131,6 +131,35 @@ def super_admin_removed(user: User, permission_set: PermissionSet, *, actor: Use
         said=[f"From now on: exactly what the set {permission_set} says."],
         preview=lambda: preview.super_admin_removed([user], permission_set, actor=actor),
         button="Remove super admin",
+        back=page_of_row(user),
+    )
+
+
+def partner_admins_made(people: Sequence[User], *, actor: User, back: str) -> Proposal:
+    """Return the proposal to make employees of the partner partner admins (R101)."""
+    return Proposal(
+        title="Make partner admin",
+        heading=_for(people),
+        said=[
+            "Partner admins see, create, edit, delete and merge every record, and have the partner "
+            "tools and the sales tools without a seat. Their permission set stays and counts too.",
+            "Locked stages hold for them, exports need consent as anybody’s do, and a sensitive "
+            "field is hidden from them unless they are chosen for it.",
+        ],
+        preview=lambda: preview.partner_admin_made(people, actor=actor),
+        button="Make partner admin",
+        back=back,
+    )
+
+
+def partner_admin_removed(user: User, permission_set: PermissionSet, *, actor: User) -> Proposal:
+    """Return the proposal to take partner admin away, and give a set instead (Q27)."""
+    return Proposal(
+        title="Remove partner admin",
+        heading=_for([user]),
+        said=[f"From now on: exactly what the set {permission_set} says."],
+        preview=lambda: preview.partner_admin_removed([user], permission_set, actor=actor),
+        button="Remove partner admin",
         back=page_of_row(user),
     )
 

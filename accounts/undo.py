@@ -6,7 +6,7 @@ and for an hour; nothing of it is kept on the server.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -16,7 +16,7 @@ from django.middleware.csrf import get_token
 from django.urls import reverse
 from django.utils.html import format_html
 
-from accounts import audit, changes, operations
+from accounts import audit, changes, operations, partner_steps
 from accounts.audit import Actor
 from accounts.consequences import warning_of_what_follows
 from accounts.modeladmin import person
@@ -36,6 +36,7 @@ Part = tuple[str, list[dict[str, Any]]]
 LISTS = {
     "person": "accounts_user",
     "super admin": "accounts_user",
+    "partner admin": "accounts_user",
     "teams": "accounts_user",
     "set": "accounts_permissionset",
     "place": "accounts_team",
@@ -65,12 +66,26 @@ def of_super_admins(people: Sequence[User]) -> Part | None:
     Whoever is no super admin any more has a named set: permissions of one's own, or none, are not
     given back by that.
     """
+    return _status("super admin", people, {each.pk for each in people if each.is_superuser})
+
+
+def of_partner_admins(people: Sequence[User]) -> Part | None:
+    """Return who of these is a partner admin now; None as `of_super_admins` does."""
+    return _status("partner admin", people, {each.pk for each in people if each.is_partner_admin})
+
+
+def of_status(step: str, people: Sequence[User]) -> Part | None:
+    """Return what a step that gives or takes a status changes, to be taken back to."""
+    return (of_partner_admins if step in partner_steps.STEPS else of_super_admins)(people)
+
+
+def _status(of: str, people: Sequence[User], who: Collection[int]) -> Part | None:
     _, rows = of_permissions(people)
-    for row, each in zip(rows, people, strict=True):
-        row["was"] = each.is_superuser
-        if not each.is_superuser and row["set"] in (None, operations.OWN):
+    for row in rows:
+        row["was"] = row["key"] in who
+        if not row["was"] and row["set"] in (None, operations.OWN):
             return None
-    return "super admin", rows
+    return of, rows
 
 
 def of_teams(people: Iterable[User]) -> Part:

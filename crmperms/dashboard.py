@@ -49,7 +49,9 @@ def _reach(user: User, kind: catalogue.ObjectKind) -> dict[str, Any]:
     """Return one card: how many records of this kind the person sees, and by which scope."""
     rows = access.permitted(kind.model._default_manager.all(), user, "view").order_by()
     scope = user.grants.scopes.get(kind.key)
-    if user.is_superuser or scope is None:
+    if user.is_partner_admin:
+        text = "Partner admin: every record"
+    elif user.is_superuser or scope is None:
         text = "Super admin: every record"
     else:
         text = f"View: {Rank(scope.view).label}"

@@ -53,7 +53,10 @@ OF_A_MODEL: dict[str, tuple[str, ...]] = {
     "accounts/user": (
         *(
             f"<path:object_id>/{step}/"
-            for step in ("deactivate", "demote", "lift_pause", "password", "promote", "reactivate")
+            for step in (
+                *("deactivate", "demote", "lift_pause", "make_partner_admin", "password"),
+                *("promote", "reactivate", "remove_partner_admin"),
+            )
         ),
         "<path:object_id>/invite/",
         *("<int:key>/access/", "<int:key>/log-ins/end/", "permissions/", "permissions/undo/"),
@@ -65,6 +68,7 @@ OF_A_MODEL: dict[str, tuple[str, ...]] = {
                 "assign_set",
                 "deactivate",
                 "invite",
+                "make_partner_admin",
                 "promote",
                 "reactivate",
                 "set_main_team",
