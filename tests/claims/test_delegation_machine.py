@@ -32,7 +32,7 @@ GOVERNS = ("account.access", "account.edit_users", "account.user_table")
 KINDS = ("deal", "contact")
 ACTIONS = ("view", "change", "delete", "merge")
 TOOLS = ("crm.export", "crm.export_approver", "crm.export_without_approval", "sales.access")
-PEOPLE = ("first", "second", "rita", "mona", "rob", "ella", "lena", "eve", "new")
+PEOPLE = ("first", "second", "rita", "mona", "rob", "ella", "lena", "eve", "pia", "new")
 
 ranks = st.sampled_from([0, 1, 2, 2, 3, 3])  # wide ones, so that much can be given
 scopes = st.fixed_dictionaries(
@@ -72,6 +72,7 @@ steps = st.lists(
         st.tuples(st.just("teams"), who, team_names, team_names),
         st.tuples(st.just("create"), set_names, team_names),
         st.tuples(st.just("password"), who),
+        st.tuples(st.just("partner admin"), who),
     ).flatmap(lambda step: st.tuples(st.sampled_from(["first", "second"]), st.just(step))),
     min_size=8,
     max_size=25,
@@ -112,12 +113,19 @@ class World:
             permissions = SetFactory(name=name, scopes={}, tools=[])
             operations.change_set(
                 permissions, actor=c.sam, name=name, description="", scopes=held,
-                tools=[*GOVERNS, *more],
+                tools=[*GOVERNS, "partner.employee", *more],
             )  # fmt: skip
             self.people[name] = UserFactory(
                 email=f"{name}@example.com", permission_set=permissions, team=c.teams[homes[name]]
             )
         self.sets["small"] = SetFactory(scopes={"deal": {"view": 1}, "contact": {"view": 1}})
+        self.sets["partner"] = SetFactory(name="Partner", tools=["partner.employee", "crm.export"])
+        self.people["pia"] = UserFactory(
+            email="pia@example.com",
+            permission_set=self.sets["partner"],
+            is_partner_admin=True,
+            team=c.teams["north_a"],
+        )
         self.sets["own"] = self.people["second"].permission_set
         for name in ("first", "second", "rita", "rob", "lena", "mona"):
             DealFactory(owner=self.people[name], stage=c.stages["open"])
@@ -131,9 +139,16 @@ class World:
             for name in PEOPLE
             if name in self.people
         }
+        # What this brings the first one could not be passed on: it is not counted above.
+        User.objects.filter(pk=self.people["first"].pk).update(is_partner_admin=True)
+        self.pia = self.as_stored("pia")
 
     def fresh(self, name: str) -> User:
         return User.objects.get(pk=self.people[name].pk)
+
+    def as_stored(self, name: str) -> tuple[object, ...]:
+        user = self.fresh(name)
+        return user.email, user.password, user.permission_set, user.grants.tools, user.grants.teams
 
     def act(self, actor: User, step: Any) -> None:
         what, *rest = step
@@ -157,6 +172,9 @@ class World:
             operations.set_teams(
                 person, actor=actor, main_team=self.teams.get(rest[1]), extra_teams=extra
             )
+        elif what == "partner admin":
+            operations.make_partner_admin(person, actor=actor)
+            operations.remove_partner_admin(person, actor=actor, permission_set=self.sets["rep"])
         else:
             operations.set_password(person, actor=actor, password="another long password")
 
@@ -167,8 +185,15 @@ class World:
             user = self.fresh(name)
             had, saw = self.had.get(name, (set(), set()))
             assert pieces(user) <= had | self.ceiling, name
+            if name == "first":
+                continue  # reaches all by the status from the beginning
             # Their own records they reach as far as an administrator lets them.
             assert reach(user) <= saw | self.sight | owned(user), name
+        assert self.as_stored("pia") == self.pia  # no delegate touches a partner admin
+        assert set(User.objects.filter(is_partner_admin=True)) == {
+            self.people["pia"],
+            self.people["first"],
+        }
 
 
 @settings(

@@ -20,7 +20,7 @@ from accounts.access import ALWAYS, Anyone, Asker, Grants, Loaded, Rule
 from accounts.access.askers import outer
 from accounts.catalogue import evaluation
 from accounts.models import Membership, Rank, TeamReach, User
-from records.models import SHARES, Company, Contact, Deal, StageRule, Ticket
+from records.models import SHARES, Company, Contact, Deal, Property, StageRule, Ticket, properties
 from tests.support.cases import CASES
 from tests.support.compared import Disagreement, compare
 from tests.support.tally import Tally
@@ -47,6 +47,8 @@ def nothing_known_of_anyone() -> Iterator[None]:
 def forget() -> None:
     access.ANYONE.known.clear()
     evaluation.effective.cache_clear()
+    evaluation.given_or_super.cache_clear()
+    properties._marked_for_somebody.cache_clear()
     evaluation.effective_box.cache_clear()
 
 
@@ -487,6 +489,39 @@ def all_that_an_option_needs_is_forgotten(patch: Patch) -> None:
 def _found(tools: dict[str, Any], key: str) -> Any:
     name, _, option = key.partition(":")
     return tools[name], tools[name].option(option)
+
+
+@wrong
+def partner_admins_pass_locked_stages(patch: Patch) -> None:
+    """Super admins alone do (E33): a partner admin is bound by the pipeline's rule."""
+    put_rule(
+        patch,
+        "stage",
+        lambda cls, person, action: (
+            Q(stage__in=lock(person)) & ~person.is_superuser() & ~person.is_partner_admin()
+        ),
+        "change",
+    )
+
+
+@wrong
+def partner_admins_read_sensitive_fields(patch: Patch) -> None:
+    """What everyone may read they may read as well, sensitive or not (Q37)."""
+    right = Property.access_rules
+
+    def rules(cls: Any, person: Asker, action: str) -> list[Rule]:
+        return [rule for rule in right(person, action) if rule.code != "protected"]
+
+    patch.setattr(Property, "access_rules", classmethod(rules))
+
+
+@wrong
+def partner_admins_export_by_their_status(patch: Patch) -> None:
+    """Taking data out comes with the status, without the permission Export."""
+    right = evaluation.of_partner_admins
+    patch.setattr(
+        evaluation, "of_partner_admins", lambda tool: right(tool) or tool.key == "crm.export"
+    )
 
 
 @wrong

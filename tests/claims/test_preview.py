@@ -83,6 +83,8 @@ def _agree(number: int, names: list[str], tried: Counter[str]) -> None:
             before = look(world.records)
             for name in names:
                 move = data.draw(moves(name, list(world.records)))
+                if name.startswith("partner"):
+                    before = look(world.records)
                 found = told_and_happened(move, before) if move else None
                 if found is not None and move is not None:
                     told, truth = found
@@ -293,6 +295,8 @@ def test_whoever_may_not_make_the_change_sees_no_preview_of_it(c: TinyCompany) -
         "set_deleted": lambda actor: preview.set_deleted(rep, None, actor=actor),
         "made": lambda actor: preview.super_admin_made([c.rob], actor=actor),
         "removed": lambda actor: preview.super_admin_removed([c.sue], rep, actor=actor),
+        "partner made": lambda actor: preview.partner_admin_made([c.rob], actor=actor),
+        "partner removed": lambda actor: preview.partner_admin_removed([c.rob], rep, actor=actor),
         "memberships": lambda actor: preview.memberships([c.rob], main_team=None, actor=actor),
         "main_team_set": lambda actor: preview.main_team_set([c.rob], south, actor=actor),
         "team_joined": lambda actor: preview.team_joined([c.rob], south, actor=actor),

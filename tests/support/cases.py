@@ -213,6 +213,39 @@ def _set_of(tools: tuple[str, ...]) -> Set:
     return Set({"contact": {"view": (OWNED, False)}}, tools, LEVELLED_TOOLS)
 
 
+PARTNER_ADMINS = (
+    Set({}, ("crm.export", "partner.employee", "account.permanently_delete_contacts")),
+    Set({"deal": {"view": (OWNED, False)}}, ("partner.employee",), owner=2),
+)
+CASES["partner admins"] = World(
+    sets=PARTNER_ADMINS,
+    people=(
+        Person(1, 0, partner=True),
+        Person(2, 1, (1,), partner=True),
+        Person(3, 0),
+        Person(4, 0, active=False, partner=True),
+    ),
+    teams=(TeamIn(1),),
+    pipelines={1: "deal"},
+    rules=(Rule(1, stages=(1, 2), users=(2,)),),
+    records={
+        "deal": (
+            *(Record(1, owner=3, stage=1), Record(2, stage=3), Record(3, stage=2, deleted=True)),
+            Record(4, owner=2, stage=3, values={"product": "alder"}),
+        ),
+        "contact": (Record(1, owner=3), Record(2, values={"phone": "1"})),
+    },
+    fields=(
+        FieldRule("deal", "amount", "everyone_edit", (), "sensitive"),
+        FieldRule("deal", "product", "chosen", ((("team", 1), "edit"),), "high"),
+        FieldRule("deal", "name", "everyone_edit", (), "sensitive"),
+        FieldRule("contact", "phone", "everyone_view", (), "sensitive"),
+        FieldRule("contact", "city", "everyone_view"),
+    ),
+    changes=(("partner admin", 1), ("permissions edited", 2), ("partner admin", 3)),
+    salt=8,
+)
+
 for salt, (of, given) in enumerate(TOOLS_OF.items(), 100):
     CASES[of] = World(
         sets=(

@@ -26,6 +26,7 @@ from tests.support.catalogue_rows import BOXES, BY_KEY, CHOICE, LEVELLED, STORAB
 from tests.support.oracle_writes import BOX, RANKS, edited, given_own, written
 from tests.support.world_rows import as_asked, as_given, model_of, stored_policy
 from tests.support.worlds import (
+    EMPLOYEE,
     FIELDS,
     GIVEN,
     NEVER_VEILED,
@@ -123,7 +124,7 @@ def set_assigned(world: World, random: Random) -> tuple[World, Done] | None:
     """A person gets another permission set, or none."""
     person = random.choice(world.people)
     number = random.choice([None, *_named(world)])
-    if person.superuser:
+    if person.superuser or person.partner:
         return None
     after = _other(world.people, person, replace(person, set=number))
     return replace(world, people=after), lambda: accounts.assign_set(
@@ -163,6 +164,10 @@ def permissions_edited(world: World, random: Random) -> tuple[World, Done] | Non
     people = random.sample(world.people, min(random.randrange(1, 4), len(world.people)))
     keys = sorted(person.id for person in people)
     changes = _some_changes(world, random)
+    if any(person.partner for person in people):
+        changes.pop(EMPLOYEE, None)  # refused: a partner admin is an employee of the partner
+    if not changes:
+        return None
     after = given_own(world, keys, changes, Set())
     return after, lambda: accounts.edit_permissions(
         User.objects.filter(pk__in=keys), actor=TESTING, changes=changes
@@ -184,7 +189,8 @@ def sets_edited(world: World, random: Random) -> tuple[World, Done] | None:
 def taken_back(world: World, random: Random) -> tuple[World, Done] | None:
     """People's permissions are changed, and that is taken back: the world is as it was."""
     found = permissions_edited(world, random)
-    assert found is not None
+    if found is None:
+        return None
     _, edit = found
 
     def done() -> None:
@@ -211,6 +217,8 @@ def taken_back(world: World, random: Random) -> tuple[World, Done] | None:
 def super_admin(world: World, random: Random) -> tuple[World, Done] | None:
     """A person becomes super admin, or is one no more: then they have what they are given (R92)."""
     person = random.choice(world.people)
+    if person.partner:
+        return None
     if not person.superuser:
         people = _other(world.people, person, replace(person, superuser=person.active))
         return replace(world, people=people), lambda: accounts.make_super_admin(
@@ -223,6 +231,30 @@ def super_admin(world: World, random: Random) -> tuple[World, Done] | None:
         actor=TESTING,
         permission_set=PermissionSet.objects.get(pk=number + 1),
     )
+
+
+def partner_admin(world: World, random: Random) -> tuple[World, Done] | None:
+    """An employee of the partner becomes partner admin (R101), or is one no more (Q27)."""
+    person = random.choice(world.people)
+    if person.partner:
+        number = random.choice(_named(world))
+        people = _other(world.people, person, replace(person, partner=False, set=number))
+        return replace(world, people=people), lambda: accounts.remove_partner_admin(
+            User.objects.get(pk=person.id),
+            actor=TESTING,
+            permission_set=PermissionSet.objects.get(pk=number + 1),
+        )
+    if person.superuser or not person.active:
+        return None
+    marked = given_own(world, [person.id], {EMPLOYEE: True}, Set())
+    people = tuple(replace(p, partner=True) if p.id == person.id else p for p in marked.people)
+
+    def done() -> None:
+        user = User.objects.get(pk=person.id)
+        accounts.edit_permissions([user], actor=TESTING, changes={EMPLOYEE: True})
+        accounts.make_partner_admin(user, actor=TESTING)
+
+    return replace(marked, people=people), done
 
 
 def deactivated(world: World, random: Random) -> tuple[World, Done] | None:
@@ -440,6 +472,7 @@ CHANGES: dict[str, Change] = {
     "sets edited": sets_edited,
     "taken back": taken_back,
     "super admin": super_admin,
+    "partner admin": partner_admin,
     "re-owned": re_owned,
     "linked": linked,
     "valued": valued,

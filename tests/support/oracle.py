@@ -31,7 +31,9 @@ EDITING = {"change", "delete", "merge", "restore"}
 BY_SCOPE_OF = {"export": "view", "associate": "change", "restore": "delete"}
 # E55, Q29: what a share of each level gives.
 SHARED = {"view": {"view"}, "edit": {"view", "change"}}
-GRANTING = {"superuser", "everything", "team", "owned", "unassigned", "shared"}
+GRANTING = {"superuser", "partner_admin", "everything", "team", "owned", "unassigned", "shared"}
+# E27: named, found and owned by; whoever sees the record sees these, sensitive or not.
+NAMED = {"last_name", "name", "subject", "owner", "co_owner"}
 
 remembered = lru_cache(2**14)
 
@@ -57,11 +59,12 @@ def within(asked: Any, action: str) -> tuple[int, bool]:
 
 def holding(world: Any, person: Any) -> Holding:
     """What the person's one set stores, named or their own (Q26): §1.7 says what it comes to."""
-    delete = scope(world, person, "contact", "delete")[0]
+    delete = EVERYTHING if person.partner else scope(world, person, "contact", "delete")[0]
     if person.set is None:
         return Holding(superuser=person.superuser)
     stored = world.sets[person.set]
-    return Holding(frozenset(stored.tools), stored.levels, delete, person.superuser)
+    tools = frozenset(stored.tools)
+    return Holding(tools, stored.levels, delete, person.superuser, person.partner)
 
 
 @remembered
@@ -119,12 +122,13 @@ def codes(world: Any, person: Any, action: str, object: str, record: Any) -> fro
         "inactive": not person.active,
         "deleted": record.deleted != (action == "restore"),  # absent; the bin is what one restores
         "superuser": person.superuser,
+        "partner_admin": person.partner,  # R101: every record, by status; E33: locked stages hold
         "everything": rank == EVERYTHING,
         "team": asked != "add" and rank >= TEAM and bool(owners & mates(world, person)),
         "owned": asked != "add" and rank >= OWNED and person.id in owners,
         "unassigned": box and not owners,  # Q20: only where every owner is empty
         "shared": shared(world, person, asked, object, record),
-        "no_scope": rank == NONE and not person.superuser,
+        "no_scope": rank == NONE and not (person.superuser or person.partner),
         "stage": OBJECTS[object][1] and action in EDITING and locked(world, person, record),
     }
     if action == "export":
@@ -151,7 +155,8 @@ def can_any(world: Any, person: Any, action: str, object: str) -> bool:
     if action == "export" and not has_tool(world, person, "crm.export"):
         return False
     asked = BY_SCOPE_OF.get(action, action)
-    return person.active and (person.superuser or scope(world, person, object, asked)[0] > NONE)
+    without = person.superuser or person.partner
+    return person.active and (without or scope(world, person, object, asked)[0] > NONE)
 
 
 def field(world: Any, person: Any, object: str, name: str) -> str:
@@ -159,7 +164,11 @@ def field(world: Any, person: Any, object: str, name: str) -> str:
     rule = next((r for r in world.fields if (r.object, r.name) == (object, name)), None)
     if not person.active:
         return ""
-    if person.superuser or rule is None or rule.access == "everyone_edit":
+    if person.superuser or rule is None:
+        return "edit"
+    if person.partner and rule.secret and rule.access != "chosen" and name not in NAMED:
+        return ""  # Q37: no sensitive value unless granted
+    if rule.access == "everyone_edit":
         return "edit"
     if rule.access != "chosen":
         return "view" if rule.access == "everyone_view" else ""

@@ -93,7 +93,8 @@ def is_refused(world: Any, person: Any, kind: str, name: str, value: str) -> boo
     if not all(askable(world, person, kind, each) for each in looks_at):
         return True
     if name == "team":  # who is in a team is not public (R7)
-        rank = EVERYTHING if person.superuser else scope(world, person, kind, "view")[0]
+        sees_all = person.superuser or person.partner
+        rank = EVERYTHING if sees_all else scope(world, person, kind, "view")[0]
         mine = {below for team in person.teams for below in teams_below(world, team)}
         told = {team.id for team in world.teams} if rank == EVERYTHING else mine
         return int(value) not in told

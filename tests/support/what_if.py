@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from accounts import access, catalogue, changes, operations, preview
 from accounts.audit import System
-from accounts.models import Membership, PermissionSet, Team, User
+from accounts.models import Membership, PermissionSet, Team, ToolGrant, User
 from accounts.places import Place, Sort, places
 from accounts.preview import Preview
 from accounts.preview.effects import Outcome, high_risk_keys
 
 SYSTEM = System("test")
+EMPLOYEE = "partner.employee"
 Reach = dict[tuple[int, str, str], frozenset[int]]
 Abilities = dict[int, frozenset[str]]
 
@@ -148,7 +149,7 @@ def _value(place: Place) -> st.SearchStrategy[Any]:
 
 NAMES = (
     *("permissions", "sets", "set_as", "assignment", "set_created", "set_deleted"),
-    *("made", "removed"),
+    *("made", "removed", "partner made", "partner removed"),
 )
 TEAM_NAMES = (
     *("memberships", "main_team_set", "team_joined", "team_left", "person_as"),
@@ -183,6 +184,9 @@ def moves(draw: st.DrawFn, name: str, kinds: Collection[str]) -> Move | None:
         return made_super_admins(some)
     if name == "removed":
         return removed_super_admins([each for each in people if each.is_superuser][:2], a_set)
+    if name.startswith("partner"):
+        employed = [each for each in some if each.permission_set and not each.is_superuser]
+        return partner_admins(employed, None if name == "partner made" else a_set)
     if not teams:
         return None
     team = draw(st.sampled_from(teams))
@@ -327,6 +331,34 @@ def removed_super_admins(people: list[User], permission_set: PermissionSet) -> M
         carry_out,
         _keys(people),
     )
+
+
+def partner_admins(people: list[User], permission_set: PermissionSet | None) -> Move:
+    """Employees of the partner become partner admins; or are, and get a set instead.
+
+    That they are is written down here already: look at how things stand afterwards.
+    """
+    active = [each for each in people if each.is_active]
+    rows = [(each.permission_set_id, EMPLOYEE, "") for each in active]
+    ToolGrant.objects.bulk_create(
+        (ToolGrant(permission_set_id=k, key=tool, option=option) for k, tool, option in set(rows)),
+        ignore_conflicts=True,
+    )
+    User.objects.filter(pk__in=_keys(active)).update(is_partner_admin=permission_set is not None)
+
+    def carry_out() -> None:
+        for person in active:
+            if permission_set is None:
+                operations.make_partner_admin(person, actor=SYSTEM)
+            else:
+                operations.remove_partner_admin(person, actor=SYSTEM, permission_set=permission_set)
+
+    def previewed(actor: Any = SYSTEM) -> Preview:
+        if permission_set is None:
+            return preview.partner_admin_made(people, actor=actor)
+        return preview.partner_admin_removed(people, permission_set, actor=actor)
+
+    return Move("partner admins", previewed, carry_out, _keys(active))
 
 
 def moved_people(people: list[User], main: Team | None, extra: list[Team]) -> Move:

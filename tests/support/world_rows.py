@@ -58,6 +58,7 @@ def lay_down(world: World) -> World:
             password="!",
             is_active=person.active,
             is_superuser=person.superuser,
+            is_partner_admin=person.partner,
         )
         for person in world.people
     )
@@ -217,7 +218,7 @@ def stored_policy(policy: Policy) -> dict[str, Any]:
 def known_codes() -> set[str]:
     """The codes that the product can give about a record."""
     always = {"inactive", "deleted", "superuser", "everything", "team", "owned", "unassigned"}
-    return always | {"stage", "unseen", "no_scope", "shared"}
+    return always | {"stage", "unseen", "no_scope", "shared", "partner_admin"}
 
 
 @cache

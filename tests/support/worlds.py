@@ -62,6 +62,7 @@ class Person(Short):
     has_main: bool = True
     active: bool = True
     superuser: bool = False
+    partner: bool = False
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -218,7 +219,7 @@ PLAIN_SECRETS = ["", "", "sensitive"]
 # together.
 CHANGE_NAMES = (
     *("team moved", "teams joined", "set rewritten", "set assigned", "deactivated"),
-    *("permissions edited", "sets edited", "taken back", "super admin"),
+    *("permissions edited", "sets edited", "taken back", "super admin", "partner admin"),
     *("re-owned", "linked", "valued", "deleted", "restored", "moved on"),
     *("shared", "share ended", "stages locked", "field restricted", "policy"),
 )
@@ -244,6 +245,25 @@ def one_of_each_choice(tools: set[str]) -> list[str]:
         given = [f"{key}:{each}" for each in options if f"{key}:{each}" in tools]
         tools = tools - set(given[:-1])
     return sorted(tools)
+
+
+EMPLOYEE = "partner.employee"
+
+
+def with_partner_admin(
+    sets: tuple[Set, ...], people: tuple[Person, ...], person: Person
+) -> tuple[tuple[Set, ...], tuple[Person, ...]]:
+    """One of the people as a partner admin: their own permissions say that they are employed."""
+    had = Set() if person.set is None else sets[person.set]
+    based_on = had.based_on if had.owner else person.set
+    tools = tuple(one_of_each_choice({*had.tools, EMPLOYEE}))
+    own = replace(had, tools=tools, owner=person.id, based_on=based_on)
+    if had.owner:
+        sets, number = tuple(own if each is had else each for each in sets), person.set
+    else:
+        sets, number = (*sets, own), len(sets)
+    now = replace(person, set=number, partner=True)
+    return sets, tuple(now if each is person else each for each in people)
 
 
 def worlds() -> st.SearchStrategy[World]:
@@ -350,7 +370,15 @@ class _Draw:
                     superuser=self.choice(SELDOM),
                 )
             )
-        return tuple(sets), tuple(people)
+        return self._with_partner_admins(tuple(sets), tuple(people))
+
+    def _with_partner_admins(
+        self, sets: tuple[Set, ...], people: tuple[Person, ...]
+    ) -> tuple[tuple[Set, ...], tuple[Person, ...]]:
+        for person in people:
+            if not person.superuser and self.choice(SELDOM):
+                sets, people = with_partner_admin(sets, people, person)
+        return sets, people
 
     # --- Records and what opens and closes them ---------------------------------------------------
 
