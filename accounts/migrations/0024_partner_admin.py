@@ -8,7 +8,7 @@ from django.db.models import Q
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0019_audit_of_day")]
+    dependencies = [("accounts", "0023_call_people_users")]
 
     operations = [
         migrations.AddField(
