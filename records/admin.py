@@ -41,6 +41,15 @@ from records.screens.saving import SavesByOneOperation
 from records.screens.shares import SharingAdmin
 from records.why import why
 
+PENCIL = format_html(
+    '<span class="material-symbols-outlined padlock is-open" title="{}">edit</span>',
+    "You may change this record",
+)
+PADLOCK = format_html(
+    '<span class="material-symbols-outlined padlock" title="{}">lock</span>',
+    "You may not change this record; open it to read why",
+)
+
 
 class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
     AccessPages,
@@ -96,15 +105,7 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
     @display(description="Edit")
     def padlock(self, obj: Any) -> str:
         """Tell which rows of the page may be changed, as the page's own query answered it."""
-        if obj.may_change:
-            return format_html(
-                '<span class="material-symbols-outlined padlock is-open" title="{}">edit</span>',
-                "You may change this record",
-            )
-        return format_html(
-            '<span class="material-symbols-outlined padlock" title="{}">lock</span>',
-            "You may not change this record; open it to read why",
-        )
+        return PENCIL if obj.may_change else PADLOCK
 
     def get_search_fields(self, request: HttpRequest) -> Any:
         """Have no search box where it would look in a field that the person may not read (L16)."""

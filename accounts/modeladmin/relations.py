@@ -11,7 +11,7 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db.models import ForeignKey, Model, Value
 from django.http import HttpRequest, HttpResponse
 from django.urls import NoReverseMatch, URLPattern, path
-from django.utils.html import format_html
+from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString
 
 from accounts import access
@@ -43,6 +43,11 @@ class Address:
     def of(self, row: Model) -> str:
         """Return the address of this row's page."""
         return f"{self.before}{quote(row.pk)}{self.after}"
+
+    def opening(self, look: str) -> Callable[[Model], str]:
+        """Return what opens a link to a row's page, in HTML; only the key differs between rows."""
+        before, after = escape(self.before), escape(self.after)
+        return lambda row: f'<a href="{before}{escape(quote(row.pk))}{after}" class="{look}">'
 
     @classmethod
     def to_change(cls, model: type[Model]) -> Address | None:
@@ -141,8 +146,14 @@ def safe_column(request: HttpRequest, model: type[Model], name: str) -> Callable
     assert field is not None
     related = related_model(field)
 
+    known: dict[Any, str] = {}
+    """What stands for each key of this page: many rows have the same owner."""
+
     def column(obj: Model) -> str:
-        return shown(request, obj, field)
+        key = getattr(obj, field.attname)
+        if key not in known:
+            known[key] = shown(request, obj, field)
+        return known[key]
 
     column.__name__ = name
     column.short_description = field.verbose_name  # type: ignore[attr-defined]  # read by the admin

@@ -8,13 +8,18 @@ HTML. Here a cell says the same in one class, which crmperms.css lays out as Unf
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, tzinfo
+from functools import lru_cache
 from typing import Any
 
 from django.contrib.admin.utils import lookup_field
-from django.core.exceptions import ObjectDoesNotExist
-from django.db.models import ForeignKey, Model
+from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist
+from django.db.models import Field, Model
+from django.utils.formats import localize
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString
+from django.utils.timezone import template_localtime
+from django.utils.translation import get_language
 from unfold.utils import display_for_field, display_for_label, display_for_value
 
 from accounts.modeladmin.relations import Address
@@ -30,41 +35,75 @@ class Column:
     def __init__(
         self, screen: Any, name: Any, label: str, address: Address | None, *, is_head: bool
     ) -> None:
-        self.screen, self.name, self.address = screen, name, address
+        self.screen, self.name = screen, name
+        self.link = None if address is None else address.opening("list-link")
         self.empty = screen.get_empty_value_display()
         self.method = _method(screen, name)
+        self.field = None if self.method is not None else _field(screen, name)
+        self.known: dict[Any, str] = {}
+        """The texts of this page’s values so far: days, numbers and choices come again."""
         called = getattr(name, "__name__", name)
         look = "action-checkbox list-tick-cell" if called == TICK else f"field-{called} list-cell"
         tag = "th" if is_head else "td"
         self.opening = format_html('<{} class="{}" data-label="{}">', tag, look, label)
         self.closing = format_html("</{}>", tag)
 
-    def cell(self, row: Model) -> SafeString:
+    def cell(self, row: Model) -> str:
         """Return this column's cell of a row."""
         try:
-            text = conditional_escape(self._text(row))
+            text = self._text(row)
         except ObjectDoesNotExist:
             text = conditional_escape(self.empty)
-        if self.address is not None:
-            text = format_html('<a href="{}" class="list-link">{}</a>', self.address.of(row), text)
-        return self.opening + text + self.closing
+        if self.link is not None:
+            text = f"{self.link(row)}{text}</a>"
+        return f"{self.opening}{text}{self.closing}"
 
-    def _text(self, row: Model) -> Any:
-        """Return what stands for a value, as Unfold shows values of its kind."""
+    def _text(self, row: Model) -> str:
+        """Return what stands for a value, as Unfold shows values of its kind, in HTML."""
         if self.method is not None:
-            return self._worded(self.method(row), self.method)
-        field, attribute, value = lookup_field(self.name, row, self.screen)
-        if field is None or field.auto_created:
-            return self._worded(value, attribute)
-        if isinstance(field, ForeignKey):
-            return self.empty if value is None else value
-        return display_for_field(value, field, self.empty)
+            return conditional_escape(self._worded(self.method(row), self.method))
+        if self.field is not None:
+            return self._of_field(getattr(row, self.field.attname))
+        _, attribute, value = lookup_field(self.name, row, self.screen)
+        return conditional_escape(self._worded(value, attribute))
+
+    def _of_field(self, value: Any) -> str:
+        """Return what stands for a field's value; each value of a page is put into words once."""
+        try:
+            return self.known[value]
+        except KeyError:
+            if isinstance(value, datetime):
+                here = template_localtime(value)
+                return _moment(here, here.tzinfo, get_language())
+            text = conditional_escape(display_for_field(value, self.field, self.empty))
+            return self.known.setdefault(value, text)
+        except TypeError:  # a list or the like
+            return conditional_escape(display_for_field(value, self.field, self.empty))
 
     def _worded(self, value: Any, attribute: Any) -> Any:
         empty = getattr(attribute, "empty_value_display", self.empty)
         if label := getattr(attribute, "label", False):
             return display_for_label(value, empty, label)
         return display_for_value(value, empty, getattr(attribute, "boolean", False))
+
+
+@lru_cache(maxsize=10_000)
+def _moment(moment: datetime, zone: tzinfo | None, language: str | None) -> str:
+    """Return a moment in words; kept, since the same rows are looked at again and again.
+
+    By zone as well: the same moment is equal in all of them.
+    """
+    return conditional_escape(localize(moment))
+
+
+def _field(screen: Any, name: Any) -> Field[Any, Any] | None:
+    """Return the field whose values a column shows; relations are columns that the screen made."""
+    try:
+        field = screen.opts.get_field(name)
+    except FieldDoesNotExist:  # `__str__`, or a property of the model
+        return None
+    is_plain = isinstance(field, Field) and not (field.is_relation or field.auto_created)
+    return field if is_plain else None
 
 
 def _method(screen: Any, name: Any) -> Callable[[Model], Any] | None:
@@ -80,7 +119,4 @@ def _method(screen: Any, name: Any) -> Callable[[Model], Any] | None:
 
 def drawn(columns: list[Column], row: Model) -> SafeString:
     """Return one row."""
-    text = OPENING
-    for column in columns:
-        text += column.cell(row)
-    return text + CLOSING
+    return SafeString(f"{OPENING}{''.join([column.cell(row) for column in columns])}{CLOSING}")

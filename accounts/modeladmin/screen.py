@@ -32,6 +32,11 @@ class AccessModelAdmin(SavingAdmin):
     change_form_outer_after_template: Any = None
     list_before_template: Any = "accounts/list_head.html"
     list_after_template: Any = None
+    # Unfold's templates ask for these, in each row of a form or list, and Unfold declares some of
+    # them only as annotations: Django looks through all names of a screen for one that is absent.
+    conditional_fields: Any = {}
+    list_sections: Any = ()
+    change_form_show_cancel_button = False
 
     refusals: ClassVar[tuple[type[Exception], ...]] = (AccountsError,)
     """What this layer's operations raise; shown on the form, with everything typed kept."""
