@@ -87,8 +87,8 @@ TEMPLATES = [
         },
     },
 ]
-# Our widgets' templates lie beside all others.
-FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+# Our widgets’ templates lie beside all others; the most frequent pieces are drawn without one.
+FORM_RENDERER = "accounts.form_pieces.Renderer"
 
 # --- Databases: SQLite embedded, PostgreSQL by DATABASE_URL ---------------------------------------
 
