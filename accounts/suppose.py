@@ -7,7 +7,7 @@ in exactly one respect, and the readers of access.py tell what follows. Nothing 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from django.db.models import Count, Model, Q
@@ -105,6 +105,12 @@ class Candidate:
     person: Loaded
     lifted: frozenset[str] = field(default_factory=frozenset)
 
+    @property
+    def question(self) -> Hashable:
+        """What tells this step from every other for the same person, whatever is said of it."""
+        step = self.suggestion
+        return step.kind, step.object, step.action, step.rank, step.team and step.team.pk
+
 
 def first_enough(
     user: User, obj: Model, candidates: Mapping[str, Iterable[Candidate]]
@@ -115,7 +121,10 @@ def first_enough(
     fewest rows; one more where a permission set would change, to tell how many people have it.
     """
     tried = [(action, step) for action, steps in candidates.items() for step in steps]
-    verdicts = access.answered(obj, [_after(step, action, type(obj)) for action, step in tried])
+    question = ("enough", *((action, step.question) for action, step in tried))
+    verdicts = access.answered_of(
+        user, question, obj, lambda: [_after(step, action, type(obj)) for action, step in tried]
+    )
     enough: dict[str, Suggestion | None] = dict.fromkeys(candidates)
     for wanted in candidates:
         holding = [

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from django.db.models import Exists, IntegerField, Subquery
+from functools import partial
+from typing import Any
+
+from django.db.models import Exists, IntegerField, QuerySet, Subquery
 from django.http import HttpRequest
 
 from accounts import access, notices
@@ -53,9 +56,14 @@ def _look(user: User) -> tuple[int, bool, int]:
     The first and the last are counted for this person, the second is asked for anybody: who may
     decide on a request is asked only when one waits, and as a rule none does.
     """
+    found = access.rows_about(user, "first look", user, partial(_looking, user))
+    new, waits, to_review = found[0]
+    return new, bool(waits), to_review
+
+
+def _looking(user: User, key: Any) -> QuerySet[Any]:
     new = notices.unread(user).order_by().values("pk")[: MOST_COUNTED + 1]
     waits = Exists(ExportRequest.objects.awaiting_decision().order_by())
     to_review = access.permitted(KnownPermission.objects.waiting(), user, "change")
     rows = _Count(to_review.order_by().values("subject").distinct())
-    found = User.objects.filter(pk=user.pk).values_list(_Count(new), waits, rows)
-    return found.get()  # type: ignore[no-any-return]  # what was asked for
+    return User.objects.filter(pk=key).values_list(_Count(new), waits, rows)

@@ -131,19 +131,33 @@ def beside(key: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(kinds.of(each.related).key for each in relations))
 
 
-def linked(record: Record, user: User) -> dict[str, models.QuerySet[Any]]:
-    """Return, by kind, the records in this person's reach that lead to this one, as they may see.
+Leads = tuple[tuple[str, tuple[str, ...]], ...]
+"""By kind, the relations by which its records lead to those of one model."""
 
-    Only by relations of which an export may hold something, and whose field is not hidden.
+
+def leads(model: type[Record], user: User) -> Leads:
+    """Return how records lead to those of this model, as far as this person may see it.
+
+    Only relations of which an export may hold something, and whose field is not hidden.
     """
-    found: dict[str, models.QuerySet[Any]] = {}
+    found = []
     for kind in kinds.every():
-        hidden, leads = hidden_fields(user, kind.model), models.Q(pk__in=[])
-        for each in kind.relations:
-            if each.related is type(record) and each.name not in hidden:
-                leads |= models.Q(**{each.name: record.pk})
-        rows = kind.model._default_manager.filter(leads)
-        found[kind.key] = access.permitted(rows, user, "view")
+        hidden = hidden_fields(user, kind.model)
+        relations = [each for each in kind.relations if each.related is model]
+        names = (each.name for each in relations if each.name not in hidden)
+        found.append((kind.key, tuple(names)))
+    return tuple(found)
+
+
+def linked(ways: Leads, key: Any, user: User) -> dict[str, models.QuerySet[Any]]:
+    """Return, by kind, the records in this person's reach that lead to the one of this key."""
+    found: dict[str, models.QuerySet[Any]] = {}
+    for kind, names in ways:
+        leading = models.Q(pk__in=[])
+        for name in names:
+            leading |= models.Q(**{name: key})
+        rows = model_of(kind)._default_manager.filter(leading)
+        found[kind] = access.permitted(rows, user, "view")
     return found
 
 

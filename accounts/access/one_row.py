@@ -45,6 +45,10 @@ class Statement:
 
     def asked_of(self, obj: Model) -> tuple[Any, ...] | None:
         """Return the row of this object's key, as the database says it."""
+        return next(iter(self.rows_about(obj)), None)
+
+    def rows_about(self, obj: Model) -> list[tuple[Any, ...]]:
+        """Return every row that is found with this object's key."""
         connection, key = connections[self.alias], obj._meta.pk
         assert key is not None
         value = key.get_db_prep_value(obj.pk, connection)
@@ -52,6 +56,6 @@ class Statement:
             try:
                 cursor.execute(self.sql, [value if p is TheKey else p for p in self.params])
             except OverflowError:
-                return None  # SQLite has no row with such a key, and no way to ask for it
-            row: tuple[Any, ...] | None = cursor.fetchone()
-        return row
+                return []  # SQLite has no row with such a key, and no way to ask for it
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from typing import Any, TypeVar
 
 from django.db.models import BooleanField, Case, Model, Q, QuerySet, Value, When
 
@@ -130,6 +130,36 @@ def refused(queryset: QuerySet[M], user: User, action: str) -> list[tuple[M, Exp
 def answered(obj: Model, questions: Iterable[Q]) -> tuple[bool, ...] | None:
     """Return what the stored row answers to each question, None for an absent one; one query."""
     return _asked(_answers(type(obj), questions), obj)
+
+
+def answered_of(
+    user: User, question: Hashable, obj: Model, questions: Callable[[], Iterable[Q]]
+) -> tuple[bool, ...] | None:
+    """Return the same of questions that follow from a person's rights alone; put into SQL once.
+
+    `question` tells them from all others about rows of this model that follow from the same rights.
+    """
+    model = type(obj)
+    put = Loaded(user).once(("answered", model, question), lambda: _answers(model, questions()))
+    return _asked(put, obj)
+
+
+def rows_about(
+    user: User, question: Hashable, obj: M, rows: Callable[[TheKey], QuerySet[Any]]
+) -> list[tuple[Any, ...]]:
+    """Return the rows of a query about this one, as the database has them; put into SQL once.
+
+    `rows` gets what stands for the row's key. It must follow from that, from a person's rights and
+    from `question`, and from nothing else: not from another table that was read, nor from a clock.
+    """
+    model = type(obj)
+
+    def put() -> Statement | None:
+        queryset = rows(TheKey(model))
+        return Statement.of(queryset.query, queryset.db)
+
+    statement = Loaded(user).once(("about", model, question), put)
+    return statement.rows_about(obj) if statement else []
 
 
 def _the_row(model: type[M]) -> QuerySet[M]:

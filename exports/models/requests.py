@@ -26,7 +26,7 @@ class ExportQuerySet(models.QuerySet["ExportRequest"]):
         return self.filter(status=ExportRequest.Status.PENDING)
 
     def containing(
-        self, object: str, record_id: int, linked: Mapping[str, QuerySet[Any]] | None = None
+        self, object: str, record_id: Any, linked: Mapping[str, QuerySet[Any]] | None = None
     ) -> ExportQuerySet:
         """Return exports whose file held this record, or something of it beside others (B11).
 

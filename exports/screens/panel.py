@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils import timezone
@@ -179,8 +179,15 @@ def exports_panel(request: HttpRequest, record: Any) -> str:
     kind, user = catalogue.kind_of(type(record)), person(request)
     if kind is None:
         return ""
-    linked = None if user.is_superuser else tables.linked(record, user)
-    exports = ExportRequest.objects.containing(kind.key, record.pk, linked)
-    exports = exports.select_related("requester")
-    rows = list(access.permitted(exports, user, "view")[:MOST_LISTED])
-    return render_to_string("exports/record_panel.html", {"exports": rows}) if rows else ""
+    ways = None if user.is_superuser else tables.leads(type(record), user)
+
+    def held(key: Any) -> QuerySet[Any]:
+        linked = None if ways is None else tables.linked(ways, key, user)
+        exports = ExportRequest.objects.containing(kind.key, key, linked)
+        return access.permitted(exports, user, "view").values_list("pk")[:MOST_LISTED]
+
+    keys = [key for (key,) in access.rows_about(user, ("exports", ways), record, held)]
+    if not keys:
+        return ""
+    rows = ExportRequest.objects.filter(pk__in=keys).select_related("requester")
+    return render_to_string("exports/record_panel.html", {"exports": rows})
