@@ -21,6 +21,7 @@ from pytest_django.plugin import blocking_manager_key
 
 from accounts import access
 from accounts.protection import protect, protected_tables, unprotect
+from tests.support import migrated
 from tests.support.company import TinyCompany
 from tests.support.laid_down import tiny_company
 from tests.support.one_writer import watch
@@ -108,6 +109,7 @@ ON_ONE_DATABASE = {
         "test_faults.py::test_a_file_is_a_body_like_any_other",
         "test_faults.py::test_a_form_that_was_cut_off_is_not_taken_for_whole",
         "test_fields.py",
+        "test_form_pieces.py",
         "test_import_crm.py::test_bom_white_space_and_windows_line_ends_mean_nothing",
         "test_import_crm.py::test_broken_table_stops_before_anything_is_written",
         "test_import_crm.py::test_log_ins_are_invented_from_the_names",
@@ -268,20 +270,47 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """Take the file that lies there already: a copy of a migrated one."""
+    return connection.vendor == "sqlite"
+
+
+@pytest.fixture(scope="session")
 def django_db_modify_db_settings(
-    django_db_modify_db_settings_parallel_suffix: None, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    django_db_modify_db_settings_parallel_suffix: None,
+    django_db_blocker: DjangoDbBlocker,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     """Give this run, and each of its parallel workers, a test database of its own.
 
     On SQLite a file: other processes must see what is in it.
     """
     database = settings.DATABASES["default"]
-    if connection.vendor == "sqlite":
-        folder: Path = tmp_path_factory.mktemp("database")
-        database["TEST"]["NAME"] = str(folder / "test.sqlite3")
-    else:
+    with django_db_blocker.unblock():
+        if connection.vendor == "sqlite":
+            file = tmp_path_factory.mktemp("database") / "test.sqlite3"
+            cache = getattr(request.config, "cache", None)
+            kept = cache.mkdir("migrated") if cache else tmp_path_factory.mktemp("migrated")
+            migrated.copy_sqlite(kept, file)
+            database["TEST"]["NAME"] = str(file)
+            return
         name = database["TEST"]["NAME"] or f"test_{database['NAME']}"
+        if hasattr(request.config, "workerinput"):
+            shared = tmp_path_factory.getbasetemp().parent
+            database["TEST"]["TEMPLATE"] = migrated.template_on_postgresql(
+                shared, migrated.template_name()
+            )
         database["TEST"]["NAME"] = f"{name}_{os.getpid()}"
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Leave no database on a server that others use too."""
+    if connection.vendor == "postgresql" and not hasattr(session.config, "workerinput"):
+        blocker = session.config.stash[blocking_manager_key]
+        with blocker.unblock(), connection.temporary_connection() as cursor:
+            name = connection.ops.quote_name(migrated.template_name())
+            cursor.execute(f"DROP DATABASE IF EXISTS {name}")
 
 
 @pytest.fixture
