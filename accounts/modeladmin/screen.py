@@ -20,6 +20,12 @@ from accounts.models import User
 from accounts.operations import AccountsError
 from accounts.review import Unconfirmed
 
+FOR_SLUGS = frozenset(
+    f"admin/js/{name}.js"
+    for name in ("prepopulate", "urlify", "vendor/xregexp/xregexp", "vendor/xregexp/xregexp.min")
+)
+"""What Django's admin sends with every list and form: 200 KB."""
+
 
 class AccessModelAdmin(SavingAdmin):
     """The base of every screen: rows, fields, actions and answers by the access engine."""
@@ -61,6 +67,15 @@ class AccessModelAdmin(SavingAdmin):
     """What a picker elsewhere may search by: names and nothing else (R7)."""
     associated: ClassVar[tuple[str, ...]] = ()
     """Relations of other records to this one (`deals`), which may be linked from here (R109 b)."""
+
+    @property
+    def media(self) -> forms.Media:
+        """What a page of this screen needs in the browser; nothing that fills in slugs."""
+        media = super().media
+        if self.prepopulated_fields:
+            return media
+        kept = [each for each in media._js if str(each) not in FOR_SLUGS]
+        return forms.Media(css=media._css, js=kept)
 
     # Pages ------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 from typing import Any
 
@@ -78,3 +79,15 @@ def test_rows_lead_back_to_the_list_as_it_is(c: TinyCompany, client: Client) -> 
     text = client.get(LIST, {"q": "vault", "o": "1"}).text
     vault = c.deals["vault"]
     assert f'href="{LIST}{vault.pk}/change/?_changelist_filters=q%3Dvault%26o%3D1"' in text
+
+
+@pytest.mark.parametrize("address", [LIST, f"{LIST}add/", "/admin/accounts/user/", "/admin/"])
+def test_pages_load_no_library_that_they_do_not_use(
+    c: TinyCompany, client: Client, address: str
+) -> None:
+    client.force_login(c.sam)
+    scripts = re.findall(r'<script src="([^"]+)"', client.get(address).text)
+    assert "/static/unfold/js/app.js" in scripts
+    assert ("/static/admin/js/core.js" in scripts) == (address != "/admin/")
+    unused = ("chart", "xregexp", "urlify", "prepopulate.js")
+    assert [each for each in scripts if any(name in each for name in unused)] == []
