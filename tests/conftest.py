@@ -320,9 +320,18 @@ def c(db: None) -> TinyCompany:
 
 
 @pytest.fixture(autouse=True)
-def no_rule_made_before() -> None:
-    """Make rules anew in every test: some put others in their place."""
-    access.forget_what_was_made()
+def no_other_rule_kept(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Make rules anew for whatever may put others in their place, and after it.
+
+    Otherwise what was made of somebody's rights is kept from test to test, as from request to
+    request: whoever made it depend on anything else finds out here.
+    """
+    may_replace = "monkeypatch" in request.fixturenames
+    if may_replace:
+        access.forget_what_was_made()
+    yield
+    if may_replace:
+        access.forget_what_was_made()
 
 
 @pytest.fixture(autouse=True)
