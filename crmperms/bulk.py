@@ -1,23 +1,26 @@
 """A large company made of chance, the same for the same seed: what speed is measured on.
 
-Rows are laid down with `bulk_create`, past the operations and beside the one writer of records
-(records/operations/writing.py): a million events and histories would say nothing. One event,
+Records are laid down by COPY, or by `executemany` on SQLite, past the operations and beside the one
+writer of records (records/operations/writing.py): a million events and histories would say nothing.
+Their indexes are made afterwards, which takes a third of the time. One event,
 `bulk.seed`, tells how the database came to be. All of it is one transaction: an interrupted seeding
 leaves an empty database.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate, islice
 from random import Random
-from typing import Any, TypeVar
+from typing import Any
 
-from django.db import connection, transaction
+from django.contrib.auth.models import Permission
+from django.db import connection, models, transaction
 
-from accounts import audit
+from accounts import audit, trigrams
 from accounts.audit import System
 from accounts.models import (
     AuditEvent,
@@ -33,9 +36,22 @@ from accounts.operations import rewrite_reach
 from accounts.permission_history import kept
 from accounts.rights import one_at_a_time
 from records import kinds
-from records.models import Company, Contact, Deal, Pipeline, Stage, StageRule
+from records.models import (
+    SHARES,
+    Company,
+    Contact,
+    Deal,
+    Pipeline,
+    Property,
+    PropertyGrant,
+    Record,
+    Stage,
+    StageRule,
+)
 
-M = TypeVar("M", Membership, User, Company, Contact, Deal)
+Values = Mapping[str, Any]
+"""A row by its columns; the others have their defaults."""
+Tell = Callable[[str], None]
 
 ACTOR = System("seed_bulk")
 DONE = "bulk.seed"
@@ -106,7 +122,7 @@ class Size:
         return max(1, self.contacts // 5)
 
 
-def seed(size: Size, tell: Callable[[str], None] = lambda line: None) -> bool:
+def seed(size: Size, tell: Tell = lambda line: None) -> bool:
     """Fill an empty database; False where the very same was made here before.
 
     `tell` is given lines on how far it is. Raises `ForeignData` for a database with anything else.
@@ -126,7 +142,10 @@ def seed(size: Size, tell: Callable[[str], None] = lambda line: None) -> bool:
         contacts = _lay_down(
             Contact, _contacts(size, chance, owners, companies), size.contacts, tell
         )
-        _lay_down(Deal, _deals(size, chance, owners, stages, contacts), size.deals, tell)
+        deals = _lay_down(Deal, _deals(size, chance, owners, stages, contacts), size.deals, tell)
+        _shares(Contact, contacts, people, chance)
+        _shares(Deal, deals, people, chance)
+        _fields(people, chance)
         audit.record(DONE, actor=ACTOR, data=asdict(size))
     tell("statistics for the query planner")
     with connection.cursor() as cursor:
@@ -265,9 +284,9 @@ def _name(chance: Random, word: str) -> str:
     return f"{RARE} {word}" if chance.random() < 1 / 10_000 else word
 
 
-def _companies(size: Size, chance: Random, owners: Owners) -> Iterator[Company]:
+def _companies(size: Size, chance: Random, owners: Owners) -> Iterator[Values]:
     for number in range(size.companies):
-        yield Company(
+        yield dict(
             name=f"{chance.choice(_LAST)} {chance.choice(_THINGS)} {number}",
             domain=f"company{number}.example",
             sector=chance.choice(_THINGS).lower(),
@@ -279,11 +298,11 @@ def _companies(size: Size, chance: Random, owners: Owners) -> Iterator[Company]:
 
 def _contacts(
     size: Size, chance: Random, owners: Owners, companies: Sequence[int]
-) -> Iterator[Contact]:
+) -> Iterator[Values]:
     lifecycles = Contact.Lifecycle.values
     for number in range(size.contacts):
         first, last = chance.choice(_FIRST), _name(chance, chance.choice(_LAST))
-        yield Contact(
+        yield dict(
             first_name=first,
             last_name=f"{last} {number}",
             email=f"contact{number}@customer.example",
@@ -297,10 +316,10 @@ def _contacts(
 
 def _deals(
     size: Size, chance: Random, owners: Owners, stages: Sequence[int], contacts: Sequence[int]
-) -> Iterator[Deal]:
+) -> Iterator[Values]:
     for number in range(size.deals):
         stamps = owners.columns()
-        yield Deal(
+        yield dict(
             name=f"{_name(chance, chance.choice(_THINGS))} {chance.choice(_WHY)} {number}",
             amount=chance.randrange(100, 1_000_000),
             stage_id=chance.choice(stages),
@@ -310,15 +329,103 @@ def _deals(
         )
 
 
-def _lay_down(
-    model: type[M], rows: Iterable[M], count: int, tell: Callable[[str], None]
-) -> list[int]:
-    """Insert rows chunk by chunk, so that memory stays flat; return their keys."""
+def _shares(
+    model: type[Record], keys: Sequence[int], people: Sequence[int], chance: Random
+) -> None:
+    """Share one record of two hundred with a person, and one of two thousand with a team."""
+    key = model.object_key
+    view = Permission.objects.get(content_type__app_label="records", codename=f"view_{key}")
+    teams = list(Team.objects.order_by("pk").values_list("pk", flat=True))
+    for table, receivers, each in zip(SHARES[key], (people, teams), (200, 2000), strict=True):
+        wanted = {(chance.choice(receivers), chance.choice(keys)) for _ in range(len(keys) // each)}
+        column = f"{table.receiver_field}_id"
+        table._default_manager.bulk_create(
+            [
+                table(permission=view, content_object_id=record, **{column: receiver})
+                for receiver, record in sorted(wanted)
+            ],
+            CHUNK,
+        )
+
+
+def _fields(people: Sequence[int], chance: Random) -> None:
+    """Give three fields a rule: one that all may read, one for chosen people, one sensitive."""
+    rules = Property.Access
+    Property.objects.create(object="contact", name="city", access=rules.EVERYONE_VIEW)
+    Property.objects.create(object="company", name="revenue", sensitive=True)
+    chosen = Property.objects.create(object="contact", name="job_title", access=rules.CHOSEN)
+    PropertyGrant.objects.bulk_create(
+        PropertyGrant(property=chosen, user_id=key, level=PropertyGrant.Level.VIEW)
+        for key in chance.sample(people, len(people) // 2)
+    )
+
+
+# --- How it gets into the database ----------------------------------------------------------------
+
+
+def _lay_down(model: type[Record], rows: Iterable[Values], count: int, tell: Tell) -> Sequence[int]:
+    """Insert rows of an empty table as they come, so that memory stays flat; return their keys."""
     plural = model._meta.verbose_name_plural
-    keys: list[int] = []
-    rest = iter(rows)
-    while chunk := list(islice(rest, CHUNK)):
-        keys += [row.pk for row in model._base_manager.bulk_create(chunk)]
-        if len(keys) % (10 * CHUNK) == 0 or len(keys) == count:
-            tell(f"{len(keys):,} of {count:,} {plural}")
-    return keys
+
+    def told() -> Iterator[Values]:
+        for number, row in enumerate(rows, 1):
+            yield row
+            if number % (10 * CHUNK) == 0 or number == count:
+                tell(f"{number:,} of {count:,} {plural}")
+
+    with _indexes_afterwards(model):
+        _insert(model, told())
+    first = model._base_manager.order_by("pk").values_list("pk", flat=True).first() or 1
+    return range(first, first + count)
+
+
+def _insert(model: type[Record], rows: Iterator[Values]) -> None:
+    columns = [field for field in model._meta.concrete_fields if not field.primary_key]
+    defaults = {
+        field.attname: field.get_db_prep_save(field.get_default(), connection) for field in columns
+    }
+    moments = [
+        number for number, field in enumerate(columns) if isinstance(field, models.DateTimeField)
+    ]
+    adapted = connection.ops.adapt_datetimefield_value  # SQLite keeps text
+
+    def tuples() -> Iterator[list[Any]]:
+        for row in rows:
+            cells = list((defaults | row).values())
+            for number in moments:
+                cells[number] = adapted(cells[number])
+            yield cells
+
+    quote = connection.ops.quote_name
+    into = f"{quote(model._meta.db_table)} ({', '.join(quote(field.column) for field in columns)})"
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            with cursor.copy(f"COPY {into} FROM STDIN") as copy:
+                for cells in tuples():
+                    copy.write_row(cells)
+            return
+        places = ", ".join(["%s"] * len(columns))
+        rest = tuples()
+        while chunk := list(islice(rest, CHUNK)):
+            cursor.executemany(f"INSERT INTO {into} VALUES ({places})", chunk)
+
+
+@contextmanager
+def _indexes_afterwards(model: type[Record]) -> Iterator[None]:
+    """Take a table's own indexes away, and make them again of all that was written meanwhile."""
+    table, words = model._meta.db_table, model.search_fields
+    editor = connection.SchemaEditorClass(connection)
+    has_words = trigrams.is_laid_down(connection, table, words)
+    with connection.cursor() as cursor:
+        if has_words:
+            trigrams.take_away(connection, table)
+        for index in model._meta.indexes:
+            cursor.execute(f"DROP INDEX {connection.ops.quote_name(index.name)}")
+        yield
+        if connection.vendor == "postgresql":  # it makes no index while keys wait to be checked
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            cursor.execute("SET CONSTRAINTS ALL DEFERRED")
+        for index in model._meta.indexes:
+            cursor.execute(str(index.create_sql(model, editor)))
+        if has_words:
+            trigrams.lay_down(connection, table, words)

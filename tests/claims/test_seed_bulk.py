@@ -5,13 +5,23 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import transaction
+from django.db import connection, transaction
 
-from accounts import access
+from accounts import access, trigrams
 from accounts.models import AuditEvent, Membership, Team, TeamReach, User
 from accounts.operations import rewrite_reach
 from crmperms.bulk import DONE
-from records.models import Company, Contact, Deal, Record, Stage, StageRule
+from records.models import (
+    SHARES,
+    Company,
+    Contact,
+    Deal,
+    Property,
+    PropertyGrant,
+    Record,
+    Stage,
+    StageRule,
+)
 from tests.support.company import TinyCompany
 
 SIZES = ("--contacts", "300", "--deals", "400", "--users", "120", "--teams", "30")
@@ -95,6 +105,34 @@ def test_nobody_can_log_in_and_everybody_sees_what_their_set_says(db: None) -> N
     for model, everything in ((Contact, 300), (Deal, 400), (Company, 60)):
         assert sees("Bulk: everything", model) == everything
         assert sees("Bulk: own", model) < sees("Bulk: team and unassigned", model) < everything
+
+
+def test_shares_and_rules_of_fields_come_along(db: None) -> None:
+    run("--contacts", "4000", "--deals", "2000", "--users", "20", "--teams", "4")
+    assert [table._default_manager.count() for table in SHARES["contact"]] == [20, 2]
+    assert [table._default_manager.count() for table in SHARES["deal"]] == [10, 1]
+    made = Property.objects.exclude(object="contact", name="phone")  # which a migration made
+    rules = made.order_by("object", "name").values_list("name", "access", "sensitive")
+    assert list(rules) == [
+        ("revenue", "everyone_edit", True),
+        ("city", "everyone_view", False),
+        ("job_title", "chosen", False),
+    ]
+    assert PropertyGrant.objects.count() == 10
+
+
+def test_indexes_are_there_again_and_the_next_record_has_the_next_key(db: None) -> None:
+    def indexes() -> list[set[str]]:
+        with connection.cursor() as cursor:
+            read = connection.introspection.get_constraints
+            return [set(read(cursor, model._meta.db_table)) for model in (Contact, Company, Deal)]
+
+    before, missing = indexes(), trigrams.missing(connection)
+    run()
+    assert indexes() == before
+    assert trigrams.missing(connection) == missing
+    last = Contact.objects.order_by("-pk")[0]
+    assert Contact.objects.create(last_name="Next").pk == last.pk + 1
 
 
 def test_a_second_run_changes_nothing_and_other_sizes_are_refused(db: None) -> None:

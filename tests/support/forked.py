@@ -179,6 +179,10 @@ def load() -> None:
     from exports import operations, worker  # noqa: F401
     from records import operations as of_records  # noqa: F401
 
+    from exports.writers import WRITERS, writer_of
+
+    for format in WRITERS:
+        writer_of(format)
     reverse("admin:index")
 
 
