@@ -336,7 +336,8 @@ def _shares(
     key = model.object_key
     view = Permission.objects.get(content_type__app_label="records", codename=f"view_{key}")
     teams = list(Team.objects.order_by("pk").values_list("pk", flat=True))
-    for table, receivers, each in zip(SHARES[key], (people, teams), (200, 2000), strict=True):
+    tables: tuple[Any, ...] = SHARES[key]  # each with its own column for the receiver
+    for table, receivers, each in zip(tables, (people, teams), (200, 2000), strict=True):
         wanted = {(chance.choice(receivers), chance.choice(keys)) for _ in range(len(keys) // each)}
         column = f"{table.receiver_field}_id"
         table._default_manager.bulk_create(
@@ -391,7 +392,7 @@ def _insert(model: type[Record], rows: Iterator[Values]) -> None:
 
     def tuples() -> Iterator[list[Any]]:
         for row in rows:
-            cells = list((defaults | row).values())
+            cells = list({**defaults, **row}.values())
             for number in moments:
                 cells[number] = adapted(cells[number])
             yield cells
