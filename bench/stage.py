@@ -143,15 +143,16 @@ def settings_of(folder: Path, secure: bool) -> dict[str, str]:
     return given
 
 
-def prepare(folder: Path, secure: bool) -> None:
-    """Set this process up on an empty database with the demo company."""
+def prepare(folder: Path, secure: bool, company: str = "seed_demo", **sizes: int) -> None:
+    """Set this process up on an empty database with a company: the demo's, or that of a command."""
     os.environ.update(settings_of(folder, secure), DJANGO_SETTINGS_MODULE="crmperms.settings")
     import django
     from django.core.management import call_command
 
     django.setup()
     call_command("migrate", verbosity=0)
-    call_command("seed_demo", verbosity=0, stdout=io.StringIO())
+    told = io.StringIO()
+    call_command(company, verbosity=0, stdout=told, stderr=told, **sizes)
 
 
 @contextmanager
