@@ -1,21 +1,56 @@
-"""Timing that stands noise: contenders take turns, and what counts is the median of each turn.
+"""Measuring that stands noise: the CPU time of client and server, of contenders that take turns.
 
 An absolute time says something about the machine; the ratio of two that took turns, about the code.
+CPU time does not grow where others use the machine too. That of a PostgreSQL of this machine is
+read from the kernel, for the process that serves our connection; of one elsewhere, time that passes
+has to do instead.
 """
 
+from __future__ import annotations
+
 import gc
+import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from django.db import connection
 
 Work = Callable[[], object]
+Cell = float | int | None
 
-AT_LEAST, AT_MOST = 5, 31
-SECONDS = 0.8
+AT_LEAST = int(os.environ.get("TURNS", "5"))
+SECONDS = 0.3
 """How long one comparison goes on after its fewest turns."""
-SLOW = 5.0
+SLOW = 3.0
 """A contender that takes longer than this (seconds) is run once and not again."""
+
+
+def served() -> float:
+    """Return the CPU seconds that the server spent on our connection; 0 where there is none."""
+    if connection.vendor == "sqlite":
+        return 0
+    try:
+        ran = Path(f"/proc/{connection.connection.info.backend_pid}/schedstat").read_text()
+    except OSError:
+        return time.perf_counter() - time.process_time()  # in all: the time that passes
+    return int(ran.split()[0]) / 1e9
+
+
+def spent() -> float:
+    """Return the CPU seconds that this process and its server have spent so far."""
+    return time.process_time() + served()
+
+
+def timed(work: Work) -> float:
+    """Return how many seconds one run takes."""
+    connection.ensure_connection()
+    start = spent()
+    work()
+    return spent() - start
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +60,6 @@ class Compared:
     baseline: float
     ratio: float
 
-    @property
-    def other(self) -> float:
-        """What the other took, in milliseconds."""
-        return self.baseline * self.ratio
-
 
 def compare(baseline: Work, other: Work) -> Compared:
     """Let both take turns until time is up; the first turn only warms caches."""
@@ -37,13 +67,10 @@ def compare(baseline: Work, other: Work) -> Compared:
     if max(first) > SLOW:
         return Compared(first[0] * 1000, first[1] / first[0])
     turns: list[tuple[float, float]] = []
-    began = time.perf_counter()
     gc.collect()
     gc.disable()
     try:
-        while len(turns) < AT_LEAST or (
-            time.perf_counter() - began < SECONDS and len(turns) < AT_MOST
-        ):
+        while len(turns) < AT_LEAST or (sum(map(sum, turns)) < SECONDS and len(turns) < 31):
             # Who begins alternates: the second finds the caches of the processor filled.
             if len(turns) % 2:
                 turns.append((timed(baseline), timed(other)))
@@ -54,90 +81,67 @@ def compare(baseline: Work, other: Work) -> Compared:
         gc.enable()
     return Compared(
         statistics.median(a for a, _ in turns) * 1000,
-        statistics.median(b / a for a, b in turns),
+        statistics.median(b for _, b in turns) / statistics.median(a for a, _ in turns),
     )
-
-
-def timed(work: Work) -> float:
-    """Return how many seconds one run takes."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 def took(work: Work) -> float:
     """Return the median of several runs, in milliseconds."""
-    return compare(work, work).baseline
-
-
-# --- The table ------------------------------------------------------------------------------------
-
-Cell = float | int | str | None
+    first = timed(work)
+    if first > SLOW:
+        return first * 1000
+    return statistics.median(timed(work) for _ in range(AT_LEAST)) * 1000
 
 
 @dataclass(slots=True)
 class Row:
-    """One line of the table: a measure, a value per profile, and the goal it should meet."""
+    """One line of the table: a measure, a value for each person, and the goal for them."""
 
     measure: str
-    baseline: str
     cells: Sequence[Cell]
-    goal: str = ""
-    met: Sequence[bool] = field(default_factory=list)
+    baseline: float | None = None
+    """What was compared with, in milliseconds."""
+    goal: float | None = None
+    unit: str = "×"
+    is_least: bool = False
+    """The goal is a least, and not a most."""
+
+    def as_data(self) -> dict[str, Any]:
+        return asdict(self)
 
     @property
-    def verdict(self) -> str:
-        """Say whether every profile meets the goal, and how many miss it."""
-        if not self.met:
+    def wanted(self) -> str:
+        """Write the goal."""
+        if self.goal is None:
             return ""
-        missed = sum(not met for met in self.met)
-        return "ok" if not missed else f"miss ({missed})"
+        return f"{'≥' if self.is_least else '≤'} {self.goal:,g}{self.unit}"
+
+    def is_missed(self, cell: Cell) -> bool:
+        """Tell whether a value misses the goal; a hundredth is noise."""
+        if self.goal is None or cell is None:
+            return False
+        return cell < self.goal * 0.99 if self.is_least else cell > self.goal * 1.01
+
+    @property
+    def worst(self) -> Cell:
+        """The value that is farthest from the goal."""
+        known = [cell for cell in self.cells if cell is not None]
+        return (min if self.is_least else max)(known, default=None)
 
 
-def within(measure: str, results: Sequence[Compared | None], goal: float | None = None) -> Row:
-    """Return a line of ratios, each of which should be at most the goal."""
-    known = [result for result in results if result is not None]
-    return Row(
-        measure,
-        f"{statistics.median(r.baseline for r in known):.1f} ms",
-        [result and result.ratio for result in results],
-        "" if goal is None else f"≤ {goal:g}×",
-        # A hundredth is noise.
-        [] if goal is None else [r.ratio <= goal + 0.01 for r in known],
-    )
+def ratios(
+    measure: str, results: Sequence[Compared | None], goal: float | None = None, **more: Any
+) -> Row:
+    """Return a line of ratios."""
+    known = [result.baseline for result in results if result]
+    cells = [result.ratio if result else None for result in results]
+    return Row(measure, cells, statistics.median(known), goal, **more)
 
 
 def shown(cell: Cell) -> str:
     """Write a value as short as it can be compared."""
     if cell is None:
         return "–"
-    if isinstance(cell, str):
-        return cell
     if isinstance(cell, int):
         return f"{cell:,}"
     return f"{cell:,.0f}" if cell >= 20 else f"{cell:.1f}" if cell >= 3 else f"{cell:.2f}"
-
-
-def table(columns: Sequence[str], rows: Sequence[Row]) -> str:
-    """Return the rows as a table that reads well in a terminal and in Markdown alike."""
-    lines = [
-        [row.measure, row.baseline, *map(shown, row.cells), row.goal, row.verdict] for row in rows
-    ]
-    heads = ["", "baseline", *columns, "goal", ""]
-    lines = [heads, *lines]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
-    left = {0, len(heads) - 2, len(heads) - 1}
-    written = [
-        "| "
-        + " | ".join(
-            text.ljust(width) if i in left else text.rjust(width)
-            for i, (text, width) in enumerate(zip(line, widths, strict=True))
-        )
-        + " |"
-        for line in lines
-    ]
-    rule = "|".join(
-        "-" * (width + 2) if i in left else "-" * (width + 1) + ":"
-        for i, width in enumerate(widths)
-    )
-    return "\n".join([written[0], f"|{rule}|", *written[1:]])
