@@ -1,7 +1,10 @@
 # make run    the product with its demo company, on 127.0.0.1:8000 (PORT)
 # make test   everything that must hold: style, types, floors, both databases, a real browser
 # make lint   the quick part of it
-# make bench  how much rights slow lists and checks down, on both databases (docs/bench.md)
+# make bench  every goal of speed, for 10,000 to a million contacts, on both databases: hours where
+#             the machine has other work (SIZES, TURNS; docs/bench.md)
+# make bench-quick  does any list, search or check read too much? make test does it too
+# make load   fifty people click for ten minutes while exports run, on both databases (PEOPLE, MINUTES)
 # make chaos  what happens to servers, while real workers write, on both databases (EXPORTS, SEED)
 # make prove  20,000 made-up worlds against the oracle, 1,000 raced requests, on both databases; 300
 #             worlds of administrators at random
@@ -30,13 +33,13 @@ PARALLEL := -m "not browser" -n 2 --dist loadgroup
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: run test lint bench chaos prove lock
+.PHONY: run test lint bench bench-quick load chaos prove lock
 
 # exec: nothing stands between a signal and the supervisor.
 run: $(VENV)/.ready-to-run
 	@exec $(PY) -m crmperms.serve
 
-test: lint
+test: lint bench-quick
 	@$(TESTING) $(PYTEST) $(PARALLEL) --one-database-each
 	@$(TESTING) $(PY) -m tests.postgres $(PYTEST) $(PARALLEL) --one-database-each
 	@chromium=$$($(PY) -m tests.support.chromium) || exit 1; \
@@ -51,10 +54,20 @@ lint: $(VENV)/.ready-to-test
 	  $(LINTING) $(PY) manage.py check --fail-level WARNING; \
 	  rest=$$?; wait $$types && exit $$rest
 
-# The sizes CONTACTS, DEALS, USERS, TEAMS and SEED may be given; see bench/run.py.
+# SIZES are numbers of contacts; a size that was made is used again, see bench/company.py.
 bench: $(VENV)/.ready-to-test
 	@$(BENCHING) $(PY) -m bench.run
 	@$(BENCHING) $(PY) -m tests.postgres $(PY) -m bench.run
+
+# Counts rows, buffers and steps, and no time: it may fail wherever tests may.
+bench-quick: $(VENV)/.ready-to-test
+	@$(BENCHING) $(PY) -m bench.quick
+	@$(BENCHING) $(PY) -m tests.postgres $(PY) -m bench.quick
+
+# PEOPLE, MINUTES, PAUSE and CONTACTS may be given.
+load: $(VENV)/.ready-to-test
+	@$(BENCHING) $(PY) -m bench.load
+	@$(BENCHING) $(PY) -m tests.postgres $(PY) -m bench.load
 
 # Kills, freezes, a full disk, a wrong clock, restarts; EXPORTS and SEED may be given.
 chaos: $(VENV)/.ready-to-test
