@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from bench import company  # sets Django up, so it comes first
 
 # isort: split
-from bench import exports, lists
+from bench import lists
+from bench.exports import figures
 from bench.measure import Row, shown
 from bench.profiles import profiles
 
@@ -25,13 +26,14 @@ def main() -> int:
         "people": [profile.name for profile in people],
         "sees": [lists.seen(lists.LISTS["contacts by name"], p).count() for p in people],
     }
-    rows = [row for part in lists.PARTS for row in told(part(people))]
-    kept["rows"] = [row.as_data() for row in rows]
-    kept["exports"] = [row.as_data() for row in told(exports.figures())]
-    kept["minutes"] = (time.monotonic() - began) / 60
     company.FOLDER.mkdir(parents=True, exist_ok=True)
     file = company.FOLDER / f"{company.DATABASE.lower()}-{company.CONTACTS}.json"
-    file.write_text(json.dumps(kept, indent=1, ensure_ascii=False))
+    found: dict[str, list[object]] = {"rows": [], "exports": []}
+    for name, part in [*(("rows", part(people)) for part in lists.PARTS), ("exports", figures())]:
+        found[name] += [row.as_data() for row in told(part)]
+        # After each part: what was measured is kept, whatever becomes of the rest.
+        kept |= {**found, "minutes": (time.monotonic() - began) / 60}
+        file.write_text(json.dumps(kept, indent=1, ensure_ascii=False))
     return 0
 
 

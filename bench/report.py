@@ -155,7 +155,9 @@ def picture(runs: Sequence[Run]) -> str:
         parts.append(
             f'<rect x="{LEFT}" y="{y - 9}" width="18" height="4" fill="{COLOURS[number]}"/>'
         )
-        parts.append(f'<text x="{LEFT + 26}" y="{y}">{name}, the worst of all people</text>')
+        parts.append(f'<text x="{LEFT + 26}" y="{y}">{name}</text>')
+    said = "The worst of all people, by the number of contacts. Dashed: the goal of most lines."
+    parts.append(f'<text x="{LEFT + WIDE + LEFT}" y="{TOP + HIGH + 50}">{said}</text>')
     return "\n".join([*parts, "</svg>", ""])
 
 
