@@ -203,12 +203,25 @@ def report(clicks: Clicks, exporting: Exporting, memory: Memory) -> list[str]:
     return wrong
 
 
+def warm(browser: Browser, patience: float = 180) -> None:
+    """Wait until the server's processes have loaded the product: nobody measures a deploy."""
+    began, quick = time.monotonic(), 0
+    while quick < 20 and time.monotonic() - began < patience:
+        asked = time.monotonic()
+        try:
+            browser.ask("GET", PAGES["deals"])
+        except OSError:
+            continue
+        quick = quick + 1 if time.monotonic() - asked < 5 else 0
+
+
 def run(folder: Path, people: list[Person]) -> list[str]:
     """Let everybody click; return what went wrong."""
     clicks, exporting = Clicks(), Exporting()
     worker = subprocess.Popen([sys.executable, "manage.py", "export_worker"], cwd=BASE)
     try:
         with staged(folder, "none") as site:
+            warm(Browser(site, people[0][0]))
             end = time.monotonic() + MINUTES * 60
             (server,) = (
                 each
