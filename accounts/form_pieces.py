@@ -31,7 +31,7 @@ class Renderer(TemplatesSetting):
         piece = PIECES.get(template_name)
         if piece is not None and (text := piece(context)) is not None:
             return text.strip()
-        return super().render(template_name, context, request)  # type: ignore[no-any-return]  # Django's
+        return super().render(template_name, context, request)
 
 
 def _as_text(value: Any) -> str:
@@ -79,7 +79,7 @@ def _chosen(template_name: str) -> Piece:
 
     def piece(context: dict[str, Any]) -> str | None:
         widget = context["widget"]
-        options = []
+        options: list[str] = []
         for group, choices, _ in widget["optgroups"]:
             if group or any(each["template_name"] != OPTION for each in choices):
                 return None

@@ -71,11 +71,11 @@ class AccessModelAdmin(SavingAdmin):
     @property
     def media(self) -> forms.Media:
         """What a page of this screen needs in the browser; nothing that fills in slugs."""
-        media = super().media
+        media: forms.Media = super().media
         if self.prepopulated_fields:
             return media
-        kept = [each for each in media._js if str(each) not in FOR_SLUGS]
-        return forms.Media(css=media._css, js=kept)
+        kept = [each for each in media._js if str(each) not in FOR_SLUGS]  # type: ignore[attr-defined]  # not in the stubs
+        return forms.Media(css=media._css, js=kept)  # type: ignore[attr-defined]  # as above
 
     # Pages ------------------------------------------------------------------------------------
 

@@ -177,9 +177,8 @@ def load() -> None:
 
     import exports.management.commands.export_worker  # noqa: F401
     from exports import operations, worker  # noqa: F401
-    from records import operations as of_records  # noqa: F401
-
     from exports.writers import WRITERS, writer_of
+    from records import operations as of_records  # noqa: F401
 
     for format in WRITERS:
         writer_of(format)
