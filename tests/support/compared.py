@@ -88,7 +88,11 @@ def holding_in(world: World) -> dict[int, Held]:
     """Return what everybody has of the catalogue by the oracle: keys, and levels by key."""
     nothing: Held = (frozenset(), dict.fromkeys(LEVELLED, (oracle.NONE, False)))
     return {
-        person.id: _held(None if person.set is None else world.sets[person.set], person.superuser)
+        person.id: _held(
+            None if person.set is None else world.sets[person.set],
+            person.superuser,
+            person.partner,
+        )
         if person.active
         else nothing
         for person in world.people
@@ -96,10 +100,11 @@ def holding_in(world: World) -> dict[int, Held]:
 
 
 @lru_cache(2**10)
-def _held(one: Set | None, superuser: bool) -> Held:
-    """Return what whoever has this set holds; nothing else of a world has a part in it."""
+def _held(one: Set | None, superuser: bool, partner: bool) -> Held:
+    """Return what whoever has this set and status holds; nothing else of a world matters."""
     world = World(sets=(one or Set(),))
-    has = oracle.holding(world, Person(0, None if one is None else 0, superuser=superuser))
+    who = Person(0, None if one is None else 0, superuser=superuser, partner=partner)
+    has = oracle.holding(world, who)
     return frozenset(held_by(has)), {asked: level(has, asked) for asked in LEVELLED}
 
 
