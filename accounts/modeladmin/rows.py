@@ -18,7 +18,7 @@ from django.db.models import Field, Model
 from django.utils.formats import localize
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString
-from django.utils.timezone import template_localtime  # type: ignore[attr-defined]  # not in the stubs
+from django.utils.timezone import localtime
 from django.utils.translation import get_language
 from unfold.utils import display_for_field, display_for_label, display_for_value
 
@@ -73,7 +73,7 @@ class Column:
             return self.known[value]
         except KeyError:
             if isinstance(value, datetime):
-                here = template_localtime(value)
+                here = localtime(value)
                 return _moment(here, here.tzinfo, get_language())
             text = conditional_escape(display_for_field(value, self.field, self.empty))
             return self.known.setdefault(value, text)

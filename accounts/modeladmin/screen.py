@@ -74,8 +74,9 @@ class AccessModelAdmin(SavingAdmin):
         media: forms.Media = super().media
         if self.prepopulated_fields:
             return media
-        kept = [each for each in media._js if str(each) not in FOR_SLUGS]  # type: ignore[attr-defined]  # not in the stubs
-        return forms.Media(css=media._css, js=kept)  # type: ignore[attr-defined]  # as above
+        parts: Any = media  # which no stub knows
+        kept = [each for each in parts._js if str(each) not in FOR_SLUGS]
+        return forms.Media(css=parts._css, js=kept)
 
     # Pages ------------------------------------------------------------------------------------
 

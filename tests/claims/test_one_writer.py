@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,26 +18,20 @@ from records.operations.associations import associate, dissociate
 from records.operations.recycling import restore
 from records.operations.writing import Change, Source, becoming, write
 from records.refusals import NotAllowed, Stale
-from tests.support import one_writer
 from tests.support.company import TinyCompany
-from tests.support.one_writer import BESIDE, ROOT, WRITER, PastTheWriter
+from tests.support.one_writer import BESIDE, ROOT, WRITER, PastTheWriter, listeners
 
 SAMPLE = Path(__file__).parents[1] / "data" / "crm-sample"
 DEALS = Deal._base_manager
 
 
 @pytest.fixture
-def senders(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def senders() -> Iterator[list[str]]:
     """Who sent each write to a record's table while the test ran."""
     seen: list[str] = []
-    ask = one_writer.sender
-
-    def noted() -> str:
-        seen.append(ask())
-        return seen[-1]
-
-    monkeypatch.setattr(one_writer, "sender", noted)
-    return seen
+    listeners.append(seen.append)
+    yield seen
+    listeners.remove(seen.append)
 
 
 def careless(path: str, code: str) -> Any:

@@ -25,6 +25,10 @@ BESIDE = {
 WRITES = re.compile(r'\s*(?:INSERT(?: OR \w+)? INTO|UPDATE|DELETE FROM)\s+"?(\w+)', re.IGNORECASE)
 
 
+listeners: list[Callable[[str], None]] = []
+"""Told which module sent each write to a record's table."""
+
+
 class PastTheWriter(AssertionError):
     """Product code wrote to a record's table by itself."""
 
@@ -51,6 +55,8 @@ def watch(execute: Callable[..., Any], sql: Any, params: Any, many: bool, contex
     """Send a statement on, unless it writes to records past the writer."""
     if isinstance(sql, str) and (found := WRITES.match(sql)) and found[1] in tables():
         module = sender()
+        for tell in listeners:
+            tell(module)
         if not (
             module in {WRITER, *BESIDE} or module.startswith("tests/") or "/migrations/" in module
         ):
