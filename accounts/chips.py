@@ -66,5 +66,7 @@ def value_in_words(field: forms.Field, value: Any) -> str:
     """Return a checked value of a filter as people read it."""
     if isinstance(field, forms.ChoiceField) and not isinstance(field, forms.ModelChoiceField):
         choices: Any = field.choices  # its stub allows whatever may be assigned
-        return str(dict(choices).get(value, value))
+        labels = {str(key): str(label) for key, label in choices}
+        values = value if isinstance(value, list) else [value]
+        return ", ".join(labels.get(str(each), str(each)) for each in values)
     return date_format(value) if isinstance(field, forms.DateField) else str(value)

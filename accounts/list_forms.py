@@ -149,7 +149,7 @@ class LogAdmin(AccessModelAdmin):
     span that ended long ago lies behind all that came since by number, and by time in an index.
     """
 
-    time: ClassVar[str] = "at"
+    time_column: ClassVar[str] = "at"
     in_time_if_asked: ClassVar[tuple[str, ...]] = ("at_after", "at_before")
     """Filters of which an index has the rows in the order of time."""
     among: ClassVar[Q | None] = None
@@ -157,7 +157,7 @@ class LogAdmin(AccessModelAdmin):
 
     def get_ordering(self, request: HttpRequest) -> Any:
         if any(request.GET.get(name) for name in self.in_time_if_asked):
-            return [f"-{self.time}", "-pk"]
+            return [f"-{self.time_column}", "-pk"]
         return super().get_ordering(request)
 
     def get_search_results(

@@ -82,7 +82,7 @@ class ExportRequestAdmin(LogAdmin):
     search_fields = ("name",)
     search_help_text = "Search name, or a file’s SHA-256"
     sortable_by = ("records", "date")
-    time = "requested_at"
+    time_column = "requested_at"
     in_time_if_asked = ("requested_after", "requested_before")
     extra_parameters = ("review",)
     change_list_template = "exports/log.html"

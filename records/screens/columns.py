@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from django.conf import settings
@@ -14,6 +15,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts.ago import ago_with_moment
+from accounts.modeladmin import DOTS
 from records import kinds
 from records.kinds import Field, Type
 from records.models import Record, Stage
@@ -24,7 +26,7 @@ Column = Callable[[Any], Any]
 def dressed(request: HttpRequest, model: type[Record], column: Any) -> Any:
     """Return a column as lists of records show it; one object per request, as lists compare.
 
-    A column that somebody else made already, for what is hidden or counted, stays as it is.
+    A column that was made already, for what is hidden or counted, is asked for its values.
     """
     memo: dict[str, Any] = request.__dict__.setdefault("_dressed_columns", {})
     name = getattr(column, "__name__", column)
@@ -40,11 +42,11 @@ def _dressed(model: type[Record], name: str, column: Any) -> Any:
         return column
     if field.related is Stage and callable(column):
         return _titled(_stage(name), field, column)
-    if callable(column) or field.choices:
+    if field.holds == Type.DECIMAL and not field.choices:
+        return _titled(_money(field, column), field, column)
+    if callable(column) or field.choices or field.holds != Type.MOMENT:
         return column
-    if field.holds == Type.MOMENT:
-        return _titled(_age(name), field, name)
-    return _titled(_money(field), field, name) if field.holds == Type.DECIMAL else column
+    return _titled(_age(name), field, name)
 
 
 def _titled(made: Column, field: Field, column: Any) -> Column:
@@ -85,14 +87,17 @@ def _age(name: str) -> Column:
     return column
 
 
-def _money(field: Field) -> Column:
+def _money(field: Field, made: Any) -> Column:
+    """An amount with its unit; `made`: a column that counts the values and may show dots."""
     unit = f" {settings.CURRENCY}" if settings.CURRENCY else ""
+    read: Column = made if callable(made) else attrgetter(field.name)
 
-    def column(obj: Any) -> SafeString | None:
-        value = getattr(obj, field.name)
-        if value is None:
-            return None
-        number = number_format(value, field.places, use_l10n=True, force_grouping=True)
-        return format_html('<span class="number">{}{}</span>', number, unit)
+    def column(obj: Any) -> Any:
+        value = read(obj)
+        if value in (None, DOTS):
+            return value
+        if not isinstance(value, str):
+            value = number_format(value, field.places, use_l10n=True, force_grouping=True)
+        return format_html('<span class="number">{}{}</span>', value, unit)
 
     return column

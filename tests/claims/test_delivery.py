@@ -145,8 +145,8 @@ def use_up(c: TinyCompany) -> ExportRequest:
 @pytest.mark.parametrize(
     ("happens", "sentence"),
     [
-        (recall, "There is no file: the export’s state is “Cancelled: recalled”."),
-        (cancel, "There is no file: the export’s state is “Cancelled”."),
+        (recall, "There is no file: the export’s status is “Cancelled: recalled”."),
+        (cancel, "There is no file: the export’s status is “Cancelled”."),
         (revoke, "You may not export deals any more, so this file is closed to you."),
         (expire, "This file has expired. Ask for the export again."),
         (use_up, "This file was downloaded once already, which is as often as it may be."),

@@ -229,7 +229,7 @@ def test_what_waits_again_does_not_say_that_nothing_is_needed(c: TinyCompany) ->
     worker.run_once()
     assert (state(lost), lost.because) == ("pending", "above_threshold")
     assert (state(restricted), restricted.because) == ("pending", "decided_again")
-    assert panel(restricted, c.fresh("sam"))["consent"].startswith("Needed: ")
+    assert panel(restricted, c.fresh("sam"))["consent"].startswith("Required: ")
 
 
 # --- Somebody can approve -------------------------------------------------------------------------

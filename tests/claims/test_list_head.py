@@ -11,6 +11,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from accounts.ago import ago
 from records.models import Deal
@@ -107,6 +108,8 @@ def test_chips_stand_above_logs_too(c: TinyCompany, client: Client) -> None:
     page = client.get(f"/admin/accounts/auditevent/?result=refused&actor={c.rita.pk}").text
     assert list(chips(page)) == ["Result: Refused", "Who: Rita"]
     assert tabs(page) == {}
+    page = client.get("/admin/exports/exportrequest/?status=failed&status=pending").text
+    assert list(chips(page)) == ["Status: Failed, Pending approval"]
 
 
 def test_tabs_ask_the_database_nothing(c: TinyCompany, client: Client, monkeypatch: Any) -> None:
@@ -123,7 +126,8 @@ def test_tabs_ask_the_database_nothing(c: TinyCompany, client: Client, monkeypat
 def test_cells_are_badges_amounts_and_ages(c: TinyCompany, client: Client, settings: Any) -> None:
     settings.CURRENCY = "EUR"
     client.force_login(c.sam)
-    Deal.objects.filter(pk=c.deals["ritas"].pk).update(amount="1234.5")
+    now = timezone.now()  # the company was laid down when the process began
+    Deal.objects.filter(pk=c.deals["ritas"].pk).update(amount="1234.5", updated_at=now)
     page = client.get(f"{LIST}?q={c.deals['ritas'].name}").text
     assert '<span class="number">1,234.50 EUR</span>' in page
     stage = c.deals["ritas"].stage

@@ -83,7 +83,7 @@ def test_log_shows_failures_in_words_and_by_kind(c: TinyCompany, client: Client)
     assert text.count("Session: log-in refused, paused after wrong passwords") == 1
     latest = AuditEvent.objects.filter(action="session.login_failed").latest("id")
     page = client.get(f"/admin/accounts/auditevent/{latest.pk}/change/").text
-    assert all(each in page for each in ("Rita", "Guesser/1", HERE, "pause minutes"))
+    assert all(each in page for each in ("Rita", "Guesser/1", HERE, "Pause minutes"))
 
 
 # --- Pauses ---------------------------------------------------------------------------------------

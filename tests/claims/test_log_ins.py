@@ -139,7 +139,7 @@ def test_log_ins_are_for_who_governs_the_log_in(
     if sees:
         assert "Ended: 1 log-in." in said
     else:
-        assert "You may not change the log-in of this person" in said
+        assert "You may not change the log-in of this user" in said
     assert is_in(theirs) is not sees
 
 

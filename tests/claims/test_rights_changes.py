@@ -305,6 +305,7 @@ def test_facts_that_decide_are_append_only(c: TinyCompany, model: type[Model]) -
 READERS = {
     "accounts/audit.py",
     "accounts/audit_admin.py",
+    "accounts/audit_details.py",  # the page of one event, in words
     "accounts/log_in.py",  # how many lines a minute it writes
     "accounts/models/__init__.py",
     "accounts/models/audit.py",
