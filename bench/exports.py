@@ -138,11 +138,12 @@ def _children() -> float:
 def _filled_in(sql: str, parameters: tuple[Any, ...]) -> str:
     """Return a statement with its parameters in it, as SQLite itself fills them in."""
     seen: list[str] = []
+    before, after = "SELECT * FROM (", ") LIMIT 0"
     with connection.cursor() as cursor:
         connection.connection.set_trace_callback(seen.append)
-        cursor.execute(f"EXPLAIN {sql}", parameters)
+        cursor.execute(f"{before}{sql}{after}", parameters)
         connection.connection.set_trace_callback(None)
-    return seen[0].removeprefix("EXPLAIN ")
+    return seen[0].removeprefix(before).removesuffix(after)
 
 
 def values_list(rows: int, out: Path) -> float:
