@@ -87,11 +87,12 @@ def growth(runs: Sequence[Run]) -> str:
     lines = []
     for part in ("rows", "exports"):
         found = [{row.measure: row for row in getattr(run, part)} for run in runs]
-        for name, last in found[-1].items():
+        named = {name: row for rows in found for name, row in rows.items()}
+        for name, known in named.items():
             each = [rows.get(name) for rows in found]
             cells = [marked(row, row.worst) if row else "–" for row in each]
-            unit = "" if last.unit in ("×", "") else f",{last.unit}"
-            lines.append([f"{name}{unit}", *cells, last.wanted])
+            unit = "" if known.unit in ("×", "") else f",{known.unit}"
+            lines.append([f"{name}{unit}", *cells, known.wanted])
     return table(heads, lines)
 
 
@@ -156,7 +157,7 @@ def picture(runs: Sequence[Run]) -> str:
             f'<rect x="{LEFT}" y="{y - 9}" width="18" height="4" fill="{COLOURS[number]}"/>'
         )
         parts.append(f'<text x="{LEFT + 26}" y="{y}">{name}</text>')
-    said = "The worst of all people, by the number of contacts. Dashed: the goal of most lines."
+    said = "The worst of all people. Dashed: 2×, the goal of most lines."
     parts.append(f'<text x="{LEFT + WIDE + LEFT}" y="{TOP + HIGH + 50}">{said}</text>')
     return "\n".join([*parts, "</svg>", ""])
 
