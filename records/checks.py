@@ -71,7 +71,8 @@ def fields_that_are_protected_are_there(
     """What is said of a field is said of one that there is: else nothing protects it (E24)."""
     return [
         Warning(
-            f"What is said of the field “{row.object}.{row.name}” protects nothing: there is no such field.",
+            f"What is said of the field “{row.object}.{row.name}” protects nothing: there is no "
+            "such field.",
             hint="If a migration renamed it, take RenameProtectedField of records/migrating.py in "
             "place of RenameField, and restrict the field of the new name now, under Settings, "
             "Fields. If it was removed, remove what is said of it there.",

@@ -88,7 +88,7 @@ def test_message_names_what_was_added(c: TinyCompany, client: Client) -> None:
     page = client.post(add, {**form, "field": "deal.product"}, follow=True).text
     assert Property.objects.filter(object="deal", name="product").exists()
     assert "“<a" in page
-    assert ">Deal · product</a>" in page
+    assert ">Deal · Product</a>" in page
     assert "“.”" not in page
     _, form = form_with(client.get("/admin/accounts/team/add/").text, "name")
     page = client.post("/admin/accounts/team/add/", {**form, "name": "  West "}, follow=True).text
