@@ -72,9 +72,10 @@ document.addEventListener("click", (event) => {
   if (!event.target.closest("#open-filters")) return;
   setTimeout(() => document.querySelector("#changelist-filter :is(input, select):not([type=hidden])")?.focus(), 50);
 });
-document.addEventListener("keydown", (event) => {
+// At the window, as the theme that closes them: an Escape that closes a picker does not get there.
+window.addEventListener("keydown", (event) => {
   if (event.key !== "Escape" || !document.activeElement.closest("#changelist-filter")) return;
-  if (!document.querySelector(".select2-container--open")) document.getElementById("open-filters")?.focus();
+  document.getElementById("open-filters")?.focus();
 });
 
 // Select2 hides the select that its label names, and names the box it draws instead by its value

@@ -125,7 +125,7 @@ def test_less_than_asked_by_the_first_of_two_and_nothing_for_who_looks_on(
     exempt = log_in("exempt")
     exempt.goto("/admin/exports/exportrequest/new/deal/")
     exempt.get_by_role("button", name="Next").click()
-    expect(exempt.get_by_role("dialog").get_by_text("Not needed")).to_be_visible()
+    expect(exempt.get_by_role("dialog").get_by_text("Not required")).to_be_visible()
     run_worker_once()
     review(exempt, newest())
     with save_download(exempt, tmp_path / "all.csv").open(encoding="utf-8-sig") as file:
