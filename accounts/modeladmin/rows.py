@@ -14,7 +14,7 @@ from typing import Any
 
 from django.contrib.admin.utils import lookup_field
 from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist
-from django.db.models import Field, Model
+from django.db.models import DateField, DateTimeField, Field, Model
 from django.utils.formats import localize
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString
@@ -44,6 +44,8 @@ class Column:
         """The texts of this page’s values so far: days, numbers and choices come again."""
         called = getattr(name, "__name__", name)
         look = "action-checkbox list-tick-cell" if called == TICK else f"field-{called} list-cell"
+        if isinstance(self.field, DateField) and not isinstance(self.field, DateTimeField):
+            look += " nowrap"  # days are read on one line
         tag = "th" if is_head else "td"
         self.opening = format_html('<{} class="{}" data-label="{}">', tag, look, label)
         self.closing = format_html("</{}>", tag)
