@@ -100,14 +100,14 @@ FORMS = {
         person,
         lambda c: accounts.assign_set(c.rita, actor=c.sue, permission_set=c.sets["auditor"]),
         lambda c: User.objects.get(pk=c.rita.pk).permission_set_id,
-        "person",
+        "user",
     ),
     "person's teams": Settings(
         lambda c: f"/admin/accounts/user/{c.rita.pk}/change/",
         person,
         lambda c: accounts.set_teams(c.rita, actor=c.sue, main_team=None),
         lambda c: teams_of(c.rita),
-        "person",
+        "user",
     ),
     "team": Settings(
         lambda c: f"/admin/accounts/team/{c.teams['north_a'].pk}/change/",
