@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.urls import Resolver404, resolve, reverse
 
@@ -22,6 +22,7 @@ from accounts.text import BREAKS, one_form, trouble
 from records import kinds
 from records.models import SHARES, AccessRequest, Level, Record
 from records.operations import sharing
+from records.operations.writing import find_stored
 from records.reasons import sentences_of
 from records.refusals import Invalid, NotAllowed, NotFound, Stale
 from records.rules import SHARED
@@ -43,11 +44,7 @@ def request_access(record: Record, *, actor: User, reason: str) -> AccessRequest
     out of reach, and `Invalid` where there is nothing to ask for, no reason, or the same request
     waits.
     """
-    rows = access.permitted(type(record)._base_manager.filter(pk=record.pk), actor, "view")
-    # Two requests at once wait for each other here.
-    stored = rows.select_for_update(of=("self",)).first()
-    if stored is None:
-        raise NotFound("There is no such record in your reach. It may have been moved or deleted.")
+    stored = find_stored(record, actor, lock=True)
     if stored.object_key not in SHARES:
         raise Invalid("Records of this kind cannot be shared. Ask a super admin.")
     if access.allows(actor, "change", stored):
@@ -131,15 +128,16 @@ def withdraw(request: AccessRequest, *, actor: User) -> None:
 # --- Reading --------------------------------------------------------------------------------------
 
 
-def seen(user: User) -> QuerySet[AccessRequest]:
-    """Return the requests this person may read: their own, and those for records they may share."""
-    return AccessRequest.objects.filter(Q(requester=user) | _may_share(user))
+def seen(user: User, keys: Iterable[int]) -> QuerySet[AccessRequest]:
+    """Return those of these requests that this person may read: own ones, and for their records."""
+    asked = AccessRequest.objects.filter(pk__in=list(keys))
+    return asked.filter(Q(requester=user) | _may_share(user, asked))
 
 
 def to_decide(user: User) -> QuerySet[AccessRequest]:
     """Return the waiting requests of active people that this person may decide, oldest first."""
     waiting = AccessRequest.objects.filter(status=S.WAITING, requester__is_active=True)
-    return waiting.filter(_may_share(user)).exclude(requester=user).order_by("id")
+    return waiting.filter(_may_share(user, waiting)).exclude(requester=user).order_by("id")
 
 
 def records_of(requests: Iterable[AccessRequest], user: User) -> dict[int, Record]:
@@ -174,27 +172,31 @@ def unreadable(user: User, notices: Sequence[Notice]) -> set[int]:
             about[notice.pk] = target.kwargs["pk"]
     if not about:
         return set()
-    readable = set(seen(user).filter(pk__in=set(about.values())).values_list("pk", flat=True))
+    readable = set(seen(user, about.values()).values_list("pk", flat=True))
     return {notice for notice, request in about.items() if request not in readable}
 
 
 # --- Parts ----------------------------------------------------------------------------------------
 
 
-def _may_share(user: User) -> Q:
-    """Hold for requests for records that this person may share, as `sharing.may_share` says."""
+def _may_share(user: User, requests: QuerySet[AccessRequest]) -> Q:
+    """Hold for those of these requests whose records this person may share (`sharing.may_share`).
+
+    Only their records are asked: PostgreSQL would make a table of all that the person may share.
+    """
     found = Q(pk__in=())
     shared = (kind for kind in kinds.every() if kind.key in SHARES)
     for kind in shared:
-        row = kind.model._base_manager.filter(pk=OuterRef("record"))
-        shareable = access.permitted(row, user, "change", without=(SHARED,))
-        found |= Q(Exists(shareable), object=kind.key)
+        wanted = requests.filter(object=kind.key).values("record")
+        rows = kind.model._base_manager.filter(pk__in=wanted)
+        keys = access.permitted(rows, user, "change", without=(SHARED,)).values("pk")
+        found |= Q(object=kind.key, record__in=keys)
     return found
 
 
 def _to_decide(request: AccessRequest, actor: User) -> tuple[AccessRequest, Record]:
     """Return a waiting request as stored, and its record, for whoever may decide about it."""
-    stored = seen(actor).filter(pk=request.pk).select_related("requester").first()
+    stored = seen(actor, [request.pk]).select_related("requester").first()
     record = records_of([stored], actor).get(stored.pk) if stored else None
     if stored is None or record is None:
         raise NotFound(GONE)

@@ -146,8 +146,7 @@ def _out_of_reach(request: AccessRequest) -> str:
 def request_page(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one request; whoever may decide it does so here, and its requester takes it back."""
     user = person(request)
-    asked = access_requests.seen(user).select_related("requester", "decided_by").filter(pk=pk)
-    found = asked.first()
+    found = access_requests.seen(user, [pk]).select_related("requester", "decided_by").first()
     if found is None:
         raise Http404
     last_day = timezone.localdate() + timedelta(days=DAYS_OFFERED)
