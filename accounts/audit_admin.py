@@ -208,7 +208,7 @@ class AuditEventAdmin(LogAdmin):
     @display(description="Result", label={"Refused": "danger"})
     def outcome(self, obj: AuditEvent) -> str:
         """Tell what was refused; that all else was done goes without saying."""
-        return "Refused" if obj.result == "refused" else "–"
+        return "Refused" if obj.result == "refused" else ""
 
     @display(description="Result")
     def ended(self, obj: AuditEvent) -> str:

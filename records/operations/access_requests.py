@@ -128,9 +128,8 @@ def withdraw(request: AccessRequest, *, actor: User) -> None:
 # --- Reading --------------------------------------------------------------------------------------
 
 
-def seen(user: User, keys: Iterable[int]) -> QuerySet[AccessRequest]:
+def seen(user: User, asked: QuerySet[AccessRequest]) -> QuerySet[AccessRequest]:
     """Return those of these requests that this person may read: own ones, and for their records."""
-    asked = AccessRequest.objects.filter(pk__in=list(keys))
     return asked.filter(Q(requester=user) | _may_share(user, asked))
 
 
@@ -172,7 +171,8 @@ def unreadable(user: User, notices: Sequence[Notice]) -> set[int]:
             about[notice.pk] = target.kwargs["pk"]
     if not about:
         return set()
-    readable = set(seen(user, about.values()).values_list("pk", flat=True))
+    told_of = AccessRequest.objects.filter(pk__in=set(about.values()))
+    readable = set(seen(user, told_of).values_list("pk", flat=True))
     return {notice for notice, request in about.items() if request not in readable}
 
 
@@ -196,7 +196,8 @@ def _may_share(user: User, requests: QuerySet[AccessRequest]) -> Q:
 
 def _to_decide(request: AccessRequest, actor: User) -> tuple[AccessRequest, Record]:
     """Return a waiting request as stored, and its record, for whoever may decide about it."""
-    stored = seen(actor, [request.pk]).select_related("requester").first()
+    asked_for = AccessRequest.objects.filter(pk=request.pk)
+    stored = seen(actor, asked_for).select_related("requester").first()
     record = records_of([stored], actor).get(stored.pk) if stored else None
     if stored is None or record is None:
         raise NotFound(GONE)

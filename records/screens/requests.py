@@ -146,7 +146,8 @@ def _out_of_reach(request: AccessRequest) -> str:
 def request_page(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one request; whoever may decide it does so here, and its requester takes it back."""
     user = person(request)
-    found = access_requests.seen(user, [pk]).select_related("requester", "decided_by").first()
+    asked = AccessRequest.objects.select_related("requester", "decided_by").filter(pk=pk)
+    found = access_requests.seen(user, asked).first()
     if found is None:
         raise Http404
     last_day = timezone.localdate() + timedelta(days=DAYS_OFFERED)

@@ -74,6 +74,15 @@ def test_story_of_a_request_over_http(c: TinyCompany) -> None:
     assert made.status == "granted"
 
 
+@pytest.mark.parametrize("key", ["0", "1", "99999999999999999999"])
+def test_request_that_never_was_is_absent_whatever_its_number(c: TinyCompany, key: str) -> None:
+    made, rob = requested(c, "rita", "noras"), logged_in(c, "rob")
+    hidden = rob.get(f"{LIST}{made.pk}/")
+    assert hidden.status_code == 404
+    for answer in (rob.get(f"{LIST}{key}/"), rob.post(f"{LIST}{key}/", {"step": "grant"})):
+        assert (answer.status_code, answer.content) == (404, hidden.content)
+
+
 def test_requester_who_lost_sight_of_the_record_reads_no_name(c: TinyCompany) -> None:
     made = requested(c, "rita", "noras")
     operations.change(
