@@ -9,6 +9,7 @@
 # make prove  20,000 made-up worlds against the oracle, 1,000 raced requests, on both databases; 300
 #             worlds of administrators at random
 #             (WORLDS, JOBS, SEED, START)
+# make messages  collect the texts of the product into its catalogues, and compile these
 # make lock   compile requirements*.in into requirements*.txt, with hashes
 
 PYTHON ?= python3
@@ -33,7 +34,7 @@ PARALLEL := -m "not browser" -n 2 --dist loadgroup
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: run test lint bench bench-quick load chaos prove lock
+.PHONY: run test lint bench bench-quick load chaos prove messages lock
 
 # exec: nothing stands between a signal and the supervisor.
 run: $(VENV)/.ready-to-run
@@ -81,6 +82,10 @@ prove: $(VENV)/.ready-to-test
 	@$(TESTING) DELEGATION_WORLDS=300 $(PYTEST) tests/claims/test_delegation_machine.py
 	@$(TESTING) $(PY) -m tests.postgres $(PY) -m tests.support.prove
 	@$(TESTING) EXPORT_ENEMIES=1000 $(PY) -m tests.postgres $(PYTEST) tests/claims/test_export_enemies.py
+
+# Ends with an error where a text has no translation yet.
+messages: $(VENV)/.ready-to-test
+	@$(PY) -m tests.support.messages
 
 lock:
 	@$(UV) --version >/dev/null || { echo "make lock needs uv: $(PYTHON) -m pip install uv"; exit 1; }
