@@ -1,0 +1,1 @@
+"""German, with a clock of 24 hours."""
