@@ -24,7 +24,7 @@ export PIP_NO_INPUT = 1
 # Checks and tests answer for the code, not for the database or the address of whoever runs them.
 # Compiled modules are kept: the suite starts some hundred processes, and its own modules, rewritten
 # by pytest for their assertions, take four times as long to load without.
-CLEANED := env -u PYTHONDONTWRITEBYTECODE -u DATABASE_URL -u DEBUG -u ALLOWED_HOSTS -u EXPORT_ROOT -u EMAIL_URL -u PORT -u PROXIES -u SECURE -u SESSION_HOURS -u SESSION_IDLE_MINUTES -u TIME_ZONE
+CLEANED := env -u PYTHONDONTWRITEBYTECODE -u DATABASE_URL -u DEBUG -u ALLOWED_HOSTS -u EXPORT_ROOT -u EMAIL_URL -u PORT -u PROXIES -u SECURE -u SESSION_HOURS -u SESSION_IDLE_MINUTES -u SITE_LANGUAGE -u TIME_ZONE
 LINTING := $(CLEANED) DATABASE_URL=sqlite://:memory: SECRET_KEY=for-checks-only
 TESTING := $(CLEANED) SECRET_KEY=for-tests-only
 BENCHING := $(CLEANED) SECRET_KEY=for-the-bench-only

@@ -1,7 +1,7 @@
 """What people are told: in their inbox, and by e-mail where that is set up (R129, R130).
 
-A notice and its e-mail are written in the transaction of what they tell of: told exactly what was
-done, whatever is killed. Sending is mail.py's.
+Each is told in their own language. A notice and its e-mail are written in the transaction of what
+they tell of: told exactly what was done, whatever is killed. Sending is mail.py's.
 """
 
 from __future__ import annotations
@@ -12,16 +12,21 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
+from django.utils.translation import gettext, gettext_noop
 
+from accounts import languages
 from accounts.models import Notice, Outbox, User
 
 LONGEST_NOTICE = 300
 LONGEST_SUBJECT = 150
-NEWS = "News for you in crmperms"
-MARK = "This e-mail holds no data; crmperms asks you to log in before it shows any."
+NEWS = gettext_noop("News for you in crmperms")
+CONCERNS_YOU = gettext_noop("Something in crmperms concerns you.")
+INBOX = gettext_noop("Notifications")
+MARK = gettext_noop("This e-mail holds no data; crmperms asks you to log in before it shows any.")
+OUT_OF_REACH = gettext_noop("This notification is about something you no longer have access to.")
 
-
-OUT_OF_REACH = "This notification is about something you no longer have access to."
+Said = str | Callable[[], str]
+"""A text, or what returns it in the language, and with the time zone, that are active then."""
 
 unreadable: list[Callable[[User, Sequence[Notice]], set[int]]] = []
 """A slot for upper floors: which of these notices may this person not read any more, by key?
@@ -38,23 +43,26 @@ def readable(user: User, rows: Iterable[Notice]) -> list[Notice]:
     hidden = {key for ask in unreadable for key in ask(user, found)}
     for notice in found:
         if notice.pk in hidden:
-            notice.text, notice.link = OUT_OF_REACH, ""
+            notice.text, notice.link = gettext(OUT_OF_REACH), ""
     return found
 
 
 @transaction.atomic
 def notify(
     people: Iterable[User],
-    text: str,
+    text: Said,
     link: str = "",
     *,
-    subject: str = NEWS,
-    mail: str = "Something in crmperms concerns you.",
-    place: str = "Notifications",
-    way_in: str = "",
+    subject: Said = lambda: gettext(NEWS),
+    mail: Said = lambda: gettext(CONCERNS_YOU),
+    place: Said = lambda: gettext(INBOX),
+    way_in: Said = "",
     by_mail: bool = True,
 ) -> None:
     """Tell active people a sentence, with a link to where they can act (R129, R130).
+
+    What is given as a function is called once for all people of one language and time zone, under
+    these: a function of what is known already, since it is called for each such group.
 
     `subject` and `mail` go to mailboxes that nobody governs: no data of a record may stand in
     them, no value of a filter and no words that a person wrote (L88). `place` says where to look
@@ -62,29 +70,45 @@ def notify(
     settles an earlier notice.
     """
     told = [person for person in people if person.is_active]
+    sends_mail = settings.MAIL_ENABLED and by_mail
+    texts: dict[tuple[str, str], tuple[str, str, str]] = {}
+    for person in told:
+        if (person.language, person.time_zone) not in texts:
+            with languages.read_by(person):
+                body = _body(link, mail, place, way_in) if sends_mail else ""
+                heading = one_line(_said(subject))[:LONGEST_SUBJECT] if sends_mail else ""
+                said = shortened(_said(text)), heading, body
+            texts[person.language, person.time_zone] = said
+    of_each = [texts[person.language, person.time_zone] for person in told]
     notices = Notice.objects.bulk_create(
-        Notice(user=person, text=shortened(text), link=link) for person in told
+        Notice(user=person, text=said, link=link)
+        for person, (said, _, _) in zip(told, of_each, strict=True)
     )
     # Not by the clock of this machine: mail that waits for days is given up by it.
     Notice.objects.filter(pk__in=[notice.pk for notice in notices]).update(created_at=Now())
-    if settings.MAIL_ENABLED and by_mail:
-        body = f"{mail}\n\n{way_in or _way_in(link, place)}\n\n-- \n{MARK}\n"
+    if sends_mail:
         Outbox.objects.bulk_create(
-            Outbox(
-                notice=notice,
-                subject=one_line(subject)[:LONGEST_SUBJECT],
-                text=body,
-                next_try_at=Now(),
-            )
-            for notice, person in zip(notices, told, strict=True)
+            Outbox(notice=notice, subject=heading, text=body, next_try_at=Now())
+            for notice, person, (_, heading, body) in zip(notices, told, of_each, strict=True)
             if person.email
         )
 
 
-def tell_super_admins(text: str, link: str = "", *, but: Collection[int] = (), **mail: str) -> None:
+def tell_super_admins(
+    text: Said, link: str = "", *, but: Collection[int] = (), **mail: Said
+) -> None:
     """Tell every active super admin, apart from these by their keys, as `notify` does."""
     people = User.objects.filter(is_active=True, is_superuser=True).exclude(pk__in=but)
     notify(list(people), text, link, **mail)  # type: ignore[arg-type]  # texts alone
+
+
+def _said(text: Said) -> str:
+    return text() if callable(text) else text
+
+
+def _body(link: str, mail: Said, place: Said, way_in: Said) -> str:
+    way = _said(way_in) or _way_in(link, _said(place))
+    return f"{_said(mail)}\n\n{way}\n\n-- \n{gettext(MARK)}\n"
 
 
 def inbox(user: User) -> QuerySet[Notice]:
@@ -119,5 +143,6 @@ def shortened(text: str) -> str:
 
 def _way_in(link: str, place: str) -> str:
     if link and settings.SITE_URL:
-        return f"Open it in crmperms:\n{settings.SITE_URL}{link}"
-    return f"To read it, log in to crmperms and open: {place}."
+        opened = gettext("Open it in crmperms:")
+        return f"{opened}\n{settings.SITE_URL}{link}"
+    return gettext("To read it, log in to crmperms and open: %(place)s.") % {"place": place}

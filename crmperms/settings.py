@@ -2,7 +2,8 @@
 
 Read: DATABASE_URL, SECRET_KEY, DEBUG, ALLOWED_HOSTS, EXPORT_ROOT, EMAIL_URL, EMAIL_FROM,
 EMAIL_TIMEOUT, SITE_URL, CSRF_TRUSTED_ORIGINS, PROXIES, SECURE (1 behind https), HTTPS_REDIRECT,
-HSTS_SECONDS, SESSION_HOURS, SESSION_IDLE_MINUTES, X_ACCEL_REDIRECT, TIME_ZONE and CURRENCY.
+HSTS_SECONDS, SESSION_HOURS, SESSION_IDLE_MINUTES, X_ACCEL_REDIRECT, SITE_LANGUAGE, TIME_ZONE and
+CURRENCY.
 Everything has a default that is safe on one's own machine.
 """
 
@@ -221,10 +222,19 @@ SITE_URL = env.str("SITE_URL", default="").rstrip("/")
 FILTERS_EMPTY_CHOICE_LABEL = "Any"
 # What amounts are in, as lists say it behind them: EUR, or nothing.
 CURRENCY = env.str("CURRENCY", default="").strip()[:5]
-LANGUAGE_CODE = "en-gb"
-# The one that the product speaks: the theme looks up all of these for every page.
-LANGUAGES = [(LANGUAGE_CODE, "English")]
-# What all times are shown in, and what a day, a weekend and office hours are.
+# The theme looks up the names of all of these for every page: two cost it some microseconds, all
+# hundred of Django's cost a millisecond.
+LANGUAGES = [("en-gb", "English"), ("de", "Deutsch")]
+# Of whoever chose none and whose browser asks for none of these; and of what nobody asked for by a
+# browser: the worker, commands, e-mails. Not LANGUAGE, which shells set for their own programs.
+LANGUAGE_CODE = env.str("SITE_LANGUAGE", default="") or "en-gb"
+if LANGUAGE_CODE not in dict(LANGUAGES):
+    raise ImproperlyConfigured(
+        f"SITE_LANGUAGE is {LANGUAGE_CODE!r}, which is no language of crmperms. Name one of these: "
+        f"{', '.join(dict(LANGUAGES))}."
+    )
+# What times are shown in to whoever chose no zone of their own; and for everybody what a day, a
+# weekend and office hours are.
 TIME_ZONE = env.str("TIME_ZONE", default="") or "UTC"
 try:
     ZoneInfo(TIME_ZONE)

@@ -18,6 +18,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy
 
 from accounts import delegation
 from accounts.fields import Line, LogIn
@@ -61,7 +62,16 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """A person who can log in with an e-mail address; their rights hang on one permission set."""
+    """A person who can log in with an e-mail address; their rights hang on one permission set.
+
+    An empty language is the one that the browser asks for, an empty time zone the installation's.
+    """
+
+    class Density(models.TextChoices):
+        """How far apart the rows of lists are."""
+
+        COMFORTABLE = "comfortable", gettext_lazy("Comfortable")
+        COMPACT = "compact", gettext_lazy("Compact")
 
     email = LogIn(
         "e-mail",
@@ -96,6 +106,11 @@ class User(AbstractBaseUser, PermissionsMixin):
         null=True, blank=True, editable=False, help_text="When their last invitation was made."
     )
     date_joined = models.DateTimeField(default=timezone.now, editable=False)
+    language = models.CharField(max_length=10, blank=True, default="", editable=False)
+    time_zone = models.CharField(max_length=60, blank=True, default="", editable=False)
+    density = models.CharField(
+        max_length=12, choices=Density.choices, default=Density.COMFORTABLE, editable=False
+    )
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"

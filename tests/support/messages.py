@@ -13,6 +13,7 @@ import io
 import re
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
@@ -24,6 +25,7 @@ from django.utils.translation.template import templatize
 ROOT = Path(__file__).resolve().parents[2]
 APPS = ("accounts", "crmperms", "exports", "records")
 LANGUAGES = ("de",)
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 # Which argument is what: a `c` marks the context.
 KEYWORDS = {
     **dict.fromkeys(("_", "gettext", "gettext_lazy", "gettext_noop"), None),
@@ -127,8 +129,9 @@ def as_text(catalog: Catalog) -> bytes:
 
 
 def compiled(catalog: Catalog) -> bytes:
-    """Return a catalogue as it is loaded."""
+    """Return a catalogue as it is loaded; the same one for the same texts, whenever that is."""
     out = io.BytesIO()
+    catalog.creation_date = catalog.revision_date = LONG_AGO
     write_mo(out, catalog)
     return out.getvalue()
 

@@ -1,0 +1,73 @@
+"""Which language and time zone a person reads in: their own, else the browser's, else ours.
+
+They change what somebody reads and types, and nothing else: what is decided by a day or an hour
+goes by the installation's zone (clock.py), or whoever chose another one would have another day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Protocol
+from zoneinfo import ZoneInfo, available_timezones
+
+from django.conf import settings
+from django.utils import timezone, translation
+from django.utils.translation import trans_real
+
+
+class Reader(Protocol):
+    """Whoever has a language and a time zone of their own, or none: ""."""
+
+    language: str
+    time_zone: str
+
+
+def known() -> dict[str, str]:
+    """Return the languages of the product, each by its own name."""
+    return dict(settings.LANGUAGES)
+
+
+def of(reader: Reader, browser: str = "") -> str:
+    """Return the language that somebody reads, where their browser asks for these."""
+    return reader.language if reader.language in known() else asked_for(browser)
+
+
+def asked_for(browser: str) -> str:
+    """Return our language that a browser asks for by `Accept-Language`; else the installation's."""
+    for code, _ in trans_real.parse_accept_lang_header(browser):
+        if code == "*":
+            break
+        try:
+            return translation.get_supported_language_variant(code)
+        except LookupError:
+            continue
+    return settings.LANGUAGE_CODE
+
+
+@cache
+def zones() -> frozenset[str]:
+    """Return the names of the time zones that this machine knows, as people choose them."""
+    return frozenset(
+        name for name in available_timezones() if name == "UTC" or _is_of_a_place(name)
+    )
+
+
+def _is_of_a_place(name: str) -> bool:
+    return "/" in name and not name.startswith(("Etc/", "SystemV/", "posix/", "right/"))
+
+
+def zone_of(reader: Reader) -> ZoneInfo | None:
+    """Return somebody's own time zone; None for the installation's.
+
+    Zones are renamed and left out by newer systems: one that is not known any more is none.
+    """
+    return ZoneInfo(reader.time_zone) if reader.time_zone in zones() else None
+
+
+@contextmanager
+def read_by(reader: Reader) -> Iterator[None]:
+    """Let texts, days and moments be as somebody reads them who is not the one who asks."""
+    with translation.override(of(reader)), timezone.override(zone_of(reader)):
+        yield
