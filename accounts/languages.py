@@ -29,9 +29,9 @@ def known() -> dict[str, str]:
     return dict(settings.LANGUAGES)
 
 
-def of(reader: Reader, browser: str = "") -> str:
-    """Return the language that somebody reads, where their browser asks for these."""
-    return reader.language if reader.language in known() else asked_for(browser)
+def chosen_by(reader: Reader) -> str:
+    """Return the language that somebody chose; empty where they chose none of ours."""
+    return reader.language if reader.language in known() else ""
 
 
 def asked_for(browser: str) -> str:
@@ -63,11 +63,25 @@ def zone_of(reader: Reader) -> ZoneInfo | None:
 
     Zones are renamed and left out by newer systems: one that is not known any more is none.
     """
-    return ZoneInfo(reader.time_zone) if reader.time_zone in zones() else None
+    return zone_called(reader.time_zone)
+
+
+def zone_called(name: str) -> ZoneInfo | None:
+    """Return the time zone of a name that people choose; None for anything else."""
+    return ZoneInfo(name) if name in zones() else None
+
+
+def activate(reader: Reader) -> None:
+    """Speak a person's language from now on, and tell times in their zone, as far as they chose."""
+    if language := chosen_by(reader):
+        translation.activate(language)
+    if zone := zone_of(reader):
+        timezone.activate(zone)
 
 
 @contextmanager
 def read_by(reader: Reader) -> Iterator[None]:
     """Let texts, days and moments be as somebody reads them who is not the one who asks."""
-    with translation.override(of(reader)), timezone.override(zone_of(reader)):
+    language = chosen_by(reader) or settings.LANGUAGE_CODE
+    with translation.override(language), timezone.override(zone_of(reader)):
         yield

@@ -1,6 +1,7 @@
 """What every request carries: where it came from, for the log; and nobody may keep its answer.
 
-And its answer is never older than the right it was given by (B5).
+It is answered in the language of whoever asks. And its answer is never older than the right it was
+given by (B5).
 """
 
 from collections.abc import Callable
@@ -10,8 +11,10 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
+from django.utils import timezone, translation
+from django.utils.cache import patch_vary_headers
 
-from accounts import access
+from accounts import access, languages
 from accounts.audit import agent, origin, written
 from accounts.models import User
 
@@ -31,6 +34,43 @@ class MethodMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.method not in METHODS:
             return HttpResponseNotAllowed(METHODS)
+        return self.get_response(request)
+
+
+class LanguageMiddleware:
+    """Speak the language that the browser asks for, until it is known who asks.
+
+    Outermost of whatever says something, since it undoes what was chosen for one person before the
+    thread answers the next one.
+    """
+
+    def __init__(self, get_response: Answer) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        asked_for = languages.asked_for(request.headers.get("Accept-Language", ""))
+        here = timezone.get_current_timezone()
+        with translation.override(asked_for), timezone.override(here):
+            response = self.get_response(request)
+            # A file is for everybody, whatever they speak.
+            if not response.streaming:
+                response.headers.setdefault("Content-Language", translation.get_language())
+                patch_vary_headers(response, ["Accept-Language"])
+        return response
+
+
+class OwnSettingsMiddleware:
+    """Speak the language, and tell times in the zone, that the person chose who is logged in.
+
+    Who that is has been asked before, and is kept: this costs no query.
+    """
+
+    def __init__(self, get_response: Answer) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if isinstance(request.user, User):
+            languages.activate(request.user)
         return self.get_response(request)
 
 
