@@ -3,6 +3,9 @@
 Whatever decides by time asks here, or says `Now()` in its statement: web processes and workers run
 on many machines, and one with a wrong clock must not end what the others keep. On SQLite it is the
 machine's own clock, the only one there is.
+
+A day that something is decided by is a day of the installation's zone (`TIME_ZONE`), whoever asks:
+by a zone of their own, a person would have a second day with another zone.
 """
 
 from __future__ import annotations
@@ -25,16 +28,21 @@ def database_now() -> datetime:
         return datetime.fromisoformat(cursor.fetchone()[0]).replace(tzinfo=UTC)
 
 
+def here(moment: datetime | None = None) -> datetime:
+    """Return a moment, or this one by the machine's clock, as the installation's clocks show it."""
+    return timezone.localtime(moment, timezone.get_default_timezone())
+
+
 def database_today() -> date:
-    """Return the day by the database's clock, in the time zone of this request."""
-    return timezone.localdate(database_now())
+    """Return the installation's day by the database's clock."""
+    return here(database_now()).date()
 
 
 class Today(TruncDate):
     """The same day as an expression, for where a statement asks anyway."""
 
     def __init__(self) -> None:
-        super().__init__(Now())
+        super().__init__(Now(), tzinfo=timezone.get_default_timezone())
 
 
 def difference() -> timedelta:

@@ -1,8 +1,9 @@
 """When a day begins and ends: the one place where a day becomes a moment.
 
-A day is a day of the current time zone (`TIME_ZONE`), from its first moment on and *before* the
-first moment of the next day; so no moment lies between two days, and none in both. Ask with
-`__gte=first_moment(day)` and `__lt=moment_after(day)`, never with 23:59:59.
+A day is a day of the reader's time zone, from its first moment on and *before* the first moment of
+the next day; so no moment lies between two days, and none in both. Ask with
+`__gte=first_moment(day)` and `__lt=moment_after(day)`, never with 23:59:59. What is asked by days
+now and is to mean the same later is kept with its zone.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ _DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
 
 
-def first_moment(day: date) -> datetime:
-    """Return the first moment of a day, in UTC.
+def first_moment(day: date, zone: tzinfo | None = None) -> datetime:
+    """Return the first moment of a day of this zone, or of the reader's, in UTC.
 
     After it, no moment is of a day before. Usually that is midnight. Where the clock goes forward
     at midnight, the day begins later; where it goes back to before midnight, the hour that comes
@@ -30,13 +31,13 @@ def first_moment(day: date) -> datetime:
     `ValidationError` for a day that `check_day` refuses.
     """
     check_day(day)
-    return _first_moment(day, timezone.get_current_timezone())
+    return _first_moment(day, zone or timezone.get_current_timezone())
 
 
-def moment_after(day: date) -> datetime:
-    """Return the first moment that is not of this day any more, in UTC; raises as above."""
+def moment_after(day: date, zone: tzinfo | None = None) -> datetime:
+    """Return the first moment that is not of this day any more, in UTC; otherwise as above."""
     check_day(day)
-    return _first_moment(day + _DAY, timezone.get_current_timezone())
+    return _first_moment(day + _DAY, zone or timezone.get_current_timezone())
 
 
 def last_day_before(moment: datetime) -> date | None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from django.core.exceptions import ValidationError
 
-from accounts.numbers import ungrouped
+from accounts.numbers import ENGLISH, ungrouped
 from accounts.table_text import WHAT_SEPARATES, Broken, ImportRefused, TableText, read_text
 from accounts.text import shows
 
@@ -210,7 +210,7 @@ def row_of(file: str, line: int, heading: list[str], cells: list[str], table: Ta
 def _without_groups(value: str) -> str:
     """Return a number as our own lists show it, 166,650.00, without its commas."""
     try:
-        return ungrouped(value)
+        return ungrouped(value, ENGLISH)
     except ValidationError:
         return value
 

@@ -6,14 +6,16 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any, ClassVar, TypeVar, cast
+from zoneinfo import ZoneInfo
 
 import django_filters
 from django import forms
 from django.db.models import DateTimeField, Model, Q, QuerySet
+from django.http import QueryDict
 from django_filters.fields import RangeField
 from django_filters.widgets import DateRangeWidget
 
-from accounts import days
+from accounts import days, languages
 from accounts.access import teams_told
 from accounts.keys import KeyField
 from accounts.models import Membership, Team, User
@@ -27,6 +29,9 @@ from records.reads import named
 R = TypeVar("R", bound=Record)
 F = TypeVar("F", bound=django_filters.Filter)
 Paths = Callable[[type[Record]], Iterable[str]]
+
+ZONE = "zone"
+"""Says whose days a query goes by, where these are not the installation's."""
 
 
 def _names(model: type[Model]) -> Any:
@@ -90,18 +95,28 @@ class DayRangeFilter(django_filters.RangeFilter):
 
     field_class = DayRangeField
 
+    def goes_by_moments(self, model: type[Model]) -> bool:
+        """Tell whether its days mean moments, which depends on a time zone."""
+        return isinstance(model._meta.get_field(str(self.field_name)), DateTimeField)
+
     def filter(self, qs: QuerySet[R], value: slice | None) -> QuerySet[R]:
         if value is None:
             return qs
         name, first, last = str(self.field_name), value.start, value.stop
-        if isinstance(qs.model._meta.get_field(name), DateTimeField):
+        if self.goes_by_moments(qs.model):
+            zone = zone_of_days(self.parent.data)  # type: ignore[attr-defined]  # its filter set
             bounds = {
-                f"{name}__gte": first and days.first_moment(first),
-                f"{name}__lt": last and days.moment_after(last),
+                f"{name}__gte": first and days.first_moment(first, zone),
+                f"{name}__lt": last and days.moment_after(last, zone),
             }
         else:
             bounds = {f"{name}__gte": first, f"{name}__lte": last}
         return qs.filter(**{lookup: bound for lookup, bound in bounds.items() if bound})
+
+
+def zone_of_days(query: QueryDict) -> ZoneInfo | None:
+    """Return the time zone that a query says its days are of; None for the reader's."""
+    return languages.zone_called(query.get(ZONE, ""))
 
 
 def _amount() -> NumberField:

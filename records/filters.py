@@ -8,6 +8,7 @@ read again by `narrowed`, as the person it is for.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -15,14 +16,24 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.http import QueryDict
+from django.utils import timezone
+from django_filters import RangeFilter
 
 from accounts.finding import with_words
 from accounts.keys import is_key, label_of
 from accounts.models import User
+from accounts.numbers import as_typed, ungrouped
 from accounts.ordering import empty_last
 from accounts.text import one_form
 from records import kinds
-from records.filter_sets import PickedFilter, RecordFilterSet, filter_set
+from records.filter_sets import (
+    ZONE,
+    DayRangeFilter,
+    PickedFilter,
+    RecordFilterSet,
+    filter_set,
+    zone_of_days,
+)
 from records.models import Record
 from records.models.properties import FieldKey, field_key, hidden_keys, unasked_keys
 from records.reads import fields_on, kind_of
@@ -194,11 +205,39 @@ def orderable(model: type[Record], user: User) -> frozenset[str]:
 def canonical(model: type[Record], query: str | QueryDict, *, user: User) -> str:
     """Return the one way to write this query: known parameters, sorted, no empties, valid.
 
+    It means the same to every reader: numbers stand with a point and without separators, days as
+    2026-12-31, and with their time zone where that is not the installation's.
+
     Raises `BadQuery` for an unknown parameter or a value hidden from or absent for the person, and
     `InvalidValue` for a mistyped one.
     """
-    clean, _ = _checked(model._default_manager.none(), query, user)
+    clean, filters = _checked(model._default_manager.none(), query, user)
+    if filters is not None:
+        _for_every_reader(model, clean, filters)
     return clean.urlencode()
+
+
+def _for_every_reader(model: type[Record], query: QueryDict, filters: RecordFilterSet) -> None:
+    """Write the numbers and days of a checked query as no language and no time zone changes them.
+
+    The one of days is the asker's, unless the query names another.
+    """
+    has_moments = False
+    for name, declared in filters.filters.items():
+        ends = [parameter for parameter in _parameters(name, declared) if parameter in query]
+        if isinstance(declared, DayRangeFilter):
+            value = filters.form.cleaned_data[name]
+            bounds = {f"{name}_after": value.start, f"{name}_before": value.stop} if ends else {}
+            for parameter in ends:
+                query[parameter] = bounds[parameter].isoformat()
+            has_moments |= bool(ends) and declared.goes_by_moments(model)
+        elif isinstance(declared, RangeFilter):
+            for parameter in ends:
+                query[parameter] = ungrouped(str(query[parameter]))
+    zone = query.get(ZONE) or timezone.get_current_timezone_name()
+    query.pop(ZONE, None)
+    if has_moments and zone != timezone.get_default_timezone_name():
+        query[ZONE] = zone
 
 
 def _checked(
@@ -216,7 +255,10 @@ def _checked(
             clean[name] = values[0]
     _check_search(clean.get(SEARCH, ""))
     _check_order(model, clean.get(ORDER, ""), user)
+    if ZONE in clean and zone_of_days(clean) is None:
+        raise BadQuery
     if not _filters_by(clean):
+        clean.pop(ZONE, None)
         return clean, None
     filters = bound(model, clean, queryset, user=user)
     _check_values(filters)
@@ -230,7 +272,7 @@ def given(values: Iterable[str]) -> list[str]:
 
 def _filters_by(data: QueryDict) -> bool:
     """Tell whether a query has any filter: most lists have none, and making them all is slow."""
-    return bool(set(data) - {SEARCH, ORDER})
+    return bool(set(data) - {SEARCH, ORDER, ZONE})
 
 
 def narrowed(queryset: QuerySet[R], query: str | QueryDict, *, user: User) -> QuerySet[R]:
@@ -284,7 +326,11 @@ def described(
         elif is_wrong or read & hide:
             lines.append((str(field.label), "restricted"))
         else:
-            lines.append((str(field.label), in_words(field, value)))
+            said = in_words(field, value)
+            declared = filterset.filters[name]
+            if isinstance(declared, DayRangeFilter) and declared.goes_by_moments(model):
+                said += _in_zone(data)
+            lines.append((str(field.label), said))
     if SEARCH in data:
         masked = reads_of_search(model) & (hidden | hide)
         lines.append(("Search", "restricted" if masked else data[SEARCH]))
@@ -294,11 +340,17 @@ def described(
     return lines
 
 
+def _in_zone(data: QueryDict) -> str:
+    """Name the time zone of a query's days, where its reader would take them for their own."""
+    zone = data.get(ZONE) or timezone.get_default_timezone_name()
+    return "" if zone == timezone.get_current_timezone_name() else f" ({zone})"
+
+
 def in_words(field: forms.Field, value: Any) -> str:
     """Return a checked value of a filter as people read it."""
     if isinstance(value, slice):
         # A bound of 0 is one: only an end that was left out is open.
-        low, high = ("…" if end is None else str(end) for end in (value.start, value.stop))
+        low, high = ("…" if end is None else _end(end) for end in (value.start, value.stop))
         return f"{low} – {high}"
     if isinstance(field, forms.ChoiceField) and not isinstance(field, forms.ModelChoiceField):
         choices: Any = field.choices  # its stub allows whatever may be assigned
@@ -309,6 +361,11 @@ def in_words(field: forms.Field, value: Any) -> str:
     return str(value)
 
 
+def _end(value: Any) -> str:
+    """Return an end of a range: a day as 2026-12-31, a number with the reader's separator."""
+    return as_typed(value) if isinstance(value, Decimal) else str(value)
+
+
 def _term(model: type[Record], term: str, hidden: frozenset[FieldKey]) -> str:
     name = term.removeprefix("-")
     shown = RESTRICTED_FIELD.lower() if field_key(kind_of(model), name) in hidden else name
@@ -317,7 +374,7 @@ def _term(model: type[Record], term: str, hidden: frozenset[FieldKey]) -> str:
 
 def _check_names(model: type[Record], data: QueryDict, user: User) -> list[str]:
     """Return the parameters this person may ask by; raise where the query has another."""
-    names = [*parameter_names(model, user), ORDER]
+    names = [*parameter_names(model, user), ORDER, ZONE]
     if may_search(model, user):
         names.append(SEARCH)
     if set(data) - set(names):

@@ -156,8 +156,8 @@ def left_out_in_words(export: ExportRequest, user: User) -> list[str]:
 def told(export: ExportRequest) -> list[str]:
     """Return who was told of a request, with who stands in for those of them who are away."""
     until = export.decided_at or export.ended_at
-    first = timezone.localdate(export.requested_at)
-    last = timezone.localdate(until) if until else clock.Today()
+    first = clock.here(export.requested_at).date()
+    last = clock.here(until).date() if until else clock.Today()
     arranged = holding(first, last).filter(approver=OuterRef("pk"))
     people = list(export.notified.annotate(stand_in=Subquery(arranged.values("delegate")[:1])))
     names = {each.pk: each.get_full_name() for each in people}

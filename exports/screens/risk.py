@@ -24,7 +24,7 @@ from django.db.models import (
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
 
-from accounts import access, days
+from accounts import access, clock, days
 from accounts.models import User
 from exports import tables
 from exports.models import ExportRecord, ExportRequest
@@ -209,7 +209,7 @@ def _earlier(export: ExportRequest, past: _Past) -> Figure:
 
 
 def _time_of_day(export: ExportRequest) -> Figure:
-    at = timezone.localtime(export.requested_at)
+    at = clock.here(export.requested_at)
     value = date_format(at, "l H:i")
     if at.weekday() >= SATURDAY:
         detail, unusual = "At a weekend", True
@@ -217,8 +217,8 @@ def _time_of_day(export: ExportRequest) -> Figure:
         detail, unusual = "Outside 07–19", True
     else:
         detail, unusual = "On a working day, between 07 and 19", False
-    clock = timezone.get_current_timezone_name()
-    return Figure("time", "Time of day", value, f"{detail} ({clock}).", unusual, "#review-facts")
+    zone = timezone.get_default_timezone_name()
+    return Figure("time", "Time of day", value, f"{detail} ({zone}).", unusual, "#review-facts")
 
 
 def _number(value: float) -> str:

@@ -21,7 +21,7 @@ from django.db.models import F
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import access, audit
+from accounts import access, audit, clock
 from accounts.audit import Actor, operation
 from accounts.models import Notice, User
 from accounts.notices import one_line, tell_super_admins
@@ -71,7 +71,7 @@ def limit_of(user: User, model: type[Record]) -> int | None:
 
 def is_used_up(user: User, limit: int) -> bool:
     """Tell whether this person has seen as many values today as they may."""
-    seen = ScreenCount.objects.filter(user=user, day=timezone.localdate())
+    seen = ScreenCount.objects.filter(user=user, day=clock.here().date())
     return (seen.values_list("shown", flat=True).first() or 0) >= limit
 
 
@@ -82,7 +82,7 @@ def show(user: User, keys: Sequence[K], limit: int) -> Shown[K]:
     afterwards, they stay counted. The first time on a day that the limit is reached, super admins
     are told and the log keeps it.
     """
-    day = timezone.localdate()
+    day = clock.here().date()
     known = ScreenCount.objects.filter(user=user, day=day).first()
     if known is not None and known.shown >= limit and known.reached_at is not None:
         return Shown(frozenset(), everything=False)  # nothing to write: a page is only read
@@ -175,7 +175,7 @@ def current() -> ScreenLimit:
 
 def seen_today(most: int) -> list[ScreenCount]:
     """Return who has seen most sensitive values today, as far as they were counted."""
-    today: date = timezone.localdate()
+    today: date = clock.here().date()
     return list(ScreenCount.objects.filter(day=today, shown__gt=0).select_related("user")[:most])
 
 

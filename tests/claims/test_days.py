@@ -155,7 +155,7 @@ def test_a_share_ends_with_its_last_day_or_is_refused(c: TinyCompany, zone: str)
     assert shared.until == days.moment_after(date(2999, 12, 31))
     for address in (f"{page}/change/", "/admin/shared/"):
         assert "until the end of 31 Dec 2999" in client.get(address).text
-    today = clock.database_today()
+    today = timezone.localdate(clock.database_now())
     client.post(f"{page}/share/", {**wanted, "last_day": today.isoformat()})
     assert DealTeamShare.objects.get().until == days.moment_after(today)
 
