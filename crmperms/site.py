@@ -7,9 +7,11 @@ from typing import Any
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import path, reverse
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts.adminsite import AccessSite
 from accounts.models import User
+from accounts.own_settings import own_settings_urls
 from accounts.permission_pages import permission_pages
 from crmperms.first_hour import set_up_page
 from crmperms.inbox import inbox_urls
@@ -23,7 +25,7 @@ class CrmSite(AccessSite):
 
     site_title = "crmperms"
     site_header = "crmperms"
-    index_title = "Dashboard"
+    index_title = gettext_lazy("Dashboard")
     empty_value_display = "–"
 
     def get_urls(self) -> list[Any]:  # patterns and resolvers
@@ -31,6 +33,7 @@ class CrmSite(AccessSite):
             path("shared/", self.admin_view(shared_page), name="shared"),
             path("set-up/", self.admin_view(set_up_page), name="set_up"),
             *inbox_urls(),
+            *own_settings_urls(),
             *permission_pages(),
             *past_pages(),
             *request_pages(),
@@ -53,7 +56,10 @@ def account_links(request: HttpRequest) -> list[dict[str, Any]]:
     user = request.user
     if not isinstance(user, User):
         return []
-    links = [("My access and log-ins", reverse("admin:person_access", args=[user.pk]))]
+    links = [
+        (gettext("My access and log-ins"), reverse("admin:person_access", args=[user.pk])),
+        (gettext("Your settings"), reverse("admin:own_settings")),
+    ]
     if user.has_usable_password():
-        links.append(("Change password", reverse("admin:password_change")))
+        links.append((gettext("Change password"), reverse("admin:password_change")))
     return [{"title": title, "link": link} for title, link in links]

@@ -54,6 +54,7 @@ from accounts.operations.memberships import (
     set_teams,
 )
 from accounts.operations.opened import as_it_stands, require_as_opened
+from accounts.operations.own_settings import choose_settings
 from accounts.operations.partner_admins import (
     make_partner_admin,
     remove_partner_admin,
@@ -99,6 +100,7 @@ __all__ = [
     "change_person",
     "change_set",
     "change_team",
+    "choose_settings",
     "clamped",
     "create_person",
     "create_set",
