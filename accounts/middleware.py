@@ -13,6 +13,7 @@ from django.http.response import HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
 from django.utils import timezone, translation
 from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext
 
 from accounts import access, languages
 from accounts.audit import agent, origin, written
@@ -170,7 +171,7 @@ class CurrentRightsMiddleware:
             vars(request).update(came_in)
             request.user = now
         return HttpResponse(
-            "Your permissions changed while this page was made. Open it again.",
+            gettext("Your permissions changed while this page was made. Open it again."),
             status=409,
             content_type="text/plain; charset=utf-8",
         )

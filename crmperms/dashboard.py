@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.translation import gettext
 
 from accounts import access, catalogue, notices
 from accounts.modeladmin import page_address, person
-from accounts.models import Rank, User
+from accounts.models import ObjectScope, Rank, User
 from accounts.paging import capped_count
 from crmperms import badges
 from crmperms.first_hour import check_list
@@ -25,7 +26,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     own = access.permitted(ExportRequest.objects.all(), user, "view").filter(requester=user)
     context.update(
         {
-            "title": "Dashboard",
+            "title": gettext("Dashboard"),
             "check_list": check_list(user),
             "new_permissions": badges.new_permissions(request),
             "reach": [_reach(user, kind) for kind in catalogue.objects() if _sees(user, kind)],
@@ -50,16 +51,20 @@ def _reach(user: User, kind: catalogue.ObjectKind) -> dict[str, Any]:
     rows = access.permitted(kind.model._default_manager.all(), user, "view").order_by()
     scope = user.grants.scopes.get(kind.key)
     if user.is_partner_admin:
-        text = "Partner admin: every record"
+        text = gettext("Partner admin: every record")
     elif user.is_superuser or scope is None:
-        text = "Super admin: every record"
+        text = gettext("Super admin: every record")
+    elif scope.view_unassigned:
+        text = gettext("View: %(view)s, and unassigned · Edit: %(edit)s") % _ranks(scope)
     else:
-        text = f"View: {Rank(scope.view).label}"
-        text += ", and unassigned" if scope.view_unassigned else ""
-        text += f" · Edit: {Rank(scope.change).label}"
+        text = gettext("View: %(view)s · Edit: %(edit)s") % _ranks(scope)
     return {
-        "label": kind.plural,
+        "label": str(kind.plural),
         "count": capped_count(rows),
         "scope": text,
         "url": page_address(kind.model, "changelist"),
     }
+
+
+def _ranks(scope: ObjectScope) -> dict[str, str]:
+    return {"view": str(Rank(scope.view).label), "edit": str(Rank(scope.change).label)}

@@ -18,10 +18,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.text import capfirst
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts import access
 from accounts.modeladmin import person
 from accounts.models import PermissionSet, Team, User
+from accounts.words import listed
 from crmperms import starter
 from exports.models import ExportPolicy
 from records import kinds
@@ -43,39 +45,39 @@ def check_list(user: User) -> list[Step]:
     if not access.allows_any(user, "add", PermissionSet):
         return []
     staged = [kind for kind in kinds.every() if kind.is_staged]
-    each = " and ".join(f"every {kind.noun}" for kind in staged)
+    each = listed(gettext("every %(kind)s") % {"kind": kind.noun} for kind in staged)
     there = _what_is_there(user, staged)
     steps = [
         Step(title, text, reverse(address), there[name])
         for name, title, text, address in (
             (
                 "pipelines",
-                f"Pipelines for {' and '.join(kind.nouns for kind in staged)}",
-                f"{capfirst(each)} stands in a stage of one.",
+                gettext("Pipelines for %(kinds)s") % {"kinds": listed(k.nouns for k in staged)},
+                gettext("%(records)s stands in a stage of one.") % {"records": capfirst(each)},
                 "admin:set_up",
             ),
             (
                 "sets",
-                "Permission sets",
-                "What people with the same task may see, edit and take out.",
+                gettext("Permission sets"),
+                gettext("What people with the same task may see, edit and take out."),
                 "admin:set_up",
             ),
             (
                 "teams",
-                "Teams",
-                "People with the scope “Team only” see what their team owns.",
+                gettext("Teams"),
+                gettext("People with the scope “Team only” see what their team owns."),
                 "admin:accounts_team_add",
             ),
             (
                 "people",
-                "Users",
-                "Somebody beside the super admins, with a permission set.",
+                gettext("Users"),
+                gettext("Somebody beside the super admins, with a permission set."),
                 "admin:accounts_user_add",
             ),
             (
                 "approvals",
-                "Approvals for exports",
-                "Off, everybody with the permission Export exports without approval.",
+                gettext("Approvals for exports"),
+                gettext("Off, everybody with the permission Export exports without approval."),
                 "admin:exports_exportpolicy_changelist",
             ),
         )
@@ -106,8 +108,8 @@ class SetUpForm(forms.Form):
     chosen = forms.MultipleChoiceField(
         choices=lambda: [(each.key, each.name) for each in starter.STARTERS],
         error_messages={
-            "required": "Nothing is ticked. Tick what you want to have, or go back.",
-            "invalid_choice": "This page does not offer that. Open it again.",
+            "required": gettext_lazy("Nothing is ticked. Tick what you want to have, or go back."),
+            "invalid_choice": gettext_lazy("This page does not offer that. Open it again."),
         },
     )
 
@@ -121,17 +123,22 @@ def set_up_page(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         made = starter.set_up(form.cleaned_data["chosen"], actor=user)
         if made:
-            messages.success(request, f"Made: {', '.join(made)}. Change them as you like.")
+            said = gettext("Made: %(names)s. Change them as you like.")
+            messages.success(request, said % {"names": ", ".join(made)})
         else:
-            messages.info(request, "All of this was there already; nothing was made.")
+            said = gettext("All of this was there already; nothing was made.")
+            messages.info(request, said)
         return HttpResponseRedirect(reverse("admin:index"))
     ticked = request.POST.getlist("chosen") if form.is_bound else None
     pipelines, sets = (_boxes(each, ticked) for each in (starter.PIPELINES, starter.SETS))
     context = {
         **admin.site.each_context(request),
-        "title": "Set up",
+        "title": gettext("Set up"),
         "form": form,
-        "groups": [("Pipelines", pipelines), ("Permission sets", sets)],
+        "groups": [
+            (gettext("Pipelines"), pipelines),
+            (gettext("Permission sets"), sets),
+        ],
         "is_complete": all(box["is_there"] for box in (*pipelines, *sets)),
     }
     return TemplateResponse(request, "crmperms/set_up.html", context)
@@ -143,5 +150,8 @@ def _boxes(starters: tuple[starter.Starter, ...], ticked: list[str] | None) -> l
     for each in starters:
         is_there = each.exists()
         is_ticked = not is_there and (ticked is None or each.key in ticked)
-        boxes.append({"starter": each, "is_there": is_there, "is_ticked": is_ticked})
+        kind = isinstance(each, starter.StarterPipeline) and kinds.named(each.object)
+        nouns = kind.nouns if kind else ""
+        box = {"starter": each, "nouns": nouns, "is_there": is_there, "is_ticked": is_ticked}
+        boxes.append(box)
     return boxes

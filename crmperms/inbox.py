@@ -13,6 +13,7 @@ from django.http import (
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext
 
 from accounts import notices
 from accounts.modeladmin import person
@@ -47,7 +48,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
     page.object_list = notices.readable(user, page.object_list)
     context = {
         **admin.site.each_context(request),
-        "title": "Notifications",
+        "title": gettext("Notifications"),
         "page": page,
         "only_unread": only_unread,
         "unread": badges.unread(request),

@@ -8,6 +8,8 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse, reverse_lazy
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy
 
 from accounts import access
 from accounts.modeladmin import page_address, person
@@ -26,7 +28,9 @@ def _may_view(label: str) -> Callable[[HttpRequest], bool]:
     return permission
 
 
-def _item(title: str, icon: str, model: str, address: str = "changelist") -> dict[str, Any]:
+def _item(
+    title: str | Promise, icon: str, model: str, address: str = "changelist"
+) -> dict[str, Any]:
     app, name = model.split(".")
     return {
         "title": title,
@@ -39,9 +43,13 @@ def _item(title: str, icon: str, model: str, address: str = "changelist") -> dic
 GROUPS: list[dict[str, Any]] = [
     {
         "items": [
-            {"title": "Dashboard", "icon": "home", "link": reverse_lazy("admin:index")},
             {
-                "title": "Notifications",
+                "title": gettext_lazy("Dashboard"),
+                "icon": "home",
+                "link": reverse_lazy("admin:index"),
+            },
+            {
+                "title": gettext_lazy("Notifications"),
                 "icon": "notifications",
                 "link": reverse_lazy("admin:inbox"),
                 "badge": "crmperms.badges.unread",
@@ -51,17 +59,17 @@ GROUPS: list[dict[str, Any]] = [
         ]
     },
     {
-        "title": "CRM",
+        "title": gettext_lazy("CRM"),
         "items": [
             *(_item(k.plural, k.icon, k.model._meta.label_lower) for k in kinds.every()),
             {
-                "title": "Shared records",
+                "title": gettext_lazy("Shared records"),
                 "icon": "share",
                 "link": reverse_lazy("admin:shared"),
                 "permission": sees_records,
             },
             {
-                "title": "Requests for access",
+                "title": gettext_lazy("Requests for access"),
                 "icon": "key",
                 "link": reverse_lazy("admin:access_requests"),
                 "permission": sees_records,
@@ -69,48 +77,54 @@ GROUPS: list[dict[str, Any]] = [
         ],
     },
     {
-        "title": "Exports & audit",
+        "title": gettext_lazy("Exports & audit"),
         "items": [
             {
-                "title": "Export log",
+                "title": gettext_lazy("Export log"),
                 "icon": "file_export",
                 "link": reverse_lazy("admin:exports_exportrequest_changelist"),
                 "permission": _may_view("exports.view_exportrequest"),
                 "badge": "crmperms.badges.waiting_for_me",
                 "badge_only_if": badges.waiting_for_me,
             },
-            _item("Audit log", "policy", "accounts.auditevent"),
+            _item(gettext_lazy("Audit log"), "policy", "accounts.auditevent"),
         ],
     },
     {
-        "title": "Settings",
+        "title": gettext_lazy("Settings"),
         "items": [
-            _item("Users", "group", "accounts.user"),
-            _item("Teams", "account_tree", "accounts.team"),
-            _item("Permission sets", "key", "accounts.permissionset"),
+            _item(gettext_lazy("Users"), "group", "accounts.user"),
+            _item(gettext_lazy("Teams"), "account_tree", "accounts.team"),
+            _item(gettext_lazy("Permission sets"), "key", "accounts.permissionset"),
             {
-                **_item("Permissions reference", "menu_book", "accounts.permissionset"),
+                **_item(
+                    gettext_lazy("Permissions reference"), "menu_book", "accounts.permissionset"
+                ),
                 "link": reverse_lazy("admin:permission_reference"),
             },
             {
-                **_item("Permission history", "history", "accounts.permissionchange"),
+                **_item(gettext_lazy("Permission history"), "history", "accounts.permissionchange"),
                 "link": reverse_lazy("admin:permission_history"),
                 "also": reverse_lazy("admin:accounts_permissionchange_changelist"),
             },
             {
-                **_item("New permissions", "new_releases", "accounts.knownpermission"),
+                **_item(
+                    gettext_lazy("New permissions"), "new_releases", "accounts.knownpermission"
+                ),
                 "link": reverse_lazy("admin:new_permissions"),
                 "badge": "crmperms.badges.new_permissions",
                 "badge_only_if": badges.new_permissions,
             },
-            _item("Pipelines & rules", "conversion_path", "records.pipeline"),
+            _item(gettext_lazy("Pipelines & rules"), "conversion_path", "records.pipeline"),
             {
-                **_item("Fields", "visibility_lock", "records.property"),
+                **_item(gettext_lazy("Fields"), "visibility_lock", "records.property"),
                 # Viewing a field is about its values; its settings are for whoever lays them down.
                 "permission": _may_view("records.add_property"),
             },
-            _item("Approvals", "approval", "exports.exportpolicy"),
-            _item("Sensitive data on screens", "visibility_off", "records.screenlimit"),
+            _item(gettext_lazy("Approvals"), "approval", "exports.exportpolicy"),
+            _item(
+                gettext_lazy("Sensitive data on screens"), "visibility_off", "records.screenlimit"
+            ),
         ],
     },
 ]

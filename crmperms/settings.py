@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import environ  # type: ignore[import-untyped]  # ships neither annotations nor a marker
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy
 
 from crmperms.secret import private_file, private_folder, secret_key
 
@@ -221,7 +222,7 @@ DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="crmperms@localhost")
 EMAIL_TIMEOUT = env.int("EMAIL_TIMEOUT", default=5)
 # Where people reach the product; links in e-mails begin with it. Empty: they say where to click.
 SITE_URL = env.str("SITE_URL", default="").rstrip("/")
-FILTERS_EMPTY_CHOICE_LABEL = "Any"
+FILTERS_EMPTY_CHOICE_LABEL = gettext_lazy("Any")
 # What amounts are in, as lists say it behind them: EUR, or nothing.
 CURRENCY = env.str("CURRENCY", default="").strip()[:5]
 # The theme looks up the names of all of these for every page: two cost it some microseconds, all
@@ -272,7 +273,7 @@ LOGGING = {
 UNFOLD = {
     "SITE_TITLE": "crmperms",
     "SITE_HEADER": "crmperms",
-    "SITE_SUBHEADER": "CRM access & export control",
+    "SITE_SUBHEADER": gettext_lazy("CRM access & export control"),
     "SITE_SYMBOL": "shield_person",
     "SITE_URL": None,
     "SITE_FAVICONS": [{"rel": "icon", "href": "/static/favicon.svg", "type": "image/svg+xml"}],

@@ -1,16 +1,20 @@
 """What an empty installation offers to set up: permission sets and pipelines to begin with (data).
 
-`set_up` makes what a super admin ticked, by the operations that every other screen uses. The demo
-company has some of these sets too.
+`set_up` makes what a super admin ticked, by the operations that every other screen uses. Names are
+stored once, in the language of who sets up. The demo company has some of these sets too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from django.db import IntegrityError
+from django.utils import translation
+from django.utils.translation import gettext_lazy
 
+from accounts import languages
 from accounts import operations as accounts
 from accounts.audit import Actor, operation
 from accounts.changes import State
@@ -20,6 +24,9 @@ from accounts.operations import Scopes
 from records import kinds
 from records import operations as records
 from records.models import Pipeline, Stage
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 OWNED, TEAM, EVERYTHING = Rank.OWNED, Rank.TEAM, Rank.EVERYTHING
 OPEN, WON, LOST = Stage.Outcome.OPEN, Stage.Outcome.WON, Stage.Outcome.LOST
@@ -57,30 +64,44 @@ LEADS: dict[str, int | bool] = {
 RUNS_THE_TEAMS = {**LEADS, "delete": TEAM, "delete_unassigned": True}
 
 
+def in_english(name: StrOrPromise) -> str:
+    """Return a name as it stands here: what is the same for every reader."""
+    with translation.override(None):
+        return str(name)
+
+
+def _in_every_language(name: StrOrPromise) -> set[str]:
+    found = set()
+    for language in languages.known():
+        with translation.override(language):
+            found.add(str(name))
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Preset:
     """A permission set that is ready to be made."""
 
-    name: str
-    description: str
+    name: StrOrPromise
+    description: StrOrPromise
     scopes: Scopes
     tools: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
         """What its box sends."""
-        return f"set:{self.name}"
+        return f"set:{in_english(self.name)}"
 
     def exists(self) -> bool:
-        """Tell whether there is a permission set of this name."""
-        return PermissionSet.objects.filter(name=self.name).exists()
+        """Tell whether there is a permission set of this name, in whatever language it was made."""
+        return PermissionSet.objects.filter(name__in=_in_every_language(self.name)).exists()
 
     def make(self, actor: Actor) -> PermissionSet:
         """Make the permission set as this actor, and return it."""
         return accounts.create_set(
             actor=actor,
-            name=self.name,
-            description=self.description,
+            name=str(self.name),
+            description=str(self.description),
             scopes=self.scopes,
             tools=self.tools,
         )
@@ -91,29 +112,30 @@ class StarterPipeline:
     """A pipeline that is ready to be made, with its stages in order."""
 
     object: str
-    name: str
-    stages: tuple[tuple[str, Stage.Outcome], ...]
+    name: StrOrPromise
+    stages: tuple[tuple[StrOrPromise, Stage.Outcome], ...]
 
     @property
     def key(self) -> str:
         """What its box sends."""
-        return f"pipeline:{self.object}:{self.name}"
+        return f"pipeline:{self.object}:{in_english(self.name)}"
 
     @property
     def description(self) -> str:
         """The stages, as a person reads them."""
-        return " → ".join(name for name, _ in self.stages)
+        return " → ".join(str(name) for name, _ in self.stages)
 
     def exists(self) -> bool:
         """Tell whether there is a pipeline of this name for this kind of record."""
-        return Pipeline.objects.filter(object=self.object, name=self.name).exists()
+        names = _in_every_language(self.name)
+        return Pipeline.objects.filter(object=self.object, name__in=names).exists()
 
     def make(self, actor: Actor) -> None:
         """Make the pipeline and its stages as this actor."""
-        pipeline = records.create_pipeline(actor=actor, object=self.object, name=self.name)
+        pipeline = records.create_pipeline(actor=actor, object=self.object, name=str(self.name))
         records.save_stages(
             [
-                Stage(pipeline=pipeline, name=name, position=position, outcome=outcome)
+                Stage(pipeline=pipeline, name=str(name), position=position, outcome=outcome)
                 for position, (name, outcome) in enumerate(self.stages, 1)
             ],
             actor=actor,
@@ -121,8 +143,8 @@ class StarterPipeline:
 
 
 SERVICE_AGENT = Preset(
-    "Service agent",
-    "Works on the team’s tickets; reads contacts and companies, sees no deal.",
+    gettext_lazy("Service agent"),
+    gettext_lazy("Works on the team’s tickets; reads contacts and companies, sees no deal."),
     {
         "contact": READS_AND_KEEPS_OWN,
         "company": READS,
@@ -130,26 +152,29 @@ SERVICE_AGENT = Preset(
     },
 )
 READ_ONLY = Preset(
-    "Read only",
-    "Looks at everything, changes and exports nothing.",
+    gettext_lazy("Read only"),
+    gettext_lazy("Looks at everything, changes and exports nothing."),
     dict.fromkeys(EVERY_KIND, READS),
 )
 EXPORT_APPROVER = Preset(
-    "Export approver",
-    "Decides on other people’s export requests; reads everything, exports nothing.",
+    gettext_lazy("Export approver"),
+    gettext_lazy("Decides on other people’s export requests; reads everything, exports nothing."),
     dict.fromkeys(EVERY_KIND, READS),
     ("crm.export_approver",),
 )
 AUDITOR = Preset(
-    "Auditor",
-    "Reads the audit log and all exports, and no record.",
+    gettext_lazy("Auditor"),
+    gettext_lazy("Reads the audit log and all exports, and no record."),
     {},
     ("audit.view", "audit.view_exports"),
 )
 SETS = (
     Preset(
-        "Sales rep",
-        "Sees what the team owns and what nobody owns, edits their own, deletes nothing; exports.",
+        gettext_lazy("Sales rep"),
+        gettext_lazy(
+            "Sees what the team owns and what nobody owns, edits their own, deletes nothing; "
+            "exports."
+        ),
         {
             "contact": WORKS_ON_OWN,
             "company": WORKS_ON_OWN,
@@ -159,9 +184,11 @@ SETS = (
         ("crm.export",),
     ),
     Preset(
-        "Sales manager",
-        "Sees, edits and deletes what the team and the teams below it own, and what nobody owns; "
-        "exports.",
+        gettext_lazy("Sales manager"),
+        gettext_lazy(
+            "Sees, edits and deletes what the team and the teams below it own, and what nobody "
+            "owns; exports."
+        ),
         {
             "contact": RUNS_THE_TEAMS,
             "company": RUNS_THE_TEAMS,
@@ -177,19 +204,24 @@ SETS = (
 )
 SUPPORT = StarterPipeline(
     "ticket",
-    "Support",
-    (("New", OPEN), ("In progress", OPEN), ("Waiting for customer", OPEN), ("Solved", WON)),
+    gettext_lazy("Support"),
+    (
+        (gettext_lazy("New"), OPEN),
+        (gettext_lazy("In progress"), OPEN),
+        (gettext_lazy("Waiting for customer"), OPEN),
+        (gettext_lazy("Solved"), WON),
+    ),
 )
 PIPELINES = (
     StarterPipeline(
         "deal",
-        "Sales",
+        gettext_lazy("Sales"),
         (
-            ("Qualified", OPEN),
-            ("Proposal", OPEN),
-            ("Negotiation", OPEN),
-            ("Won", WON),
-            ("Lost", LOST),
+            (gettext_lazy("Qualified"), OPEN),
+            (gettext_lazy("Proposal"), OPEN),
+            (gettext_lazy("Negotiation"), OPEN),
+            (gettext_lazy("Won"), WON),
+            (gettext_lazy("Lost"), LOST),
         ),
     ),
     SUPPORT,
@@ -216,10 +248,11 @@ def _set_up(keys: Collection[str], *, actor: Actor) -> list[str]:
     missing = [starter for starter in STARTERS if starter.key in keys and not starter.exists()]
     for starter in missing:
         starter.make(actor)
-    return [starter.name for starter in missing]
+    return [str(starter.name) for starter in missing]
 
 
 def templates() -> Iterator[Template]:
     """Yield the sets above as what a new permission set can begin with (E11)."""
     for preset in SETS:
-        yield Template(preset.name, preset.description, State(preset.scopes, preset.tools))
+        state = State(preset.scopes, preset.tools)
+        yield Template(str(preset.name), str(preset.description), state)

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from accounts import audit
 from accounts import operations as accounts
@@ -20,7 +20,7 @@ from accounts.models import AuditEvent, PermissionSet, Team, User
 from accounts.rights import one_at_a_time
 from crmperms.demo.cast import CAST, DOMAIN, PASSWORD, PRESETS, TEAMS
 from crmperms.demo.world import World
-from crmperms.starter import LOST, OPEN, SUPPORT, WON
+from crmperms.starter import LOST, OPEN, SUPPORT, WON, in_english
 from exports import operations as exports
 from exports import policy, worker
 from exports.models import ExportRequest
@@ -50,7 +50,9 @@ PIPELINES = {
         ("Renewed", WON),
         ("Ended", LOST),
     ),
-    (SUPPORT.object, SUPPORT.name): SUPPORT.stages,
+    (SUPPORT.object, in_english(SUPPORT.name)): tuple(
+        (in_english(name), outcome) for name, outcome in SUPPORT.stages
+    ),
 }
 
 
@@ -80,6 +82,7 @@ def is_seeded() -> bool:
     return AuditEvent.objects.filter(action=DONE).exists()
 
 
+@translation.override("en-gb")
 def seed() -> Standing:
     """Set the demo company up where the database is empty; return what was found before.
 
@@ -108,7 +111,7 @@ def _people() -> People:
     teams: dict[str, Team] = {}
     for name, above in TEAMS.items():
         teams[name] = accounts.create_team(actor=ACTOR, name=name, parent=teams.get(above))
-    sets = {preset.name: preset.make(ACTOR) for preset in PRESETS}
+    sets = {str(preset.name): preset.make(ACTOR) for preset in PRESETS}
     people = {
         part.key: accounts.create_person(
             actor=ACTOR,

@@ -10,6 +10,7 @@ from django.db.models import Model
 from django.template import Context
 from django.urls import NoReverseMatch, reverse
 from django.utils.text import capfirst
+from django.utils.translation import gettext
 
 from accounts.keys import label_of
 
@@ -35,7 +36,7 @@ class Trail:
     def title(self) -> str:
         """What the browser's tab says: the name, and which record the page is about."""
         about = [c.title for c in self.crumbs[2:]]
-        return " | ".join([self.name, *about])
+        return " | ".join([str(self.name), *map(str, about)])
 
 
 @register.simple_tag(takes_context=True)
@@ -65,7 +66,7 @@ def _active(groups: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, Any
 def _name(context: Context) -> str:
     """Return what the page is called: the page of a record by the record's name."""
     if context.get("add") and context.get("opts"):
-        return f"New {context['opts'].verbose_name}"
+        return gettext("New %(name)s") % {"name": context["opts"].verbose_name}
     record = _record(context)
     if record and "adminform" in context:
         return capfirst(label_of(record))

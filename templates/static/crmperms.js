@@ -46,13 +46,13 @@ document.addEventListener("submit", (event) => {
 
 // The theme draws icons as words in a font of signs: they are not to be read. What consists of one
 // alone is called by what it does; where that is not known, the word stays.
-const calledBy = { search: "Search", close: "Close", add: "New", arrow_back: "Back", shield_person: "Dashboard" };
+const calledBy = (sign) => document.body.getAttribute(`data-word-${sign}`);
 const hideIcons = () => {
   for (const icon of document.querySelectorAll(".material-symbols-outlined:not([aria-hidden], [aria-label], button)")) {
     const sign = icon.textContent.trim();
     const control = icon.closest("a, button");
     const isAlone = control && !control.ariaLabel && [...control.querySelectorAll(".material-symbols-outlined")].reduce((text, each) => text.replace(each.textContent, ""), control.textContent).trim() === "";
-    const name = control?.title || calledBy[sign];
+    const name = control?.title || calledBy(sign);
     // One that says something by itself, as a padlock does, is a picture with a name.
     if (icon.title) [icon.role, icon.ariaLabel] = ["img", icon.title];
     else if (!isAlone || name) icon.ariaHidden = "true";

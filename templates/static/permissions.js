@@ -110,6 +110,7 @@ document.addEventListener("DOMContentLoaded", () => {
       const select = field(action);
       return select && { select, box: field(`${action}_unassigned`) };
     };
+    const said = (word) => document.body.getAttribute(`data-word-${word}`);
     const say = (select, text) => {
       const place = select.closest("td");
       const said = place.querySelector(".is-narrowed") || document.createElement("span");
@@ -134,8 +135,8 @@ document.addEventListener("DOMContentLoaded", () => {
         after[action] = { rank, box: own.box.checked && fits && keeps };
         const label = own.select.options[rank]?.text;
         const loses = own.box.checked && asked > none && asked < everything && !after[action].box;
-        if (rank < asked) say(own.select, `Becomes ${label}`);
-        else say(own.select, loses ? "Without unassigned ones" : "");
+        if (rank < asked) say(own.select, said("becomes").replace("{scope}", label));
+        else say(own.select, loses ? said("loses") : "");
       }
     };
     for (const select of row.querySelectorAll("select")) {

@@ -2,8 +2,9 @@
 
 Every text in code stands in `gettext` or one of its sisters, every text of a template in
 `{% translate %}` or `{% blocktranslate %}`. A template belongs to the app its folder is called
-after, all others to crmperms. Translations that nobody asks for any more are taken out; new texts
-come in without one, and `tests/claims/test_messages.py` names them.
+after, all others to crmperms. The theme ships no catalogues: what it says and Django has no words
+for goes to crmperms too. Translations that nobody asks for any more are taken out; new texts come
+in without one, and `tests/claims/test_messages.py` names them.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ import re
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
+import django
+import unfold
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_python
 from babel.messages.mofile import write_mo
@@ -25,6 +29,9 @@ from django.utils.translation.template import templatize
 ROOT = Path(__file__).resolve().parents[2]
 APPS = ("accounts", "crmperms", "exports", "records")
 LANGUAGES = ("de",)
+TEMPLATES = ROOT / "templates"
+THEME = ("unfold/helpers", "unfold/layouts", "unfold/widgets", "admin", "registration")
+"""Which of the theme's templates draw something here."""
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 # Which argument is what: a `c` marks the context.
 KEYWORDS = {
@@ -53,11 +60,43 @@ def collected(app: str) -> Catalog:
     """Return every text of an app, with the files it stands in."""
     catalog = Catalog(fuzzy=False)
     for path in sources(app):
-        text = path.read_text()
-        found = _in_template(text) if path.suffix == ".html" else _in_code(text)
-        for function, said in found:
+        for function, said in _in_file(path):
             _keep(catalog, function, said, str(path.relative_to(ROOT)))
+    if app == "crmperms":
+        _collect_of_theme(catalog)
     return catalog
+
+
+def _collect_of_theme(catalog: Catalog) -> None:
+    """Add what the theme says, where Django’s own catalogues have no words for it."""
+    theme = Path(unfold.__file__).parent
+    drawn = [theme / "templates" / each for each in THEME]
+    pages = {each for folder in drawn for each in folder.rglob("*.html")}
+    ours = {theme / "templates" / each.relative_to(TEMPLATES) for each in TEMPLATES.rglob("*.html")}
+    for path in sorted([*theme.glob("*.py"), *(pages - ours)]):
+        for function, said in _in_file(path):
+            first = said[0] if isinstance(said, tuple) else said
+            if first not in djangos_own():
+                _keep(catalog, function, said, str(Path("unfold", path.relative_to(theme))))
+
+
+@cache
+def djangos_own() -> frozenset[str]:
+    """Return the texts that Django itself translates."""
+    home = Path(django.__file__).parent
+    found: set[str] = set()
+    for part in ("conf", "contrib/admin", "contrib/auth", "contrib/humanize"):
+        path = home / part / "locale" / LANGUAGES[0] / "LC_MESSAGES" / "django.po"
+        with path.open("rb") as file:
+            for each in read_po(file):
+                if each.string:
+                    found.add(each.id if isinstance(each.id, str) else each.id[0])
+    return frozenset(found)
+
+
+def _in_file(path: Path) -> Iterator[tuple[str, object]]:
+    text = path.read_text()
+    return _in_template(text) if path.suffix == ".html" else _in_code(text)
 
 
 def _in_code(text: str) -> Iterator[tuple[str, object]]:
