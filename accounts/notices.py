@@ -108,7 +108,8 @@ def _said(text: Said) -> str:
 
 def _body(link: str, mail: Said, place: Said, way_in: Said) -> str:
     way = _said(way_in) or _way_in(link, _said(place))
-    return f"{_said(mail)}\n\n{way}\n\n-- \n{gettext(MARK)}\n"
+    parts = (_said(mail), "", way, "", "-- ", gettext(MARK), "")
+    return "\n".join(parts)
 
 
 def inbox(user: User) -> QuerySet[Notice]:
