@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import Q
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 NEVER = Q(pk__in=[])
 ALWAYS = ~NEVER
@@ -47,7 +50,8 @@ class Rule:
     code: str
     allows: bool
     when: Q
-    because: str
+    because: StrOrPromise
+    """In words; lazy, since rules are made more often than anybody reads why."""
 
     def __post_init__(self) -> None:
         if self.code not in CODES:

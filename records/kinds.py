@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.db import models
 from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy
 
 from accounts import catalogue
 from accounts.catalogue import ObjectKind
@@ -47,9 +48,10 @@ class Field:
     """One field of a kind of record, or the pipeline that its stage belongs to."""
 
     name: str
-    label: str
+    # Labels, helps and choices are lazy: a field is kept for readers of every language.
+    label: str = field(compare=False)
     """As it stands inside a sentence: `e-mail`."""
-    help: str
+    help: str = field(compare=False)
     holds: Type
     path: str
     """Where the ORM finds the value: what has a public name is found by it, all else by its key."""
@@ -69,7 +71,7 @@ class Field:
 
     @property
     def title(self) -> str:
-        """Return the label as it stands by itself: `E-mail`."""
+        """Return the label as it stands by itself, lazily: `E-mail`."""
         return capfirst(self.label)
 
 
@@ -78,8 +80,11 @@ class Kind(ObjectKind):
     """A kind of record as its model and its declaration describe it."""
 
     model: type[Record]
+    # What is read by people is in each reader's language, and no part of what a kind is known by.
+    label: str = field(compare=False)
+    plural: str = field(compare=False)
     icon: str = ""
-    search_help: str = ""
+    search_help: str = field(default="", compare=False)
     columns: tuple[str, ...] = ()
     """What a list shows beside the name."""
     unsorted: tuple[str, ...] = ()
@@ -170,8 +175,9 @@ def declare(**told: Any) -> Callable[[M], M]:
     def declared(model: M) -> M:
         from records.models.shares import share_tables  # of the package that declares kinds
 
-        told["label"] = capfirst(str(model._meta.verbose_name))
-        told["plural"] = capfirst(str(model._meta.verbose_name_plural))
+        # Lazy: no language is chosen yet, and each reader has their own.
+        told["label"] = capfirst(model._meta.verbose_name)
+        told["plural"] = capfirst(model._meta.verbose_name_plural)
         catalogue.register(Kind(model.object_key, model, **told))
         share_tables(model)
         return model
@@ -224,14 +230,14 @@ def _read_off(model: type[Record], column: models.Field[Any, Any]) -> Iterator[F
         # Whoever says where a record stands says in which pipeline.
         path, pipeline = f"{column.name}__pipeline__name", apps.get_model("records", "Pipeline")
         yield Field(
-            *("pipeline", "pipeline", "", Type.TEXT, path, pipeline),
+            *("pipeline", cast("str", gettext_lazy("pipeline")), "", Type.TEXT, path, pipeline),
             is_stored=False,
             exportable=True,
         )
     yield Field(
         name=column.name,
-        label=str(column.verbose_name),
-        help=str(column.help_text),
+        label=cast("str", column.verbose_name),
+        help=cast("str", column.help_text),
         holds=Type.TEXT if is_public else _type(column, related),
         path=f"{column.name}__name" if is_public else column.name,
         related=related,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext_lazy
 
 from accounts.access import RESTORE, Given, Rule
 from accounts.models import Rank
@@ -27,6 +28,11 @@ BOUND_BY_STAGE = frozenset({"change", "delete", "merge", RESTORE})
 
 # A share gives these and nothing else: an edit share lets one view and edit (E55).
 GIVEN_BY_SHARE = {"view": ("view", "change"), "change": ("change",)}
+
+_SHARED_WITH_THEM = gettext_lazy("it is shared with the person or with their main team")
+_LOCKED_FOR_THEM = gettext_lazy(
+    "the record is in a locked stage, and the pipeline’s rule does not name the person"
+)
 
 
 def share_rules(person: Asker, action: str, model: type[Record]) -> list[Rule]:
@@ -53,7 +59,7 @@ def share_rules(person: Asker, action: str, model: type[Record]) -> list[Rule]:
             True,
             person.at_least(model.object_key, action, Rank.OWNED)
             & person.receives(model.object_key, names, received),
-            "it is shared with the person or with their main team",
+            _SHARED_WITH_THEM,
         )
     ]
 
@@ -100,7 +106,7 @@ def stage_rules(person: Asker, action: str) -> list[Rule]:
             "stage",
             False,
             Q(stage__in=locked) & ~person.is_superuser(),
-            "the record is in a locked stage, and the pipeline’s rule does not name the person",
+            _LOCKED_FOR_THEM,
         )
     ]
 

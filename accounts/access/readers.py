@@ -85,7 +85,7 @@ def explain_each(user: User, actions: Sequence[str], obj: Model) -> dict[str, Ex
     return {
         action: Explanation(
             next(answers),
-            tuple(Finding(r.code, r.allows, next(answers), r.because) for r in rules[action]),
+            tuple(Finding(r.code, r.allows, next(answers), str(r.because)) for r in rules[action]),
         )
         for action in actions
     }
@@ -97,7 +97,7 @@ def explain_any(user: User, action: str, model: type[Model]) -> Explanation:
     return Explanation(
         allows_any(user, action, model),
         tuple(
-            Finding(rule.code, rule.allows, when is ALWAYS, rule.because)
+            Finding(rule.code, rule.allows, when is ALWAYS, str(rule.because))
             for rule, when in settled_rules
             if when is ALWAYS or when is NEVER
         ),
@@ -118,7 +118,7 @@ def refused(queryset: QuerySet[M], user: User, action: str) -> list[tuple[M, Exp
             Explanation(
                 False,
                 tuple(
-                    Finding(rule.code, rule.allows, getattr(row, answer), rule.because)
+                    Finding(rule.code, rule.allows, getattr(row, answer), str(rule.because))
                     for rule, answer in zip(rules, answers, strict=True)
                 ),
             ),

@@ -10,12 +10,15 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from accounts import access
 from accounts.access import Rule, scope_rules
 from records.rules import share_rules, stage_rules
 
 if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
     from accounts.asker import Asker
     from accounts.models import User
 
@@ -23,6 +26,9 @@ R = TypeVar("R", bound="Record")
 
 BIN_DAYS = 90
 """For so many days a deleted record can be restored (E10)."""
+
+IN_THE_BIN = gettext_lazy("it is in the recycle bin")
+NOT_IN_THE_BIN = gettext_lazy("it is not in the recycle bin")
 
 
 class RecordQuerySet(models.QuerySet[R]):
@@ -37,7 +43,7 @@ class RecordQuerySet(models.QuerySet[R]):
         return access.marked(self, user, action)  # type: ignore[return-value]  # the same class
 
 
-def _stamped_by() -> models.ForeignKey[User | None, User | None]:
+def _stamped_by(label: StrOrPromise | None = None) -> models.ForeignKey[User | None, User | None]:
     # Nobody looks records up by who wrote them last, so these have no index to be written as well.
     # That of an owner stays: SQLite answers an OR over owners by no index that leaves out the bin.
     return models.ForeignKey(
@@ -47,6 +53,7 @@ def _stamped_by() -> models.ForeignKey[User | None, User | None]:
         editable=False,
         related_name="+",
         db_index=False,
+        verbose_name=label,
     )
 
 
@@ -59,7 +66,8 @@ class Record(models.Model):
         null=True,
         blank=True,
         related_name="owned_%(class)ss",
-        help_text="Responsible for this record. Leave empty for unassigned.",
+        verbose_name=gettext_lazy("owner"),
+        help_text=gettext_lazy("Responsible for this record. Leave empty for unassigned."),
     )
     co_owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -67,13 +75,17 @@ class Record(models.Model):
         null=True,
         blank=True,
         related_name="co_owned_%(class)ss",
-        verbose_name="co-owner",
-        help_text="Has the same rights as the owner.",
+        verbose_name=gettext_lazy("co-owner"),
+        help_text=gettext_lazy("Has the same rights as the owner."),
     )
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-    created_by = _stamped_by()
-    updated_at = models.DateTimeField(default=timezone.now, editable=False)
-    updated_by = _stamped_by()
+    created_at = models.DateTimeField(
+        gettext_lazy("created at"), default=timezone.now, editable=False
+    )
+    created_by = _stamped_by(gettext_lazy("created by"))
+    updated_at = models.DateTimeField(
+        gettext_lazy("updated at"), default=timezone.now, editable=False
+    )
+    updated_by = _stamped_by(gettext_lazy("updated by"))
     version = models.PositiveIntegerField(default=1, editable=False)
     deleted_at = models.DateTimeField(null=True, editable=False)
     deleted_by = _stamped_by()
@@ -112,9 +124,9 @@ class Record(models.Model):
         # as what is not in it: negated once more for a query, it is a range that an index serves.
         out_of_it = ~Q(deleted_at__gte=Now() - timedelta(days=BIN_DAYS))
         bin_rule = (
-            Rule("deleted", False, out_of_it, "it is not in the recycle bin")
+            Rule("deleted", False, out_of_it, NOT_IN_THE_BIN)
             if action == access.RESTORE
-            else Rule("deleted", False, Q(deleted_at__isnull=False), "it is in the recycle bin")
+            else Rule("deleted", False, Q(deleted_at__isnull=False), IN_THE_BIN)
         )
         return [
             bin_rule,

@@ -7,6 +7,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from accounts.fields import Email, Line
 from records.kinds import declare
@@ -16,7 +17,7 @@ from records.models.pipelines import Stage
 
 @declare(
     icon="person",
-    search_help="Search name or e-mail",
+    search_help=gettext_lazy("Search name or e-mail"),
     columns=("email", "phone", "company", "lifecycle", "owner", "updated_at"),
     unsorted=("email", "phone", "lifecycle"),
     filters=("company", "lifecycle"),
@@ -33,22 +34,29 @@ class Contact(Record):
     class Lifecycle(models.TextChoices):
         """How far a contact has come."""
 
-        SUBSCRIBER = "subscriber", "Subscriber"
-        LEAD = "lead", "Lead"
-        QUALIFIED = "qualified", "Qualified lead"
-        CUSTOMER = "customer", "Customer"
-        FORMER = "former", "Former customer"
+        SUBSCRIBER = "subscriber", gettext_lazy("Subscriber")
+        LEAD = "lead", gettext_lazy("Lead")
+        QUALIFIED = "qualified", gettext_lazy("Qualified lead")
+        CUSTOMER = "customer", gettext_lazy("Customer")
+        FORMER = "former", gettext_lazy("Former customer")
 
-    first_name = Line(max_length=100, blank=True)
-    last_name = Line(max_length=100)
-    email = Email("e-mail", blank=True)
-    phone = Line(max_length=50, blank=True)
-    job_title = Line(max_length=100, blank=True)
+    first_name = Line(gettext_lazy("first name"), max_length=100, blank=True)
+    last_name = Line(gettext_lazy("last name"), max_length=100)
+    email = Email(gettext_lazy("e-mail"), blank=True)
+    phone = Line(gettext_lazy("phone"), max_length=50, blank=True)
+    job_title = Line(gettext_lazy("job title"), max_length=100, blank=True)
     company = models.ForeignKey(
-        "Company", models.PROTECT, null=True, blank=True, related_name="contacts"
+        "Company",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="contacts",
+        verbose_name=gettext_lazy("company"),
     )
-    city = Line(max_length=100, blank=True)
-    lifecycle = models.CharField(max_length=20, choices=Lifecycle.choices, default=Lifecycle.LEAD)
+    city = Line(gettext_lazy("city"), max_length=100, blank=True)
+    lifecycle = models.CharField(
+        gettext_lazy("lifecycle"), max_length=20, choices=Lifecycle.choices, default=Lifecycle.LEAD
+    )
 
     objects: ClassVar[RecordQuerySet[Contact]] = RecordQuerySet.as_manager()  # type: ignore[assignment]  # a manager made of the queryset
 
@@ -58,13 +66,15 @@ class Contact(Record):
     search_fields = ("first_name", "last_name", "email")
 
     class Meta:
+        verbose_name = gettext_lazy("contact")
+        verbose_name_plural = gettext_lazy("contacts")
         ordering = ("last_name", "first_name", "id")
         indexes = record_indexes("contact", "last_name", "first_name")
 
 
 @declare(
     icon="apartment",
-    search_help="Search name or domain",
+    search_help=gettext_lazy("Search name or domain"),
     columns=("sector", "country", "employees", "revenue", "parent", "owner"),
     unsorted=("sector", "country"),
     filters=("sector", "country"),
@@ -72,22 +82,28 @@ class Contact(Record):
 class Company(Record):
     """An organisation that buys, or may one day."""
 
-    name = Line(max_length=200)
-    domain = Line(max_length=200, blank=True)
-    sector = Line(max_length=100, blank=True)
-    country = Line(max_length=100, blank=True)
-    employees = models.PositiveIntegerField(null=True, blank=True)
+    name = Line(gettext_lazy("name"), max_length=200)
+    domain = Line(gettext_lazy("domain"), max_length=200, blank=True)
+    sector = Line(gettext_lazy("sector"), max_length=100, blank=True)
+    country = Line(gettext_lazy("country"), max_length=100, blank=True)
+    employees = models.PositiveIntegerField(gettext_lazy("employees"), null=True, blank=True)
     revenue = models.DecimalField(
-        "revenue (million USD)", max_digits=14, decimal_places=2, null=True, blank=True
+        gettext_lazy("revenue (million USD)"),
+        max_digits=14,
+        decimal_places=2,
+        null=True,
+        blank=True,
     )
-    founded = models.PositiveSmallIntegerField("founded (year)", null=True, blank=True)
+    founded = models.PositiveSmallIntegerField(
+        gettext_lazy("founded (year)"), null=True, blank=True
+    )
     parent = models.ForeignKey(
         "self",
         models.PROTECT,
         null=True,
         blank=True,
         related_name="subsidiaries",
-        verbose_name="parent company",
+        verbose_name=gettext_lazy("parent company"),
     )
 
     objects: ClassVar[RecordQuerySet[Company]] = RecordQuerySet.as_manager()  # type: ignore[assignment]  # a manager made of the queryset
@@ -98,7 +114,8 @@ class Company(Record):
     search_fields = ("name", "domain")
 
     class Meta:
-        verbose_name_plural = "companies"
+        verbose_name = gettext_lazy("company")
+        verbose_name_plural = gettext_lazy("companies")
         ordering = ("name", "id")
         indexes = (
             *record_indexes("company"),
@@ -108,27 +125,43 @@ class Company(Record):
 
 @declare(
     icon="handshake",
-    search_help="Search deal name",
+    search_help=gettext_lazy("Search deal name"),
     columns=("amount", "stage", "company", "owner", "closed", "updated_at"),
     filters=("stage", "closed", "amount", "company", "contact"),
 )
 class Deal(Record):
     """Business that may be won."""
 
-    name = Line(max_length=200)
-    amount = models.DecimalField(max_digits=14, decimal_places=2, null=True, blank=True)
-    stage = models.ForeignKey(
-        Stage, models.PROTECT, related_name="deals", limit_choices_to={"pipeline__object": "deal"}
+    name = Line(gettext_lazy("name"), max_length=200)
+    amount = models.DecimalField(
+        gettext_lazy("amount"), max_digits=14, decimal_places=2, null=True, blank=True
     )
-    product = Line(max_length=100, blank=True)
+    stage = models.ForeignKey(
+        Stage,
+        models.PROTECT,
+        related_name="deals",
+        limit_choices_to={"pipeline__object": "deal"},
+        verbose_name=gettext_lazy("stage"),
+    )
+    product = Line(gettext_lazy("product"), max_length=100, blank=True)
     company = models.ForeignKey(
-        Company, models.PROTECT, null=True, blank=True, related_name="deals"
+        Company,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="deals",
+        verbose_name=gettext_lazy("company"),
     )
     contact = models.ForeignKey(
-        Contact, models.PROTECT, null=True, blank=True, related_name="deals"
+        Contact,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="deals",
+        verbose_name=gettext_lazy("contact"),
     )
-    opened = models.DateField(null=True, blank=True)
-    closed = models.DateField(null=True, blank=True)
+    opened = models.DateField(gettext_lazy("opened"), null=True, blank=True)
+    closed = models.DateField(gettext_lazy("closed"), null=True, blank=True)
     source = Line(max_length=60, blank=True, editable=False)
     external_id = Line(max_length=60, blank=True, editable=False)
 
@@ -139,6 +172,8 @@ class Deal(Record):
     search_fields = ("name",)
 
     class Meta:
+        verbose_name = gettext_lazy("deal")
+        verbose_name_plural = gettext_lazy("deals")
         ordering = ("-updated_at", "-id")
         indexes = (
             *record_indexes("deal"),
@@ -156,7 +191,7 @@ class Deal(Record):
 
 @declare(
     icon="confirmation_number",
-    search_help="Search subject",
+    search_help=gettext_lazy("Search subject"),
     columns=("priority", "stage", "company", "owner", "opened", "updated_at"),
     unsorted=("priority",),
     filters=("stage", "priority", "company", "contact"),
@@ -168,26 +203,39 @@ class Ticket(Record):
     class Priority(models.TextChoices):
         """How much it hurts."""
 
-        LOW = "low", "Low"
-        MEDIUM = "medium", "Medium"
-        HIGH = "high", "High"
-        URGENT = "urgent", "Urgent"
+        LOW = "low", gettext_lazy("Low")
+        MEDIUM = "medium", gettext_lazy("Medium")
+        HIGH = "high", gettext_lazy("High")
+        URGENT = "urgent", gettext_lazy("Urgent")
 
-    subject = Line(max_length=200)
-    priority = models.CharField(max_length=10, choices=Priority.choices, default=Priority.MEDIUM)
+    subject = Line(gettext_lazy("subject"), max_length=200)
+    priority = models.CharField(
+        gettext_lazy("priority"), max_length=10, choices=Priority.choices, default=Priority.MEDIUM
+    )
     stage = models.ForeignKey(
         Stage,
         models.PROTECT,
         related_name="tickets",
         limit_choices_to={"pipeline__object": "ticket"},
+        verbose_name=gettext_lazy("stage"),
     )
     contact = models.ForeignKey(
-        Contact, models.PROTECT, null=True, blank=True, related_name="tickets"
+        Contact,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="tickets",
+        verbose_name=gettext_lazy("contact"),
     )
     company = models.ForeignKey(
-        Company, models.PROTECT, null=True, blank=True, related_name="tickets"
+        Company,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="tickets",
+        verbose_name=gettext_lazy("company"),
     )
-    opened = models.DateField(default=timezone.localdate)
+    opened = models.DateField(gettext_lazy("opened"), default=timezone.localdate)
 
     objects: ClassVar[RecordQuerySet[Ticket]] = RecordQuerySet.as_manager()  # type: ignore[assignment]  # a manager made of the queryset
 
@@ -197,6 +245,8 @@ class Ticket(Record):
     search_fields = ("subject",)
 
     class Meta:
+        verbose_name = gettext_lazy("ticket")
+        verbose_name_plural = gettext_lazy("tickets")
         ordering = ("-updated_at", "-id")
         indexes = (
             *record_indexes("ticket", "subject"),

@@ -12,11 +12,15 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy
 
 from accounts.rule import ALWAYS, Rule
 
 if TYPE_CHECKING:
     from accounts.asker import Asker
+
+
+_NOT_BY_HAND = gettext_lazy("this history cannot be written by hand")
 
 
 class ReachChange(models.Model):
@@ -69,4 +73,4 @@ class ReachChange(models.Model):
         """Super admins read it; nobody writes it but the operations."""
         if action == "view":
             return []
-        return [Rule("unseen", False, ALWAYS, "this history cannot be written by hand")]
+        return [Rule("unseen", False, ALWAYS, _NOT_BY_HAND)]

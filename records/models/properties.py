@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy
 
 from accounts import access, catalogue
 from accounts.access import Rule
@@ -68,29 +69,37 @@ class Property(models.Model):
     class Access(models.TextChoices):
         """Who may read and edit a field's values, of the records they reach anyway (E24)."""
 
-        EVERYONE_EDIT = "everyone_edit", "Everyone may view and edit"
-        EVERYONE_VIEW = "everyone_view", "Everyone may view, super admins edit"
-        CHOSEN = "chosen", "Chosen people and teams"
-        SUPER_ADMINS = "super_admins", "Private to super admins"
+        EVERYONE_EDIT = "everyone_edit", gettext_lazy("Everyone may view and edit")
+        EVERYONE_VIEW = "everyone_view", gettext_lazy("Everyone may view, super admins edit")
+        CHOSEN = "chosen", gettext_lazy("Chosen people and teams")
+        SUPER_ADMINS = "super_admins", gettext_lazy("Private to super admins")
 
     object = models.CharField(max_length=60)
-    name = models.CharField("field", max_length=60)
+    name = models.CharField(gettext_lazy("field"), max_length=60)
     access = models.CharField(
-        "who may use it",
+        gettext_lazy("who may use it"),
         max_length=20,
         choices=Access.choices,
         default=Access.EVERYONE_EDIT,
-        help_text="Whoever may not view a field does not learn that it exists. Super admins always "
-        "view and edit it; nobody edits more records than their permissions allow.",
+        help_text=gettext_lazy(
+            "Whoever may not view a field does not learn that it exists. Super admins always "
+            "view and edit it; nobody edits more records than their permissions allow."
+        ),
     )
     sensitive = models.BooleanField(
+        gettext_lazy("sensitive"),
         default=False,
-        help_text="An export with this field always needs approval, whatever its size.",
+        help_text=gettext_lazy(
+            "An export with this field always needs approval, whatever its size."
+        ),
     )
     highly_sensitive = models.BooleanField(
+        gettext_lazy("highly sensitive"),
         default=False,
-        help_text="Values appear only after a click, and every such click is logged. Nobody "
-        "filters or sorts by them. Always sensitive too.",
+        help_text=gettext_lazy(
+            "Values appear only after a click, and every such click is logged. Nobody "
+            "filters or sorts by them. Always sensitive too."
+        ),
     )
 
     always_visible = ("object", "name", "sensitive")
@@ -98,8 +107,8 @@ class Property(models.Model):
 
     class Meta:
         ordering = ("object", "name")
-        verbose_name = "field"
-        verbose_name_plural = "fields"
+        verbose_name = gettext_lazy("field")
+        verbose_name_plural = gettext_lazy("fields")
         constraints = (
             models.UniqueConstraint(fields=["object", "name"], name="property_once"),
             models.CheckConstraint(
@@ -136,22 +145,32 @@ class Property(models.Model):
         named = Q(pk__in=grants.filter(user=person.id(depth=2)).values("property"))
         in_team = Q(pk__in=grants.filter(team__in=person.teams(depth=2)).values("property"))
         chosen = Q(access=cls.Access.CHOSEN) & (named | in_team)
-        verb = "read" if action == "view" else "edit"
+        open_because, chosen_because = _BECAUSE[action]
         return [
-            Rule("everything", True, Q(access__in=open_to_all), f"everyone may {verb} this field"),
-            Rule(
-                "shared",
-                True,
-                chosen,
-                f"the person, or a team of theirs, was chosen to {verb} this field",
-            ),
+            Rule("everything", True, Q(access__in=open_to_all), open_because),
+            Rule("shared", True, chosen, chosen_because),
             Rule(
                 "protected",
                 False,
                 person.is_partner_admin() & Q(sensitive=True) & ~(chosen | _never_hidden()),
-                "partner admins read sensitive fields only where they are chosen for them",
+                _PARTNERS_ONLY_CHOSEN,
             ),
         ]
+
+
+_BECAUSE = {
+    "view": (
+        gettext_lazy("everyone may read this field"),
+        gettext_lazy("the person, or a team of theirs, was chosen to read this field"),
+    ),
+    "change": (
+        gettext_lazy("everyone may edit this field"),
+        gettext_lazy("the person, or a team of theirs, was chosen to edit this field"),
+    ),
+}
+_PARTNERS_ONLY_CHOSEN = gettext_lazy(
+    "partner admins read sensitive fields only where they are chosen for them"
+)
 
 
 def _never_hidden() -> Q:
@@ -187,8 +206,8 @@ class PropertyGrant(models.Model):
     class Level(models.TextChoices):
         """How far the choice goes (E24)."""
 
-        VIEW = "view", "View"
-        EDIT = "edit", "View and edit"
+        VIEW = "view", gettext_lazy("View")
+        EDIT = "edit", gettext_lazy("View and edit")
 
     property = models.ForeignKey(Property, models.CASCADE, related_name="grants")
     user = models.ForeignKey(

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext, gettext_lazy
 
 if TYPE_CHECKING:
     from accounts.asker import Asker
@@ -24,10 +25,10 @@ class AccessRequest(models.Model):
     class Status(models.TextChoices):
         """Where a request stands; only a waiting one changes."""
 
-        WAITING = "waiting", "Waiting"
-        GRANTED = "granted", "Granted"
-        DECLINED = "declined", "Declined"
-        WITHDRAWN = "withdrawn", "Withdrawn"
+        WAITING = "waiting", gettext_lazy("Waiting")
+        GRANTED = "granted", gettext_lazy("Granted")
+        DECLINED = "declined", gettext_lazy("Declined")
+        WITHDRAWN = "withdrawn", gettext_lazy("Withdrawn")
 
     requester = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     # No foreign key: of whichever kind it is.
@@ -44,8 +45,8 @@ class AccessRequest(models.Model):
     until = models.DateTimeField(null=True, help_text="Of the share it led to. Empty: no end.")
 
     class Meta:
-        verbose_name = "request for access"
-        verbose_name_plural = "requests for access"
+        verbose_name = gettext_lazy("request for access")
+        verbose_name_plural = gettext_lazy("requests for access")
         ordering = ("-id",)
         constraints = (
             models.UniqueConstraint(
@@ -70,7 +71,7 @@ class AccessRequest(models.Model):
 
     def __str__(self) -> str:
         # Names neither the record nor the requester: this text may stand anywhere.
-        return f"Request for access #{self.pk}"
+        return gettext("Request for access #%(number)s") % {"number": self.pk}
 
     @property
     def is_waiting(self) -> bool:

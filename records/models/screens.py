@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts.access import ALWAYS, Rule
 
@@ -14,32 +15,37 @@ if TYPE_CHECKING:
     from accounts.asker import Asker
 
 
+_ONE_ALWAYS = gettext_lazy("there is one limit, always")
+
+
 class ScreenLimit(models.Model):
     """The one limit for everybody; without a row, or with an empty number, there is none."""
 
     values_a_day = models.PositiveIntegerField(
-        "sensitive values per person and day",
+        gettext_lazy("sensitive values per person and day"),
         null=True,
         blank=True,
-        help_text="Further ones read as dots until midnight. Empty: no limit, and nobody counts.",
+        help_text=gettext_lazy(
+            "Further ones read as dots until midnight. Empty: no limit, and nobody counts."
+        ),
     )
     version = models.PositiveIntegerField(default=1, editable=False)
 
     always_visible = ("values_a_day",)
 
     class Meta:
-        verbose_name = "sensitive data on screens"
-        verbose_name_plural = "sensitive data on screens"
+        verbose_name = gettext_lazy("sensitive data on screens")
+        verbose_name_plural = gettext_lazy("sensitive data on screens")
         constraints = (models.CheckConstraint(condition=Q(pk=1), name="one_screen_limit"),)
 
     def __str__(self) -> str:
-        return "Sensitive data on screens"
+        return gettext("Sensitive data on screens")
 
     @classmethod
     def access_rules(cls, person: Asker, action: str) -> list[Rule]:
         """Only super admins set it; there is one, and it is written by its operation alone."""
         if action in {"add", "delete"}:
-            return [Rule("unseen", False, ALWAYS, "there is one limit, always")]
+            return [Rule("unseen", False, ALWAYS, _ONE_ALWAYS)]
         return []
 
 

@@ -99,7 +99,7 @@ def share_tables(model: type[Record]) -> None:
             model,
             models.CASCADE,
             related_name=related_name,
-            verbose_name=str(model._meta.verbose_name),
+            verbose_name=model._meta.verbose_name,
         )
         parts = {"__module__": model.__module__, "content_object": to_record}
         return type(f"{model.__name__}{base.__name__}", (base,), parts)
