@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext, gettext_lazy, pgettext, pgettext_lazy
 
 from accounts import access
 from accounts.models import Rank, Team, User
+from accounts.words import listed
 from records import kinds
 from records.models import Record, Stage, StageRule
 from records.refusals import NotAllowed
@@ -42,103 +44,168 @@ def sentences_of(
             granted = True  # a scope of None is all there is to say of its reach
             sentences.append(_no_scope_sentence(user, action, type(record), other))
         elif finding.code != "unseen":
-            sentences.append(f"Refused: {finding.because}.")
+            reason = {"reason": finding.because}
+            sentences.append(gettext("Refused: %(reason)s.") % reason)
     if not granted or not sentences:
         sentences.append(_reach_sentence(user, action, record, other))
     return list(dict.fromkeys(sentences))
 
 
 def _no_scope_sentence(user: User, action: str, model: type[Record], other: str) -> str:
-    plural = kinds.of(model).nouns
+    parts = {"verb": _VERBS[action], "kinds": kinds.of(model).nouns, "name": other}
     if user.permission_set_id is None:
-        return f"No permission set lets {other or 'you'} {_VERBS[action]} {plural}."
-    whose, them = (f"{other}’s", "them") if other else ("Your", "you")
-    return f"{whose} permission set does not let {them} {_VERBS[action]} {plural}."
+        if other:
+            return gettext("No permission set lets %(name)s %(verb)s %(kinds)s.") % parts
+        return gettext("No permission set lets you %(verb)s %(kinds)s.") % parts
+    if other:
+        return gettext("%(name)s’s permission set does not let them %(verb)s %(kinds)s.") % parts
+    return gettext("Your permission set does not let you %(verb)s %(kinds)s.") % parts
 
 
 def _reach_sentence(user: User, action: str, record: Record, other: str) -> str:
     """Return how far the scope reaches, where none grants."""
     asked = access.SCOPE_OF.get(action, action)
     scope = user.grants.scopes.get(record.object_key)
-    reach = _REACHES.get(getattr(scope, asked, Rank.NONE), "of certain owners")
-    if getattr(scope, f"{asked}_unassigned", False):
-        reach += ", and unassigned ones"
-    whose, they, their = (f"{other}’s", "they", "their") if other else ("Your", "you", "your")
-    plural = kinds.of(type(record)).nouns
-    return (
-        f"{whose} permission set lets {'them' if other else 'you'} {_VERBS[action]} only {plural} "
-        f"{reach.format(they=they, their=their)}."
-    )
+    rank = Rank(getattr(scope, asked, Rank.NONE))
+    with_box = bool(getattr(scope, f"{asked}_unassigned", False))
+    known = rank if rank in (Rank.OWNED, Rank.TEAM) else None
+    sentence = (_THEY_REACH if other else _YOU_REACH)[known, with_box]
+    nouns = kinds.of(type(record)).nouns
+    return str(sentence) % {"verb": _VERBS[action], "kinds": nouns, "name": other}
 
 
-_REACHES = {
-    Rank.OWNED: "that {they} own",
-    Rank.TEAM: "that {they} own, or somebody in {their} teams or in teams below",
-}
-_VERBS = {
-    "view": "see",
-    "add": "create",
-    "change": "change",
-    "delete": "delete",
-    "merge": "merge",
-    "communicate": "log activities on",
-    access.EXPORT: "export",
-    "associate": "change",
-    "restore": "restore",
-}
-
-
-_GRANTED: dict[str, tuple[str, str]] = {
-    "superuser": ("you are a super admin", "super admin"),
-    "partner_admin": ("you are a partner admin", "partner admin"),
-    "owned": ("you are an owner", "owner"),
-    "team": (
-        "an owner is in one of your teams, or in a team below",
-        "owner is in their team",
+_YOU_REACH = {
+    (Rank.OWNED, False): gettext_lazy(
+        "Your permission set lets you %(verb)s only %(kinds)s that you own."
     ),
-    "unassigned": ("nobody owns it, and you may see unassigned records", "nobody owns it"),
-    "shared": ("it is shared with you", "shared with them"),
-    "everything": ("you may see every record of this kind", "can see everything"),
+    (Rank.OWNED, True): gettext_lazy(
+        "Your permission set lets you %(verb)s only %(kinds)s that you own, and unassigned ones."
+    ),
+    (Rank.TEAM, False): gettext_lazy(
+        "Your permission set lets you %(verb)s only %(kinds)s that you own, or somebody in your "
+        "teams or in teams below."
+    ),
+    (Rank.TEAM, True): gettext_lazy(
+        "Your permission set lets you %(verb)s only %(kinds)s that you own, or somebody in your "
+        "teams or in teams below, and unassigned ones."
+    ),
+    (None, False): gettext_lazy(
+        "Your permission set lets you %(verb)s only %(kinds)s of certain owners."
+    ),
+    (None, True): gettext_lazy(
+        "Your permission set lets you %(verb)s only %(kinds)s of certain owners, and unassigned "
+        "ones."
+    ),
 }
-"""What grants, by the code of its rule: said to the person, and of them beside their name.
+"""How far a scope reaches, by its level and its box, said to the person; None: any other level."""
+_THEY_REACH = {
+    (Rank.OWNED, False): gettext_lazy(
+        "%(name)s’s permission set lets them %(verb)s only %(kinds)s that they own."
+    ),
+    (Rank.OWNED, True): gettext_lazy(
+        "%(name)s’s permission set lets them %(verb)s only %(kinds)s that they own, and unassigned "
+        "ones."
+    ),
+    (Rank.TEAM, False): gettext_lazy(
+        "%(name)s’s permission set lets them %(verb)s only %(kinds)s that they own, or somebody in "
+        "their teams or in teams below."
+    ),
+    (Rank.TEAM, True): gettext_lazy(
+        "%(name)s’s permission set lets them %(verb)s only %(kinds)s that they own, or somebody in "
+        "their teams or in teams below, and unassigned ones."
+    ),
+    (None, False): gettext_lazy(
+        "%(name)s’s permission set lets them %(verb)s only %(kinds)s of certain owners."
+    ),
+    (None, True): gettext_lazy(
+        "%(name)s’s permission set lets them %(verb)s only %(kinds)s of certain owners, and "
+        "unassigned ones."
+    ),
+}
+"""The same, said about somebody else."""
+_VERBS = {
+    "view": pgettext_lazy("lets you …", "see"),
+    "add": pgettext_lazy("lets you …", "create"),
+    "change": pgettext_lazy("lets you …", "change"),
+    "delete": pgettext_lazy("lets you …", "delete"),
+    "merge": pgettext_lazy("lets you …", "merge"),
+    "communicate": pgettext_lazy("lets you …", "log activities on"),
+    access.EXPORT: pgettext_lazy("lets you …", "export"),
+    "associate": pgettext_lazy("lets you …", "change"),
+    "restore": pgettext_lazy("lets you …", "restore"),
+}
+"""What a permission set lets somebody do. A language may put a noun here."""
 
-From the plainest reason on.
-"""
+
+_SEEN = {
+    "superuser": gettext_lazy("You can see it: you are a super admin."),
+    "partner_admin": gettext_lazy("You can see it: you are a partner admin."),
+    "owned": gettext_lazy("You can see it: you are an owner."),
+    "team": gettext_lazy("You can see it: an owner is in one of your teams, or in a team below."),
+    "unassigned": gettext_lazy(
+        "You can see it: nobody owns it, and you may see unassigned records."
+    ),
+    "shared": gettext_lazy("You can see it: it is shared with you."),
+    "everything": gettext_lazy("You can see it: you may see every record of this kind."),
+}
+"""What grants, by the code of its rule, from the plainest reason on: said to the person."""
+_GRANTED = {
+    "superuser": gettext_lazy("super admin"),
+    "partner_admin": gettext_lazy("partner admin"),
+    "owned": gettext_lazy("owner"),
+    "team": gettext_lazy("owner is in their team"),
+    "unassigned": gettext_lazy("nobody owns it"),
+    "shared": gettext_lazy("shared with them"),
+    "everything": gettext_lazy("can see everything"),
+}
+"""The same of somebody else, beside their name."""
 
 
 def seen_because(explanation: access.Explanation) -> str:
-    """Return the plainest reason for which the reader sees a record."""
+    """Return the plainest reason for which the reader sees a record, as a sentence."""
     codes = {finding.code for finding in explanation.decisive}
-    return next((to for code, (to, _) in _GRANTED.items() if code in codes), "it is in reach")
+    found = (sentence for code, sentence in _SEEN.items() if code in codes)
+    return str(next(found, None) or gettext("You can see it: it is in reach."))
 
 
 def granted_by(code: str) -> str:
     """Return why somebody else reaches a record, in few words."""
-    return _GRANTED[code][1] if code in _GRANTED else code
+    return str(_GRANTED.get(code, code))
 
 
 def owner_sentence(record: Record, user: User | None = None) -> str:
     """Return who owns a record, in words; “you” where it is the reader."""
     owners = [getattr(record, name) for name in record.owner_fields]
-    names = list(dict.fromkeys("you" if o == user else str(o) for o in owners if o is not None))
-    return (
-        f"It is owned by {' and '.join(names)}." if names else "Nobody owns it: it is unassigned."
-    )
+    you = pgettext("an owner", "you")
+    names = list(dict.fromkeys(you if o == user else str(o) for o in owners if o is not None))
+    if not names:
+        return gettext("Nobody owns it: it is unassigned.")
+    return gettext("It is owned by %(owners)s.") % {"owners": listed(names)}
 
 
 def stage_sentence(record: Record) -> str:
     """Return that a record's stage is locked, naming it and who may edit there (R106)."""
-    stage, who = stage_and_editors(record)
-    return f"It is in the locked stage {stage}: there, {who} may edit it or move it on."
+    return about_stage(
+        record,
+        gettext(
+            "It is in the locked stage “%(stage)s” of %(pipeline)s: there, only super admins may "
+            "edit it or move it on."
+        ),
+        gettext(
+            "It is in the locked stage “%(stage)s” of %(pipeline)s: there, %(people)s may edit it "
+            "or move it on."
+        ),
+    )
 
 
-def stage_and_editors(record: Record) -> tuple[str, str]:
-    """Return a locked stage with its pipeline, and who may edit there, in words."""
+def about_stage(record: Record, only_super_admins: str, others_too: str) -> str:
+    """Fill one of two sentences with a locked stage, its pipeline, and who may edit there."""
     stage: Stage = record.stage  # type: ignore[attr-defined]  # only records with a stage have a stage finding
     teams, users = chosen_editors(record)
-    who = ["super admins", *map(str, teams), *(str(user) for user in users if user.is_active)]
-    names = f"{', '.join(who[:-1])} and {who[-1]}" if len(who) > 1 else f"only {who[0]}"
-    return f"“{stage.name}” of {stage.pipeline.name}", names
+    chosen = [*map(str, teams), *(str(user) for user in users if user.is_active)]
+    people = listed([gettext("super admins"), *chosen])
+    parts = {"stage": stage.name, "pipeline": stage.pipeline.name, "people": people}
+    return (others_too if chosen else only_super_admins) % parts
 
 
 def chosen_editors(record: Record) -> tuple[list[Team], list[User]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext, gettext_lazy
+
 from accounts import errors
 from records.kinds import Field
 
@@ -30,7 +32,7 @@ class InvalidChoice(Invalid):
     """A related record that is not offered; absent, hidden and impossible ones read alike."""
 
     def __init__(self, field: Field) -> None:
-        super().__init__(f"{field.label}: choose one from the list.")
+        super().__init__(gettext("%(field)s: choose one from the list.") % {"field": field.label})
         self.field = field.name
 
 
@@ -41,12 +43,12 @@ class HandOver(RecordError):
     """
 
 
-OWNERS_STAY = (
+OWNERS_STAY = gettext_lazy(
     "You may edit this record only because it is shared with you, and a share does not change "
     "owners. Ask one of its owners to do it."
 )
 
-SAVED_MEANWHILE = (
+SAVED_MEANWHILE = gettext_lazy(
     "Somebody else saved this record since you opened it. Open it again, and repeat your change if "
     "it is still wanted."
 )

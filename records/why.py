@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext, gettext_lazy
+
 from accounts import access, suppose
 from accounts.access import RESTORE, SCOPE_OF, Explanation, Loaded
 from accounts.models import Team, User
@@ -67,13 +69,15 @@ def stage_steps(user: User, action: str, record: Record) -> Iterator[Candidate]:
     stage = getattr(record, "stage", None)
     if stage is None or action not in BOUND_BY_STAGE:
         return
-    words = "a super admin named {whom} in the rule on editing in {name}"
+    words = gettext("a super admin named {whom} in the rule on editing in {name}")
     step = Suggestion("stage", words, name=str(stage.pipeline))
     yield Candidate(step, Loaded(user), frozenset({"stage"}))
 
 
-MORE_THAN_ONE = "No single step would be enough: more than one thing stands in the way."
-ONLY_A_TEAM = (
+MORE_THAN_ONE = gettext_lazy(
+    "No single step would be enough: more than one thing stands in the way."
+)
+ONLY_A_TEAM = gettext_lazy(
     "One step would be enough only if a team that may edit there reaches it too, such as one of "
     "its owners’ teams: a super admin could put you into that team."
 )
@@ -84,23 +88,23 @@ def way_out(user: User, action: str, record: Record, refused: Explanation) -> st
     """Return what would be enough as a sentence about this person, for a super admin."""
     denying = _denying(refused)
     if "inactive" in denying:
-        return "Nothing helps while the account is deactivated."
+        return gettext("Nothing helps while the account is deactivated.")
     if "deleted" in denying:
-        return "Nothing helps while it is in the recycle bin."
+        return gettext("Nothing helps while it is in the recycle bin.")
     if _has_no_set(user):
         return _give_a_set(user)
     found = _smallest(user, action, record, refused)
-    return found.sentence(str(user)) if found else MORE_THAN_ONE
+    return found.sentence(str(user)) if found else str(MORE_THAN_ONE)
 
 
 def way_to_create(user: User, model: type[Record]) -> str:
     """Return what would be enough for this person to create records of this kind."""
     if not user.is_active:
-        return "Nothing helps while the account is deactivated."
+        return gettext("Nothing helps while the account is deactivated.")
     if _has_no_set(user):
         return _give_a_set(user)
     found = next(suppose.set_steps(user, "add", model), None)
-    return found.suggestion.sentence(str(user)) if found else MORE_THAN_ONE
+    return found.suggestion.sentence(str(user)) if found else str(MORE_THAN_ONE)
 
 
 def _has_no_set(user: User) -> bool:
@@ -108,7 +112,8 @@ def _has_no_set(user: User) -> bool:
 
 
 def _give_a_set(user: User) -> str:
-    return f"{user} has no permission set. A super admin can give them one."
+    said = gettext("%(name)s has no permission set. A super admin can give them one.")
+    return said % {"name": user}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,17 +137,24 @@ def field_answers(user: User, model: type[Record], *, may_change: bool) -> list[
         field = field_of(row.object, row.name)
         if field is None:
             continue  # it has no values to be read or edited
-        if row.name in found.hidden:
-            answer = "hidden, name included"
-        elif row.name in found.fixed or not may_change:
-            answer = "read"
-        else:
-            answer = "read and edit"
-        if row.name in found.veiled:
-            answer += ", one value at a time, and logged"
-        label = field.label
+        answer = _field_answer(
+            hidden=row.name in found.hidden,
+            only_read=row.name in found.fixed or not may_change,
+            one_by_one=row.name in found.veiled,
+        )
+        label = str(field.label)
         answers.append(FieldAnswer(row.name, label, answer, row.get_access_display()))
     return answers
+
+
+def _field_answer(*, hidden: bool, only_read: bool, one_by_one: bool) -> str:
+    if hidden:
+        return gettext("hidden, name included")
+    if only_read:
+        return gettext("read, one value at a time, and logged") if one_by_one else gettext("read")
+    if one_by_one:
+        return gettext("read and edit, one value at a time, and logged")
+    return gettext("read and edit")
 
 
 def why(user: User, record: Record) -> dict[str, Any]:
@@ -169,15 +181,32 @@ def why(user: User, record: Record) -> dict[str, Any]:
         "may_request": "change" in refused and record.object_key in SHARES,
         "sentences": [
             owner_sentence(record, user),
-            f"You can see it: {seen_because(answers['view'])}.",
-            *([f"You can {' and '.join(allowed)} it."] if allowed else []),
-            *(f"You cannot {' or '.join(verbs)} it. {text}" for text, verbs in reasons.items()),
+            seen_because(answers["view"]),
+            *([str(_CAN[tuple(allowed)])] if allowed else []),
+            *(str(_CANNOT[tuple(verbs)]) % {"why": text} for text, verbs in reasons.items()),
         ],
         "ways": [
-            f"To {' and '.join(verbs)} it: {text[0].lower()}{text[1:]}" if len(ways) > 1 else text
+            str(_TO[verbs[0]]) % {"way": f"{text[0].lower()}{text[1:]}"} if len(ways) > 1 else text
             for text, verbs in ways.items()
         ],
     }
+
+
+_CAN = {
+    ("change",): gettext_lazy("You can change it."),
+    ("delete",): gettext_lazy("You can delete it."),
+    ("change", "delete"): gettext_lazy("You can change and delete it."),
+}
+_CANNOT = {
+    ("change",): gettext_lazy("You cannot change it. %(why)s"),
+    ("delete",): gettext_lazy("You cannot delete it. %(why)s"),
+    ("change", "delete"): gettext_lazy("You cannot change or delete it. %(why)s"),
+}
+# Said where one and the other take different steps; the step begins in small letters.
+_TO = {
+    "change": gettext_lazy("To change it: %(way)s"),
+    "delete": gettext_lazy("To delete it: %(way)s"),
+}
 
 
 def _way_to(found: Suggestion | None, refused: Explanation, record: Record) -> str:
@@ -186,5 +215,5 @@ def _way_to(found: Suggestion | None, refused: Explanation, record: Record) -> s
         return found.sentence()
     denying = _denying(refused)
     if "stage" in denying <= {"stage", "unseen"} and chosen_editors(record)[0]:
-        return ONLY_A_TEAM
-    return MORE_THAN_ONE
+        return str(ONLY_A_TEAM)
+    return str(MORE_THAN_ONE)

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import connection
 from django.db.models import QuerySet
+from django.utils.translation import gettext
 
 from accounts import access
 from accounts.audit import Actor
@@ -15,7 +16,7 @@ from accounts.rights import one_at_a_time
 from records import kinds
 from records.models import Record
 from records.operations.checking import raw
-from records.reasons import stage_and_editors
+from records.reasons import about_stage
 from records.refusals import HandOver, Invalid, InvalidChoice
 
 
@@ -43,8 +44,10 @@ def check_sight(record: Record, creator: User) -> None:
     """
     if not access.allows(creator, "view", record):
         raise HandOver(
-            "With these owners you will not see this record afterwards. Confirm that you hand it "
-            "over, or choose an owner in your reach."
+            gettext(
+                "With these owners you will not see this record afterwards. Confirm that you hand "
+                "it over, or choose an owner in your reach."
+            )
         )
     explanation = access.explain(creator, "change", record)
     if {finding.code for finding in explanation.decisive} == {"stage"}:
@@ -61,8 +64,11 @@ def check_reach(record: Record, actor: User) -> None:
     sentences = []
     if not granting or denying != {"stage"}:
         sentences.append(
-            "With these owners you will not be able to edit this record afterwards, and may not "
-            "see it any more. Confirm that you hand it over, or choose an owner in your reach."
+            gettext(
+                "With these owners you will not be able to edit this record afterwards, and may "
+                "not see it any more. Confirm that you hand it over, or choose an owner in your "
+                "reach."
+            )
         )
     if "stage" in denying:
         # Allowed to anybody who could edit (Q39); its next edit is not.
@@ -71,10 +77,18 @@ def check_reach(record: Record, actor: User) -> None:
 
 
 def _locked_sentence(record: Record) -> str:
-    stage, who = stage_and_editors(record)
-    return (
-        f"After this you cannot edit it any more: in the locked stage {stage}, {who} may edit it "
-        "or move it on. Confirm that this is what you want, or choose another stage."
+    return about_stage(
+        record,
+        gettext(
+            "After this you cannot edit it any more: in the locked stage “%(stage)s” of "
+            "%(pipeline)s, only super admins may edit it or move it on. Confirm that this is what "
+            "you want, or choose another stage."
+        ),
+        gettext(
+            "After this you cannot edit it any more: in the locked stage “%(stage)s” of "
+            "%(pipeline)s, %(people)s may edit it or move it on. Confirm that this is what you "
+            "want, or choose another stage."
+        ),
     )
 
 
@@ -99,10 +113,11 @@ def refuse_circle(before: Record, after: Record, actor: Actor) -> None:
         above = rows.filter(pk=above).values_list("parent", flat=True).first()
     if above != before.pk:
         raise InvalidChoice(kinds.of(model).field("parent"))
-    raise Invalid(
-        f"“{before}” would stand above itself, directly or through other companies. Choose "
+    said = gettext(
+        "“%(record)s” would stand above itself, directly or through other companies. Choose "
         "another parent, or none."
     )
+    raise Invalid(said % {"record": before})
 
 
 def above_themselves(model: type[Record], keys: Collection[int]) -> set[int]:

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from django.db.models import F, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts import access, audit
 from accounts.access import ASSOCIATE, RESTORE
@@ -178,8 +179,8 @@ def _refusal(changes: Sequence[Change[R]], actor: Actor, source: Source) -> Reco
         if not access.allows(actor, action, before):
             return not_allowed(actor, action, before)
         if without and not access.allows(actor, action, before, without=without):
-            return NotAllowed(OWNERS_STAY, "shared")
-    return Stale(SAVED_MEANWHILE)
+            return NotAllowed(str(OWNERS_STAY), "shared")
+    return Stale(str(SAVED_MEANWHILE))
 
 
 def _keep_history(changes: Sequence[Change[R]], actor: Actor, source: Source) -> None:
@@ -221,7 +222,9 @@ def find_stored(record: R, actor: Actor, *, lock: bool = False) -> R:
         rows = access.permitted(rows, actor, "view")
     stored = (rows.select_for_update(of=("self",)) if lock else rows).first()
     if stored is None:
-        raise NotFound("There is no such record in your reach. It may have been moved or deleted.")
+        raise NotFound(
+            gettext("There is no such record in your reach. It may have been moved or deleted.")
+        )
     return stored
 
 
