@@ -1,6 +1,9 @@
 """The middle floor as a Django app; it fills the ground floor's slots with what records add."""
 
+from typing import cast
+
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy
 
 
 class RecordsConfig(AppConfig):
@@ -36,16 +39,15 @@ class RecordsConfig(AppConfig):
         from records.screens.shares import shares_panel
         from records.screens.teams import places
 
-        things.update(
-            {
-                "access_request": "Request for access",
-                "pipeline": "Pipeline",
-                "stage": "Stage",
-                "property": "Field",
-                "import": "Import",
-                "screen_limit": "Sensitive data on screens",
-            }
-        )
+        about = {
+            "access_request": gettext_lazy("Request for access"),
+            "pipeline": gettext_lazy("Pipeline"),
+            "stage": gettext_lazy("Stage"),
+            "property": gettext_lazy("Field"),
+            "import": gettext_lazy("Import"),
+            "screen_limit": gettext_lazy("Sensitive data on screens"),
+        }
+        things.update(cast("dict[str, str]", about))
         named.update({"pipeline": Pipeline, "stage": Stage})
         kinds_of_keys.update({"pipeline": "pipeline", "stage": "stage", "stages": "stage"})
         field_labels.append(label_of_field)

@@ -12,6 +12,7 @@ import django_filters
 from django import forms
 from django.db.models import DateTimeField, Model, Q, QuerySet
 from django.http import QueryDict
+from django.utils.translation import gettext_lazy
 from django_filters.fields import RangeField
 from django_filters.widgets import DateRangeWidget
 
@@ -79,7 +80,7 @@ class DayRangeField(RangeField):
     widget = DateRangeWidget
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        said = {"invalid": "Write the day as 2026-12-31."}
+        said = {"invalid": gettext_lazy("Write the day as 2026-12-31.")}
         first, last = (
             forms.DateField(validators=[days.check_day], error_messages=said) for _ in range(2)
         )
@@ -145,18 +146,22 @@ class RecordFilterSet(django_filters.FilterSet):
     """Filters that every kind of record has."""
 
     owner = reading(
-        PickedFilter(label="Owner or co-owner", queryset=_names(User), method="owned_by"),
+        PickedFilter(
+            label=gettext_lazy("Owner or co-owner"), queryset=_names(User), method="owned_by"
+        ),
         _named_owners,
     )
-    team = reading(TeamFilter(label="Team of an owner", method="owned_in"), _owners)
+    team = reading(TeamFilter(label=gettext_lazy("Team of an owner"), method="owned_in"), _owners)
     unassigned = reading(
         django_filters.ChoiceFilter(
-            label="Unassigned", choices=[("yes", "Yes"), ("no", "No")], method="without_owner"
+            label=gettext_lazy("Unassigned"),
+            choices=[("yes", gettext_lazy("Yes")), ("no", gettext_lazy("No"))],
+            method="without_owner",
         ),
         _owners,
     )
     created_at = reading(
-        DayRangeFilter(label="Created", field_name="created_at"),
+        DayRangeFilter(label=gettext_lazy("Created"), field_name="created_at"),
         "created_at",
     )
 
@@ -201,11 +206,14 @@ def made(kind: kinds.Kind) -> type[RecordFilterSet]:
 
 
 def _filters_by(kind: kinds.Kind, field: Field) -> Iterator[tuple[str, django_filters.Filter]]:
-    """Yield the filter by a field, by its type; a stage brings its pipeline, which comes first."""
+    """Yield the filter by a field, by its type; a stage brings its pipeline, which comes first.
+
+    Labels are lazy: filters are made once, for readers of every language.
+    """
     name, label = field.name, field.title
     if field.related is Stage:
         path, pipelines = f"{name}__pipeline", Pipeline.objects.filter(object=kind.key)
-        declared = KeyFilter(label="Pipeline", field_name=path, queryset=pipelines)
+        declared = KeyFilter(label=gettext_lazy("Pipeline"), field_name=path, queryset=pipelines)
         yield "pipeline", reading(declared, *named(path, Pipeline))
         stages = Stage.objects.filter(pipeline__object=kind.key).select_related("pipeline")
         yield name, reading(KeyFilter(label=label, queryset=stages), *named(name, Stage))

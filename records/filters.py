@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.http import QueryDict
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
 from django_filters import RangeFilter
 
 from accounts.finding import with_words
@@ -43,15 +44,16 @@ R = TypeVar("R", bound=Record)
 SEARCH = "q"
 ORDER = "o"
 LONGEST_SEARCH = 200
-RESTRICTED_FIELD = "Restricted field"
+RESTRICTED_FIELD = cast("str", gettext_lazy("Restricted field"))
 """What stands for a field whose name the reader may not know."""
 
 
 class BadQuery(Exception):
     """A parameter that does not exist, or a value that is absent or hidden: one and the same."""
 
-    def __init__(self, message: str = "This list has no such filter. Start again from the list."):
-        super().__init__(message)
+    def __init__(self, message: str = ""):
+        nothing = gettext("This list has no such filter. Start again from the list.")
+        super().__init__(message or nothing)
 
 
 class InvalidValue(BadQuery):
@@ -250,7 +252,8 @@ def _checked(
     for name in sorted(_check_names(model, data, user)):
         values = given(data.getlist(name))
         if len(values) > 1:
-            raise InvalidValue(f"“{name}” was given more than once. Choose one value.")
+            said = gettext("“%(name)s” was given more than once. Choose one value.")
+            raise InvalidValue(said % {"name": name})
         if values:
             clean[name] = values[0]
     _check_search(clean.get(SEARCH, ""))
@@ -322,9 +325,9 @@ def described(
             continue
         read = reads_of_filter(model, name)
         if read & hidden:
-            lines.append((RESTRICTED_FIELD, "restricted"))
+            lines.append((str(RESTRICTED_FIELD), gettext("restricted")))
         elif is_wrong or read & hide:
-            lines.append((str(field.label), "restricted"))
+            lines.append((str(field.label), gettext("restricted")))
         else:
             said = in_words(field, value)
             declared = filterset.filters[name]
@@ -333,10 +336,10 @@ def described(
             lines.append((str(field.label), said))
     if SEARCH in data:
         masked = reads_of_search(model) & (hidden | hide)
-        lines.append(("Search", "restricted" if masked else data[SEARCH]))
+        lines.append((gettext("Search"), gettext("restricted") if masked else data[SEARCH]))
     if ORDER in data:
         terms = [_term(model, term, hidden) for term in data[ORDER].split(",")]
-        lines.append(("Order", ", ".join(terms)))
+        lines.append((gettext("Order"), ", ".join(terms)))
     return lines
 
 
@@ -368,8 +371,9 @@ def _end(value: Any) -> str:
 
 def _term(model: type[Record], term: str, hidden: frozenset[FieldKey]) -> str:
     name = term.removeprefix("-")
-    shown = RESTRICTED_FIELD.lower() if field_key(kind_of(model), name) in hidden else name
-    return f"descending {shown}" if term.startswith("-") else shown
+    is_hidden = field_key(kind_of(model), name) in hidden
+    shown = gettext("restricted field") if is_hidden else str(kinds.of(model).field(name).label)
+    return gettext("descending %(field)s") % {"field": shown} if term.startswith("-") else shown
 
 
 def _check_names(model: type[Record], data: QueryDict, user: User) -> list[str]:
@@ -384,7 +388,8 @@ def _check_names(model: type[Record], data: QueryDict, user: User) -> list[str]:
 
 def _check_search(term: str) -> None:
     if len(term) > LONGEST_SEARCH or "\x00" in term:
-        raise InvalidValue(f"Search for at most {LONGEST_SEARCH} ordinary characters.")
+        said = gettext("Search for at most %(count)s ordinary characters.")
+        raise InvalidValue(said % {"count": LONGEST_SEARCH})
 
 
 def _check_order(model: type[Record], order: str, user: User) -> None:

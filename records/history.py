@@ -12,9 +12,11 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Count, Window
+from django.utils.translation import gettext, ngettext
 
 from accounts import catalogue
 from accounts.models import AuditEvent, User
+from accounts.words import counted
 from records import kinds
 from records.models import Record
 from records.models.properties import hidden_fields
@@ -35,14 +37,15 @@ def without_hidden_fields(user: User, event: AuditEvent, data: dict[str, Any]) -
 
 def _shown(value: Any, hidden: frozenset[str]) -> Any:
     if isinstance(value, str):
-        return "restricted field" if value in hidden else value
+        return gettext("restricted field") if value in hidden else value
     if not isinstance(value, list):
         return value
     kept = [each for each in value if not (isinstance(each, str) and each in hidden)]
     gone = len(value) - len(kept)
     if not gone:
         return value
-    return [*kept, f"and {gone} restricted field{'s' if gone > 1 else ''}"]
+    left_out = ngettext("and %(count)s restricted field", "and %(count)s restricted fields", gone)
+    return [*kept, left_out % {"count": counted(gone)}]
 
 
 MOST_OWNERS = 10
@@ -78,7 +81,7 @@ def owners_so_far(record: Record, reader: User) -> tuple[list[OwnersChanged], in
         return [], 0
     said = [value for event in events for n in fields for value in _ends(event.data.get(n))]
     people = User.objects.filter(pk__in={key for key in said if key is not None})
-    names: dict[int | None, str] = {None: "nobody"}
+    names: dict[int | None, str] = {None: gettext("nobody")}
     names.update((person.pk, str(person)) for person in people)
     labels = {name: kinds.of(type(record)).field(name).label for name in fields}
     changes = [OwnersChanged(event.at, _changes(event.data, labels, names)) for event in events]

@@ -16,6 +16,7 @@ from django.contrib.auth.models import Permission
 from django.db.models import Count, Min
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts import access, catalogue, past
 from accounts.access import LEVELS, Loaded
@@ -29,12 +30,14 @@ from records.models.shares import TeamShare, UserShare
 R = TypeVar("R", bound=Record)
 
 PERSON_AS_OF_TODAY = (
-    "Records are counted as they are stored today, owners, stages and rules on stages included.",
-    "Names are those of today.",
+    gettext_lazy(
+        "Records are counted as they are stored today, owners, stages and rules on stages included."
+    ),
+    gettext_lazy("Names are those of today."),
 )
 RECORD_AS_OF_TODAY = (
-    "Restrictions of single fields are not looked at.",
-    "Names are those of today.",
+    gettext_lazy("Restrictions of single fields are not looked at."),
+    gettext_lazy("Names are those of today."),
 )
 
 
@@ -82,9 +85,10 @@ def not_known(moment: datetime, since: datetime | None) -> str:
     if since is not None and moment >= since:
         return ""
     if since is None:
-        return "Not known: the permission history has not begun yet."
-    began = date_format(timezone.localtime(since), "j F Y, H:i:s")
-    return f"Not known before {began}, when the permission history began."
+        return gettext("Not known: the permission history has not begun yet.")
+    began = date_format(timezone.localtime(since), "LONG_SECOND_FORMAT")
+    said = gettext("Not known before %(moment)s, when the permission history began.")
+    return said % {"moment": began}
 
 
 def person_on(user: User, moment: datetime) -> PersonThen:

@@ -6,13 +6,14 @@ and what is given ends by itself. Nothing here opens a record in another way.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.urls import Resolver404, resolve, reverse
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts import access, audit
 from accounts.audit import operation
@@ -32,8 +33,10 @@ LONGEST_TEXT = 500
 MOST_WAITING = 20
 S = AccessRequest.Status
 
-ALREADY = "This request does not wait any more. Open it again to see what became of it."
-GONE = "There is no such request in your reach. It may have been withdrawn."
+ALREADY = gettext_lazy(
+    "This request does not wait any more. Open it again to see what became of it."
+)
+GONE = gettext_lazy("There is no such request in your reach. It may have been withdrawn.")
 
 
 @operation("{object}.request_access")
@@ -46,24 +49,29 @@ def request_access(record: Record, *, actor: User, reason: str) -> AccessRequest
     """
     stored = find_stored(record, actor, lock=True)
     if stored.object_key not in SHARES:
-        raise Invalid("Records of this kind cannot be shared. Ask a super admin.")
+        raise Invalid(gettext("Records of this kind cannot be shared. Ask a super admin."))
     if access.allows(actor, "change", stored):
-        raise Invalid("You may edit this record already.")
-    reason = _words(reason, "Say what you need it for.")
+        raise Invalid(gettext("You may edit this record already."))
+    reason = _words(reason, gettext("Say what you need it for."))
     mine = AccessRequest.objects.filter(requester=actor, status=S.WAITING)
     if mine.filter(object=stored.object_key, record=stored.pk).exists():
-        raise Invalid("You have asked for this already. You will be told when it is decided.")
-    if mine.count() >= MOST_WAITING:
         raise Invalid(
-            f"You have {MOST_WAITING} requests waiting. Withdraw one, or wait until some are "
-            "decided."
+            gettext("You have asked for this already. You will be told when it is decided.")
         )
+    if mine.count() >= MOST_WAITING:
+        said = gettext(
+            "You have %(count)s requests waiting. Withdraw one, or wait until some are decided."
+        )
+        raise Invalid(said % {"count": MOST_WAITING})
     made = AccessRequest.objects.create(
         requester=actor, object=stored.object_key, record=stored.pk, reason=reason
     )
     _record("request_access", made, stored, actor, reason=reason)
-    noun = kinds.of(type(stored)).noun
-    _tell(asked(stored, actor), f"{actor.get_full_name()} requests to edit a {noun}.", made)
+    _tell(
+        asked(stored, actor),
+        lambda: gettext("%(name)s requests to edit a %(kind)s.") % _parts(made, actor),
+        made,
+    )
     return made
 
 
@@ -92,9 +100,14 @@ def grant(
     answer = access.explain(requester, "change", record)
     if not answer.allowed:
         why = " ".join(sentences_of(answer, requester, "change", record, str(requester)))
-        raise Invalid(f"A share would not let {requester} edit it. {why}")
+        said = gettext("A share would not let %(name)s edit it. %(why)s")
+        raise Invalid(said % {"name": requester, "why": why})
     done = _decided(stored, record, S.GRANTED, actor, note, until)
-    _tell([requester], f"{actor.get_full_name()} lets you edit the {_noun(stored)}.", done)
+    _tell(
+        [requester],
+        lambda: gettext("%(name)s lets you edit the %(kind)s.") % _parts(stored, actor),
+        done,
+    )
     return done
 
 
@@ -102,10 +115,15 @@ def grant(
 def decline(request: AccessRequest, *, actor: User, note: str) -> AccessRequest:
     """Say no, with a reason for the requester; raises as `grant` does."""
     stored, record = _to_decide(request, actor)
-    note = _words(note, "Say why, or whom to ask instead.")
+    note = _words(note, gettext("Say why, or whom to ask instead."))
     done = _decided(stored, record, S.DECLINED, actor, note, None)
-    text = f"{actor.get_full_name()} declined your request to edit a {_noun(stored)}."
-    _tell([stored.requester], text, done)
+    _tell(
+        [stored.requester],
+        lambda: (
+            gettext("%(name)s declined your request to edit a %(kind)s.") % _parts(stored, actor)
+        ),
+        done,
+    )
     return done
 
 
@@ -114,7 +132,7 @@ def withdraw(request: AccessRequest, *, actor: User) -> None:
     """Take one's own request back; raises `NotFound`, or `Stale` where it was decided."""
     stored = AccessRequest.objects.filter(pk=request.pk, requester=actor).first()
     if stored is None:
-        raise NotFound(GONE)
+        raise NotFound(str(GONE))
     _only_while_waiting(stored, status=S.WITHDRAWN)
     audit.record(
         "access_request.withdraw",
@@ -200,11 +218,11 @@ def _to_decide(request: AccessRequest, actor: User) -> tuple[AccessRequest, Reco
     stored = seen(actor, asked_for).select_related("requester").first()
     record = records_of([stored], actor).get(stored.pk) if stored else None
     if stored is None or record is None:
-        raise NotFound(GONE)
+        raise NotFound(str(GONE))
     if stored.requester == actor:
-        raise NotAllowed("Nobody decides about their own request.", "self")
+        raise NotAllowed(gettext("Nobody decides about their own request."), "self")
     if not stored.is_waiting:
-        raise Stale(ALREADY)
+        raise Stale(str(ALREADY))
     return stored, record
 
 
@@ -227,7 +245,7 @@ def _decided(
 def _only_while_waiting(request: AccessRequest, **values: Any) -> None:
     """Change a request's row if it still waits; Stale where somebody was faster."""
     if not AccessRequest.objects.filter(pk=request.pk, status=S.WAITING).update(**values):
-        raise Stale(ALREADY)
+        raise Stale(str(ALREADY))
 
 
 def _record(step: str, made: AccessRequest, record: Record, actor: User, **data: Any) -> None:
@@ -235,21 +253,22 @@ def _record(step: str, made: AccessRequest, record: Record, actor: User, **data:
     audit.record(f"{record.object_key}.{step}", actor=actor, on=record, data=about)
 
 
-def _tell(people: Iterable[User], text: str, request: AccessRequest) -> None:
+def _tell(people: Iterable[User], text: Callable[[], str], request: AccessRequest) -> None:
     """Tell people a sentence without a word of the record or of the reason (L88)."""
     notify(
         people,
         text,
         reverse(PAGE, args=[request.pk]),
-        subject="A request for access",
-        mail="There is news of a request for access.",
-        place="Requests for access",
+        subject=lambda: gettext("A request for access"),
+        mail=lambda: gettext("There is news of a request for access."),
+        place=lambda: gettext("Requests for access"),
     )
 
 
-def _noun(request: AccessRequest) -> str:
+def _parts(request: AccessRequest, actor: User) -> dict[str, str]:
+    """Return who did something and what kind of record it was about, in the language of now."""
     kind = kinds.named(request.object)
-    return kind.noun if kind else "record"
+    return {"name": actor.get_full_name(), "kind": kind.noun if kind else gettext("record")}
 
 
 def _words(text: str, missing: str = "") -> str:
@@ -260,5 +279,5 @@ def _words(text: str, missing: str = "") -> str:
     if missing and not text:
         raise Invalid(missing)
     if len(text) > LONGEST_TEXT:
-        raise Invalid(f"Write at most {LONGEST_TEXT} characters.")
+        raise Invalid(gettext("Write at most %(count)s characters.") % {"count": LONGEST_TEXT})
     return text

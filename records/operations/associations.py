@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from django.db.models import ForeignKey
+from django.utils.translation import gettext
 
 from accounts import access
 from accounts.access import ASSOCIATE
@@ -48,11 +49,12 @@ def associate(record: R, *, field: str, related: Record, actor: Actor, reason: s
     if held == other.pk:
         return before  # nothing to write, and nothing to log
     if held is not None and in_bin(link, held, actor) is None:
-        label = kinds.of(type(before)).field(link.name).label
-        raise Invalid(
-            f"“{before}” has another {label} already. Remove it there first, or change it on its "
-            "own page."
+        said = gettext(
+            "“%(record)s” has another %(field)s already. Remove it there first, or change it on "
+            "its own page."
         )
+        label = kinds.of(type(before)).field(link.name).label
+        raise Invalid(said % {"record": before, "field": label})
     return _write(before, link, other, actor, Source.ASSOCIATE, reason)
 
 
@@ -64,7 +66,8 @@ def dissociate(record: R, *, field: str, related: Record, actor: Actor, reason: 
     """
     link, before, other = _both_sides(record, field, related, actor)
     if getattr(before, link.attname) != other.pk:
-        raise Stale(f"“{before}” is not linked with “{other}” any more. Nothing was changed.")
+        said = gettext("“%(record)s” is not linked with “%(other)s” any more. Nothing was changed.")
+        raise Stale(said % {"record": before, "other": other})
     return _write(before, link, other, actor, Source.DISSOCIATE, reason)
 
 

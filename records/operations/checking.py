@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts import access
 from accounts.audit import Actor
@@ -17,6 +18,9 @@ from records.models import Record
 from records.models.properties import field_access
 from records.refusals import Invalid, InvalidChoice, Stale
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
 
 def editable_fields(model: type[Record]) -> list[models.Field[Any, Any]]:
     kept = {"id", *model.internal, *model.stamps}
@@ -25,7 +29,8 @@ def editable_fields(model: type[Record]) -> list[models.Field[Any, Any]]:
 
 def cannot_be_changed(names: Iterable[str]) -> str:
     """Return one sentence for fields that do not exist, are hidden, or are only read."""
-    return f"These fields cannot be changed: {', '.join(sorted(names))}."
+    said = gettext("These fields cannot be changed: %(fields)s.")
+    return said % {"fields": ", ".join(sorted(names))}
 
 
 def check(record: Record, names: Collection[str], actor: Actor) -> None:
@@ -97,14 +102,25 @@ def check_owners(record: Record, names: Iterable[str]) -> None:
         if owner is None:
             continue
         if not owner.is_active or not access.allows_any(owner, "view", type(record)):
-            plural = kinds.of(type(record)).nouns
-            raise Invalid(f"{owner} cannot own {plural}. Choose another owner.")
+            said = gettext("%(name)s cannot own %(kinds)s. Choose another owner.")
+            raise Invalid(said % {"name": owner, "kinds": kinds.of(type(record)).nouns})
 
 
-def require_as_opened(as_opened: str | None, now: str, what: str) -> None:
+def require_as_opened(as_opened: str | None, now: str, refusal: StrOrPromise) -> None:
     """Raise where a form is out of date. Whoever read nothing before leaves the mark out."""
     if as_opened is not None and as_opened != now:
-        raise Stale(
-            f"Somebody changed this {what} while you had it open. Nothing was saved; open it again "
-            "to see what it says now."
-        )
+        raise Stale(str(refusal))
+
+
+PIPELINE_CHANGED = gettext_lazy(
+    "Somebody changed this pipeline while you had it open. Nothing was saved; open it again to see "
+    "what it says now."
+)
+RULE_CHANGED = gettext_lazy(
+    "Somebody changed this rule while you had it open. Nothing was saved; open it again to see "
+    "what it says now."
+)
+FIELD_CHANGED = gettext_lazy(
+    "Somebody changed this field while you had it open. Nothing was saved; open it again to see "
+    "what it says now."
+)

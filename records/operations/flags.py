@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext, gettext_lazy
+
 from accounts.addresses import page_address
 from accounts.audit import Actor
 from accounts.models import User
@@ -26,19 +28,34 @@ def flags_changed(before: dict[str, bool], row: Property, actor: Actor) -> None:
 
 
 def _tell_super_admins(actor: User, row: Property, moved: list[str]) -> None:
-    labels = {name: str(Property._meta.get_field(name).verbose_name) for name in moved}  # type: ignore[union-attr]  # concrete fields
-    said = [
-        f"{label} {'now' if getattr(row, name) else 'no more'}" for name, label in labels.items()
-    ]
-    kind = kinds.named(row.object)
-    field = kind.field(row.name).label if kind else row.name
-    where = kind.nouns if kind else row.object
     name = actor.get_full_name()
+
+    def text() -> str:
+        kind = kinds.named(row.object)
+        parts = {
+            "name": name,
+            "field": kind.field(row.name).label if kind else row.name,
+            "kinds": kind.nouns if kind else row.object,
+            "flags": ", ".join(str(_FLAGS[flag, getattr(row, flag)]) for flag in moved),
+        }
+        return gettext("%(name)s changed the field “%(field)s” of %(kinds)s: %(flags)s.") % parts
+
     tell_super_admins(
-        f"{name} changed the field “{field}” of {where}: {', '.join(said)}.",
+        text,
         page_address(Property, "change", row.pk),
         but=[actor.pk],
-        subject="What counts as sensitive was changed",
-        mail=f"{one_line(name)} changed which field is sensitive. Look whether it is meant.",
-        place="Settings, Fields",
+        subject=lambda: gettext("What counts as sensitive was changed"),
+        mail=lambda: (
+            gettext("%(name)s changed which field is sensitive. Look whether it is meant.")
+            % {"name": one_line(name)}
+        ),
+        place=lambda: gettext("Settings, Fields"),
     )
+
+
+_FLAGS = {
+    ("sensitive", True): gettext_lazy("sensitive now"),
+    ("sensitive", False): gettext_lazy("sensitive no more"),
+    ("highly_sensitive", True): gettext_lazy("highly sensitive now"),
+    ("highly_sensitive", False): gettext_lazy("highly sensitive no more"),
+}

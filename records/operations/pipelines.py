@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from django.db import IntegrityError, models, transaction
+from django.utils.translation import gettext
 
 from accounts import audit
 from accounts.audit import Actor, operation
 from accounts.operations import mark, require
 from accounts.text import one_form
 from records.models import Pipeline, Stage
-from records.operations.checking import check_line, require_as_opened
+from records.operations.checking import PIPELINE_CHANGED, check_line, require_as_opened
 from records.operations.kept import keep_rule
 from records.operations.stage_rules import NO_RULE, locked_pipeline, rule_data
 from records.refusals import Invalid, NotFound
@@ -46,17 +47,18 @@ def change_pipeline(
     require(actor, "change", pipeline)
     name = one_form(name)
     stored = locked_pipeline(pipeline)
-    require_as_opened(as_opened, pipeline_as_it_stands(stored), "pipeline")
+    require_as_opened(as_opened, pipeline_as_it_stands(stored), PIPELINE_CHANGED)
     _check_pipeline_name(Pipeline(pk=pipeline.pk, object=pipeline.object, name=name))
     if Pipeline.objects.filter(pk=pipeline.pk).exclude(name=name).update(name=name):
         audit.record("pipeline.change", actor=actor, on=pipeline, data={"fields": ["name"]})
 
 
 def _check_pipeline_name(pipeline: Pipeline) -> None:
-    check_line("Name", pipeline.name)
+    check_line(gettext("Name"), pipeline.name)
     others = Pipeline.objects.exclude(pk=pipeline.pk)
     if others.filter(object=pipeline.object, name=pipeline.name).exists():
-        raise Invalid(f"There is a pipeline “{pipeline.name}” already. Choose another name.")
+        said = gettext("There is a pipeline “%(name)s” already. Choose another name.")
+        raise Invalid(said % {"name": pipeline.name})
 
 
 @operation("pipeline.delete")
@@ -82,7 +84,7 @@ def save_stages(stages: Iterable[Stage], *, actor: Actor) -> None:
     given = list(stages)
     for stage in given:
         require(actor, "change" if stage.pk else "add", stage if stage.pk else Stage)
-        check_line("Name of a stage", stage.name)
+        check_line(gettext("Name of a stage"), stage.name)
         locked_pipeline(stage.pipeline)
         _check_stays(stage)
     # Compared after the lock.
@@ -98,10 +100,11 @@ def save_stages(stages: Iterable[Stage], *, actor: Actor) -> None:
             with transaction.atomic():
                 stage.save()
         except IntegrityError:
-            raise Invalid(
-                f"Two stages of this pipeline would be called “{stage.name}”. Give one of them "
-                "another name."
-            ) from None
+            said = gettext(
+                "Two stages of this pipeline would be called “%(name)s”. Give one of them another "
+                "name."
+            )
+            raise Invalid(said % {"name": stage.name}) from None
         audit.record(action, actor=actor, on=stage, data={"pipeline": stage.pipeline_id})
 
 
@@ -118,12 +121,14 @@ def _check_stays(stage: Stage) -> None:
         return
     stored = Stage.objects.filter(pk=stage.pk).first()
     if stored is None:
-        raise NotFound("This stage does not exist any more. Open its pipeline again.")
+        raise NotFound(gettext("This stage does not exist any more. Open its pipeline again."))
     if stored.pipeline_id != stage.pipeline_id:
-        raise Invalid(
-            f"The stage “{stored.name}” stays in its pipeline {stored.pipeline}. Add a stage to "
-            f"{stage.pipeline} instead, and move the records there."
+        said = gettext(
+            "The stage “%(stage)s” stays in its pipeline %(pipeline)s. Add a stage to %(other)s "
+            "instead, and move the records there."
         )
+        parts = {"stage": stored.name, "pipeline": stored.pipeline, "other": stage.pipeline}
+        raise Invalid(said % parts)
 
 
 @operation("stage.delete")
@@ -136,8 +141,9 @@ def delete_stage(stage: Stage, *, actor: Actor) -> None:
     try:
         stage.delete()
     except models.ProtectedError:
-        raise Invalid(
-            f"Records still stand in the stage “{stage.name}”, perhaps in the recycle bin. "
-            "Move them to another stage first."
-        ) from None
+        said = gettext(
+            "Records still stand in the stage “%(stage)s”, perhaps in the recycle bin. Move them "
+            "to another stage first."
+        )
+        raise Invalid(said % {"stage": stage.name}) from None
     keep_rule(stage.pipeline, before, rule_data(stage.pipeline), actor)

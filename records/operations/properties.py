@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.db import models
+from django.utils.translation import gettext
 
 from accounts import audit
 from accounts.audit import Actor, operation
@@ -13,7 +14,7 @@ from accounts.models import Team, User
 from accounts.operations import mark, require
 from records import kinds
 from records.models import Property, PropertyGrant, Record
-from records.operations.checking import editable_fields, require_as_opened
+from records.operations.checking import FIELD_CHANGED, editable_fields, require_as_opened
 from records.operations.flags import flags_changed
 from records.refusals import Invalid
 
@@ -32,7 +33,9 @@ def flag_property(*, actor: Actor, object: str, name: str, sensitive: bool) -> P
         object=object, name=name, defaults={"sensitive": sensitive}
     )
     if flagged.highly_sensitive and not sensitive:
-        raise Invalid("This field is highly sensitive, and so sensitive too. Lift that first.")
+        raise Invalid(
+            gettext("This field is highly sensitive, and so sensitive too. Lift that first.")
+        )
     if created or flagged.sensitive != sensitive:
         stood = _flags(None if created else flagged)
         Property.objects.filter(pk=flagged.pk).update(sensitive=sensitive)
@@ -80,12 +83,16 @@ def restrict_property(
         grants |= dict.fromkeys(editors, PropertyGrant.Level.EDIT)
         if not grants:
             raise Invalid(
-                "Choose at least one person or team, or make the field private to super admins."
+                gettext(
+                    "Choose at least one person or team, or make the field private to super admins."
+                )
             )
     row, created = Property.objects.get_or_create(object=object, name=name)
     # Locked, so that of two who change it at once the second is held against the first.
     row = Property.objects.select_for_update(no_key=True).get(pk=row.pk)
-    require_as_opened(as_opened, NOTHING_SAID if created else field_as_it_stands(row), "field")
+    require_as_opened(
+        as_opened, NOTHING_SAID if created else field_as_it_stands(row), FIELD_CHANGED
+    )
     before, stood = _property_data(row), _flags(row)
     columns = {
         "access": access,
@@ -118,7 +125,7 @@ def forget_property(row: Property, *, actor: Actor) -> None:
     """Remove what is said about a field that is gone; raise `Invalid` where it is there."""
     require(actor, "delete", row)
     if not row.is_stale:
-        raise Invalid("This field is there. Open it to everyone instead of removing it.")
+        raise Invalid(gettext("This field is there. Open it to everyone instead of removing it."))
     data = {"object": row.object, "name": row.name, "from": _property_data(row)}
     audit.record("property.forget", actor=actor, on=row, data=data)
     row.delete()
@@ -127,7 +134,8 @@ def forget_property(row: Property, *, actor: Actor) -> None:
 def _field(object: str, name: str) -> kinds.Field:
     kind = kinds.named(object)
     if kind is None or name not in {field.name for field in restrictable(kind.model)}:
-        raise Invalid(f"There is no field “{name}” on this kind of record.")
+        said = gettext("There is no field “%(name)s” on this kind of record.")
+        raise Invalid(said % {"name": name})
     return kind.field(name)
 
 
@@ -138,22 +146,27 @@ def check_restriction(object: str, name: str, access: str, highly_sensitive: boo
 
 def _check_restriction(field: kinds.Field, access: str, highly_sensitive: bool) -> None:
     """Raise where a field cannot be restricted like this, saying why (E27)."""
-    label = field.title
+    label = {"field": field.title}
     if access not in Property.Access.values:
-        raise Invalid("Choose one of the offered kinds of access.")
+        raise Invalid(gettext("Choose one of the offered kinds of access."))
     hides = access in (Property.Access.CHOSEN, Property.Access.SUPER_ADMINS)
     if field.always_visible and (hides or highly_sensitive):
-        raise Invalid(
-            f"“{label}” is part of how a record is named, found and owned, so whoever sees the "
+        said = gettext(
+            "“%(field)s” is part of how a record is named, found and owned, so whoever sees the "
             "record sees it. Everyone may view is the strictest that can be chosen."
         )
+        raise Invalid(said % label)
     if field.required and access != Property.Access.EVERYONE_EDIT:
-        raise Invalid(f"Every new record needs “{label}”, so it stays open to whoever creates one.")
+        said = gettext(
+            "Every new record needs “%(field)s”, so it stays open to whoever creates one."
+        )
+        raise Invalid(said % label)
     if highly_sensitive and (field.related or field.choices):
-        raise Invalid(
-            f"“{label}” is chosen from a list. Only text, numbers and dates can be highly "
+        said = gettext(
+            "“%(field)s” is chosen from a list. Only text, numbers and dates can be highly "
             "sensitive; restrict who may view it instead."
         )
+        raise Invalid(said % label)
 
 
 def _flags(row: Property | None) -> dict[str, bool]:

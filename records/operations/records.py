@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import IntegrityError
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts import access, audit
 from accounts.audit import Actor, System, operation
@@ -56,7 +57,8 @@ def _create(record: R, *, actor: Actor, confirm_hand_over: bool, token: UUID | N
     for field in fields:
         setattr(record, field.attname, one_form(raw(record, field.name)))
     if isinstance(actor, User) and not access.allows_any(actor, "add", kind.model):
-        raise NotAllowed(f"You may not create {kind.nouns}.", "no_scope")
+        said = gettext("You may not create %(kinds)s.")
+        raise NotAllowed(said % {"kinds": kind.nouns}, "no_scope")
     if isinstance(actor, User) and (sent := made_by(token, actor)):
         return _the_same(sent, record)
     check_unset(record, actor)
@@ -78,8 +80,10 @@ def _the_same(sent: SentForm, record: R) -> R:
         raw(made, field.name) != raw(record, field.name) for field in editable_fields(model)
     ):
         raise Invalid(
-            "This form was saved already. Open the list to see what it made; to make another one, "
-            "start with an empty form."
+            gettext(
+                "This form was saved already. Open the list to see what it made; to make another "
+                "one, start with an empty form."
+            )
         )
     return made
 
@@ -154,6 +158,6 @@ def reveal(record: Record, *, actor: User, name: str) -> Any:
     """
     stored = find_stored(record, actor)
     if name not in field_access(actor, type(record)).veiled:
-        raise NotFound("There is no such field in your reach.")
+        raise NotFound(gettext("There is no such field in your reach."))
     audit.record(f"{record.object_key}.reveal", actor=actor, on=stored, data={"field": name})
     return getattr(stored, name)

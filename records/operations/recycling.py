@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext
 
 from accounts import access
 from accounts.access import RESTORE
@@ -35,7 +36,9 @@ def restore(record: R, *, actor: Actor, reason: str = "") -> R:
     model = type(record)
     stored = find_in_bin(model, record.pk, actor)
     if stored is None:
-        raise NotFound("There is no such record in the recycle bin. It may be restored already.")
+        raise NotFound(
+            gettext("There is no such record in the recycle bin. It may be restored already.")
+        )
     values = {"deleted_at": None, "deleted_by": None}
     back = Change(stored, becoming(stored, values), values.keys(), {})
     write(kinds.of(model), [back], actor=actor, source=Source.RESTORE, reason=reason)

@@ -20,12 +20,14 @@ from django.db import transaction
 from django.db.models import F
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext, ngettext
 
 from accounts import access, audit, clock
 from accounts.audit import Actor, operation
 from accounts.models import Notice, User
 from accounts.notices import one_line, tell_super_admins
 from accounts.operations import require
+from accounts.words import counted
 from records.models import Record, ScreenCount, ScreenLimit
 from records.models.properties import field_access
 from records.operations import records
@@ -119,13 +121,25 @@ def _tell(row: ScreenCount, user: User, limit: int) -> None:
         return
     data = {"limit": limit, "day": row.day}
     audit.record("screen_limit.reach", actor=user, on=user, data=data)
+
+    def text() -> str:
+        said = ngettext(
+            "%(name)s has seen %(count)s sensitive values on screens today, as many as one person "
+            "may in a day. Further ones read as dots for them.",
+            "%(name)s has seen %(count)s sensitive values on screens today, as many as one person "
+            "may in a day. Further ones read as dots for them.",
+            limit,
+        )
+        return said % {"name": user.get_full_name(), "count": counted(limit)}
+
     tell_super_admins(
-        f"{user.get_full_name()} has seen {limit:,} sensitive values on screens today, as many as "
-        "one person may in a day. Further ones read as dots for them.",
+        text,
         reverse(PAGE),
-        subject="Somebody reached the limit of sensitive values on screens",
-        mail="Somebody reached the limit of sensitive values that one person sees in a day.",
-        place="Sensitive data on screens",
+        subject=lambda: gettext("Somebody reached the limit of sensitive values on screens"),
+        mail=lambda: gettext(
+            "Somebody reached the limit of sensitive values that one person sees in a day."
+        ),
+        place=lambda: gettext("Sensitive data on screens"),
     )
 
 
@@ -158,11 +172,16 @@ def reveal(record: Record, *, actor: User, name: str) -> Any:
 
 def why_dots(limit: int) -> str:
     """Return why values read as dots, until when, and whom to ask, for whom it concerns."""
-    return (
-        f"You have seen {limit:,} sensitive values today, as many as one person may see on screens "
-        f"in a day. Others read as dots until midnight ({settings.TIME_ZONE}), and stay as they "
-        "are when you save. If your work needs more today, ask a super admin."
+    said = ngettext(
+        "You have seen %(count)s sensitive values today, as many as one person may see on screens "
+        "in a day. Others read as dots until midnight (%(zone)s), and stay as they are when you "
+        "save. If your work needs more today, ask a super admin.",
+        "You have seen %(count)s sensitive values today, as many as one person may see on screens "
+        "in a day. Others read as dots until midnight (%(zone)s), and stay as they are when you "
+        "save. If your work needs more today, ask a super admin.",
+        limit,
     )
+    return said % {"count": counted(limit), "zone": settings.TIME_ZONE}
 
 
 # --- What super admins set ------------------------------------------------------------------------
@@ -182,7 +201,8 @@ def seen_today(most: int) -> list[ScreenCount]:
 def check_limit(values_a_day: int | None) -> None:
     """Raise `Invalid` for a limit that cannot be set."""
     if values_a_day is not None and not 1 <= values_a_day <= MOST:
-        raise Invalid(f"Give a whole number from 1 to {MOST:,}, or leave it empty for no limit.")
+        said = gettext("Give a whole number from 1 to %(most)s, or leave it empty for no limit.")
+        raise Invalid(said % {"most": counted(MOST)})
 
 
 @operation("screen_limit.change")
@@ -199,8 +219,10 @@ def set_screen_limit(*, actor: Actor, values_a_day: int | None, version: int) ->
     rows = ScreenLimit.objects.filter(pk=1, version=version)
     if not rows.update(values_a_day=values_a_day, version=F("version") + int(changed)):
         raise Stale(
-            "Somebody changed this limit while you had it open. Nothing was saved; open the page "
-            "again to see what holds now."
+            gettext(
+                "Somebody changed this limit while you had it open. Nothing was saved; open the "
+                "page again to see what holds now."
+            )
         )
     if changed:
         data = {"from": stored.values_a_day, "to": values_a_day}
@@ -212,15 +234,34 @@ def set_screen_limit(*, actor: Actor, values_a_day: int | None, version: int) ->
 
 def _tell_super_admins(actor: User, before: int | None, now: int | None) -> None:
     """Tell the other super admins who changed the limit, and from what to what."""
-    was, holds = ("no limit" if each is None else f"{each:,} values" for each in (before, now))
     name = actor.get_full_name()
+
+    def text() -> str:
+        said = gettext(
+            "%(name)s changed how many sensitive values a person sees on screens in a day: "
+            "%(before)s before, %(now)s now."
+        )
+        return said % {"name": name, "before": _in_words(before), "now": _in_words(now)}
+
+    def mail() -> str:
+        said = gettext(
+            "%(name)s changed how many sensitive values a person sees on screens in a day. Look "
+            "whether it is meant."
+        )
+        return said % {"name": one_line(name)}
+
     tell_super_admins(
-        f"{name} changed how many sensitive values a person sees on screens in a day: {was} "
-        f"before, {holds} now.",
+        text,
         reverse(PAGE),
         but=[actor.pk],
-        subject="The limit for sensitive data on screens was changed",
-        mail=f"{one_line(name)} changed how many sensitive values a person sees on screens in a "
-        "day. Look whether it is meant.",
-        place="Sensitive data on screens",
+        subject=lambda: gettext("The limit for sensitive data on screens was changed"),
+        mail=mail,
+        place=lambda: gettext("Sensitive data on screens"),
     )
+
+
+def _in_words(limit: int | None) -> str:
+    if limit is None:
+        return gettext("no limit")
+    # English says “1 values” here: the number is a setting, and not of something there is.
+    return ngettext("%(count)s values", "%(count)s values", limit) % {"count": counted(limit)}

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import Exists, OuterRef, QuerySet
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts import access, audit, catalogue, clock, days
 from accounts.audit import Actor, operation
@@ -28,7 +29,7 @@ from records.rules import SHARED
 
 R = TypeVar("R", bound=Record)
 
-ONLY_SHARED = (
+ONLY_SHARED = gettext_lazy(
     "You may edit this record only because it is shared with you, and a share cannot be passed on. "
     "Ask one of its owners to share it."
 )
@@ -44,9 +45,10 @@ def require_sharing(record: Record, actor: Actor) -> None:
     if not isinstance(actor, User) or may_share(actor, record):
         return
     if access.allows(actor, "change", record):
-        raise NotAllowed(ONLY_SHARED, "shared")
+        raise NotAllowed(str(ONLY_SHARED), "shared")
     why = not_allowed(actor, "change", record)
-    raise NotAllowed(f"Only who may change a record may share it. {why}", why.code)
+    said = gettext("Only who may change a record may share it. %(why)s")
+    raise NotAllowed(said % {"why": why}, why.code)
 
 
 @operation("{object}.share")
@@ -67,12 +69,13 @@ def share(
     stored = find_stored(record, actor, lock=True)
     require_sharing(stored, actor)
     if level not in Level.values:
-        raise Invalid("Choose what the share allows: view, or view and edit.")
+        raise Invalid(gettext("Choose what the share allows: view, or view and edit."))
     if until is not None and until <= clock.database_now():
-        raise Invalid("This end lies in the past. Choose a later one, or none.")
+        raise Invalid(gettext("This end lies in the past. Choose a later one, or none."))
     if until is not None and until > days.moment_after(days.LAST_DAY):
         # PostgreSQL would keep it and could not be read any more, east of its time zone.
-        raise Invalid(f"This end lies after the year {days.LAST_DAY.year}. Choose none instead.")
+        said = gettext("This end lies after the year %(year)s. Choose none instead.")
+        raise Invalid(said % {"year": days.LAST_DAY.year})
     receiver = _receiver(stored, actor, user, team)
     table = _table(stored, receiver)
     codename = f"{Level(level).codename}_{stored._meta.model_name}"
@@ -115,7 +118,7 @@ def unshare(
     key = {f"{table.receiver_field}_id": receiver.pk, "content_object": stored}
     before = table._default_manager.filter(**key).select_related("permission").first()
     if before is None:
-        raise NotFound("This share has already ended.")
+        raise NotFound(gettext("This share has already ended."))
     if not (isinstance(actor, User) and before.giver_id == actor.pk):
         require_sharing(stored, actor)
     _end(before, stored, actor)
@@ -202,7 +205,7 @@ def _one_of(user: User | None, team: Team | None) -> User | Team:
         return user
     if team is not None and user is None:
         return team
-    raise Invalid("Choose one person or one team.")
+    raise Invalid(gettext("Choose one person or one team."))
 
 
 def _receiver(record: Record, actor: Actor, user: User | None, team: Team | None) -> User | Team:
@@ -210,16 +213,17 @@ def _receiver(record: Record, actor: Actor, user: User | None, team: Team | None
     chosen = _one_of(user, team)
     if isinstance(chosen, Team):
         if not Team.objects.filter(pk=chosen.pk).exists():
-            raise Invalid("This team does not exist any more. Choose another one.")
+            raise Invalid(gettext("This team does not exist any more. Choose another one."))
         return chosen
     if chosen == actor:
-        raise Invalid("You have this record already. Choose somebody else.")
+        raise Invalid(gettext("You have this record already. Choose somebody else."))
     # Locked, or somebody deactivated meanwhile would find the share when they come back.
     people = User.objects.select_for_update(of=("self",))
     stored = people.filter(pk=chosen.pk, is_active=True).first()
     if stored is None or not access.allows_any(stored, "view", type(record)):
         # One sentence for whatever keeps them from it: what they hold is not told to others.
-        raise Invalid(f"A share would give {chosen.get_full_name()} nothing. Choose somebody else.")
+        said = gettext("A share would give %(name)s nothing. Choose somebody else.")
+        raise Invalid(said % {"name": chosen.get_full_name()})
     return stored
 
 

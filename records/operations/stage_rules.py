@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from django.utils.translation import gettext
+
 from accounts import audit
 from accounts.audit import Actor, operation
 from accounts.models import Team, User
 from accounts.operations import mark, require
 from records.models import Pipeline, Stage, StageRule
-from records.operations.checking import require_as_opened
+from records.operations.checking import RULE_CHANGED, require_as_opened
 from records.operations.kept import keep_rule
 from records.refusals import Invalid, NotFound
 
@@ -25,7 +27,9 @@ def locked_pipeline(pipeline: Pipeline) -> Pipeline:
     """Return the stored pipeline; two who change it, its stages or its rule wait for each other."""
     stored = Pipeline.objects.select_for_update(no_key=True).filter(pk=pipeline.pk).first()
     if stored is None:
-        raise NotFound("This pipeline does not exist any more. Open the list of pipelines again.")
+        raise NotFound(
+            gettext("This pipeline does not exist any more. Open the list of pipelines again.")
+        )
     return stored
 
 
@@ -48,10 +52,11 @@ def set_stage_rule(
     """
     require(actor, "change", pipeline)
     locked_pipeline(pipeline)
-    require_as_opened(as_opened, rule_as_it_stands(pipeline), "rule")
+    require_as_opened(as_opened, rule_as_it_stands(pipeline), RULE_CHANGED)
     stages, users, teams = list(stages), list(users), list(teams)
     if foreign := [stage for stage in stages if stage.pipeline_id != pipeline.pk]:
-        raise Invalid(f"“{foreign[0].name}” is a stage of another pipeline.")
+        said = gettext("“%(stage)s” is a stage of another pipeline.")
+        raise Invalid(said % {"stage": foreign[0].name})
     stored = StageRule.objects.filter(pipeline=pipeline).first()
     before = _rule_data(stored) if stored else NO_RULE
     after = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -83,13 +84,13 @@ def record_name(record: Any) -> str:
     return kinds.of(type(record)).noun
 
 
-def _asked(moment: datetime, since: datetime | None, today: tuple[str, ...]) -> dict[str, Any]:
+def _asked(moment: datetime, since: datetime | None, today: Iterable[object]) -> dict[str, Any]:
     because = not_known(moment, since)
     told: dict[str, Any] = {
         "on": moment.isoformat(),
         "known_since": since and since.isoformat(),
         "known": not because,
-        "as_of_today": list(today),
+        "as_of_today": [str(text) for text in today],
     }
     return {**told, "because": because} if because else told
 
