@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, cast
 
 from django.contrib import admin, messages
@@ -16,8 +17,16 @@ from django.http import (
 )
 from django.template.response import TemplateResponse
 from django.urls import URLPattern
+from django.utils.functional import lazy
 from django.utils.html import format_html
 from django.utils.text import capfirst
+from django.utils.translation import (
+    get_language,
+    gettext,
+    gettext_lazy,
+    ngettext,
+    pgettext_lazy,
+)
 from unfold.decorators import display
 
 from accounts import access
@@ -25,6 +34,7 @@ from accounts.create_first import create_first
 from accounts.keys import whole_number
 from accounts.modeladmin import page_address, person, row_pages
 from accounts.sent_forms import new_token, token_of
+from accounts.words import counted
 from records import filters, kinds, operations
 from records.models import Pipeline, Record
 from records.models.base import BIN_DAYS
@@ -41,14 +51,32 @@ from records.screens.saving import SavesByOneOperation
 from records.screens.shares import SharingAdmin
 from records.why import why
 
-PENCIL = format_html(
-    '<span class="material-symbols-outlined padlock is-open" title="{}">edit</span>',
-    "You may change this record",
-)
-PADLOCK = format_html(
-    '<span class="material-symbols-outlined padlock" title="{}">lock</span>',
-    "You may not change this record; open it to read why",
-)
+
+@cache
+def _sign(may_change: bool, language: str) -> str:
+    """Return a pencil or a padlock; of each row of a list, so it is drawn once for a language."""
+    if may_change:
+        return format_html(
+            '<span class="material-symbols-outlined padlock is-open" title="{}">edit</span>',
+            gettext("You may change this record"),
+        )
+    return format_html(
+        '<span class="material-symbols-outlined padlock" title="{}">lock</span>',
+        gettext("You may not change this record; open it to read why"),
+    )
+
+
+def _goes_into_the_bin() -> str:
+    said = ngettext(
+        "It goes into the recycle bin: for everybody it is gone from lists, searches and exports, "
+        "and files that have it are closed. Whoever may delete it can restore it from there for "
+        "%(count)s day.",
+        "It goes into the recycle bin: for everybody it is gone from lists, searches and exports, "
+        "and files that have it are closed. Whoever may delete it can restore it from there for "
+        "%(count)s days.",
+        BIN_DAYS,
+    )
+    return said % {"count": counted(BIN_DAYS)}
 
 
 class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
@@ -65,11 +93,7 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
     model: type[Record]
     refusals = (RecordError,)
     in_palette = True
-    what_becomes = (
-        "It goes into the recycle bin: for everybody it is gone from lists, searches and exports, "
-        "and files that have it are closed. Whoever may delete it can restore it from there for "
-        f"{BIN_DAYS} days."
-    )
+    what_becomes = lazy(_goes_into_the_bin, str)()
     change_list_template = "records/change_list.html"
     # Any, as in AccessModelAdmin: mypy asks Unfold's base again where another class lies between.
     change_form_before_template: Any = "records/form_top.html"
@@ -102,10 +126,10 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
     def get_sortable_by(self, request: HttpRequest) -> Any:
         return [dressed(request, self.model, name) for name in super().get_sortable_by(request)]
 
-    @display(description="Edit")
+    @display(description=cast("str", pgettext_lazy("above padlocks", "Edit")))
     def padlock(self, obj: Any) -> str:
         """Tell which rows of the page may be changed, as the page's own query answered it."""
-        return PENCIL if obj.may_change else PADLOCK
+        return _sign(bool(obj.may_change), get_language() or "")
 
     def get_search_fields(self, request: HttpRequest) -> Any:
         """Have no search box where it would look in a field that the person may not read (L16)."""
@@ -168,7 +192,7 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
             return HttpResponseRedirect(self.page_of(record))
         context = {
             **self.admin_site.each_context(request),
-            "title": "Highly sensitive value",
+            "title": gettext("Highly sensitive value"),
             "opts": self.opts,
             "original": record,
             "label": dict(self._veiled_labels(request))[name],
@@ -211,7 +235,8 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
             messages.error(request, str(refusal))
         else:
             label = dict(self._veiled_labels(request))[name]
-            messages.success(request, f"{capfirst(label)} is empty now.")
+            said = gettext("%(field)s is empty now.") % {"field": capfirst(label)}
+            messages.success(request, said)
         return HttpResponseRedirect(self.page_of(record))
 
     def reasons(self, request: HttpRequest, obj: Model, action: str) -> list[str]:
@@ -247,11 +272,12 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
         """Say so where a form was opened while a field on it could still be edited."""
         late = sorted(self.fixed_fields(request) & set(request.POST))
         if late:
-            labels = [kinds.of(self.model).field(name).label for name in late]
-            raise operations.Invalid(
-                f"You may read {', '.join(labels)}, and not edit it any more. Nothing was saved; "
-                "save again to keep your other changes."
+            labels = [str(kinds.of(self.model).field(name).label) for name in late]
+            said = gettext(
+                "You may read %(fields)s, and not edit it any more. Nothing was saved; save again "
+                "to keep your other changes."
             )
+            raise operations.Invalid(said % {"fields": ", ".join(labels)})
 
     def remove(self, request: HttpRequest, obj: Any) -> None:
         operations.delete(obj, actor=person(request))
@@ -277,14 +303,16 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
         if access.allows(person(request), "change", obj):
             return None
         sentences = " ".join(operations.refusal(person(request), "change", obj))
-        messages.warning(request, f"Saved. You cannot edit it any more. {sentences}")
+        said = gettext("Saved. You cannot edit it any more. %(why)s") % {"why": sentences}
+        messages.warning(request, said)
         return HttpResponseRedirect(self.page_of(obj)) if "_continue" in request.POST else None
 
     def _gone(self, request: HttpRequest, obj: Any) -> HttpResponse | None:
         """Back to the list with a message where the record left the person's sight (Q30)."""
         if access.allows(person(request), "view", obj):
             return None
-        messages.success(request, f"“{obj}” was saved and handed over. You do not see it any more.")
+        said = gettext("“%(record)s” was saved and handed over. You do not see it any more.")
+        messages.success(request, said % {"record": obj})
         return HttpResponseRedirect(page_address(self.model, "changelist"))
 
 
@@ -329,10 +357,10 @@ class StagedAdmin(RecordAdmin):
         return create_first(
             request,
             needed,
-            title=f"Add {kind.noun}",
-            missing=f"The pipeline “{needed}” has no stages yet."
+            title=gettext("Add %(kind)s") % {"kind": kind.noun},
+            missing=gettext("The pipeline “%(pipeline)s” has no stages yet.") % {"pipeline": needed}
             if isinstance(needed, Pipeline)
-            else f"There is no pipeline for {kind.nouns} yet.",
+            else gettext("There is no pipeline for %(kinds)s yet.") % {"kinds": kind.nouns},
             back=page_address(self.model, "changelist"),
         )
 
@@ -340,7 +368,10 @@ class StagedAdmin(RecordAdmin):
 def _full_name(model: type[Record]) -> Any:
     """Return the column of what is named by several fields; it goes by the list's own order."""
 
-    @display(description="Name", ordering=next(iter(model._meta.ordering or ())))
+    @display(
+        description=cast("str", gettext_lazy("Name")),
+        ordering=next(iter(model._meta.ordering or ())),
+    )
     def full_name(self: RecordAdmin, obj: Record) -> str:
         return str(obj)
 
@@ -350,9 +381,9 @@ def _full_name(model: type[Record]) -> Any:
 def screen_of(kind: kinds.Kind) -> type[RecordAdmin]:
     """Return the screens of one kind of record, as it is declared."""
     base = StagedAdmin if kind.is_staged else RecordAdmin
-    owners = kind.model.owner_fields
+    owners = (gettext_lazy("Owners"), {"fields": (kind.model.owner_fields,)})
     said = {
-        "__doc__": f"{kind.plural}.",
+        "__doc__": f"Records of the kind “{kind.key}”.",
         "__module__": __name__,
         "list_display": (kind.title, *kind.columns),
         "list_filter": (list_filter(kind.model),),
@@ -360,11 +391,17 @@ def screen_of(kind: kinds.Kind) -> type[RecordAdmin]:
         "palette_icon": kind.icon or RecordAdmin.palette_icon,
         "search_help_text": kind.search_help,
         "picker_fields": kind.model.name_fields,
-        "autocomplete_fields": (*(each.name for each in kind.relations), *owners),
+        "autocomplete_fields": (
+            *(each.name for each in kind.relations),
+            *kind.model.owner_fields,
+        ),
         "associated": kind.linked_from,
         "sortable_by": kind.sortable,
         kinds.FULL_NAME: _full_name(kind.model),
-        "fieldsets": ((None, {"fields": kind.form}), ("Owners", {"fields": (owners,)})),
+        "fieldsets": (
+            (None, {"fields": kind.form}),
+            (gettext_lazy("Owners"), {"fields": (owners,)}),
+        ),
     }
     return cast("type[RecordAdmin]", type(f"{kind.model.__name__}Admin", (base,), said))
 

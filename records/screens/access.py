@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, reverse
+from django.utils.translation import gettext, gettext_lazy, ngettext, pgettext, pgettext_lazy
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts import access, catalogue
@@ -24,6 +25,7 @@ from accounts.modeladmin import AccessModelAdmin, page_address, person, row_page
 from accounts.models import Team, User
 from accounts.people import members, named, with_main_team
 from accounts.pickers import PickerSelect, Purpose
+from accounts.words import counted
 from records import kinds, operations
 from records.history import owners_so_far
 from records.models import Record
@@ -37,8 +39,8 @@ PEOPLE_PER_PAGE = 50
 class PersonForm(forms.Form):
     """Whom to ask about, and which action."""
 
-    user = KeyField(User.objects.all(), label="Person")
-    action = forms.ChoiceField(label="Action", widget=UnfoldAdminSelectWidget)
+    user = KeyField(User.objects.all(), label=gettext_lazy("Person"))
+    action = forms.ChoiceField(label=gettext_lazy("Action"), widget=UnfoldAdminSelectWidget)
 
     def __init__(self, *args: Any, actions: list[tuple[str, str]], picker: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
@@ -48,23 +50,44 @@ class PersonForm(forms.Form):
         self.fields["user"].widget = picker
 
 
-HIGHEST = {"view": "View only", "change": "Edit, not delete", "delete": "Delete"}
+HIGHEST = {
+    "view": gettext_lazy("View only"),
+    "change": gettext_lazy("Edit, not delete"),
+    "delete": gettext_lazy("Delete"),
+}
 """What a person may do at most, by action; actions in the order of `access.LEVELS`."""
+AT_MOST = {
+    "view": gettext_lazy("at most: view only"),
+    "change": gettext_lazy("at most: edit, not delete"),
+    "delete": gettext_lazy("at most: delete"),
+}
+VERBS = {
+    "view": pgettext_lazy("may … this record", "view"),
+    "change": pgettext_lazy("may … this record", "edit"),
+    "delete": pgettext_lazy("may … this record", "delete"),
+    "communicate": pgettext_lazy("may … this record", "communicate"),
+    "merge": pgettext_lazy("may … this record", "merge"),
+    EXPORT: pgettext_lazy("may … this record", "export"),
+}
+"""What somebody may do with a record. A language may put a noun here."""
 
 
 class PeopleForm(forms.Form):
     """Which action, and who: in which team, up to which level, of which name (E54)."""
 
-    action = forms.ChoiceField(label="Who can", widget=UnfoldAdminSelectWidget)
-    team = KeyField(Team.objects.all(), required=False)
+    action = forms.ChoiceField(label=gettext_lazy("Who can"), widget=UnfoldAdminSelectWidget)
+    team = KeyField(Team.objects.all(), label=gettext_lazy("Team"), required=False)
     level = forms.ChoiceField(
-        label="Highest access",
+        label=gettext_lazy("Highest access"),
         required=False,
-        choices=[("", "Any"), *HIGHEST.items()],
+        choices=[("", gettext_lazy("Any")), *HIGHEST.items()],
         widget=UnfoldAdminSelectWidget,
     )
     q = forms.CharField(
-        label="Name", required=False, max_length=LONGEST_NAME, widget=UnfoldAdminTextInputWidget
+        label=gettext_lazy("Name"),
+        required=False,
+        max_length=LONGEST_NAME,
+        widget=UnfoldAdminTextInputWidget,
     )
     page = forms.IntegerField(required=False, min_value=1, widget=forms.HiddenInput)
 
@@ -95,17 +118,17 @@ class AccessPages(AccessModelAdmin):
             return []
         return [
             {
-                "title": "Access",
+                "title": gettext("Access"),
                 "icon": "key",
                 "url": page_address(obj, "access", obj.pk),
             },
             {
-                "title": "Who can see this",
+                "title": gettext("Who can see this"),
                 "icon": "group",
                 "url": page_address(obj, "who", obj.pk),
             },
             {
-                "title": "Who could, on a day",
+                "title": gettext("Who could, on a day"),
                 "icon": "history",
                 "url": f"{reverse('admin:access_on')}?record={obj.object_key}+{obj.pk}",
             },
@@ -117,13 +140,14 @@ class AccessPages(AccessModelAdmin):
             raise PermissionDenied
         obj: Record = self.found(request, object_id)
         if set(request.GET) - known or any("\x00" in value for value in request.GET.values()):
-            raise BadRequest("This page has no such question.")
+            raise BadRequest(gettext("This page has no such question."))
         return obj
 
     def _actions(self) -> list[tuple[str, str]]:
         """Return what can be asked about a record that exists."""
         asked = [action for action in kinds.of(self.model).actions if action != "add"]
-        return [*((a, catalogue.ACTION_LABELS[a]) for a in asked), (EXPORT, "Export")]
+        labels = [(action, str(catalogue.ACTION_LABELS[action])) for action in asked]
+        return [*labels, (EXPORT, pgettext("to do so", "Export"))]
 
     def asked_fields(self, request: HttpRequest) -> frozenset[str]:
         """Add the owner, by which “Access” asks about a person."""
@@ -142,17 +166,22 @@ class AccessPages(AccessModelAdmin):
             actions=self._actions(),
             picker=self._picker(self.model._meta.get_field("owner")),
         )
-        context: dict[str, Any] = {"title": "Access", "form": form}
+        context: dict[str, Any] = {"title": gettext("Access"), "form": form}
         if not form.is_valid():
             # Nobody is chosen yet; anything else the page itself would never have sent.
             if request.GET.get("user") or "action" in form.errors:
-                raise BadRequest("This page has no such question.")
+                raise BadRequest(gettext("This page has no such question."))
         else:
             asked, action = form.cleaned_data["user"], form.cleaned_data["action"]
             context["asked"] = asked
-            context["action"] = dict(self._actions())[action].lower()
             answers = access.explain_each(asked, (action, "change"), obj)
             context["explanation"] = explanation = answers[action]
+            parts = {"person": asked, "verb": VERBS[action], "kind": kinds.of(self.model).noun}
+            context["verdict"] = (
+                gettext("%(person)s may %(verb)s this %(kind)s.") % parts
+                if explanation.allowed
+                else gettext("%(person)s may not %(verb)s this %(kind)s.") % parts
+            )
             if explanation.allowed:
                 may_change = answers["change"].allowed
                 context["fields"] = field_answers(asked, self.model, may_change=may_change)
@@ -173,7 +202,7 @@ class AccessPages(AccessModelAdmin):
             picker=self._picker(Team._meta.get_field("parent")),
         )
         if not form.is_valid():
-            raise BadRequest("This page has no such question.")
+            raise BadRequest(gettext("This page has no such question."))
         values = form.cleaned_data
         # Read whole: one query answers for everybody, and tells how many they are.
         found = with_main_team(named(access.who_can(values["action"], obj), values["q"]))
@@ -181,17 +210,32 @@ class AccessPages(AccessModelAdmin):
             found = members(found, values["team"])
         people = [each for each in found if values["level"] in ("", each.level[-1])]
         pages = Paginator(people, PEOPLE_PER_PAGE)
-        labels = dict(self._actions())
         page = pages.get_page(values["page"] or 1)
         context = {
-            "title": "Who can see this",
+            "title": gettext("Who can see this"),
             "form": form,
             "page": page,
-            "action": labels[values["action"]].lower(),
-            "level": HIGHEST.get(values["level"], "").lower(),
+            "heading": self._heading(len(people), values),
             "rows": told_of(page),
         }
         return self._page(request, obj, "records/who.html", context)
+
+    def _heading(self, number: int, asked: dict[str, Any]) -> str:
+        """Return how many may do it, and by what else the people were chosen."""
+        said = ngettext(
+            "%(count)s person may %(verb)s this %(kind)s",
+            "%(count)s people may %(verb)s this %(kind)s",
+            number,
+        )
+        verb, kind = VERBS[asked["action"]], kinds.of(self.model).noun
+        narrowed = [said % {"count": counted(number), "verb": verb, "kind": kind}]
+        if asked["team"]:
+            narrowed.append(gettext("among those in %(team)s") % {"team": asked["team"]})
+        if asked["level"]:
+            narrowed.append(str(AT_MOST[asked["level"]]))
+        if asked["q"]:
+            narrowed.append(gettext("among those named “%(name)s”") % {"name": asked["q"]})
+        return ", ".join(narrowed)
 
     def _page(
         self, request: HttpRequest, obj: Record, template: str, context: dict[str, Any]
@@ -224,7 +268,7 @@ def told_of(people: Iterable[User]) -> list[dict[str, Any]]:
         {
             "person": each,
             "team": each.main_team,
-            "level": [catalogue.ACTION_LABELS[action] for action in each.level],
+            "level": [str(catalogue.ACTION_LABELS[action]) for action in each.level],
             "reasons": [granted_by(code) for code in each.reasons],
         }
         for each in people

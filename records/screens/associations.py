@@ -18,6 +18,7 @@ from django.http import (
 )
 from django.template.loader import render_to_string
 from django.urls import URLPattern
+from django.utils.translation import gettext
 
 from accounts import access
 from accounts.access import ASSOCIATE
@@ -37,9 +38,8 @@ class PickForm(forms.Form):
 
     def __init__(self, model: type[Record], picker: forms.Widget) -> None:
         super().__init__()
-        self.fields["record"] = KeyField(
-            model._default_manager.none(), label=f"Add a {kinds.of(model).noun}", widget=picker
-        )
+        label = gettext("Add a %(kind)s") % {"kind": kinds.of(model).noun}
+        self.fields["record"] = KeyField(model._default_manager.none(), label=label, widget=picker)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +67,12 @@ class AssociatingAdmin(AccessModelAdmin):
 
     def associate_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Link another record with this one."""
-        done = "“{}” is linked with “{}” now."
+        done = gettext("“%(record)s” is linked with “%(other)s” now.")
         return self._relate(request, object_id, associations.associate, done)
 
     def dissociate_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """End a link; both records stay."""
-        done = "“{}” is not linked with “{}” any more."
+        done = gettext("“%(record)s” is not linked with “%(other)s” any more.")
         return self._relate(request, object_id, associations.dissociate, done)
 
     def _relate(
@@ -98,16 +98,20 @@ class AssociatingAdmin(AccessModelAdmin):
             stored = link.screen.found(request, str(other.pk))
             return link.screen.refuse(request, stored, ASSOCIATE, refusal, verb=ASSOCIATE)
         except RecordError as refusal:
-            messages.error(request, str(refusal) if key else "Choose a record first.")
+            messages.error(request, str(refusal) if key else gettext("Choose a record first."))
         else:
-            say_saved(request, done.format(saved, record) + self._was(request, link, before))
+            said = [done % {"record": saved, "other": record}, self._was(request, link, before)]
+            say_saved(request, " ".join(filter(None, said)))
         return HttpResponseRedirect(self.page_of(record))
 
     def _was(self, request: HttpRequest, link: Link, before: Record | None) -> str:
         """Say where a record was linked until now with one that lies in the bin."""
         key = getattr(before, link.field.attname, None)
         was = associations.in_bin(link.field, key, person(request)) if key else None
-        return f" Until now it was linked with “{was}”, which is in the recycle bin." if was else ""
+        if was is None:
+            return ""
+        said = gettext("Until now it was linked with “%(record)s”, which is in the recycle bin.")
+        return said % {"record": was}
 
     def record_context(self, request: HttpRequest, obj: Model | None) -> dict[str, Any]:
         context = super().record_context(request, obj)
@@ -169,6 +173,7 @@ class AssociatingAdmin(AccessModelAdmin):
             "link": link,
             "title": kinds.of(link.model).plural,
             "plural": kinds.of(link.model).nouns,
+            "field": kinds.of(link.model).field(link.field.name).label,
             "record": record,
             "rows": [
                 {
@@ -216,4 +221,4 @@ def _below(record: Record) -> str:
     owners = [str(owner) for f in record.owner_fields if (owner := getattr(record, f)) is not None]
     stage = getattr(record, "stage", None)
     said = [str(stage.name)] if stage is not None else []
-    return " · ".join([*said, ", ".join(dict.fromkeys(owners)) or "unassigned"])
+    return " · ".join([*said, ", ".join(dict.fromkeys(owners)) or gettext("unassigned")])

@@ -17,6 +17,7 @@ from django.http import (
 )
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils.translation import gettext, gettext_lazy
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts import access
@@ -38,14 +39,20 @@ def bin_tool(request: HttpRequest, screen: AccessModelAdmin) -> dict[str, Any] |
         person(request), RESTORE, model
     ):
         return None
-    return {"title": "Recycle bin", "icon": "delete", "url": page_address(screen.model, "bin")}
+    return {
+        "title": gettext("Recycle bin"),
+        "icon": "delete",
+        "url": page_address(screen.model, "bin"),
+    }
 
 
 class SearchForm(forms.Form):
     """By the words of a name, as the list above is searched."""
 
     q = forms.CharField(
-        label="Search", widget=UnfoldAdminTextInputWidget, max_length=filters.LONGEST_SEARCH
+        label=gettext_lazy("Search"),
+        widget=UnfoldAdminTextInputWidget,
+        max_length=filters.LONGEST_SEARCH,
     )
 
 
@@ -73,14 +80,14 @@ class RecyclingAdmin(AccessModelAdmin):
         known = {"p", filters.SEARCH} if may_search else {"p"}
         form = SearchForm(initial={filters.SEARCH: term}) if may_search else None
         if set(request.GET) - known or "\x00" in term:
-            raise BadRequest("This list has no such filter.")
+            raise BadRequest(gettext("This list has no such filter."))
         rows = in_bin(self.model, user).select_related("deleted_by", *self.read_with)
         if term:
             rows, _ = self.get_search_results(request, rows, term)
         pages: Paginator[Any] = CappedPaginator(rows, self.list_per_page)
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Recycle bin: {kinds.of(self.model).nouns}",
+            "title": gettext("Recycle bin: %(kinds)s") % {"kinds": kinds.of(self.model).nouns},
             "opts": self.opts,
             "plural": kinds.of(self.model).nouns,
             "form": form,
@@ -106,7 +113,7 @@ class RecyclingAdmin(AccessModelAdmin):
         except RecordError as refusal:
             messages.error(request, str(refusal))
             return HttpResponseRedirect(page_address(self.model, "bin"))
-        messages.success(request, f"“{restored}” is restored.")
+        messages.success(request, gettext("“%(record)s” is restored.") % {"record": restored})
         if access.allows(user, "view", restored):
             return HttpResponseRedirect(page_address(self.model, "change", restored.pk))
         return HttpResponseRedirect(page_address(self.model, "bin"))

@@ -11,6 +11,7 @@ from django.core.exceptions import BadRequest
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, QueryDict
 from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy, pgettext_lazy
 from django_filters.widgets import SuffixedMultiWidget
 from unfold.widgets import (
     UnfoldAdminSelectWidget,
@@ -32,7 +33,7 @@ from records.screens.tabs import OWNERS, Tab, tabs
 class RecordListFilter(admin.ListFilter):
     """All filters of one kind of record as a single entry of the admin's filter sheet."""
 
-    title = "filters"
+    title = gettext_lazy("filters")
     parameter_name = "filters"
     template = "records/filters.html"
 
@@ -122,10 +123,24 @@ class RecordListFilter(admin.ListFilter):
             field.widget.choices = choices
         elif isinstance(field.widget, SuffixedMultiWidget):
             dates = isinstance(field.fields[0], forms.DateField)
-            hints = ("from", "to") if dates else ("at least", "at most")
-            field.widget.widgets = [_bound(f"{field.label} {h}", h, dates=dates) for h in hints]
+            parts = {"field": field.label}
+            field.widget.widgets = [
+                _bound(str(label) % parts, str(hint), dates=dates)
+                for hint, label in (_DAYS if dates else _NUMBERS)
+            ]
         else:
             field.widget = UnfoldAdminTextInputWidget()
+
+
+# The ends of a range: what stands in the empty field, and what reads it out.
+_DAYS = (
+    (pgettext_lazy("first day", "from"), gettext_lazy("%(field)s from")),
+    (pgettext_lazy("last day", "to"), gettext_lazy("%(field)s to")),
+)
+_NUMBERS = (
+    (pgettext_lazy("smallest number", "at least"), gettext_lazy("%(field)s at least")),
+    (pgettext_lazy("largest number", "at most"), gettext_lazy("%(field)s at most")),
+)
 
 
 def _in_words(field: forms.Field, value: Any) -> str:

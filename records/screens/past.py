@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin
@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy, ngettext, pgettext_lazy
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts import access, catalogue, past
@@ -26,6 +27,7 @@ from accounts.models import PermissionChange, Rank, User
 from accounts.past import BadMoment, moment_on
 from accounts.permission_pages import history_address
 from accounts.pickers import PickerSelect, Purpose, offered
+from accounts.words import counted
 from records import kinds
 from records.models import Record
 from records.past import (
@@ -47,10 +49,15 @@ _RECORD = re.compile(r"(?:.*/)?([a-z_0-9]+)[/ #]+([0-9]+)(?:/.*)?")
 class DayForm(forms.Form):
     """On which day, and about whom or what."""
 
-    day = day_field("On the day", required=True)
-    user = KeyField(User.objects.none(), label="Person", required=False, empty_label="Nobody")
+    day = day_field(cast("str", gettext_lazy("On the day")), required=True)
+    user = KeyField(
+        User.objects.none(),
+        label=gettext_lazy("Person"),
+        required=False,
+        empty_label=gettext_lazy("Nobody"),
+    )
     record = forms.CharField(
-        label="Or record: its address, or “deal 42”",
+        label=gettext_lazy("Or record: its address, or “deal 42”"),
         required=False,
         max_length=LONGEST_ADDRESS,
         widget=UnfoldAdminTextInputWidget,
@@ -80,7 +87,7 @@ def time_machine_tool(request: HttpRequest, screen: AccessModelAdmin) -> dict[st
     asked = request.GET.get("person", "")
     narrowed = f"?user={whole_number(asked)}" if whole_number(asked) else ""
     url = reverse("admin:access_on") + narrowed
-    return {"title": "Access on a day", "url": url, "icon": "history"}
+    return {"title": gettext("Access on a day"), "url": url, "icon": "history"}
 
 
 def day_page(request: HttpRequest) -> HttpResponse:
@@ -89,18 +96,18 @@ def day_page(request: HttpRequest) -> HttpResponse:
     if not access.allows_any(reader, "view", PermissionChange):
         raise PermissionDenied
     if set(request.GET) - {"day", "user", "record", "page"}:
-        raise BadRequest("This page has no such question.")
+        raise BadRequest(gettext("This page has no such question."))
     asked = "day" in request.GET
     form = DayForm(request.GET if asked else None, user=reader, initial=_first(request))
     context: dict[str, Any] = {
         **admin.site.each_context(request),
-        "title": "Access on a day",
+        "title": gettext("Access on a day"),
         "form": form,
         "history": reverse("admin:permission_history"),
     }
     if asked and not form.is_valid():
         if {"user", "page"} & set(form.errors):
-            raise BadRequest("This page has no such question.")
+            raise BadRequest(gettext("This page has no such question."))
         context["trouble"] = [
             f"{form.fields[name].label}: {' '.join(map(str, errors))}"
             for name, errors in form.errors.items()
@@ -127,10 +134,12 @@ def _answer(asked: dict[str, Any]) -> dict[str, Any]:
         context["history"] = history_address(person=asked["user"].pk)
         return context if context["not_known"] else context | _of_person(asked["user"], moment)
     if not asked["record"]:
-        raise BadMoment("Choose a person, or name a record.")
+        raise BadMoment(gettext("Choose a person, or name a record."))
     record = _record(asked["record"])
     if record is None:
-        raise BadMoment("There is no such record. Copy its address, or write it like “deal 42”.")
+        raise BadMoment(
+            gettext("There is no such record. Copy its address, or write it like “deal 42”.")
+        )
     context |= {"original": record, "as_of_today": RECORD_AS_OF_TODAY}
     context["not_known"] = not_known(moment, known_since())
     return context if context["not_known"] else context | _of_record(record, moment, asked["page"])
@@ -151,7 +160,6 @@ def _of_person(user: User, moment: datetime) -> dict[str, Any]:
 
 
 def _kinds(then: PersonThen) -> Iterator[dict[str, Any]]:
-    labels = catalogue.ACTION_LABELS
     for kind in catalogue.objects():
         row = then.scopes.get(kind.key, {})
         scopes = []
@@ -159,15 +167,33 @@ def _kinds(then: PersonThen) -> Iterator[dict[str, Any]]:
             said = row.get(action, 0)
             if not said:
                 continue
-            box = ", with unassigned ones" if row.get(f"{action}_unassigned") else ""
-            level = "" if said is True else f": {Rank(said).label}"
-            scopes.append(f"{labels[action]}{level}{box}")
+            scopes.append(_scope(action, said, with_box=bool(row.get(f"{action}_unassigned"))))
         reach = then.reach.get(kind.key, {})
         yield {
             "label": kind.plural,
             "scopes": scopes,
-            "reach": [(labels[action], reach.get(action, 0)) for action in LEVELS],
+            "reach": [
+                str(_WOULD[action]) % {"count": counted(reach.get(action, 0))} for action in LEVELS
+            ],
         }
+
+
+def _scope(action: str, said: int | bool, *, with_box: bool) -> str:
+    """Return what a set said of an action: that it was allowed, or how far it went."""
+    label = str(catalogue.ACTION_LABELS[action])
+    if said is True:
+        return label
+    parts = {"action": label, "level": Rank(said).label}
+    if with_box:
+        return gettext("%(action)s: %(level)s, with unassigned ones") % parts
+    return gettext("%(action)s: %(level)s") % parts
+
+
+_WOULD = {
+    "view": pgettext_lazy("they would", "view %(count)s"),
+    "change": pgettext_lazy("they would", "edit %(count)s"),
+    "delete": pgettext_lazy("they would", "delete %(count)s"),
+}
 
 
 def _of_record(record: Record, moment: datetime, number: int | None) -> dict[str, Any]:
@@ -176,5 +202,11 @@ def _of_record(record: Record, moment: datetime, number: int | None) -> dict[str
     return {
         "record_then": then,
         "page": page,
+        "could": ngettext(
+            "%(count)s person could see it.",
+            "%(count)s people could see it.",
+            page.paginator.count,
+        )
+        % {"count": counted(page.paginator.count)},
         "rows": told_of(page),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin
@@ -11,6 +11,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern
+from django.utils.translation import gettext, gettext_lazy
 from unfold.decorators import display
 from unfold.widgets import UnfoldBooleanSwitchWidget
 
@@ -44,34 +45,37 @@ class RuleForm(forms.Form):
     """Who may edit records in some stages of one pipeline (R106)."""
 
     enabled = forms.BooleanField(
-        label="Control editing access",
+        label=gettext_lazy("Control editing access"),
         required=False,
         widget=UnfoldBooleanSwitchWidget,
-        help_text="Off: everybody edits as their permissions say, in every stage.",
+        help_text=gettext_lazy("Off: everybody edits as their permissions say, in every stage."),
     )
     stages = KeysField(
         queryset=Stage.objects.none(),
         required=False,
         widget=forms.CheckboxSelectMultiple(attrs={"class": "plain-boxes"}),
-        label="Stages with restricted editing",
-        help_text="Stages that are not ticked stay open to everybody who may edit the record.",
+        label=gettext_lazy("Stages with restricted editing"),
+        help_text=gettext_lazy(
+            "Stages that are not ticked stay open to everybody who may edit the record."
+        ),
     )
     editors = forms.ChoiceField(
-        label="Who may edit in them",
+        label=gettext_lazy("Who may edit in them"),
         choices=StageRule.Editors.choices,
         widget=forms.RadioSelect(attrs={"class": "plain-boxes"}),
         initial=StageRule.Editors.SUPER_ADMINS,
     )
     teams = KeysField(
+        label=gettext_lazy("Teams"),
         queryset=Team.objects.all(),
         required=False,
         widget=forms.CheckboxSelectMultiple(attrs={"class": "plain-boxes"}),
-        help_text="Members count, main and extra; teams above are not implied.",
+        help_text=gettext_lazy("Members count, main and extra; teams above are not implied."),
     )
     users = KeysField(
         queryset=User.objects.none(),
         required=False,
-        label="People",
+        label=gettext_lazy("People"),
         widget=forms.CheckboxSelectMultiple(attrs={"class": "plain-boxes is-long"}),
     )
 
@@ -88,7 +92,7 @@ class RuleForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if cleaned.get("enabled") and not cleaned.get("stages"):
-            raise forms.ValidationError("Tick at least one stage, or switch the rule off.")
+            raise forms.ValidationError(gettext("Tick at least one stage, or switch the rule off."))
         return cleaned
 
 
@@ -118,11 +122,11 @@ class PipelineAdmin(AccessModelAdmin):
         fixed = ["object"] if obj is not None else []
         return [*super().get_readonly_fields(request, obj), *fixed]
 
-    @display(description="Stages")
+    @display(description=cast("str", gettext_lazy("Stages")))
     def stage_names(self, obj: Pipeline) -> str:
         return ", ".join(stage.name for stage in obj.stages.all()) or "–"
 
-    @display(description="Locked")
+    @display(description=cast("str", gettext_lazy("Locked")))
     def locked_stages(self, obj: Pipeline) -> str:
         rule = getattr(obj, "rule", None)
         if rule is None or not rule.enabled:
@@ -170,8 +174,9 @@ class PipelineAdmin(AccessModelAdmin):
             return create_first(
                 request,
                 pipeline,
-                title="Editing access by stage",
-                missing=f"The pipeline “{pipeline}” has no stages yet.",
+                title=gettext("Editing access by stage"),
+                missing=gettext("The pipeline “%(pipeline)s” has no stages yet.")
+                % {"pipeline": pipeline},
                 back=page_address(Pipeline, "changelist"),
             )
         # Before the rule is read: a page must not be newer than its mark.
@@ -198,11 +203,12 @@ class PipelineAdmin(AccessModelAdmin):
             except RecordError as refusal:
                 form.add_error(None, str(refusal))
             else:
-                say_saved(request, f"The rule of {pipeline} holds from now on.")
+                said = gettext("The rule of %(pipeline)s holds from now on.")
+                say_saved(request, said % {"pipeline": pipeline})
                 return HttpResponseRedirect(back)
         context = {
             **self.admin_site.each_context(request),
-            "title": "Editing access by stage",
+            "title": gettext("Editing access by stage"),
             "opts": self.opts,
             "original": pipeline,
             "form": form,

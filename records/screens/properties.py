@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext, gettext_lazy
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget
 
@@ -37,17 +38,17 @@ def _teams() -> dict[str, Any]:
         "queryset": Team.objects.all(),
         "required": False,
         "widget": forms.CheckboxSelectMultiple(attrs={"class": "plain-boxes"}),
-        "help_text": "Members count, main and extra; teams above are not implied.",
+        "help_text": gettext_lazy("Members count, main and extra; teams above are not implied."),
     }
 
 
 class PropertyForm(AccessForm):
     """What is said about one field."""
 
-    viewer_teams = KeysField(**_teams(), label="Teams that may view")
-    viewer_people = KeysField(**_people(), label="People who may view")
-    editor_teams = KeysField(**_teams(), label="Teams that may view and edit")
-    editor_people = KeysField(**_people(), label="People who may view and edit")
+    viewer_teams = KeysField(**_teams(), label=gettext_lazy("Teams that may view"))
+    viewer_people = KeysField(**_people(), label=gettext_lazy("People who may view"))
+    editor_teams = KeysField(**_teams(), label=gettext_lazy("Teams that may view and edit"))
+    editor_people = KeysField(**_people(), label=gettext_lazy("People who may view and edit"))
 
     class Meta:
         model = Property
@@ -76,7 +77,7 @@ class PropertyForm(AccessForm):
 class NewPropertyForm(PropertyForm):
     """A field about which nothing was said yet."""
 
-    field = forms.ChoiceField(label="Field", widget=UnfoldAdminSelectWidget)
+    field = forms.ChoiceField(label=gettext_lazy("Field"), widget=UnfoldAdminSelectWidget)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -84,7 +85,7 @@ class NewPropertyForm(PropertyForm):
             return
         said = set(Property.objects.values_list("object", "name"))
         self.fields["field"].choices = [  # type: ignore[attr-defined]  # a choice field
-            ("", "Choose a field"),
+            ("", gettext("Choose a field")),
             *((kind.plural, choices) for kind in kinds.every() if (choices := _fields(kind, said))),
         ]
 
@@ -112,18 +113,20 @@ class PropertyAdmin(AccessModelAdmin):
     fieldsets = (
         (None, {"fields": ("label", "access")}),
         (
-            "Chosen people and teams",
+            gettext_lazy("Chosen people and teams"),
             {
                 "fields": (
                     ("viewer_teams", "editor_teams"),
                     ("viewer_people", "editor_people"),
                 ),
                 "classes": ("only-chosen",),
-                "description": "Whoever is ticked on both sides may edit. Nobody else learns that "
-                "the field exists, apart from super admins.",
+                "description": gettext_lazy(
+                    "Whoever is ticked on both sides may edit. Nobody else learns that the field "
+                    "exists, apart from super admins."
+                ),
             },
         ),
-        ("Sensitivity", {"fields": ("sensitive", "highly_sensitive")}),
+        (gettext_lazy("Sensitivity"), {"fields": ("sensitive", "highly_sensitive")}),
     )
     add_fieldsets = ((None, {"fields": ("field", "access")}), *fieldsets[1:])
 
@@ -140,7 +143,9 @@ class PropertyAdmin(AccessModelAdmin):
         rows = super().get_queryset(request)
         return rows if self.may(request, "view") else rows.none()
 
-    what_becomes = "Its rule is removed. The audit log keeps that it was there."
+    what_becomes = cast(
+        "str", gettext_lazy("Its rule is removed. The audit log keeps that it was there.")
+    )
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """A field is opened again, not deleted, unless there is no such field any more."""
@@ -156,14 +161,15 @@ class PropertyAdmin(AccessModelAdmin):
             kwargs["form"] = NewPropertyForm
         return super().get_form(request, obj, change, **kwargs)
 
-    @display(description="Field")
+    @display(description=cast("str", gettext_lazy("Field")))
     def label(self, obj: Property) -> str:
         field = field_of(obj.object, obj.name)
         if field is None:
-            return f"{obj.name} (gone: there is no such field any more; delete this)"
+            said = gettext("%(field)s (gone: there is no such field any more; delete this)")
+            return said % {"field": obj.name}
         return field.title
 
-    @display(description="Object")
+    @display(description=cast("str", gettext_lazy("Object")))
     def kind(self, obj: Property) -> str:
         return kinds.plural_of(obj.object)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
@@ -14,25 +14,36 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext, gettext_lazy
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from accounts import access, days
+from accounts import access
 from accounts.access import Explanation
 from accounts.modeladmin import AccessModelAdmin, page_address, person, row_pages
 from accounts.models import User
+from accounts.words import listed
 from records import kinds
 from records.models import AccessRequest, Record
 from records.operations import access_requests, sharing
 from records.reasons import sentences_of
 from records.refusals import RecordError
+from records.screens.share_words import end_of
 from records.screens.shares import EndForm, sees_records
 from records.why import way_out
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 DAYS_OFFERED = 7
 PER_PAGE, MOST_OWN = 25, 50
 
 
-def _text(label: str, help_text: str = "", *, required: bool = False) -> forms.CharField:
+def _text(
+    label: StrOrPromise, help_text: StrOrPromise, *, required: bool = False
+) -> forms.CharField:
     """Return a field for a few sentences; the operation says what is wrong with them."""
     return forms.CharField(
         label=label,
@@ -47,13 +58,20 @@ def _text(label: str, help_text: str = "", *, required: bool = False) -> forms.C
 class ReasonForm(forms.Form):
     """What somebody needs access for."""
 
-    reason = _text("What do you need it for?", "Whoever decides reads it.", required=True)
+    reason = _text(
+        gettext_lazy("What do you need it for?"),
+        gettext_lazy("Whoever decides reads it."),
+        required=True,
+    )
 
 
 class DecisionForm(EndForm):
     """For how long to let the requester edit, and a word to them."""
 
-    note = _text("Note", "The requester reads it. Needed to decline: say why, or whom to ask.")
+    note = _text(
+        gettext_lazy("Note"),
+        gettext_lazy("The requester reads it. Needed to decline: say why, or whom to ask."),
+    )
 
 
 class RequestingAdmin(AccessModelAdmin):
@@ -73,7 +91,7 @@ class RequestingAdmin(AccessModelAdmin):
         record: Record = self.found(request, object_id)
         back = page_address(record, "change", record.pk)
         if access.allows(person(request), "change", record):
-            messages.info(request, "You may edit this record already.")
+            messages.info(request, gettext("You may edit this record already."))
             return HttpResponseRedirect(back)
         form = ReasonForm(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
@@ -84,19 +102,21 @@ class RequestingAdmin(AccessModelAdmin):
             except RecordError as refusal:
                 form.add_error(None, str(refusal))
             else:
-                messages.success(request, "Request sent. You will be told when it is decided.")
+                said = gettext("Request sent. You will be told when it is decided.")
+                messages.success(request, said)
                 return HttpResponseRedirect(back)
         asked = access_requests.asked(record, person(request))
         context = {
             **self.admin_site.each_context(request),
-            "title": "Request access",
+            "title": gettext("Request access"),
             "opts": self.opts,
             "original": record,
-            "text": f"Your request to edit it goes to {' and '.join(map(str, asked))}."
+            "text": gettext("Your request to edit it goes to %(people)s.")
+            % {"people": listed(asked)}
             if asked
-            else "Your request to edit it goes to the super admins.",
+            else gettext("Your request to edit it goes to the super admins."),
             "form": form,
-            "button": "Send request",
+            "button": gettext("Send request"),
             "back": back,
         }
         return TemplateResponse(request, "accounts/step.html", context)
@@ -121,7 +141,7 @@ def list_page(request: HttpRequest) -> HttpResponse:
     page = Paginator(waiting, PER_PAGE).get_page(request.GET.get("page"))
     context = {
         **admin.site.each_context(request),
-        "title": "Requests for access",
+        "title": gettext("Requests for access"),
         "page": page,
         "to_decide": _rows(page, user),
         "own": _rows(own.order_by("-id")[: MOST_OWN + 1], user),
@@ -134,13 +154,42 @@ def _rows(found: Iterable[AccessRequest], user: User) -> list[dict[str, Any]]:
     requests = list(found)
     records = access_requests.records_of(requests, user)
     return [
-        {"request": each, "what": records.get(each.pk) or _out_of_reach(each)} for each in requests
+        {
+            "request": each,
+            "what": records.get(each.pk) or _out_of_reach(each),
+            "status": _became(each),
+        }
+        for each in requests
     ]
+
+
+def _became(request: AccessRequest, *, with_moment: bool = False) -> str:
+    """Return what became of a request, by whom, and on its own page when."""
+    if request.decided_by is None or request.decided_at is None:
+        return request.get_status_display()
+    by_whom, and_when = _DECIDED[AccessRequest.Status(request.status)]
+    moment = date_format(timezone.localtime(request.decided_at), "DATETIME_FORMAT")
+    parts = {"name": request.decided_by, "moment": moment}
+    return str(and_when if with_moment else by_whom) % parts
+
+
+_DECIDED = {
+    AccessRequest.Status.GRANTED: (
+        gettext_lazy("Granted by %(name)s"),
+        gettext_lazy("Granted by %(name)s on %(moment)s"),
+    ),
+    AccessRequest.Status.DECLINED: (
+        gettext_lazy("Declined by %(name)s"),
+        gettext_lazy("Declined by %(name)s on %(moment)s"),
+    ),
+}
 
 
 def _out_of_reach(request: AccessRequest) -> str:
     kind = kinds.named(request.object)
-    return f"A {kind.noun if kind else 'record'} that you may not see any more"
+    if kind is None:
+        return gettext("A record that you may not see any more")
+    return gettext("A %(kind)s that you may not see any more") % {"kind": kind.noun}
 
 
 def request_page(request: HttpRequest, pk: int) -> HttpResponse:
@@ -165,12 +214,12 @@ def request_page(request: HttpRequest, pk: int) -> HttpResponse:
     is_own = found.requester_id == user.pk
     context = {
         **admin.site.each_context(request),
-        "title": "Request for access",
+        "title": gettext("Request for access"),
         "asked": found,
-        "what": record or _out_of_reach(found),
-        "record_url": record and page_address(record, "change", record.pk),
+        "what": _linked(record) if record else _out_of_reach(found),
         "is_own": is_own,
-        "end": {"share": found, "last_day": found.until and days.last_day_before(found.until)},
+        "status": _became(found, with_moment=True),
+        "end": end_of(found.until) if found.status == AccessRequest.Status.GRANTED else "",
         "form": form,
         "media": form.media,
     }
@@ -179,19 +228,24 @@ def request_page(request: HttpRequest, pk: int) -> HttpResponse:
     return TemplateResponse(request, "records/access_request.html", context)
 
 
+def _linked(record: Record) -> SafeString:
+    url = page_address(record, "change", record.pk)
+    return format_html('<a class="text-link" href="{}">{}</a>', url, record)
+
+
 def _step(request: HttpRequest, asked: AccessRequest, form: DecisionForm) -> str:
     """Do the step whose button was pressed; return what to say."""
     user, step = person(request), request.POST.get("step")
     note = form.cleaned_data["note"]
     if step == "withdraw":
         access_requests.withdraw(asked, actor=user)
-        return "Your request is withdrawn."
+        return gettext("Your request is withdrawn.")
     if step == "decline":
         access_requests.decline(asked, actor=user, note=note)
-        return f"Declined. {asked.requester} reads your note."
+        return gettext("Declined. %(name)s reads your note.") % {"name": asked.requester}
     if step == "grant":
         access_requests.grant(asked, actor=user, until=form.until, note=note)
-        return f"{asked.requester} may edit it now."
+        return gettext("%(name)s may edit it now.") % {"name": asked.requester}
     raise Http404
 
 

@@ -10,10 +10,14 @@ from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.html import conditional_escape, format_html
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from accounts.keys import whole_number
-from accounts.modeladmin import AccessModelAdmin, person, say_saved
+from accounts.modeladmin import AccessModelAdmin, page_address, person, say_saved
 from accounts.numbers import WholeNumberField
+from accounts.words import counted
 from records.models import Property, ScreenLimit
 from records.operations import RecordError, screen_limit
 
@@ -24,11 +28,13 @@ class ScreenLimitForm(forms.Form):
     """The one number; the operation says what it may be."""
 
     values_a_day = WholeNumberField(
-        label="Sensitive values per person and day",
+        label=gettext_lazy("Sensitive values per person and day"),
         required=False,
         min_value=1,
         max_value=screen_limit.MOST,
-        help_text="Beyond it values read as dots until midnight. No limit if left empty.",
+        help_text=gettext_lazy(
+            "Beyond it values read as dots until midnight. No limit if left empty."
+        ),
     )
 
 
@@ -47,7 +53,7 @@ class ScreenLimitAdmin(AccessModelAdmin):
         if not self.has_change_permission(request):
             raise PermissionDenied
         if request.GET:
-            raise BadRequest("This page has no filters.")
+            raise BadRequest(gettext("This page has no filters."))
         now = screen_limit.current()
         version = str(now.version)
         form = ScreenLimitForm(initial={"values_a_day": now.values_a_day})
@@ -58,13 +64,14 @@ class ScreenLimitAdmin(AccessModelAdmin):
                 return HttpResponseRedirect(reverse(screen_limit.PAGE))
         context = {
             **self.admin_site.each_context(request),
-            "title": "Sensitive data on screens",
+            "title": gettext("Sensitive data on screens"),
             "opts": self.opts,
             "limit": now.values_a_day,
+            "at_most": now.values_a_day and _at_most(now.values_a_day),
             "form": form,
             "version": version,
-            "flagged": Property.objects.filter(sensitive=True).count(),
-            "seen": screen_limit.seen_today(MOST_LISTED),
+            "flagged": _flagged(Property.objects.filter(sensitive=True).count()),
+            "seen": _seen_today(now.values_a_day or 0),
         }
         return TemplateResponse(request, "records/screen_limit.html", context)
 
@@ -79,12 +86,15 @@ class ScreenLimitAdmin(AccessModelAdmin):
             form.add_error(None, str(refusal))
             return False
         most = saved.values_a_day
-        say_saved(
-            request,
-            "Saved. Nobody is limited, and nothing is counted."
-            if most is None
-            else f"Saved. A person sees at most {most:,} sensitive values in a day from now on.",
+        if most is None:
+            say_saved(request, gettext("Saved. Nobody is limited, and nothing is counted."))
+            return True
+        said = ngettext(
+            "Saved. A person sees at most %(count)s sensitive values in a day from now on.",
+            "Saved. A person sees at most %(count)s sensitive values in a day from now on.",
+            most,
         )
+        say_saved(request, said % {"count": counted(most)})
         return True
 
     def change_view(
@@ -103,3 +113,36 @@ class ScreenLimitAdmin(AccessModelAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         """There is one limit, always."""
         return False
+
+
+def _at_most(limit: int) -> str:
+    said = ngettext(
+        "Each person sees at most %(count)s sensitive value a day.",
+        "Each person sees at most %(count)s sensitive values a day.",
+        limit,
+    )
+    return said % {"count": counted(limit)}
+
+
+def _flagged(number: int) -> SafeString:
+    """Return how many fields are sensitive, with the way to where they are chosen."""
+    said = ngettext(
+        "%(count)s field, chosen under %(page)s.",
+        "%(count)s fields, chosen under %(page)s.",
+        number,
+    )
+    url = page_address(Property, "changelist")
+    page = format_html('<a class="text-link" href="{}">{}</a>', url, gettext("Fields"))
+    return mark_safe(conditional_escape(said) % {"count": counted(number), "page": page})
+
+
+def _seen_today(limit: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "user": row.user,
+            "shown": row.shown,
+            "said": gettext("%(count)s of %(limit)s")
+            % {"count": counted(row.shown), "limit": counted(limit)},
+        }
+        for row in screen_limit.seen_today(MOST_LISTED)
+    ]

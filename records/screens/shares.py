@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpR
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern
+from django.utils.translation import gettext, gettext_lazy, pgettext
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminSingleDateWidget
 
 from accounts import access, catalogue, days
@@ -24,6 +25,7 @@ from accounts.models import Team, User
 from records import kinds
 from records.models import SHARES, Level, Record
 from records.operations import Invalid, NotAllowed, NotFound, sharing
+from records.screens.share_words import between, end_of, giver_of
 
 MOST_LISTED = 50
 
@@ -32,10 +34,11 @@ class EndForm(forms.Form):
     """How long a share lasts."""
 
     last_day = forms.DateField(
+        label=gettext_lazy("Last day"),
         required=False,
         widget=UnfoldAdminSingleDateWidget,
         validators=[days.check_day],
-        help_text="No expiry if left empty.",
+        help_text=gettext_lazy("No expiry if left empty."),
     )
 
     @property
@@ -48,21 +51,23 @@ class EndForm(forms.Form):
 class ShareForm(EndForm):
     """With whom a record is shared, at which level, how long; the operation decides the rest."""
 
-    user = KeyField(queryset=User.objects.none(), required=False, label="Person")
+    user = KeyField(queryset=User.objects.none(), required=False, label=gettext_lazy("Person"))
     team = KeyField(
         queryset=Team.objects.all(),
         required=False,
-        label="or team",
+        label=gettext_lazy("or team"),
         widget=UnfoldAdminSelectWidget,
-        help_text="Reaches everybody whose main team it is, for as long as it is.",
+        help_text=gettext_lazy("Reaches everybody whose main team it is, for as long as it is."),
     )
     level = forms.ChoiceField(
-        label="What they may do",
+        label=gettext_lazy("What they may do"),
         choices=Level.choices,
         initial=Level.VIEW,
         widget=forms.RadioSelect(attrs={"class": "plain-boxes"}),
-        help_text="As far as their own permissions let them: somebody who may edit no record of "
-        "this kind only views it.",
+        help_text=gettext_lazy(
+            "As far as their own permissions let them: somebody who may edit no record of this "
+            "kind only views it."
+        ),
     )
     field_order = ("user", "team", "level", "last_day")
 
@@ -87,7 +92,7 @@ class SharingAdmin(AccessModelAdmin):
         owner = self.opts.get_field(record.owner_fields[0])
         # The picker of owners: it searches and shows names alone (R7).
         picker = self.formfield_for_dbfield(owner, request)  # type: ignore[arg-type]  # a concrete field
-        picker.required, picker.label, picker.help_text = False, "Person", ""
+        picker.required, picker.label, picker.help_text = False, gettext("Person"), ""
         form.fields["user"] = picker
         try:
             if request.method == "POST" and form.is_valid():
@@ -101,7 +106,8 @@ class SharingAdmin(AccessModelAdmin):
                     until=form.until,
                 )
                 receiver = chosen["user"] or chosen["team"]
-                say_saved(request, f"“{record}” is shared with {receiver}.")
+                said = gettext("“%(record)s” is shared with %(receiver)s.")
+                say_saved(request, said % {"record": record, "receiver": receiver})
                 return HttpResponseRedirect(self._share_page(record))
             sharing.require_sharing(record, person(request))
         except NotAllowed as refusal:
@@ -110,7 +116,7 @@ class SharingAdmin(AccessModelAdmin):
             form.add_error(None, str(refusal))
         context = {
             **self.admin_site.each_context(request),
-            "title": "Share",
+            "title": pgettext("to do so", "Share"),
             "opts": self.opts,
             "original": record,
             "form": form,
@@ -133,7 +139,8 @@ class SharingAdmin(AccessModelAdmin):
         except (Invalid, NotFound) as refusal:
             messages.error(request, str(refusal))
         else:
-            messages.success(request, f"“{record}” is no longer shared with {user or team}.")
+            said = gettext("“%(record)s” is no longer shared with %(receiver)s.")
+            messages.success(request, said % {"record": record, "receiver": user or team})
         if access.allows(person(request), "view", record):
             return HttpResponseRedirect(self._share_page(record))
         # They gave it to their own team, and saw it by that alone.
@@ -163,9 +170,14 @@ def shares_panel(request: HttpRequest, record: Any) -> str:
     if not isinstance(record, Record) or record.object_key not in SHARES:
         return ""
     allowed = may_share(request, record)
-    rows = [
-        {**_line(share), "may_end": allowed or share.giver_id == person(request).pk}
-        for share in sharing.shares_of(record)
+    rows: list[dict[str, Any]] = [  # Any, since guardian's columns are not typed
+        {
+            "receiver": getattr(share, share.receiver_field),
+            "receiver_field": "user" if share.receiver_field == "user" else "team",
+            "said": " · ".join((str(share.level.label), end_of(share.until), giver_of(share))),
+            "may_end": allowed or share.giver_id == person(request).pk,
+        }
+        for share in cast("list[Any]", sharing.shares_of(record))
     ]
     if not rows and not allowed:
         return ""
@@ -185,19 +197,17 @@ def shared_page(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     context = {
         **admin.site.each_context(request),
-        "title": "Shared records",
+        "title": gettext("Shared records"),
         "lists": [
             {
-                "title": "Shared with me",
-                "received": True,
-                "empty": "Nobody shares a record with you.",
-                "kinds": list(_kinds(sharing.shared_with(user))),
+                "title": gettext("Shared with me"),
+                "empty": gettext("Nobody shares a record with you."),
+                "kinds": list(_kinds(sharing.shared_with(user), given=False)),
             },
             {
-                "title": "Shared by me",
-                "received": False,
-                "empty": "You share no record.",
-                "kinds": list(_kinds(sharing.shared_by(user))),
+                "title": gettext("Shared by me"),
+                "empty": gettext("You share no record."),
+                "kinds": list(_kinds(sharing.shared_by(user), given=True)),
             },
         ],
         "most": MOST_LISTED,
@@ -214,6 +224,8 @@ def sees_records(request: HttpRequest) -> bool:
 
 def _kinds(
     found: Iterable[tuple[catalogue.ObjectKind, list[QuerySet[Any]]]],
+    *,
+    given: bool,
 ) -> Iterator[dict[str, Any]]:
     """Yield a list per kind of record that has any: the latest shares, cut where it gets long."""
     for kind, querysets in found:
@@ -224,7 +236,8 @@ def _kinds(
                 "label": kind.plural,
                 "rows": [
                     {
-                        **_line(share),
+                        "record": share.content_object,
+                        "said": _said(between(share, given=given), share),
                         "url": page_address(kind.model, "change", share.content_object_id),
                     }
                     for share in shares[:MOST_LISTED]
@@ -233,15 +246,9 @@ def _kinds(
             }
 
 
-def _line(share: Any) -> dict[str, Any]:
-    """Return what one share's line shows; Any, since guardian's columns are not typed."""
-    return {
-        "share": share,
-        "receiver": getattr(share, share.receiver_field),
-        "receiver_field": "user" if share.receiver_field == "user" else "team",
-        "level": share.level.label,
-        "last_day": share.until and days.last_day_before(share.until),
-    }
+def _said(other_side: str, share: Any) -> str:
+    """Return what stands below a shared record; Any, since guardian's columns are not typed."""
+    return " · ".join((other_side, str(share.level.label), end_of(share.until)))
 
 
 def _chosen(model: type[Any], key: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.http import HttpRequest
+from django.utils.translation import gettext
 
 from accounts.chips import without
 from accounts.modeladmin import person
@@ -37,7 +38,7 @@ def tabs(request: HttpRequest, model: type[Record], offered: list[str]) -> list[
         return []
     now = {name: request.GET[name] for name in OWNERS if request.GET.get(name)}
     rest = without(request.GET, OWNERS)
-    found = [Tab("All", rest, not now)]
+    found = [Tab(gettext("All"), rest, not now)]
     for title, ask in wanted:
         [(name, value)] = ask.items()
         address = f"{rest}{'' if rest == '?' else '&'}{name}={value}"
@@ -52,9 +53,9 @@ def _wanted(user: User, model: type[Record]) -> list[tuple[str, dict[str, str]]]
     unassigned = sees == Rank.EVERYTHING or bool(scope and scope.view_unassigned)
     if sees < Rank.TEAM and not unassigned:
         return []
-    wanted = [("Mine", {"owner": str(user.pk)})]
+    wanted = [(gettext("Mine"), {"owner": str(user.pk)})]
     if sees >= Rank.TEAM and user.grants.main_teams:
-        wanted.append(("My team", {"team": str(user.grants.main_teams[0])}))
+        wanted.append((gettext("My team"), {"team": str(user.grants.main_teams[0])}))
     if unassigned:
-        wanted.append(("Unassigned", {"unassigned": "yes"}))
+        wanted.append((gettext("Unassigned"), {"unassigned": "yes"}))
     return wanted

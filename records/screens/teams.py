@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from django.db.models import Model
+from django.utils.translation import gettext, ngettext
 
 from accounts.modeladmin import page_address
 from accounts.models import Team
 from accounts.operations import Place
+from accounts.words import counted
 from records import kinds
 from records.models import SHARES, Property, StageRule
 from records.models.properties import field_of
@@ -22,19 +24,25 @@ def places(team: Team) -> Iterator[Place]:
     """
     rules = StageRule.objects.filter(teams=team).select_related("pipeline").order_by("pipeline")
     if names := [rule.pipeline.name for rule in rules]:
-        words = f"{_number(len(names), 'stage rule')} ({', '.join(names)})"
+        said = ngettext(
+            "%(count)s stage rule (%(names)s)", "%(count)s stage rules (%(names)s)", len(names)
+        )
+        words = said % {"count": counted(len(names)), "names": ", ".join(names)}
         yield Place(words, _page([rule.pipeline for rule in rules]))
     fields = Property.objects.filter(grants__team=team).distinct()
     if names := [_label(field) for field in fields]:
-        words = f"the access to {_number(len(names), 'field')} ({', '.join(names)})"
+        said = ngettext(
+            "the access to %(count)s field (%(names)s)",
+            "the access to %(count)s fields (%(names)s)",
+            len(names),
+        )
+        words = said % {"count": counted(len(names)), "names": ", ".join(names)}
         yield Place(words, _page(list(fields)))
     for key, (_, to_teams) in SHARES.items():
         # Of a record in the recycle bin nobody can end a share.
         rows = to_teams._default_manager.filter(live(), group=team, content_object__deleted_at=None)
         if number := rows.count():
-            yield Place(
-                _number(number, f"share of a {key}", f"shares of {kinds.plural_of(key).lower()}")
-            )
+            yield Place(_shares(key, number))
 
 
 def _page(rows: Sequence[Model]) -> str:
@@ -43,13 +51,16 @@ def _page(rows: Sequence[Model]) -> str:
     return page_address(rows[0], *one)
 
 
-def _number(number: int, one: str, many: str = "") -> str:
-    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+def _shares(key: str, number: int) -> str:
+    kind = kinds.named(key)
+    said = ngettext("%(count)s share of a %(kind)s", "%(count)s shares of %(kinds)s", number)
+    noun, nouns = (kind.noun, kind.nouns) if kind else (key, key)
+    return said % {"count": counted(number), "kind": noun, "kinds": nouns}
 
 
 def _label(row: Property) -> str:
     kind = kinds.named(row.object)
     field = field_of(row.object, row.name)
     if kind is None or field is None:
-        return f"{row}, which is gone"
+        return gettext("%(field)s, which is gone") % {"field": row}
     return kind.label_of(field.name)

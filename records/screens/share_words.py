@@ -1,0 +1,41 @@
+"""What is said of a share beside its record: who gave it, to whom, and how long it lasts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext
+
+from accounts import days
+
+
+def giver_of(share: Any) -> str:
+    """Return who gave a share; Any, since guardian's columns are not typed."""
+    if share.giver is None:
+        return gettext("by the product")
+    return gettext("by %(giver)s") % {"giver": share.giver}
+
+
+def between(share: Any, *, given: bool) -> str:
+    """Return the other side of a share that somebody gave, or received themselves or as a team."""
+    names = {"receiver": getattr(share, share.receiver_field), "giver": share.giver}
+    if given:
+        return gettext("with %(receiver)s") % names
+    if share.receiver_field == "user":
+        return giver_of(share)
+    if share.giver is None:
+        return gettext("by the product, with %(receiver)s") % names
+    return gettext("by %(giver)s, with %(receiver)s") % names
+
+
+def end_of(until: datetime | None) -> str:
+    """Return when a share ends, as it was chosen: by a day, or by a moment."""
+    if until is None:
+        return gettext("no end")
+    if day := days.last_day_before(until):
+        return gettext("until the end of %(day)s") % {"day": date_format(day, "DATE_FORMAT")}
+    moment = date_format(timezone.localtime(until), "DATETIME_FORMAT")
+    return gettext("until %(moment)s") % {"moment": moment}
