@@ -381,7 +381,7 @@ def _full_name(model: type[Record]) -> Any:
 def screen_of(kind: kinds.Kind) -> type[RecordAdmin]:
     """Return the screens of one kind of record, as it is declared."""
     base = StagedAdmin if kind.is_staged else RecordAdmin
-    owners = (gettext_lazy("Owners"), {"fields": (kind.model.owner_fields,)})
+    owners = kind.model.owner_fields
     said = {
         "__doc__": f"Records of the kind “{kind.key}”.",
         "__module__": __name__,
@@ -391,10 +391,7 @@ def screen_of(kind: kinds.Kind) -> type[RecordAdmin]:
         "palette_icon": kind.icon or RecordAdmin.palette_icon,
         "search_help_text": kind.search_help,
         "picker_fields": kind.model.name_fields,
-        "autocomplete_fields": (
-            *(each.name for each in kind.relations),
-            *kind.model.owner_fields,
-        ),
+        "autocomplete_fields": (*(each.name for each in kind.relations), *owners),
         "associated": kind.linked_from,
         "sortable_by": kind.sortable,
         kinds.FULL_NAME: _full_name(kind.model),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext, gettext_lazy, pgettext
 
 from accounts import access, suppose
 from accounts.access import RESTORE, SCOPE_OF, Explanation, Loaded
@@ -151,10 +151,14 @@ def _field_answer(*, hidden: bool, only_read: bool, one_by_one: bool) -> str:
     if hidden:
         return gettext("hidden, name included")
     if only_read:
-        return gettext("read, one value at a time, and logged") if one_by_one else gettext("read")
+        return (
+            gettext("read, one value at a time, and logged")
+            if one_by_one
+            else pgettext("a field", "read")
+        )
     if one_by_one:
         return gettext("read and edit, one value at a time, and logged")
-    return gettext("read and edit")
+    return pgettext("a field", "read and edit")
 
 
 def why(user: User, record: Record) -> dict[str, Any]:

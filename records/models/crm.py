@@ -7,7 +7,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from accounts.fields import Email, Line
 from records.kinds import declare
@@ -160,8 +160,8 @@ class Deal(Record):
         related_name="deals",
         verbose_name=gettext_lazy("contact"),
     )
-    opened = models.DateField(gettext_lazy("opened"), null=True, blank=True)
-    closed = models.DateField(gettext_lazy("closed"), null=True, blank=True)
+    opened = models.DateField(pgettext_lazy("day", "opened"), null=True, blank=True)
+    closed = models.DateField(pgettext_lazy("day", "closed"), null=True, blank=True)
     source = Line(max_length=60, blank=True, editable=False)
     external_id = Line(max_length=60, blank=True, editable=False)
 
@@ -235,7 +235,7 @@ class Ticket(Record):
         related_name="tickets",
         verbose_name=gettext_lazy("company"),
     )
-    opened = models.DateField(gettext_lazy("opened"), default=timezone.localdate)
+    opened = models.DateField(pgettext_lazy("day", "opened"), default=timezone.localdate)
 
     objects: ClassVar[RecordQuerySet[Ticket]] = RecordQuerySet.as_manager()  # type: ignore[assignment]  # a manager made of the queryset
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import models
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
 
 from accounts.fields import Line
 from accounts.models import Team
@@ -64,7 +64,7 @@ class Stage(models.Model):
     class Outcome(models.TextChoices):
         """What it means for a record to stand here."""
 
-        OPEN = "open", gettext_lazy("Open")
+        OPEN = "open", pgettext_lazy("outcome", "Open")
         WON = "won", gettext_lazy("Closed: won")
         LOST = "lost", gettext_lazy("Closed: lost")
 
