@@ -12,7 +12,7 @@ import django_filters
 from django import forms
 from django.db.models import DateTimeField, Model, Q, QuerySet
 from django.http import QueryDict
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 from django_filters.fields import RangeField
 from django_filters.widgets import DateRangeWidget
 
@@ -154,7 +154,7 @@ class RecordFilterSet(django_filters.FilterSet):
     team = reading(TeamFilter(label=gettext_lazy("Team of an owner"), method="owned_in"), _owners)
     unassigned = reading(
         django_filters.ChoiceFilter(
-            label=gettext_lazy("Unassigned"),
+            label=pgettext_lazy("a record", "Unassigned"),
             choices=[("yes", gettext_lazy("Yes")), ("no", gettext_lazy("No"))],
             method="without_owner",
         ),
