@@ -374,6 +374,28 @@ class Migration(migrations.Migration):
                 ),
                 migrations.AlterField(
                     model_name="deal",
+                    name="external_id",
+                    field=accounts.fields.Line(
+                        blank=True,
+                        db_collation="crm_order",
+                        editable=False,
+                        max_length=60,
+                        verbose_name="external id",
+                    ),
+                ),
+                migrations.AlterField(
+                    model_name="deal",
+                    name="source",
+                    field=accounts.fields.Line(
+                        blank=True,
+                        db_collation="crm_order",
+                        editable=False,
+                        max_length=60,
+                        verbose_name="source",
+                    ),
+                ),
+                migrations.AlterField(
+                    model_name="deal",
                     name="product",
                     field=accounts.fields.Line(
                         blank=True, db_collation="crm_order", max_length=100, verbose_name="product"

@@ -162,8 +162,8 @@ class Deal(Record):
     )
     opened = models.DateField(pgettext_lazy("day", "opened"), null=True, blank=True)
     closed = models.DateField(pgettext_lazy("day", "closed"), null=True, blank=True)
-    source = Line(max_length=60, blank=True, editable=False)
-    external_id = Line(max_length=60, blank=True, editable=False)
+    source = Line(gettext_lazy("source"), max_length=60, blank=True, editable=False)
+    external_id = Line(gettext_lazy("external id"), max_length=60, blank=True, editable=False)
 
     objects: ClassVar[RecordQuerySet[Deal]] = RecordQuerySet.as_manager()  # type: ignore[assignment]  # a manager made of the queryset
 

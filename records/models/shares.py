@@ -14,6 +14,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 class Level(models.TextChoices):
     """What a share lets its receiver do, as far as their own permissions let them (E55)."""
 
-    VIEW = "view", "View"
-    EDIT = "edit", "View and edit"
+    VIEW = "view", gettext_lazy("View")
+    EDIT = "edit", gettext_lazy("View and edit")
 
     @property
     def codename(self) -> str:
