@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Now
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from accounts import access, catalogue
 from accounts.access import Rule
@@ -206,8 +206,8 @@ class PropertyGrant(models.Model):
     class Level(models.TextChoices):
         """How far the choice goes (E24)."""
 
-        VIEW = "view", gettext_lazy("View")
-        EDIT = "edit", gettext_lazy("View and edit")
+        VIEW = "view", pgettext_lazy("level", "View")
+        EDIT = "edit", pgettext_lazy("level", "View and edit")
 
     property = models.ForeignKey(Property, models.CASCADE, related_name="grants")
     user = models.ForeignKey(

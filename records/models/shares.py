@@ -14,7 +14,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
-from django.utils.translation import gettext_lazy
+from django.utils.translation import pgettext_lazy
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class Level(models.TextChoices):
     """What a share lets its receiver do, as far as their own permissions let them (E55)."""
 
-    VIEW = "view", gettext_lazy("View")
-    EDIT = "edit", gettext_lazy("View and edit")
+    VIEW = "view", pgettext_lazy("level", "View")
+    EDIT = "edit", pgettext_lazy("level", "View and edit")
 
     @property
     def codename(self) -> str:
