@@ -288,6 +288,7 @@ class TeamForm(AccessForm):
 def tool_labels(keys: Iterable[str]) -> list[str]:
     """Return the names of tools as people read them, and what there is no such tool for."""
     names = (
-        catalogue.TOOLS[key].label if key in catalogue.TOOLS else f"{key} (unknown)" for key in keys
+        str(catalogue.TOOLS[key].label) if key in catalogue.TOOLS else f"{key} (unknown)"
+        for key in keys
     )
     return list(dict.fromkeys(names))

@@ -23,13 +23,13 @@ from django.urls import URLPattern, path, reverse
 from accounts import access, catalogue, changes, operations
 from accounts.addresses import page_address
 from accounts.catalogue import Kind, ObjectKind, Risk
-from accounts.catalogue.words import listed
 from accounts.modeladmin import person
 from accounts.models import ObjectScope, PermissionSet, Rank, Team, User
 from accounts.open_log_ins import MOST_SHOWN, open_log_ins
 from accounts.operations import AccountsError
 from accounts.paging import CappedCount, capped_count
 from accounts.people import standing_of
+from accounts.words import listed
 
 about_person: list[Callable[[User], Iterable[str]]] = []
 """A slot for upper layers: more sentences on what this person may do (exports: when they wait)."""

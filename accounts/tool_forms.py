@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from django import forms
+from django.utils.translation import get_language, gettext
 
 from accounts import catalogue
 from accounts.catalogue import Kind, Option, Risk, Tool
@@ -60,7 +61,8 @@ class ToolBoxes(forms.CheckboxSelectMultiple):
 def _tabs_of(chosen: frozenset[str]) -> list[dict[str, Any]]:
     """Return the tabs with their sections; `chosen` as it was sent, or as it is stored."""
     tabs: dict[str, dict[str, Any]] = {
-        tab: {"key": tab.lower(), "label": tab, "sections": {}} for tab in catalogue.TABS
+        tab: {"key": tab.lower(), "label": label, "sections": {}}
+        for tab, label in catalogue.TAB_LABELS.items()
     }
     families: dict[str, dict[str, Any]] = {}
     for tool in catalogue.TOOLS.values():
@@ -87,7 +89,7 @@ def _entry(tool: Tool, chosen: frozenset[str]) -> dict[str, Any]:
     is_on = tool.key in chosen
     return {
         "tool": tool,
-        **_in_words(tool),
+        **_in_words(tool, get_language()),
         "is_switch": tool.kind is Kind.SWITCH,
         "checked": is_on,
         "inert": is_on and bool(tool.inert_without) and tool.inert_without not in chosen,
@@ -99,17 +101,20 @@ def _entry(tool: Tool, chosen: frozenset[str]) -> dict[str, Any]:
 
 
 @cache
-def _in_words(tool: Tool) -> dict[str, Any]:
-    """Return what is said of a tool; the parent is said once, above its children."""
-    standing = "For tools outside"
+def _in_words(tool: Tool, language: str | None) -> dict[str, Any]:
+    """Return what is said of a tool; the parent is said once, above its children.
+
+    `language` is the active one: what is worked out in it is kept for it alone.
+    """
+    standing = gettext("For tools outside")
     if tool.asked_by or tool.asked_later:
-        standing = "" if tool.asked_by else "Not asked yet"
+        standing = "" if tool.asked_by else gettext("Not asked yet")
     words = (tool.label, tool.key, tool.help, tool.section, *(o.label for o in tool.options))
     return {
         "standing": standing,
         "is_high": tool.risk is Risk.HIGH,
         "sentences": catalogue.beside_the_switch(tool),
-        "find": " ".join(words).lower(),
+        "find": " ".join(map(str, words)).lower(),
     }
 
 
@@ -168,9 +173,8 @@ class ToolsField(forms.Field):
             ]
             catalogue.completed(grants)
         except (catalogue.UnknownPermission, catalogue.Contradiction) as wrong:
-            raise forms.ValidationError(
-                f"{wrong} Open this page again to see which there are."
-            ) from wrong
+            said = gettext("%(wrong)s Open this page again to see which there are.")
+            raise forms.ValidationError(said % {"wrong": wrong}) from wrong
         return [str(grant) for grant in grants]
 
     def has_changed(self, initial: Any, data: Any) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from django.utils.formats import number_format
+from django.utils.functional import lazy
 from django.utils.translation import gettext
 
 
@@ -21,6 +23,15 @@ def listed(names: Iterable[object]) -> str:
 def either(names: Iterable[object]) -> str:
     """Return names of which one is meant: “Ann”, “Ann or Bob”, “Ann, Bob or Cem”."""
     return _in_a_row(names, gettext("%(most)s or %(last)s"))
+
+
+def _filled(text: object, **parts: Any) -> str:
+    return str(text) % parts
+
+
+filled = lazy(_filled, str)
+"""Return a lazy text with its named parts put in when it is read: what is kept for longer than a
+request, such as the reasons of rules, is read in several languages."""
 
 
 def _in_a_row(names: Iterable[object], joined: str) -> str:

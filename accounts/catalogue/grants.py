@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from django.utils.translation import gettext
+
 from accounts.catalogue import kinds
 from accounts.catalogue.account import ACCOUNT
 from accounts.catalogue.crm import CRM
@@ -44,8 +46,10 @@ class UnknownPermission(ValueError):
             return
         asked = asked[:LONGEST_SAID]
         near = difflib.get_close_matches(asked, list(known_keys()), n=3, cutoff=0.5)
-        nearest = f" Did you mean {' or '.join(near)}?" if near else ""
-        super().__init__(f"There is no permission “{asked}”.{nearest}")
+        text = gettext("There is no permission “%(asked)s”.")
+        if near:
+            text = gettext("There is no permission “%(asked)s”. Did you mean %(near)s?")
+        super().__init__(text % {"asked": asked, "near": gettext(" or ").join(near)})
 
 
 class Contradiction(ValueError):
@@ -126,12 +130,18 @@ def parse(text: str) -> Grant:
     tool, _ = find(grant.name)
     scoped = tool.kind is Kind.SCOPE
     if grant.name not in keys_to_give(tool):
-        given = ", ".join(keys_to_give(tool)) or "what it follows from"
-        raise UnknownPermission(text, f"“{grant.name}” cannot be given itself; give {given}.")
+        hint = gettext("“%(name)s” cannot be given itself; give what it follows from.")
+        if given := ", ".join(keys_to_give(tool)):
+            hint = gettext("“%(name)s” cannot be given itself; give %(given)s.")
+        raise UnknownPermission(text, hint % {"name": grant.name, "given": given})
     if bool(level) != scoped or bool(grant.rank) != scoped or (box and grant.rank == EVERYTHING):
         levels = ", ".join(f"={each}" for each in LEVELS)
-        takes = f"one of {levels}, the narrower two with or without {BOX}" if scoped else "no level"
-        raise UnknownPermission(text, f"“{grant.name}” takes {takes}.")
+        hint = gettext("“%(name)s” takes no level.")
+        if scoped:
+            hint = gettext(
+                "“%(name)s” takes one of %(levels)s, the narrower two with or without %(box)s."
+            )
+        raise UnknownPermission(text, hint % {"name": grant.name, "levels": levels, "box": BOX})
     return grant
 
 
@@ -154,7 +164,8 @@ def completed(grants: Iterable[Grant]) -> frozenset[Grant]:
         if tool.kind is Kind.CHOICE:
             twice = chosen.setdefault(grant.key, grant.option) != grant.option
         if twice:
-            raise Contradiction(f"Choose one for {tool.label}, not two.")
+            said = gettext("Choose one for %(permission)s, not two.")
+            raise Contradiction(said % {"permission": tool.label})
         by_name[grant.name] = grant
     for grant in list(by_name.values()):
         tool = TOOLS[grant.key]

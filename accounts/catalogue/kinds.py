@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import cast
 
 from django.db.models import Model
+from django.utils.translation import gettext_lazy
 
 ACTIONS = ("view", "add", "change", "delete", "communicate", "merge")
 SCOPED_ACTIONS = ("view", "change", "delete", "communicate", "merge")
@@ -14,31 +16,43 @@ SCOPE_COLUMNS = ("add", *(f"{each}{box}" for each in SCOPED_ACTIONS for box in (
 # What each scope may not exceed (R20, §0): narrowing the second narrows the first with it.
 CAPPED_BY = {"change": "view", "delete": "view", "communicate": "view", "merge": "change"}
 
-ACTION_LABELS = {
-    "view": "View",
-    "add": "Create",
-    "change": "Edit",
-    "delete": "Delete",
-    "communicate": "Communicate",
-    "merge": "Merge",
-}
+# Lazy texts: read in the reader's language, and typed as what they are read as.
+ACTION_LABELS = cast(
+    dict[str, str],
+    {
+        "view": gettext_lazy("View"),
+        "add": gettext_lazy("Create"),
+        "change": gettext_lazy("Edit"),
+        "delete": gettext_lazy("Delete"),
+        "communicate": gettext_lazy("Communicate"),
+        "merge": gettext_lazy("Merge"),
+    },
+)
 
 ACTION_IDS = {"communicate": "C-2"}
 """The actions that have a number of their own among the tools of the requirements."""
 
 ACTION_HELP = {
-    "view": "Find and read records: in lists, search, pickers, links and exports.",
-    "add": "Make new records.",
-    "change": "Change records, and give them to another owner. A rule on a stage may narrow it.",
-    "delete": "Put records into the recycle bin, and take them out of it.",
-    "communicate": "Log e-mails, calls and meetings, change notes and tasks, and link them with "
-    "further records.",
-    "merge": "Make one record of two.",
+    "view": gettext_lazy("Find and read records: in lists, search, pickers, links and exports."),
+    "add": gettext_lazy("Make new records."),
+    "change": gettext_lazy(
+        "Change records, and give them to another owner. A rule on a stage may narrow it."
+    ),
+    "delete": gettext_lazy("Put records into the recycle bin, and take them out of it."),
+    "communicate": gettext_lazy(
+        "Log e-mails, calls and meetings, change notes and tasks, and link them with "
+        "further records."
+    ),
+    "merge": gettext_lazy("Make one record of two."),
 }
 
 NOTHING_ASKS = {
-    "communicate": "Stored, and narrowed with View; this version has no activities that ask it.",
-    "merge": "Stored, and narrowed with Edit; nothing merges records in this version.",
+    "communicate": gettext_lazy(
+        "Stored, and narrowed with View; this version has no activities that ask it."
+    ),
+    "merge": gettext_lazy(
+        "Stored, and narrowed with Edit; nothing merges records in this version."
+    ),
 }
 
 
@@ -48,9 +62,20 @@ class ObjectKind:
 
     key: str
     model: type[Model]
-    label: str
-    plural: str
+    # Lazy, as is what is made of them: each reader has their own language.
+    label: str = field(compare=False)
+    plural: str = field(compare=False)
     actions: tuple[str, ...] = ACTIONS
+
+    @property
+    def noun(self) -> str:
+        """Return how one record is called inside a sentence."""
+        return str(self.model._meta.verbose_name)
+
+    @property
+    def nouns(self) -> str:
+        """Return how records are called inside a sentence."""
+        return str(self.model._meta.verbose_name_plural)
 
 
 _objects: dict[str, ObjectKind] = {}

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext_lazy
+
 from accounts.catalogue.types import Kind, Option, Tool, ladder
 
-TAB, GENERAL, ASSETS = "Marketing", "General", "Marketing tools"
+TAB, GENERAL, ASSETS = "Marketing", gettext_lazy("General"), gettext_lazy("Marketing tools")
 PARENT = "marketing.access"
 
-VIEW_EDIT = ladder(("view", "View", "See them."), ("edit", "Edit", "Make and change them."))
+VIEW_EDIT = ladder(
+    ("view", gettext_lazy("View"), gettext_lazy("See them.")),
+    ("edit", gettext_lazy("Edit"), gettext_lazy("Make and change them.")),
+)
 VIEW_EDIT_PUBLISH = ladder(
-    ("view", "View", "See them."),
-    ("edit", "Edit", "Write and change them, without putting anything live."),
-    ("publish", "Publish", "Put new ones and changes live."),
+    ("view", gettext_lazy("View"), gettext_lazy("See them.")),
+    (
+        "edit",
+        gettext_lazy("Edit"),
+        gettext_lazy("Write and change them, without putting anything live."),
+    ),
+    ("publish", gettext_lazy("Publish"), gettext_lazy("Put new ones and changes live.")),
 )
 PAGES = ("marketing.blog", "marketing.landing_pages", "marketing.website_pages")
 EDITS_CONTENT = tuple(f"{key}:edit" for key in ("marketing.email", *PAGES))
@@ -23,21 +32,21 @@ MARKETING = (
         "marketing.forms",
         TAB,
         GENERAL,
-        "Forms",
-        "Create, change and delete forms.",
+        gettext_lazy("Forms"),
+        gettext_lazy("Create, change and delete forms."),
         id="M-1",
         options=(
             Option(
                 "support_form",
-                "Support forms on a channel",
-                "Make a support form and attach it to a channel.",
+                gettext_lazy("Support forms on a channel"),
+                gettext_lazy("Make a support form and attach it to a channel."),
                 requires=(("account.access",),),
                 derived=True,
             ),
             Option(
                 "follow_up_email",
-                "Follow-up e-mails",
-                "Change the e-mail that follows a form.",
+                gettext_lazy("Follow-up e-mails"),
+                gettext_lazy("Change the e-mail that follows a form."),
                 requires=(("marketing.email:publish",),),
                 derived=True,
             ),
@@ -47,8 +56,10 @@ MARKETING = (
         "marketing.lists",
         TAB,
         GENERAL,
-        "Lists",
-        "Use lists (segments). What a list shows is still only what the person may view.",
+        gettext_lazy("Lists"),
+        gettext_lazy(
+            "Use lists (segments). What a list shows is still only what the person may view."
+        ),
         id="M-2",
         kind=Kind.BOXES,
         options=VIEW_EDIT,
@@ -58,9 +69,11 @@ MARKETING = (
         "marketing.files",
         TAB,
         GENERAL,
-        "Files",
-        "Add, change and delete files, such as attachments of records. Viewing files needs no "
-        "permission.",
+        gettext_lazy("Files"),
+        gettext_lazy(
+            "Add, change and delete files, such as attachments of records. Viewing files needs no "
+            "permission."
+        ),
         id="M-3",
         asked_later=True,
     ),
@@ -68,25 +81,28 @@ MARKETING = (
         PARENT,
         TAB,
         ASSETS,
-        "Marketing access",
-        "Opens the marketing tools and the view of a contact’s website activity. The permissions "
-        "below have an effect only with it.",
+        gettext_lazy("Marketing access"),
+        gettext_lazy(
+            "Opens the marketing tools and the view of a contact’s website activity. The "
+            "permissions "
+            "below have an effect only with it."
+        ),
         id="M-4",
     ),
     Tool(
         "marketing.cta",
         TAB,
         ASSETS,
-        "CTA",
-        "Calls to action on pages and in e-mails.",
+        gettext_lazy("CTA"),
+        gettext_lazy("Calls to action on pages and in e-mails."),
         id="M-5",
         kind=Kind.BOXES,
         options=(
             *VIEW_EDIT_PUBLISH,
             Option(
                 "create",
-                "Create",
-                "Make new calls to action, which is part of Edit.",
+                gettext_lazy("Create"),
+                gettext_lazy("Make new calls to action, which is part of Edit."),
                 requires=(("marketing.cta:edit",), EDITS_CONTENT),
                 derived=True,
             ),
@@ -97,15 +113,29 @@ MARKETING = (
         "marketing.social",
         TAB,
         ASSETS,
-        "Social publishing",
-        "Publish to social media. Everybody but None sees all shared accounts in monitoring, "
-        "publishing and reports.",
+        gettext_lazy("Social publishing"),
+        gettext_lazy(
+            "Publish to social media. Everybody but None sees all shared accounts in monitoring, "
+            "publishing and reports."
+        ),
         id="M-6",
         kind=Kind.CHOICE,
         options=ladder(
-            ("draft", "Draft only", "Write for own and shared accounts, publish nothing."),
-            ("own", "Only their accounts", "Publish to the accounts that they connected."),
-            ("all", "All accounts", "Publish to every account, and change social settings."),
+            (
+                "draft",
+                gettext_lazy("Draft only"),
+                gettext_lazy("Write for own and shared accounts, publish nothing."),
+            ),
+            (
+                "own",
+                gettext_lazy("Only their accounts"),
+                gettext_lazy("Publish to the accounts that they connected."),
+            ),
+            (
+                "all",
+                gettext_lazy("All accounts"),
+                gettext_lazy("Publish to every account, and change social settings."),
+            ),
         ),
         parent=PARENT,
     ),
@@ -113,8 +143,8 @@ MARKETING = (
         "marketing.blog",
         TAB,
         ASSETS,
-        "Blog",
-        "Blog posts.",
+        gettext_lazy("Blog"),
+        gettext_lazy("Blog posts."),
         id="M-7",
         kind=Kind.BOXES,
         options=VIEW_EDIT_PUBLISH,
@@ -124,8 +154,8 @@ MARKETING = (
         "marketing.landing_pages",
         TAB,
         ASSETS,
-        "Landing pages",
-        "Pages for campaigns.",
+        gettext_lazy("Landing pages"),
+        gettext_lazy("Pages for campaigns."),
         id="M-8",
         kind=Kind.BOXES,
         options=VIEW_EDIT_PUBLISH,
@@ -135,8 +165,8 @@ MARKETING = (
         "marketing.website_pages",
         TAB,
         ASSETS,
-        "Website pages",
-        "Pages of the website.",
+        gettext_lazy("Website pages"),
+        gettext_lazy("Pages of the website."),
         id="M-9",
         kind=Kind.BOXES,
         options=VIEW_EDIT_PUBLISH,
@@ -146,15 +176,21 @@ MARKETING = (
         "marketing.hubdb",
         TAB,
         ASSETS,
-        "HubDB",
-        "Tables that pages are filled from. Creating, cloning, deleting and publishing whole "
-        "tables needs HubDB table settings on the tab Account.",
+        gettext_lazy("HubDB"),
+        gettext_lazy(
+            "Tables that pages are filled from. Creating, cloning, deleting and publishing whole "
+            "tables needs HubDB table settings on the tab Account."
+        ),
         id="M-10",
         kind=Kind.BOXES,
         options=ladder(
-            ("view", "View", "Read rows and export them."),
-            ("edit", "Edit", "Add and clone rows, import and export."),
-            ("publish", "Publish", "Add, change and delete rows that are live."),
+            ("view", gettext_lazy("View"), gettext_lazy("Read rows and export them.")),
+            ("edit", gettext_lazy("Edit"), gettext_lazy("Add and clone rows, import and export.")),
+            (
+                "publish",
+                gettext_lazy("Publish"),
+                gettext_lazy("Add, change and delete rows that are live."),
+            ),
         ),
         parent=PARENT,
     ),
@@ -162,8 +198,8 @@ MARKETING = (
         "marketing.url_redirects",
         TAB,
         ASSETS,
-        "URL redirects",
-        "Where old addresses lead.",
+        gettext_lazy("URL redirects"),
+        gettext_lazy("Where old addresses lead."),
         id="M-11",
         kind=Kind.BOXES,
         options=VIEW_EDIT,
@@ -173,9 +209,11 @@ MARKETING = (
         "marketing.design_tools",
         TAB,
         ASSETS,
-        "Design tools",
-        "Change templates and modules, use the marketplace of templates, save e-mails as "
-        "templates. Recommended together with Global content settings and Website settings.",
+        gettext_lazy("Design tools"),
+        gettext_lazy(
+            "Change templates and modules, use the marketplace of templates, save e-mails as "
+            "templates. Recommended together with Global content settings and Website settings."
+        ),
         id="M-12",
         parent=PARENT,
     ),
@@ -183,8 +221,10 @@ MARKETING = (
         "marketing.email",
         TAB,
         ASSETS,
-        "Marketing email",
-        "E-mails to many people at once. One-to-one e-mails go by Communicate instead.",
+        gettext_lazy("Marketing email"),
+        gettext_lazy(
+            "E-mails to many people at once. One-to-one e-mails go by Communicate instead."
+        ),
         id="M-13",
         kind=Kind.BOXES,
         options=VIEW_EDIT_PUBLISH,
@@ -195,16 +235,22 @@ MARKETING = (
         "marketing.seo",
         TAB,
         ASSETS,
-        "SEO tool",
-        "Advice on being found by search engines.",
+        gettext_lazy("SEO tool"),
+        gettext_lazy("Advice on being found by search engines."),
         id="M-14",
         kind=Kind.DERIVED,
         options=(
-            Option("view", "View", "Read the advice.", requires=(SEES_CONTENT,), derived=True),
+            Option(
+                "view",
+                gettext_lazy("View"),
+                gettext_lazy("Read the advice."),
+                requires=(SEES_CONTENT,),
+                derived=True,
+            ),
             Option(
                 "edit",
-                "Edit",
-                "Follow the advice.",
+                gettext_lazy("Edit"),
+                gettext_lazy("Follow the advice."),
                 requires=((*EDITS_CONTENT, "account.website_settings"),),
                 derived=True,
             ),
@@ -214,8 +260,8 @@ MARKETING = (
         "marketing.knowledge_base",
         TAB,
         ASSETS,
-        "Knowledge base",
-        "Articles for customers.",
+        gettext_lazy("Knowledge base"),
+        gettext_lazy("Articles for customers."),
         kind=Kind.DERIVED,
         options=VIEW_EDIT_PUBLISH,
     ),
@@ -223,8 +269,8 @@ MARKETING = (
         "marketing.customer_portal",
         TAB,
         ASSETS,
-        "Customer portal",
-        "Where customers follow their tickets.",
+        gettext_lazy("Customer portal"),
+        gettext_lazy("Where customers follow their tickets."),
         kind=Kind.DERIVED,
         options=VIEW_EDIT_PUBLISH,
     ),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext_lazy
+
 from accounts.catalogue.types import Kind, Option, Tool, ladder
 
-TAB, GENERAL, ACCESS = "Reports", "Data quality", "Reports"
+TAB, GENERAL, ACCESS = "Reports", gettext_lazy("Data quality"), gettext_lazy("Reports")
 PARENT = "reports.access"
 
 REPORTS = (
@@ -12,8 +14,8 @@ REPORTS = (
         "reports.data_quality",
         TAB,
         GENERAL,
-        "Data quality tools access",
-        "Find duplicates, gaps and mistakes in the data.",
+        gettext_lazy("Data quality tools access"),
+        gettext_lazy("Find duplicates, gaps and mistakes in the data."),
         id="RP-1",
         rows_within="view",
         asked_later=True,
@@ -22,8 +24,8 @@ REPORTS = (
         PARENT,
         TAB,
         ACCESS,
-        "Reports access",
-        "Opens reports. The permissions below have an effect only with it.",
+        gettext_lazy("Reports access"),
+        gettext_lazy("Opens reports. The permissions below have an effect only with it."),
         id="RP-2",
         presets=("reports.dashboards:view",),
         asked_later=True,
@@ -32,14 +34,14 @@ REPORTS = (
         "reports.dashboards",
         TAB,
         ACCESS,
-        "Dashboards, reports & analytics",
-        "What the person does with dashboards and reports they have access to.",
+        gettext_lazy("Dashboards, reports & analytics"),
+        gettext_lazy("What the person does with dashboards and reports they have access to."),
         id="RP-3",
         kind=Kind.BOXES,
         options=ladder(
-            ("view", "View", "Look at them."),
-            ("edit", "Edit", "Change them."),
-            ("create", "Create/own", "Create their own."),
+            ("view", gettext_lazy("View"), gettext_lazy("Look at them.")),
+            ("edit", gettext_lazy("Edit"), gettext_lazy("Change them.")),
+            ("create", gettext_lazy("Create/own"), gettext_lazy("Create their own.")),
         ),
         parent=PARENT,
         asked_later=True,
@@ -48,13 +50,18 @@ REPORTS = (
         "reports.goals",
         TAB,
         ACCESS,
-        "Goals",
-        "See and change goals. Only who has a seat can be given a goal.",
+        gettext_lazy("Goals"),
+        gettext_lazy("See and change goals. Only who has a seat can be given a goal."),
         id="RP-4",
         kind=Kind.SCOPE,
         options=(
-            Option("view", "View", "Whose goals the person sees."),
-            Option("edit", "Edit", "Whose goals the person changes.", within="view"),
+            Option("view", gettext_lazy("View"), gettext_lazy("Whose goals the person sees.")),
+            Option(
+                "edit",
+                gettext_lazy("Edit"),
+                gettext_lazy("Whose goals the person changes."),
+                within="view",
+            ),
         ),
         parent=PARENT,
     ),
@@ -62,13 +69,17 @@ REPORTS = (
         "reports.datasets",
         TAB,
         ACCESS,
-        "Datasets",
-        "Prepared data for custom reports.",
+        gettext_lazy("Datasets"),
+        gettext_lazy("Prepared data for custom reports."),
         id="RP-5",
         kind=Kind.BOXES,
         options=ladder(
-            ("view", "View", "Use existing datasets in custom reports."),
-            ("edit", "Edit", "Create datasets."),
+            (
+                "view",
+                gettext_lazy("View"),
+                gettext_lazy("Use existing datasets in custom reports."),
+            ),
+            ("edit", gettext_lazy("Edit"), gettext_lazy("Create datasets.")),
         ),
         parent=PARENT,
     ),
@@ -76,9 +87,11 @@ REPORTS = (
         "reports.marketing_reports",
         TAB,
         ACCESS,
-        "Marketing reports",
-        "Traffic, how pages perform, competitors, tracking addresses, events, and settings of "
-        "reports.",
+        gettext_lazy("Marketing reports"),
+        gettext_lazy(
+            "Traffic, how pages perform, competitors, tracking addresses, events, and settings of "
+            "reports."
+        ),
         id="RP-6",
         parent=PARENT,
     ),

@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-TABS = ("CRM", "Marketing", "Sales", "Reports", "Account", "Partner")
+from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
+TAB_LABELS: dict[str, StrOrPromise] = {
+    "CRM": gettext_lazy("CRM"),
+    "Marketing": gettext_lazy("Marketing"),
+    "Sales": gettext_lazy("Sales"),
+    "Reports": gettext_lazy("Reports"),
+    "Account": gettext_lazy("Account"),
+    "Partner": gettext_lazy("Partner"),
+}
+TABS = tuple(TAB_LABELS)
 """The tabs of the editor, in order (R5)."""
 
 OWNED, TEAM, EVERYTHING = 1, 2, 3
 LEVELS = {"owned": OWNED, "team": TEAM, "everything": EVERYTHING}
 """The levels of a scope by their names in a grant; the numbers are those of `Rank`."""
+LEVEL_LABELS: dict[int, StrOrPromise] = {
+    0: pgettext_lazy("level", "None"),
+    OWNED: pgettext_lazy("level", "Owned only"),
+    TEAM: pgettext_lazy("level", "Team only"),
+    EVERYTHING: pgettext_lazy("level", "Everything"),
+}
+"""How each level is called."""
 
 
 class Risk(StrEnum):
@@ -40,8 +61,9 @@ class Option:
     """One box, choice or level of a permission; asked as `key:option`."""
 
     key: str
-    label: str
-    help: str = ""
+    # Not compared, here and below: what is said differs between languages, and the hash would.
+    label: StrOrPromise = field(compare=False)
+    help: StrOrPromise = field(default="", compare=False)
     implies: tuple[str, ...] = ()
     """Options of the same permission that come with this one."""
     within: str = ""
@@ -62,9 +84,9 @@ class Tool:
 
     key: str
     tab: str
-    section: str
-    label: str
-    help: str
+    section: StrOrPromise = field(compare=False)
+    label: StrOrPromise = field(compare=False)
+    help: StrOrPromise = field(compare=False)
     risk: Risk = Risk.LOW
     id: str = ""
     """The number of its row in the requirements; none for permissions that are ours."""
@@ -94,7 +116,7 @@ class Tool:
     opens_gate: bool = False
     """Whether data leaves by it, or whoever has it could let data leave: such a permission never
     arrives switched on in a set that is there, whatever the account has set (Q25)."""
-    asked_by: str = ""
+    asked_by: StrOrPromise = field(default="", compare=False)
     """What in this product asks it today; nothing for what is stored for tools outside."""
     asked_later: bool = False
     """Whether this product has, or will have, what it governs, and does not ask it yet."""
@@ -103,10 +125,10 @@ class Tool:
     def standing(self) -> str:
         """Say whether anything asks for it; shown in the editor and in the reference."""
         if self.asked_by:
-            return f"Asked by: {self.asked_by}."
+            return gettext("Asked by: %(what)s.") % {"what": self.asked_by}
         if self.asked_later:
-            return "Not asked yet: stored, and without an effect in this version."
-        return "For tools outside: stored, and nothing in this product asks it."
+            return gettext("Not asked yet: stored, and without an effect in this version.")
+        return gettext("For tools outside: stored, and nothing in this product asks it.")
 
     def option(self, key: str) -> Option | None:
         """Return the option with this key, or None."""
@@ -118,7 +140,7 @@ class Tool:
         return (key, *above)
 
 
-def ladder(*steps: tuple[str, str, str]) -> tuple[Option, ...]:
+def ladder(*steps: tuple[str, StrOrPromise, StrOrPromise]) -> tuple[Option, ...]:
     """Return options (key, label, help) from the lowest up: each comes with all below it (Q38)."""
     return tuple(
         Option(key, label, text, implies=tuple(lower for lower, _, _ in steps[:number]))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from accounts import catalogue
+from accounts.management.language import EnglishCommand
 
 
-class Command(BaseCommand):
+class Command(EnglishCommand):
     """Print the catalogue: as text for people, or as JSON and nothing else."""
 
     help = "Print every permission with its kind, options, risk, dependencies and what asks it."

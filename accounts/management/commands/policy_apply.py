@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from accounts import policy_file
+from accounts.management.language import EnglishCommand
 from accounts.management.policy import text_of
 from accounts.models import User
 from accounts.operations import NotAllowed
@@ -14,7 +15,7 @@ from accounts.policy_file.telling import WAS, sentences
 from accounts.text import normal_email
 
 
-class Command(BaseCommand):
+class Command(EnglishCommand):
     """Apply a policy file in one transaction, as a super admin who is named."""
 
     help = (

@@ -6,9 +6,10 @@ import json
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from accounts import policy_file
+from accounts.management.language import EnglishCommand
 from accounts.management.policy import text_of
 from accounts.policy_file.telling import WOULD, sentences, values
 
@@ -16,7 +17,7 @@ CHANGES = 2
 """How the command ends where the file would change something."""
 
 
-class Command(BaseCommand):
+class Command(EnglishCommand):
     """Tell what would change, and change nothing."""
 
     help = (

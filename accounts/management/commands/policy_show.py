@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from accounts import policy_file
+from accounts.management.language import EnglishCommand
 
 
-class Command(BaseCommand):
+class Command(EnglishCommand):
     """Print the policy; the same one is always the same file."""
 
     help = (

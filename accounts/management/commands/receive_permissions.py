@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from accounts.management.language import EnglishCommand
 from accounts.operations import AccountsError, receive_permissions
 from accounts.operations.arrivals import UPGRADE
 
 
-class Command(BaseCommand):
+class Command(EnglishCommand):
     """Run it after every `migrate`; where nothing is new it says so and does nothing."""
 
     help = (
