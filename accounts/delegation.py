@@ -14,6 +14,7 @@ from typing import Any
 
 from django.apps import apps
 from django.db.models import Exists, OuterRef, Q
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts import catalogue
 from accounts.asker import Asker
@@ -90,13 +91,13 @@ class Piece:
         else:
             _, key, action = self.key.split(".")
             kind = catalogue.object_kind(key)
-            name = f"{catalogue.ACTION_LABELS[action]} for {kind.plural.lower() if kind else key}"
+            name = gettext("%(action)s for %(kinds)s") % {
+                "action": catalogue.ACTION_LABELS[action],
+                "kinds": kind.nouns if kind else key,
+            }
         if self.box:
-            return f"{name}: Unassigned"
-        return f"{name}: {_LEVELS[self.rank]}" if self.rank else name
-
-
-_LEVELS = {OWNED: "Owned only", TEAM: "Team only", EVERYTHING: "Everything"}
+            return gettext("%(permission)s: Unassigned") % {"permission": name}
+        return f"{name}: {catalogue.LEVEL_LABELS[self.rank]}" if self.rank else name
 
 
 def pieces_of(scopes: Mapping[str, Mapping[str, Any]], grants: Iterable[Grant]) -> frozenset[Piece]:
@@ -135,7 +136,7 @@ def every_piece() -> Iterator[Piece]:
 
 
 def _levels(key: str) -> Iterator[Piece]:
-    return (Piece(key, rank) for rank in _LEVELS)
+    return (Piece(key, rank) for rank in (OWNED, TEAM, EVERYTHING))
 
 
 def lacks(asker: Asker, piece: Piece) -> bool:
@@ -243,15 +244,17 @@ def people_rules(asker: Asker, action: str) -> list[Rule]:
     asked of the change itself (`accounts.operations`).
     """
     if action == "view":
-        because = "the permission User table settings shows the table of people"
+        because = gettext_lazy("the permission User table settings shows the table of people")
         return [Rule("delegated", True, asker.holds(USER_TABLE), because)]
     may = asker.holds(EDIT_USERS)
-    because = "the permission Add and edit users allows it"
+    because = gettext_lazy("the permission Add and edit users allows it")
     if action == "teams":
         may |= asker.holds(EDIT_TEAMS)
-        because = "the permission Add and edit users, or Add and edit teams, allows it"
+        because = gettext_lazy(
+            "the permission Add and edit users, or Add and edit teams, allows it"
+        )
     if action == "delete":
-        may, because = NEVER, "nobody deletes people"
+        may, because = NEVER, gettext_lazy("nobody deletes people")
     if action == "add":
         # Nobody adds people to a table that is hidden from them (R7).
         return [Rule("delegated", True, may & asker.holds(USER_TABLE), because)]
@@ -267,19 +270,19 @@ def people_rules(asker: Asker, action: str) -> list[Rule]:
             "oneself",
             False,
             Q(pk=asker.id()) & ~is_super,
-            "nobody changes their own rights or log-in here",
+            gettext_lazy("nobody changes their own rights or log-in here"),
         ),
         Rule(
             "protected",
             False,
             (Q(is_superuser=True) | Q(is_partner_admin=True)) & ~is_super,
-            "only super admins change a super admin or a partner admin",
+            gettext_lazy("only super admins change a super admin or a partner admin"),
         ),
         Rule(
             "seat",
             False,
             Q(has_seat) & ~(is_super | asker.holds(BILLING)),
-            "changing somebody who has a seat needs the permission Modify billing",
+            gettext_lazy("changing somebody who has a seat needs the permission Modify billing"),
         ),
     ]
     if action == "credentials":
@@ -289,7 +292,7 @@ def people_rules(asker: Asker, action: str) -> list[Rule]:
                 "stronger",
                 False,
                 stronger & ~is_super,
-                "whoever logs in as this person could do more than you",
+                gettext_lazy("whoever logs in as this person could do more than you"),
             )
         )
     return rules
@@ -299,7 +302,7 @@ def set_rules(asker: Asker, action: str) -> list[Rule]:
     """Return who may read, give and change permission sets; changing is for super admins (R98)."""
     rules = []
     if action in ("view", "assign"):
-        because = "the permission Add and edit users shows the permission sets"
+        because = gettext_lazy("the permission Add and edit users shows the permission sets")
         rules.append(Rule("delegated", True, asker.holds(EDIT_USERS), because))
     if action == "assign":
         rules += [
@@ -307,13 +310,13 @@ def set_rules(asker: Asker, action: str) -> list[Rule]:
                 "own_copy",
                 False,
                 Q(owner__isnull=False),
-                "it is one person’s own, and given to nobody else",
+                gettext_lazy("it is one person’s own, and given to nobody else"),
             ),
             Rule(
                 "beyond",
                 False,
                 ~(asker.is_superuser() | covers(asker, "pk")),
-                "it holds permissions that you do not hold yourself",
+                gettext_lazy("it holds permissions that you do not hold yourself"),
             ),
         ]
     return rules
@@ -322,10 +325,10 @@ def set_rules(asker: Asker, action: str) -> list[Rule]:
 def team_rules(asker: Asker, action: str) -> list[Rule]:
     """Return who may govern teams; the change itself is asked what it shows to whom."""
     may = asker.holds(EDIT_TEAMS)
-    because = "the permission Add and edit teams allows it"
+    because = gettext_lazy("the permission Add and edit teams allows it")
     if action == "view":
         may |= asker.holds(EDIT_USERS) | asker.holds(USER_TABLE)
-        because = "a permission of Account shows the teams"
+        because = gettext_lazy("a permission of Account shows the teams")
     elif action not in ("add", "change"):
         return []
     return [Rule("delegated", True, may, because)]

@@ -51,7 +51,7 @@ class Rule:
     allows: bool
     when: Q
     because: StrOrPromise
-    """In words; lazy, since rules are made more often than anybody reads why."""
+    """In the words of whoever reads it: rules are kept for longer than a request."""
 
     def __post_init__(self) -> None:
         if self.code not in CODES:
@@ -68,7 +68,7 @@ class Finding:
     code: str
     allows: bool
     holds: bool
-    because: str
+    because: StrOrPromise
 
 
 @dataclass(frozen=True, slots=True)

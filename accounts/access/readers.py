@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from django.db.models import BooleanField, Case, Model, Q, QuerySet, Value, When
+from django.utils.translation import gettext
 
 from accounts.access.askers import Loaded
 from accounts.access.one_row import Statement, TheKey
@@ -79,7 +80,8 @@ def explain_each(user: User, actions: Sequence[str], obj: Model) -> dict[str, Ex
 
     row = _asked(person.once(("explain", tuple(actions), model), put), obj)
     if row is None:
-        nothing = Finding("no_scope", False, True, "there is nothing in reach under this address")
+        because = gettext("there is nothing in reach under this address")
+        nothing = Finding("no_scope", False, True, because)
         return dict.fromkeys(actions, Explanation(False, (nothing,)))
     answers = iter(row)
     return {

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from django.db.models import Model, Q
+from django.utils.translation import gettext_lazy
 
 from accounts import catalogue
 from accounts.asker import Asker
 from accounts.models.permissions import Rank
 from accounts.rule import ALWAYS, Rule, condition
+from accounts.words import filled
 
 EXPORT, ASSOCIATE, RESTORE = "export", "associate", "restore"
 SCOPE_OF = {EXPORT: "view", ASSOCIATE: "change", RESTORE: "delete"}
@@ -35,26 +37,23 @@ def scope_rules(
     is full ownership, and a record is unassigned only when every one of them is empty.
     """
     kind = catalogue.object_kind(object_key)
-    plural = kind.plural.lower() if kind else object_key
-    label = catalogue.ACTION_LABELS[action]
+    kinds = kind.model._meta.verbose_name_plural if kind else object_key
+    scope = catalogue.ACTION_LABELS[action]
     without_scope = person.is_superuser() | person.is_partner_admin()
     partner_rule = Rule(
         "partner_admin",
         True,
         person.is_partner_admin(),
-        f"partner admins work with all {plural}",
+        filled(gettext_lazy("partner admins work with all %(kinds)s"), kinds=kinds),
     )
     if action == "add":
         may_add = person.may_add(object_key)
+        allowed = gettext_lazy("the permission set allows to create %(kinds)s")
+        denied = gettext_lazy("the permission set does not allow to create %(kinds)s")
         return [
             partner_rule,
-            Rule("everything", True, may_add, f"the permission set allows to create {plural}"),
-            Rule(
-                "no_scope",
-                False,
-                ~(may_add | without_scope),
-                f"the permission set does not allow to create {plural}",
-            ),
+            Rule("everything", True, may_add, filled(allowed, kinds=kinds)),
+            Rule("no_scope", False, ~(may_add | without_scope), filled(denied, kinds=kinds)),
         ]
     unassigned = ALWAYS
     for name in owner_fields:
@@ -69,31 +68,52 @@ def scope_rules(
             "everything",
             True,
             reaches(Rank.EVERYTHING),
-            f"the scope {label} is Everything for {plural}",
+            filled(
+                gettext_lazy("the scope %(scope)s is Everything for %(kinds)s"),
+                scope=scope,
+                kinds=kinds,
+            ),
         ),
         Rule(
             "team",
             True,
             reaches(Rank.TEAM) & person.mates_own(owner_fields),
-            f"an owner is in a team in reach, and the scope {label} is Team only or wider",
+            filled(
+                gettext_lazy(
+                    "an owner is in a team in reach, and the scope %(scope)s is Team only or wider"
+                ),
+                scope=scope,
+            ),
         ),
         Rule(
             "owned",
             True,
             reaches(Rank.OWNED) & person.owns(owner_fields),
-            f"the person is an owner, and the scope {label} is Owned only or wider",
+            filled(
+                gettext_lazy(
+                    "the person is an owner, and the scope %(scope)s is Owned only or wider"
+                ),
+                scope=scope,
+            ),
         ),
         Rule(
             "unassigned",
             True,
             person.box(object_key, action) & unassigned,
-            f"nobody owns it, and the box Unassigned is ticked for {label}",
+            filled(
+                gettext_lazy("nobody owns it, and the box Unassigned is ticked for %(scope)s"),
+                scope=scope,
+            ),
         ),
         Rule(
             "no_scope",
             False,
             ~(reaches(Rank.OWNED) | without_scope),
-            f"the permission set gives no scope {label} for {plural}",
+            filled(
+                gettext_lazy("the permission set gives no scope %(scope)s for %(kinds)s"),
+                scope=scope,
+                kinds=kinds,
+            ),
         ),
     ]
 
@@ -118,21 +138,32 @@ def _rules(
     if action not in known:
         raise ValueError(f"Unknown action {action!r}; one of {', '.join(sorted(known))}.")
     rules = [
-        Rule("inactive", False, ~person.is_active(), "the account is deactivated"),
-        Rule("superuser", True, person.is_superuser(), "super admins may do everything"),
+        Rule("inactive", False, ~person.is_active(), gettext_lazy("the account is deactivated")),
+        Rule(
+            "superuser",
+            True,
+            person.is_superuser(),
+            gettext_lazy("super admins may do everything"),
+        ),
     ]
     if hasattr(model, "access_rules"):
         rules += model.access_rules(person, "view" if action == EXPORT else action)
     if action == EXPORT:
         rules.append(
-            Rule("no_scope", False, ~person.holds("crm.export"), "the permission Export is off")
+            Rule(
+                "no_scope",
+                False,
+                ~person.holds("crm.export"),
+                gettext_lazy("the permission Export is off"),
+            )
         )
     elif action not in {"view", "add"}:
         seen = condition_for(person, "view", model, without=without)
         if action == RESTORE:
             # Nobody sees what lies in the bin: it is restored by who would see it outside.
             seen = seen_outside_the_bin(person, model, without)
-        rules.append(Rule("unseen", False, ~seen, "nobody may change what they may not view"))
+        because = gettext_lazy("nobody may change what they may not view")
+        rules.append(Rule("unseen", False, ~seen, because))
     # Only what grants may be left out.
     return tuple(rule for rule in rules if not (rule.allows and rule.code in without))
 
