@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from django.utils.translation import gettext, pgettext
+
 from accounts import catalogue
 from accounts.account_errors import InvalidChange
 from accounts.catalogue import (
@@ -81,7 +83,7 @@ def validated(changes: Changes) -> dict[str, Any]:
     that it does not take. What another permission caps is not refused here: see `narrowed_by`.
     """
     if not isinstance(changes, Mapping):
-        raise InvalidChange("Changes are given by key, such as crm.deal.view: team.")
+        raise InvalidChange(gettext("Changes are given by key, such as crm.deal.view: team."))
     known = places()
     for key in changes:
         if key not in known:
@@ -98,19 +100,23 @@ def _unknown(key: object, known: Mapping[str, Place]) -> UnknownChange:
     # Whoever names an option, or leaves it out, meant a tool that there is.
     own = [each for each in known if each.partition(":")[0] == asked.partition(":")[0]]
     near = own or difflib.get_close_matches(asked, list(known), n=3, cutoff=0.5)
-    hint = f" Did you mean {' or '.join(near)}?" if near else ""
-    return UnknownChange(asked, f"No permission can be given as “{asked}”.{hint}")
+    text = gettext("No permission can be given as “%(asked)s”.")
+    if near:
+        text = gettext("No permission can be given as “%(asked)s”. Did you mean %(near)s?")
+    return UnknownChange(asked, text % {"asked": asked, "near": gettext(" or ").join(near)})
 
 
 def _level(key: str, place: Place, value: Any) -> str:
     if not isinstance(value, str) or value not in LEVELS:
-        raise _takes(key, f"one of {', '.join(LEVELS)}", value)
+        raise _takes(
+            gettext("%(key)s takes one of %(offered)s, not %(given)s."), key, LEVELS, value
+        )
     return value
 
 
 def _yes_or_no(key: str, place: Place, value: Any) -> bool:
     if not isinstance(value, bool):
-        raise _takes(key, "true or false", value)
+        raise _takes(gettext("%(key)s takes true or false, not %(given)s."), key, (), value)
     return value
 
 
@@ -119,7 +125,8 @@ def _options(key: str, place: Place, value: Any) -> list[str]:
     if not isinstance(value, list | tuple | set | frozenset) or not all(
         isinstance(each, str) and each in offered for each in value
     ):
-        raise _takes(key, f"a list of any of {', '.join(offered)}", value)
+        text = gettext("%(key)s takes a list of any of %(offered)s, not %(given)s.")
+        raise _takes(text, key, offered, value)
     # In one form: with the lower ones, which come along (Q38).
     kept = catalogue.completed(Grant(place.tool, each) for each in value)
     held = {grant.option for grant in kept}
@@ -131,7 +138,8 @@ def _choice(key: str, place: Place, value: Any) -> str:
     if value is None or value == "":
         return ""
     if not isinstance(value, str) or value not in offered:
-        raise _takes(key, f"one of {', '.join(offered)}, or nothing", value)
+        text = gettext("%(key)s takes one of %(offered)s, or nothing, not %(given)s.")
+        raise _takes(text, key, offered, value)
     return value
 
 
@@ -140,8 +148,9 @@ def _offered(place: Place) -> list[str]:
     return [name.partition(":")[2] for name in names]
 
 
-def _takes(key: str, what: str, value: object) -> InvalidChange:
-    return InvalidChange(f"{key} takes {what}, not {repr(value)[:LONGEST_SAID]}.")
+def _takes(text: str, key: str, offered: Iterable[str], value: object) -> InvalidChange:
+    given = repr(value)[:LONGEST_SAID]
+    return InvalidChange(text % {"key": key, "offered": ", ".join(offered), "given": given})
 
 
 _READ: Mapping[Sort, Callable[[str, Place, Any], Any]] = {
@@ -197,8 +206,9 @@ def narrowed_by(scopes: Scopes, tools: Iterable[str], changes: Changes) -> list[
     rows, grants = _asked(scopes, tools, wanted)
     names = {catalogue.parse(grant).name for grant in grants}
     known = places()
+    text = gettext("%(permission)s: nothing, because the level is %(level)s")
     boxes_of_nothing = [
-        f"{known[key].words}: nothing, because the level is {Rank.NONE.label}"
+        text % {"permission": known[key].words, "level": Rank.NONE.label}
         for key, value in wanted.items()
         if known[key].sort is Sort.BOX
         and known[key].tool
@@ -373,7 +383,8 @@ def value_in_words(place: Place, value: Any) -> str:
     if place.sort is Sort.LEVEL:
         return str(LEVELS[value].label)
     if place.sort in (Sort.BOX, Sort.SWITCH):
-        return "Yes" if value else "No"
+        return gettext("Yes") if value else gettext("No")
     tool = catalogue.TOOLS[place.tool]
     options = [tool.option(each) for each in _options_of(place, value)]
-    return ", ".join(option.label for option in options if option) or "None"
+    held = ", ".join(str(option.label) for option in options if option)
+    return held or pgettext("options", "None")

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext
 
 from accounts import catalogue
 from accounts.account_errors import InvalidChange
@@ -42,12 +43,12 @@ def clamped(scope: Mapping[str, int | bool]) -> dict[str, int | bool]:
 
 def narrowed(scopes: Scopes) -> list[str]:
     """Return in words what saving these scopes narrows (R20): of what, from what to what."""
-    said = []
+    said: list[str] = []
     for kind in catalogue.objects():
         asked = scopes.get(kind.key, {})
         row = clamped(asked)
         for action in kind.actions:
-            said += [f"{kind.plural}: {each}" for each in _narrowing(action, asked, row)]
+            said += _narrowing(kind, action, asked, row)
     return said
 
 
@@ -55,42 +56,61 @@ def ticked_along(tools: Iterable[str]) -> list[str]:
     """Return in words what saving these tools adds or narrows (Q38, R20), nothing where nothing."""
     asked = {grant.name: grant for grant in map(catalogue.parse, tools)}
     stored = {grant.name: grant for grant in to_be_stored(tools)}
-    said = [f"{catalogue.name_of(name)} is ticked too" for name in sorted(stored.keys() - asked)]
+    said = [
+        gettext("%(permission)s is ticked too") % {"permission": catalogue.name_of(name)}
+        for name in sorted(stored.keys() - asked)
+    ]
+    text = gettext("%(permission)s from %(level)s to %(becomes)s, as wide as View")
     for name, grant in asked.items():
         left = stored.get(name)
-        if left == grant:
-            continue
-        levels = [_level_in_words(each) for each in (grant, left)]
-        said.append(f"{catalogue.name_of(name)} from {levels[0]} to {levels[1]}, as wide as View")
+        if left != grant:
+            levels = {"level": _level_in_words(grant), "becomes": _level_in_words(left)}
+            said.append(text % {"permission": catalogue.name_of(name), **levels})
     return said
 
 
 def _level_in_words(grant: Grant | None) -> str:
-    if grant is None:
-        return Rank.NONE.label
-    return f"{Rank(grant.rank).label}{', with unassigned ones' if grant.unassigned else ''}"
+    level = Rank.NONE.label if grant is None else Rank(grant.rank).label
+    if grant is not None and grant.unassigned:
+        return gettext("%(level)s, with unassigned ones") % {"level": level}
+    return str(level)
 
 
 def _narrowing(
-    action: str, asked: Mapping[str, int | bool], row: Mapping[str, int | bool]
+    kind: catalogue.ObjectKind,
+    action: str,
+    asked: Mapping[str, int | bool],
+    row: Mapping[str, int | bool],
 ) -> Iterator[str]:
+    """Yield what is narrowed of one action on one kind of record."""
     labels = catalogue.ACTION_LABELS
+    names = {"kinds": kind.plural, "action": labels[action], "none": Rank.NONE.label}
     if action == "add":
         if asked.get("add", False) and not row["add"]:
-            yield f"{labels['add']} from Yes to No, because {labels['view']} is {Rank.NONE.label}"
+            text = gettext("%(kinds)s: %(action)s from Yes to No, because %(cap)s is %(none)s")
+            yield text % {**names, "cap": labels["view"]}
         return
+    names["cap"] = labels[catalogue.CAPPED_BY[action]] if action in catalogue.CAPPED_BY else ""
     before, after = Rank(asked.get(action, Rank.NONE)), Rank(row[action])
     if before != after:
-        cap = labels[catalogue.CAPPED_BY[action]]
-        yield f"{labels[action]} from {before.label} to {after.label}, which is as wide as {cap}"
-    box = f"{action}_unassigned"
+        text = gettext(
+            "%(kinds)s: %(action)s from %(level)s to %(becomes)s, which is as wide as %(cap)s"
+        )
+        yield text % {**names, "level": before.label, "becomes": after.label}
     # Everything covers unassigned ones without a box.
-    if asked.get(box, False) and not row[box] and after != Rank.EVERYTHING:
+    if asked.get(f"{action}_unassigned", False) and not row[f"{action}_unassigned"]:
         if after == Rank.NONE:
-            yield f"{labels[action]} covers no unassigned ones, because it is {after.label}"
-        else:
-            cap = labels[catalogue.CAPPED_BY[action]]
-            yield f"{labels[action]} covers no unassigned ones, because {cap} covers none"
+            yield (
+                gettext("%(kinds)s: %(action)s covers no unassigned ones, because it is %(none)s")
+                % names
+            )
+        elif after != Rank.EVERYTHING:
+            yield (
+                gettext(
+                    "%(kinds)s: %(action)s covers no unassigned ones, because %(cap)s covers none"
+                )
+                % names
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +141,17 @@ def checked(scopes: Scopes, tools: Iterable[str]) -> tuple[Scopes, frozenset[Gra
                 unknown.add(f"{key}.{column}")
             elif column != action or action == "add":
                 if value not in (True, False):
-                    raise InvalidChange(f"{kind.plural}, {column}: this is either yes or no.")
+                    text = gettext("%(kinds)s, %(column)s: this is either yes or no.")
+                    raise InvalidChange(text % {"kinds": kind.plural, "column": column})
             elif isinstance(value, bool) or value not in Rank.values:
-                raise InvalidChange(f"{kind.plural}, {column}: choose one of the offered scopes.")
+                text = gettext("%(kinds)s, %(column)s: choose one of the offered scopes.")
+                raise InvalidChange(text % {"kinds": kind.plural, "column": column})
     if unknown:
-        raise InvalidChange(
-            f"Unknown permissions: {', '.join(sorted(map(str, unknown)))}. Nothing was saved; "
-            "leave them out, or open the permission set again to see which there are."
+        text = gettext(
+            "Unknown permissions: %(permissions)s. Nothing was saved; leave them out, or open the "
+            "permission set again to see which there are."
         )
+        raise InvalidChange(text % {"permissions": ", ".join(sorted(map(str, unknown)))})
     return scopes, to_be_stored(tools)
 
 
@@ -184,7 +207,8 @@ def write_permissions(permission_set: PermissionSet, changes: _Changes) -> None:
                 for key, row in changes.scopes.items()
             )
     except IntegrityError as error:
-        raise InvalidChange("These scopes contradict each other; nothing was saved.") from error
+        text = gettext("These scopes contradict each other; nothing was saved.")
+        raise InvalidChange(text) from error
     permission_set.tools.all().delete()
     ToolGrant.objects.bulk_create(
         ToolGrant(permission_set=permission_set, **asdict(grant)) for grant in sorted(changes.tools)
@@ -230,9 +254,10 @@ def to_be_stored(tools: Iterable[str]) -> frozenset[Grant]:
     try:
         return catalogue.completed([catalogue.parse(tool) for tool in tools])
     except (catalogue.UnknownPermission, catalogue.Contradiction) as error:
-        raise InvalidChange(
-            f"{error} Nothing was saved; open the permission set again to see which there are."
-        ) from error
+        text = gettext(
+            "%(wrong)s Nothing was saved; open the permission set again to see which there are."
+        )
+        raise InvalidChange(text % {"wrong": error}) from error
 
 
 def row_of(scope: ObjectScope) -> dict[str, int | bool]:

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from functools import lru_cache
 from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from django.utils.functional import lazy
+from django.utils.translation import gettext_lazy
 
 from accounts import catalogue
 from accounts.catalogue import (
@@ -17,6 +21,10 @@ from accounts.catalogue import (
     Tool,
 )
 from accounts.models import Rank
+from accounts.words import filled
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 LEVELS = {"none": Rank.NONE, **{name: Rank(rank) for name, rank in catalogue.LEVELS.items()}}
 """The levels of a change by their names; as in grants, and None besides."""
@@ -37,7 +45,8 @@ class Place:
     """Where the value of one key is held: a column of a kind of record's scopes, or a tool."""
 
     sort: Sort
-    words: str
+    words: StrOrPromise
+    """A lazy text: places are kept for as long as the process runs."""
     object: str = ""
     column: str = ""
     tool: str = ""
@@ -61,16 +70,27 @@ def _places(kinds: tuple[ObjectKind, ...]) -> Mapping[str, Place]:
     for kind in kinds:
         for action in kind.actions:
             key = f"crm.{kind.key}.{action}"
-            words = f"{catalogue.ACTION_LABELS[action]} on {kind.plural.lower()}"
+            words = filled(
+                gettext_lazy("%(action)s on %(kinds)s"),
+                action=catalogue.ACTION_LABELS[action],
+                kinds=kind.model._meta.verbose_name_plural,
+            )
             if action == "add":
                 found[key] = Place(Sort.SWITCH, words, kind.key, action)
                 continue
-            box = f"{words}, unassigned ones"
+            box = _box_of(words)
             found[key] = Place(Sort.LEVEL, words, kind.key, action)
             found[key + UNASSIGNED] = Place(Sort.BOX, box, kind.key, f"{action}_unassigned")
     for tool in catalogue.TOOLS.values():
         found |= _places_of(tool)
     return MappingProxyType(found)
+
+
+_name_of = lazy(catalogue.name_of, str)
+
+
+def _box_of(words: StrOrPromise) -> str:
+    return filled(gettext_lazy("%(permission)s, unassigned ones"), permission=words)
 
 
 def _places_of(tool: Tool) -> dict[str, Place]:
@@ -80,8 +100,8 @@ def _places_of(tool: Tool) -> dict[str, Place]:
     found = {}
     for name in catalogue.keys_to_give(tool):
         option = name.partition(":")[2]
-        words = catalogue.name_of(name)
+        words = _name_of(name)
         found[name] = Place(Sort.LEVEL, words, tool=tool.key, option=option)
-        box = f"{words}, unassigned ones"
+        box = _box_of(words)
         found[name + UNASSIGNED] = Place(Sort.BOX, box, tool=tool.key, option=option)
     return found

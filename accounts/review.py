@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext, gettext_lazy, gettext_noop
 
 from accounts import audit, late_forms
 from accounts.models import User
@@ -22,11 +24,17 @@ from accounts.operations import AccountsError, NotAllowed
 from accounts.preview import Preview, require_confirmed, words
 from accounts.rights import one_at_a_time
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
+SAVE = gettext_lazy("Save")
+WHAT_CHANGES = gettext_lazy("What changes")
+AT_ONCE = gettext_lazy("It takes effect at once.")
 MOST_SHOWN = 20
 """Of so many people at most the page says what changes for each."""
 MARK, NUMBER, AGAIN = "reviewed", "confirm", "again"
 """What the page adds to what was sent: the mark, the number that is typed, “Edit further”."""
-CHANGED = (
+CHANGED = gettext_noop(
     "Something was changed since you looked at this, so nothing was saved. What is said below is "
     "how it is now; confirm it, or cancel."
 )
@@ -42,10 +50,10 @@ class Proposal:
     preview: Callable[[], Preview]
     back: str
     """Where “Cancel” leads."""
-    button: str = "Save"
-    heading: str = "What changes"
-    note: str = ""
-    """Whom else it concerns, behind “It takes effect at once”."""
+    button: StrOrPromise = SAVE
+    heading: StrOrPromise = WHAT_CHANGES
+    effect: StrOrPromise = AT_ONCE
+    """When it takes effect, and whom else it concerns."""
     more: Sequence[tuple[str, Sequence[str]]] = ()
     """What is said only to those who open it: a title, and lines below it, where there are any."""
     warnings: Sequence[str] = ()
@@ -57,7 +65,7 @@ class Proposal:
     """The same, where the page is shown anew: what was open before is what it says by then."""
     address: str = ""
     """Where it is sent; empty: to the view that shows it."""
-    last: str = ""
+    last: StrOrPromise = ""
     """What cannot be taken back, and is said beside the button."""
 
 
@@ -104,7 +112,7 @@ def page_until_confirmed(request: HttpRequest, proposal: Proposal) -> HttpRespon
     confirmed = request.POST.get(MARK)
     if confirmed and confirmed != found.mark:
         anew = replace(proposal, fresh={**proposal.fresh, **proposal.renewed})
-        return page_of(request, anew, found, CHANGED)
+        return page_of(request, anew, found, gettext(CHANGED))
     if not confirmed:
         return page_of(request, proposal, found)
     try:

@@ -7,7 +7,7 @@ and for an hour; nothing of it is kept on the server.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
 from django.core import signing
@@ -15,6 +15,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.middleware.csrf import get_token
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts import audit, changes, operations, partner_steps
 from accounts.audit import Actor
@@ -24,11 +25,14 @@ from accounts.models import PermissionSet, Team, User
 from accounts.operations import AccountsError
 from accounts.operations.memberships import team_data
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
 SALT = "accounts.undo"
 AGE = 3600
 """For so many seconds a change can be taken back."""
 
-IN_EFFECT = "It is in effect."
+IN_EFFECT = gettext_lazy("It is in effect.")
 """What is said beside the button where the screen itself says what was saved."""
 
 Part = tuple[str, list[dict[str, Any]]]
@@ -105,7 +109,7 @@ def _set_of(stored: PermissionSet | None) -> dict[str, Any]:
     return {"set": operations.OWN, "based_on": stored.based_on_id}
 
 
-def offer(request: HttpRequest, text: str, *parts: Part | None) -> None:
+def offer(request: HttpRequest, text: StrOrPromise, *parts: Part | None) -> None:
     """Say what was done, with a button that takes it back where it can be taken back."""
     kept = [part for part in parts if part is not None]
     if not kept or len(kept) < len(parts):
@@ -116,11 +120,12 @@ def offer(request: HttpRequest, text: str, *parts: Part | None) -> None:
         format_html(
             '{} <form method="post" action="{}" class="undo"><input type="hidden" '
             'name="csrfmiddlewaretoken" value="{}"><input type="hidden" name="undo" value="{}">'
-            '<button class="text-link">Undo</button></form>',
+            '<button class="text-link">{}</button></form>',
             text,
             reverse("admin:undo_permissions"),
             get_token(request),
             _token(person(request), kept),
+            gettext("Undo"),
         ),
     )
 
@@ -142,7 +147,8 @@ def undo(request: HttpRequest) -> HttpResponse:
     except signing.BadSignature:
         data = {"by": None}
     if data["by"] != actor.pk:
-        messages.error(request, "This change can be taken back no more. Nothing was saved.")
+        said = gettext("This change can be taken back no more. Nothing was saved.")
+        messages.error(request, said)
         return HttpResponseRedirect(reverse("admin:index"))
     try:
         with warning_of_what_follows(request):
@@ -150,8 +156,10 @@ def undo(request: HttpRequest) -> HttpResponse:
     except AccountsError as refusal:
         messages.error(request, str(refusal))
     else:
-        what = "teams are" if data["parts"][0][0] in ("teams", "place") else "permissions are"
-        messages.success(request, f"Taken back: the {what} as they were before.")
+        said = gettext("Taken back: the permissions are as they were before.")
+        if data["parts"][0][0] in ("teams", "place"):
+            said = gettext("Taken back: the teams are as they were before.")
+        messages.success(request, said)
     return HttpResponseRedirect(reverse(f"admin:{LISTS[data['parts'][0][0]]}_changelist"))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from django.utils.translation import gettext
+
 from accounts import access, changes
 from accounts.changes import State
 from accounts.keys import whole_number
@@ -36,9 +38,9 @@ def beginnings(actor: User) -> list[tuple[str, list[tuple[str, str]]]]:
     rows = User.objects.filter(is_active=True, is_superuser=False, permission_set__isnull=False)
     people = access.permitted(rows, actor, "change").order_by(*BY_NAME)[:MOST_OFFERED]
     groups = {
-        "Template": [(f"template-{each.name}", each.name) for each in ready],
-        "Copy of a set": [(f"set-{each.pk}", str(each)) for each in sets],
-        "What a person may do": [(f"person-{each.pk}", str(each)) for each in people],
+        gettext("Template"): [(f"template-{each.name}", each.name) for each in ready],
+        gettext("Copy of a set"): [(f"set-{each.pk}", str(each)) for each in sets],
+        gettext("What a person may do"): [(f"person-{each.pk}", str(each)) for each in people],
     }
     return [(label, choices) for label, choices in groups.items() if choices]
 

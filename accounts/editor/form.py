@@ -8,6 +8,7 @@ from typing import Any
 
 from django import forms
 from django.utils.functional import cached_property
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts import catalogue, changes
 from accounts.access import Loaded
@@ -26,8 +27,8 @@ class PermissionsForm(forms.Form):
     `limits_of`.
     """
 
-    scopes = ScopeGridField(label="CRM objects", required=False)
-    tools = ToolsField(label="Tools", required=False)
+    scopes = ScopeGridField(label=gettext_lazy("CRM objects"), required=False)
+    tools = ToolsField(label=gettext_lazy("Tools"), required=False)
 
     def __init__(
         self,
@@ -137,15 +138,19 @@ def _is_locked(place: Place, key: str, value: Any, limits: Mapping[str, int]) ->
 
 def _now(states: Iterable[State]) -> dict[str, str]:
     """Return by key what everybody chosen has: one value, or how many have which."""
-    counted: dict[str, Counter[str]] = {}
-    known = places()
+    counted: dict[str, Counter[Any]] = {}
     for state in states:
         for key, value in changes.values(state).items():
-            counted.setdefault(key, Counter())[changes.value_in_words(known[key], value)] += 1
+            # In words below: once for each value, not for each person.
+            kept = tuple(value) if isinstance(value, list) else value
+            counted.setdefault(key, Counter())[kept] += 1
+    known, mixed = places(), gettext("Mixed: %(values)s")
     said = {}
     for key, values in counted.items():
+        words = {each: changes.value_in_words(known[key], each) for each in values}
         if len(values) == 1:
-            said[key] = next(iter(values))
+            said[key] = next(iter(words.values()))
         else:
-            said[key] = "Mixed: " + ", ".join(f"{value} ({n})" for value, n in values.most_common())
+            listed = ", ".join(f"{words[value]} ({n})" for value, n in values.most_common())
+            said[key] = mixed % {"values": listed}
     return said

@@ -17,6 +17,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
+from django.utils.translation import gettext, gettext_noop, ngettext
 
 from accounts import access, audit, changes, operations, preview, undo
 from accounts.addresses import page_address
@@ -30,14 +31,15 @@ from accounts.modeladmin import person
 from accounts.models import KnownPermission, PermissionSet, User
 from accounts.operations import AccountsError
 from accounts.review import Proposal, at_once, page_of, page_until_confirmed
+from accounts.words import counted
 
 MOST_AT_ONCE = 300
 """So many people are edited together at most."""
-LATE = (
+LATE = gettext_noop(
     "Somebody changed these permissions while you had them open. Nothing was saved; open them "
     "again to see what they say now."
 )
-NOTHING = "Nothing was changed: every permission is as it was."
+NOTHING = gettext_noop("Nothing was changed: every permission is as it was.")
 
 Choice = Sequence[User] | Sequence[PermissionSet]
 
@@ -101,14 +103,13 @@ def edit_people(request: HttpRequest) -> HttpResponse:
     for each in people:
         if not cast(Any, each).may_change:
             found = access.explain(actor, "change", each).decisive
-            raise PermissionDenied(
-                f"You may not change the permissions of {each}: {found[0].because}."
-            )
+            text = gettext("You may not change the permissions of %(name)s: %(reason)s.")
+            raise PermissionDenied(text % {"name": each, "reason": found[0].because})
     one = people[0] if len(people) == 1 else None
     address = f"{reverse('admin:edit_permissions')}?{_query('person', people)}"
     if one is not None and _asks_first(request, one):
         return _choice_page(request, actor, one, address)
-    title = f"Permissions of {one}" if one else f"Permissions of {len(people)} people"
+    title = _permissions_of(str(one)) if one else _permissions_of_people(len(people))
     text = ", ".join(str(each) for each in people) if one is None else _where_from(one)
     back = page_address(User, "changelist")
     states = changes.stored_each(each.permission_set_id for each in people)
@@ -150,7 +151,7 @@ def task_of_sets(actor: User, keys: set[int], arrival: str = "") -> Task:
         sets,
         [states[each.pk] for each in sets],
         operations.sets_as_they_stand(sets),
-        f"Permissions of {len(sets)} sets" if len(sets) > 1 else f"Permissions of “{sets[0]}”",
+        _permissions_of_sets(sets),
         ", ".join(str(each) for each in sets),
         f"{reverse('admin:edit_sets')}?{query}",
         reverse(back),
@@ -180,10 +181,31 @@ def _query(name: str, rows: Iterable[Any]) -> str:
 def _where_from(user: User) -> str:
     stored = user.permission_set
     if stored is None:
-        return "Has no permission set. What is saved here is for this person alone."
+        return gettext("Has no permission set. What is saved here is for this person alone.")
     if stored.owner_id is None:
-        return f"Begins as the set “{stored}” says; from then on it is for this person alone."
-    return f"Own permissions, {stored}." if stored.based_on else "Own permissions."
+        text = gettext(
+            "Begins as the set “%(set)s” says; from then on it is for this person alone."
+        )
+        return text % {"set": stored}
+    if stored.based_on:
+        return gettext("Own permissions, based on %(set)s.") % {"set": stored.based_on}
+    return gettext("Own permissions.")
+
+
+def _permissions_of(name: str) -> str:
+    return gettext("Permissions of %(name)s") % {"name": name}
+
+
+def _permissions_of_people(count: int) -> str:
+    text = ngettext("Permissions of %(count)s person", "Permissions of %(count)s people", count)
+    return text % {"count": counted(count)}
+
+
+def _permissions_of_sets(sets: Sequence[PermissionSet]) -> str:
+    if len(sets) == 1:
+        return gettext("Permissions of “%(set)s”") % {"set": sets[0]}
+    text = ngettext("Permissions of %(count)s set", "Permissions of %(count)s sets", len(sets))
+    return text % {"count": counted(len(sets))}
 
 
 # --- The question before --------------------------------------------------------------------------
@@ -200,7 +222,7 @@ def _choice_page(request: HttpRequest, actor: User, user: User, address: str) ->
     assert stored is not None
     context = {
         **admin.site.each_context(request),
-        "title": f"Permissions of {user}",
+        "title": _permissions_of(str(user)),
         "user_shown": user,
         "set": stored,
         "holders": stored.people.filter(is_active=True).count(),
@@ -228,10 +250,10 @@ def edit(request: HttpRequest, task: Task) -> HttpResponse:
         return form_page(request, task, form)
     wanted = form.changes()
     if not wanted:
-        messages.info(request, NOTHING)
+        messages.info(request, gettext(NOTHING))
         return form_page(request, task, form)
     is_late = request.POST.get("as_opened") not in (None, task.as_opened)
-    return review_page(request, task, wanted, LATE if is_late else "")
+    return review_page(request, task, wanted, gettext(LATE) if is_late else "")
 
 
 def _form(task: Task, data: Any = None, begin: Mapping[str, Any] | None = None) -> PermissionsForm:
@@ -256,25 +278,22 @@ def form_page(
         "several": form.several,
         "as_opened": request.POST.get("as_opened") or task.as_opened,
         "has_locked": bool(form.locked),
-        "tabs": permission_tabs("What is saved takes effect at once."),
+        "tabs": permission_tabs(gettext("What is saved takes effect at once.")),
     }
     return TemplateResponse(request, "accounts/editor.html", context)
 
 
 def _proposal(task: Task, wanted: Mapping[str, Any]) -> Proposal:
     """Return what the change says, for the page that shows what follows from it (B4)."""
-    first, count = task.states[0], len(task.chosen)
+    first = task.states[0]
     asked: Any = preview.permissions if task.is_of_people else preview.sets
-    others = "" if task.is_of_people else f"for everybody who has {_this_set(count)}"
     return Proposal(
         title=task.title,
-        heading=f"For {count} {'people' if task.is_of_people else 'sets'}: {task.text}"
-        if count > 1
-        else "What changes",
+        heading=_heading(task),
         said=changes.in_words(wanted, before=first if len(task.states) == 1 else None),
         preview=lambda: asked(task.chosen, wanted, actor=task.actor),
         back=task.back,
-        note=others,
+        effect=_effect(task),
         warnings=warnings_of(task.states, wanted),
         asks_why=True,
         fresh={"changes": json.dumps(wanted)},
@@ -283,8 +302,23 @@ def _proposal(task: Task, wanted: Mapping[str, Any]) -> Proposal:
     )
 
 
-def _this_set(count: int) -> str:
-    return "this set" if count == 1 else "one of these sets"
+def _heading(task: Task) -> str:
+    count = len(task.chosen)
+    if count == 1:
+        return gettext("What changes")
+    text = ngettext("For %(count)s set: %(names)s", "For %(count)s sets: %(names)s", count)
+    if task.is_of_people:
+        text = ngettext("For %(count)s person: %(names)s", "For %(count)s people: %(names)s", count)
+    return text % {"count": counted(count), "names": task.text}
+
+
+def _effect(task: Task) -> str:
+    """Return when what is changed takes effect, and for whom beside those who were chosen."""
+    if task.is_of_people:
+        return gettext("It takes effect at once.")
+    if len(task.chosen) == 1:
+        return gettext("It takes effect at once, for everybody who has this set.")
+    return gettext("It takes effect at once, for everybody who has one of these sets.")
 
 
 def review_page(
@@ -317,11 +351,12 @@ def _saved(request: HttpRequest, task: Task) -> HttpResponse:
     except AccountsError as refusal:
         return review_page(request, task, wanted, str(refusal))
     if narrowed:
-        messages.warning(request, f"Narrowed on saving. {'; '.join(narrowed)}.")
+        said = gettext("Narrowed on saving. %(what)s.") % {"what": "; ".join(narrowed)}
+        messages.warning(request, said)
     if audit.written.get() == events:
-        messages.info(request, NOTHING)
+        messages.info(request, gettext(NOTHING))
         return HttpResponseRedirect(task.back)
-    undo.offer(request, "Saved, and in effect.", before)
+    undo.offer(request, gettext("Saved, and in effect."), before)
     return HttpResponseRedirect(task.back)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.utils.translation import gettext
+
 from accounts import catalogue, changes
 from accounts.changes import State
 from accounts.models import Rank
@@ -18,16 +20,21 @@ def warnings_of(states: Sequence[State], wanted: Mapping[str, Any]) -> list[str]
         for kind in catalogue.objects():
             row, before = later.scopes.get(kind.key, {}), state.scopes.get(kind.key, {})
             if before.get("view", 0) and not row.get("view", 0):
-                said[
-                    f"View for {kind.plural.lower()} becomes None: they vanish from lists, search, "
-                    "links and pickers."
-                ] = None
+                text = gettext(
+                    "View for %(kinds)s becomes None: they vanish from lists, search, links and "
+                    "pickers."
+                )
+                said[text % {"kinds": kind.nouns}] = None
             wider = row.get("delete", 0) > row.get("change", 0)
             if wider and "delete" in kind.actions and _is_touched(kind.key, wanted):
-                said[
-                    f"Delete for {kind.plural.lower()} ({Rank(row['delete']).label}) reaches "
-                    f"further than Edit ({Rank(row.get('change', 0)).label})."
-                ] = None
+                text = gettext(
+                    "Delete for %(kinds)s (%(delete)s) reaches further than Edit (%(edit)s)."
+                )
+                levels = {
+                    "delete": Rank(row["delete"]).label,
+                    "edit": Rank(row.get("change", 0)).label,
+                }
+                said[text % {"kinds": kind.nouns, **levels}] = None
     return list(said)
 
 
