@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from django.utils.translation import gettext
+
 from accounts import audit
 from accounts.account_errors import InvalidChange, NotAllowed
 from accounts.audit import Actor, operation
@@ -47,9 +49,7 @@ def change_team(
     stored = Team.objects.get(pk=team.pk)
     require_as_opened(stored, as_opened)
     if parent is not None and team.pk in _upwards(parent.pk, tree):
-        raise InvalidChange(
-            f"{parent} is {team} itself or below it. Choose a team outside its own branch."
-        )
+        raise InvalidChange(in_own_branch(parent, team))
     free_name = _free_team_name(name, besides=team)
     after = {"name": free_name, "parent": parent and parent.pk}
     before = {"name": stored.name, "parent": stored.parent_id}
@@ -57,7 +57,9 @@ def change_team(
         return
     if before["parent"] != after["parent"] and not is_free(actor):
         raise NotAllowed(
-            "Where a team hangs decides what whole teams see. Ask a super admin to move it.",
+            gettext(
+                "Where a team hangs decides what whole teams see. Ask a super admin to move it."
+            ),
             "super_admins_only",
         )
     stored.name, stored.parent = free_name, parent
@@ -73,7 +75,8 @@ def delete_team(team: Team, *, actor: Actor) -> None:
     require(actor, "delete", team)
     _locked_tree(team)
     if Membership.objects.filter(team=team).exists() or Team.objects.filter(parent=team).exists():
-        raise InvalidChange("This team still has members or teams below it. Move them first.")
+        text = gettext("This team still has members or teams below it. Move them first.")
+        raise InvalidChange(text)
     _refuse_while_named(team)
     audit.record("team.delete", actor=actor, on=team, data={"name": team.name})
     with kept(actor, teams=True):
@@ -94,9 +97,7 @@ def merge_teams(team: Team, *, into: Team, actor: Actor) -> None:
     one_at_a_time("people")
     tree = _locked_tree(team, into)
     if team.pk in _upwards(into.pk, tree):
-        raise InvalidChange(
-            f"{into} is {team} itself or below it. Choose a team outside its own branch."
-        )
+        raise InvalidChange(in_own_branch(into, team))
     _refuse_while_named(team)
     rows = Membership.objects.filter(team=team).select_related("user").order_by("user")
     members = [row.user for row in rows]
@@ -126,17 +127,26 @@ def places_of(team: Team) -> list[Place]:
 
 def _refuse_while_named(team: Team) -> None:
     if places := places_of(team):
-        words = "; in ".join(map(str, places))
-        raise InvalidChange(f"This team is still named in {words}. Take it out there first.")
+        text = gettext("This team is still named in %(places)s. Take it out there first.")
+        between = gettext("; in ")
+        raise InvalidChange(text % {"places": between.join(map(str, places))})
+
+
+def in_own_branch(other: Team, team: Team) -> str:
+    """Return why a team can neither hang below this other one nor be merged into it."""
+    text = gettext(
+        "%(other)s is %(team)s itself or below it. Choose a team outside its own branch."
+    )
+    return text % {"other": other, "team": team}
 
 
 def _free_team_name(name: str, besides: Team | None = None) -> str:
-    name = line("Name", name)
+    name = line(gettext("Name"), name)
     others = Team.objects.filter(name=name)
     if besides is not None:
         others = others.exclude(pk=besides.pk)
     if not name or others.exists():
-        raise InvalidChange("A team needs a name that no other team has.")
+        raise InvalidChange(gettext("A team needs a name that no other team has."))
     return name
 
 
@@ -149,7 +159,8 @@ def _locked_tree(*named: Team | None) -> Tree:
     one_at_a_time("teams")
     tree = dict(Team.objects.order_by().values_list("pk", "parent"))
     if any(team is not None and team.pk not in tree for team in named):
-        raise InvalidChange("This team does not exist any more. Open the list of teams again.")
+        text = gettext("This team does not exist any more. Open the list of teams again.")
+        raise InvalidChange(text)
     return tree
 
 
@@ -160,10 +171,11 @@ def _upwards(team: int, tree: Tree) -> list[int]:
         if above in passed:
             circle = passed[passed.index(above) :]
             names = Team.objects.filter(pk__in=circle).values_list("name", flat=True)
-            raise InvalidChange(
-                f"These teams hang below each other in a circle: {', '.join(names)}. Hang one of "
-                "them elsewhere, or at the top, first."
+            text = gettext(
+                "These teams hang below each other in a circle: %(names)s. Hang one of them "
+                "elsewhere, or at the top, first."
             )
+            raise InvalidChange(text % {"names": ", ".join(names)})
         passed.append(above)
     return passed
 

@@ -7,6 +7,7 @@ from dataclasses import astuple, dataclass
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext
 
 from accounts import access
 from accounts.account_errors import InvalidChange, NotAllowed
@@ -16,6 +17,7 @@ from accounts.models import PermissionSet, Team, User
 from accounts.operations.granting import is_free
 from accounts.preview.effects import Outcome, outcome
 from accounts.preview.standings import Company, Held, Standing, states_of
+from accounts.words import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +61,11 @@ def require_confirmed(preview: Preview, typed: str | int | None) -> None:
     for sign in (",", ".", "’", "'", " ", "\N{NO-BREAK SPACE}", "\N{NARROW NO-BREAK SPACE}"):
         digits = digits.replace(sign, "")
     if not (digits.isascii() and digits.isdigit()) or digits.lstrip("0") != str(needed):
-        raise InvalidChange(
-            f"This opens {needed:,} records to people who do not see them now. Nothing was saved; "
+        text = gettext(
+            "This opens %(count)s records to people who do not see them now. Nothing was saved; "
             "type that number to confirm it."
         )
+        raise InvalidChange(text % {"count": counted(needed)})
 
 
 # --- What every preview does ----------------------------------------------------------------------
@@ -135,7 +138,8 @@ def keys_to_change(people: Iterable[User], actor: Actor, action: str = "change")
     if not isinstance(actor, System):
         rows = access.permitted(rows, actor, action)
     if rows.count() != len(keys):
-        raise NotAllowed("You may not change all of these people. Ask a super admin to do it.")
+        text = gettext("You may not change all of these people. Ask a super admin to do it.")
+        raise NotAllowed(text)
     return keys
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from django.utils.translation import gettext
+
 from accounts import changes
 from accounts.account_errors import InvalidChange
 from accounts.audit import Actor
@@ -103,7 +105,7 @@ def set_deleted(
     """Tell what deleting a set would do, whose people get the other one, or none (Q26)."""
     require(actor, "delete", permission_set)
     if permission_set == replacement:
-        raise InvalidChange("A permission set cannot replace itself. Choose another one.")
+        raise InvalidChange(gettext("A permission set cannot replace itself. Choose another one."))
     company = standings.now()
     rights = replacement.pk if replacement else None
     changed = {

@@ -9,6 +9,7 @@ from accounts.account_errors import InvalidChange
 from accounts.audit import Actor
 from accounts.models import PermissionSet, Team, User
 from accounts.operations.frame import require
+from accounts.operations.teams import in_own_branch
 from accounts.preview import standings
 from accounts.preview.result import Preview, keys_of, keys_to_change, previewed
 from accounts.preview.standings import Standing
@@ -85,9 +86,7 @@ def team_moved(team: Team, *, parent: Team | None, actor: Actor) -> Preview:
     require(actor, "change", team)
     company, tree = standings.now(), standings.parents_now()
     if parent is not None and parent.pk in company.below.get(team.pk, ()):
-        raise InvalidChange(
-            f"{parent} is {team} itself or below it. Choose a team outside its own branch."
-        )
+        raise InvalidChange(in_own_branch(parent, team))
     after = company.with_tree({**tree, team.pk: parent.pk if parent else None})
     return previewed(company, after, {}, actor=actor)
 
@@ -102,9 +101,7 @@ def team_deleted(team: Team, *, into: Team | None, actor: Actor) -> Preview:
     require(actor, "delete", team)
     company, tree = standings.now(), standings.parents_now()
     if into is not None and into.pk in company.below.get(team.pk, ()):
-        raise InvalidChange(
-            f"{into} is {team} itself or below it. Choose a team outside its own branch."
-        )
+        raise InvalidChange(in_own_branch(into, team))
     heir = into.pk if into else None
     changed = {
         key: _out_of(standing, team.pk, heir)
