@@ -15,6 +15,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
+from django.utils.translation import gettext, ngettext
 
 from accounts import access, catalogue
 from accounts.addresses import page_address
@@ -22,6 +23,7 @@ from accounts.audit import Actor, System
 from accounts.models import Deed, PermissionSet, RightsChange, User
 from accounts.notices import one_line, tell_super_admins
 from accounts.permission_history import kept
+from accounts.words import listed
 
 Door = RightsChange.Door
 REMEMBERED = timedelta(days=30)
@@ -241,20 +243,42 @@ def _tell_super_admins(
 ) -> None:
     """Tell the other super admins who holds a guarded tool now, in one notice for all of them."""
     keys, tools = ({each[place] for each in given} for place in (0, 1))
-    labels = " and ".join(tool.label for key, tool in catalogue.TOOLS.items() if key in tools)
-    who = f"{len(keys)} people"
+    person = User.objects.get(pk__in=keys) if len(keys) == 1 else None
     link = page_address(PermissionSet, "change", edited.pk) if edited else ""
-    if len(keys) == 1:
-        person = User.objects.get(pk__in=keys)
-        who = person.get_full_name() if person != actor else "themselves"
+    if person:
         link = link or page_address(User, "change", person.pk)
-    how = f"{door.label} “{edited.name}”" if edited else door.label
+
+    def told() -> str:
+        text = gettext("%(actor)s gave %(name)s the permission %(permissions)s: %(how)s.")
+        if person == actor:
+            text = gettext("%(actor)s gave themselves the permission %(permissions)s: %(how)s.")
+        elif person is None:
+            text = ngettext(
+                "%(actor)s gave %(count)s person the permission %(permissions)s: %(how)s.",
+                "%(actor)s gave %(count)s people the permission %(permissions)s: %(how)s.",
+                len(keys),
+            )
+        labels = (tool.label for key, tool in catalogue.TOOLS.items() if key in tools)
+        return text % {
+            "actor": actor.get_full_name(),
+            "name": person.get_full_name() if person else "",
+            "count": len(keys),
+            "permissions": listed(labels),
+            "how": f"{door.label} “{edited.name}”" if edited else door.label,
+        }
+
     tell_super_admins(
-        f"{actor.get_full_name()} gave {who} the permission {labels}: {how}.",
+        told,
         link,
         but=[actor.pk, *(key for key, _ in given)],
-        subject="Somebody may approve, or export without approval, now",
-        mail=f"{one_line(actor.get_full_name())} gave somebody a permission that decides who "
-        "takes data out. Look whether it is meant.",
-        place="People",
+        subject=lambda: gettext("Somebody may approve, or export without approval, now"),
+        mail=lambda: (
+            gettext(
+                "%(name)s gave somebody a permission that decides who takes data out. Look whether "
+                "it "
+                "is meant."
+            )
+            % {"name": one_line(actor.get_full_name())}
+        ),
+        place=lambda: gettext("People"),
     )

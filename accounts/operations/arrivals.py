@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import F
 from django.db.models.functions import Now
 from django.urls import reverse
+from django.utils.translation import gettext, gettext_noop
 
 from accounts import arrivals, audit, catalogue
 from accounts.account_errors import InvalidChange
@@ -23,7 +24,7 @@ from accounts.rights import Door, one_at_a_time
 UPGRADE = System("upgrade")
 """Who gives sets what arrives on."""
 PAGE = "admin:new_permissions"
-ALREADY_DECIDED = (
+ALREADY_DECIDED = gettext_noop(
     "This permission was decided on already. Nothing was saved; change the permission sets "
     "themselves."
 )
@@ -106,22 +107,26 @@ def _give(arriving: Sequence[arrivals.Arrival], known: set[str], actor: System) 
 
 def _ask_super_admins(subjects: Sequence[str]) -> None:
     """Tell all super admins that there is something to decide on."""
-    names = ", ".join(map(name_of_subject, subjects))
     tell_super_admins(
-        f"New with an upgrade, and off until you decide who gets it: {names}.",
+        lambda: (
+            gettext("New with an upgrade, and off until you decide who gets it: %(permissions)s.")
+            % {"permissions": ", ".join(map(name_of_subject, subjects))}
+        ),
         reverse(PAGE),
-        subject="New permissions wait for your decision",
-        mail="An upgrade brought permissions that arrived off. Decide who gets them.",
-        place="Settings, New permissions",
+        subject=lambda: gettext("New permissions wait for your decision"),
+        mail=lambda: gettext(
+            "An upgrade brought permissions that arrived off. Decide who gets them."
+        ),
+        place=lambda: gettext("Settings, New permissions"),
     )
 
 
 def name_of_subject(subject: str) -> str:
     """Return how a permission, or a kind of record, is called that is decided on as one."""
     if subject in catalogue.TOOLS:
-        return catalogue.TOOLS[subject].label
+        return str(catalogue.TOOLS[subject].label)
     kind = catalogue.object_kind(subject.partition(".")[2])
-    return f"Records: {kind.plural}" if kind else subject
+    return gettext("Records: %(kinds)s") % {"kinds": kind.plural} if kind else subject
 
 
 # --- The review -----------------------------------------------------------------------------------
@@ -146,7 +151,7 @@ def decide_arrival(
     waiting = KnownPermission.objects.waiting().filter(subject=subject)
     names = list(waiting.values_list("key", flat=True))
     if not isinstance(actor, User) or not waiting.update(decided_by=actor, decided_at=Now()):
-        raise InvalidChange(ALREADY_DECIDED)
+        raise InvalidChange(gettext(ALREADY_DECIDED))
     chosen = list(sets)
     said = []
     if chosen and changes:
@@ -186,10 +191,11 @@ def set_all_on(*, actor: Actor, all_on: bool, version: int) -> ArrivalPolicy:
         changed = stored.all_on != all_on
         rows = ArrivalPolicy.objects.filter(pk=1, version=version)
         if not rows.update(all_on=all_on, version=F("version") + int(changed)):
-            raise InvalidChange(
+            text = gettext(
                 "Somebody moved this switch while you had the page open. Nothing was saved; open "
                 "it again to see how it stands."
             )
+            raise InvalidChange(text)
         if changed:
             data = {"from": stored.all_on, "to": all_on}
             audit.record("permission.set_all_on", actor=actor, on=stored, data=data)
@@ -202,12 +208,27 @@ def _tell_of_switch(actor: Actor, all_on: bool) -> None:
     if not isinstance(actor, User):
         return
     name = actor.get_full_name()
-    what = "on by themselves" if all_on else "by their risk"
+
+    def told() -> str:
+        text = gettext(
+            "%(name)s changed how new permissions arrive with an upgrade: by their risk from now "
+            "on."
+        )
+        if all_on:
+            text = gettext(
+                "%(name)s changed how new permissions arrive with an upgrade: on by themselves "
+                "from now on."
+            )
+        return text % {"name": name}
+
     tell_super_admins(
-        f"{name} changed how new permissions arrive with an upgrade: {what} from now on.",
+        told,
         reverse(PAGE),
         but=[actor.pk],
-        subject="How new permissions arrive was changed",
-        mail=f"{one_line(name)} changed how new permissions arrive. Look whether it is meant.",
-        place="Settings, New permissions",
+        subject=lambda: gettext("How new permissions arrive was changed"),
+        mail=lambda: (
+            gettext("%(name)s changed how new permissions arrive. Look whether it is meant.")
+            % {"name": one_line(name)}
+        ),
+        place=lambda: gettext("Settings, New permissions"),
     )

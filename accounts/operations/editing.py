@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from django.utils.translation import gettext
+
 from accounts import access, audit
 from accounts import changes as permission_changes
 from accounts.account_errors import InvalidChange
@@ -52,8 +54,10 @@ def edit_permissions(
     _require_each(actor, chosen)
     if as_opened is not None and as_opened != permissions_as_they_stand(chosen):
         raise InvalidChange(
-            "Somebody changed these permissions while you had them open. Nothing was saved; open "
-            "them again to see what they say now."
+            gettext(
+                "Somebody changed these permissions while you had them open. Nothing was saved; "
+                "open them again to see what they say now."
+            )
         )
     teams = _teams_of(chosen)
     states = held_in_each(person.permission_set_id for person in chosen)
@@ -96,14 +100,17 @@ def edit_sets(
     keys = sorted({each.pk for each in sets})
     chosen = list(PermissionSet.objects.select_for_update().filter(pk__in=keys).order_by("pk"))
     if not chosen or len(chosen) != len(keys):
-        raise InvalidChange("One of these permission sets does not exist any more. Choose again.")
+        text = gettext("One of these permission sets does not exist any more. Choose again.")
+        raise InvalidChange(text)
     for each in chosen:
         require(actor, "change", each)
         require_named(each)
     if as_opened is not None and as_opened != sets_as_they_stand(chosen):
         raise InvalidChange(
-            "Somebody changed these permission sets while you had them open. Nothing was saved; "
-            "open them again to see what they say now."
+            gettext(
+                "Somebody changed these permission sets while you had them open. Nothing was "
+                "saved; open them again to see what they say now."
+            )
         )
     said: dict[str, None] = {}
     for each in chosen:
@@ -142,9 +149,10 @@ def _states(keys: Iterable[int]) -> list[Any]:
 
 
 def _reason(text: str) -> str:
-    text = line("Reason", text)
+    text = line(gettext("Reason"), text)
     if len(text) > LONGEST_REASON:
-        raise InvalidChange(f"Reason: write at most {LONGEST_REASON} characters.")
+        said = gettext("Reason: write at most %(count)s characters.")
+        raise InvalidChange(said % {"count": LONGEST_REASON})
     return text
 
 
@@ -156,7 +164,7 @@ def _found(people: Iterable[User]) -> list[User]:
         .order_by("pk")
     )
     if not found or len(found) != len(keys):
-        raise InvalidChange("Choose at least one person, and only people who are there.")
+        raise InvalidChange(gettext("Choose at least one person, and only people who are there."))
     return found
 
 

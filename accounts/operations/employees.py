@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from django.db.models import Exists, OuterRef, QuerySet
+from django.utils.translation import gettext
 
 from accounts.account_errors import InvalidChange
 from accounts.models import ToolGrant, User
@@ -25,10 +26,11 @@ def keep_employees() -> None:
     """
     found = User.objects.filter(~_bears_mark(), is_partner_admin=True).first()
     if found is not None:
-        raise InvalidChange(
-            f"{found} is a partner admin, so their permission set has to say Partner employee. "
+        text = gettext(
+            "%(name)s is a partner admin, so their permission set has to say Partner employee. "
             "Remove partner admin first, or leave that permission on. Nothing was saved."
         )
+        raise InvalidChange(text % {"name": found})
 
 
 def with_mark(people: QuerySet[User]) -> QuerySet[User]:

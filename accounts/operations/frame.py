@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from django.db import models
 from django.db.models import QuerySet
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts import access, rights
 from accounts.account_errors import NotAllowed
@@ -80,23 +81,38 @@ def require(actor: Actor, action: str, subject: type[models.Model] | models.Mode
         raise _not_allowed(actor, action, subject)
 
 
+REFUSED = {
+    "view": gettext_lazy("You may not view this %(thing)s"),
+    "add": gettext_lazy("You may not add this %(thing)s"),
+    "change": gettext_lazy("You may not change this %(thing)s"),
+    "delete": gettext_lazy("You may not delete this %(thing)s"),
+    "assign": gettext_lazy("You may not assign this %(thing)s"),
+    "credentials": gettext_lazy("You may not change the log-in of this %(thing)s"),
+    "teams": gettext_lazy("You may not choose the teams of this %(thing)s"),
+}
+"""What is said of an action that is refused, before why or what to do."""
+
+
 def _not_allowed(
     actor: User, action: str, subject: type[models.Model] | models.Model
 ) -> NotAllowed:
     """Return the refusal; it says why only to who may see what it is about, its code to the log."""
-    words = {"credentials": "change the log-in of", "teams": "choose the teams of"}
-    what = f"You may not {words.get(action, action)} this {subject._meta.verbose_name}"
+    text = REFUSED.get(action, gettext_lazy("You may not %(action)s this %(thing)s"))
+    what = text % {"action": action, "thing": subject._meta.verbose_name}
     code = "no_right"
     if isinstance(subject, models.Model):
         decisive = access.explain(actor, action, subject).decisive
         code = decisive[0].code if decisive else "out_of_reach"
         denying = [finding for finding in decisive if not finding.allows]
         if denying and access.allows(actor, "view", subject):
-            return NotAllowed(f"{what}: {denying[0].because}.", denying[0].code)
-    return NotAllowed(f"{what}. Ask a super admin to do it.", code)
+            said = gettext("%(refusal)s: %(reason)s.")
+            because = denying[0].because
+            return NotAllowed(said % {"refusal": what, "reason": because}, denying[0].code)
+    said = gettext("%(refusal)s. Ask a super admin to do it.")
+    return NotAllowed(said % {"refusal": what}, code)
 
 
 def require_super_admin(actor: Actor) -> None:
     """Raise `NotAllowed` unless a super admin or a named system actor asks (R91)."""
     if isinstance(actor, User) and not (actor.is_active and actor.is_superuser):
-        raise NotAllowed("Only a super admin may do this.", "super_admins_only")
+        raise NotAllowed(gettext("Only a super admin may do this."), "super_admins_only")

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from django.utils.translation import gettext
+
 from accounts import catalogue
 from accounts.access import Loaded
 from accounts.account_errors import NotAllowed
@@ -18,6 +20,7 @@ from accounts.catalogue import EVERYTHING, TEAM
 from accounts.delegation import Piece, lacks, pieces_of
 from accounts.held import Held, held_in_each
 from accounts.models import PermissionSet, TeamReach, User
+from accounts.words import counted
 
 NOTHING: Held = ({}, frozenset())
 Teams = Mapping[str, Any]
@@ -43,8 +46,11 @@ def require_may_give(actor: Actor, before: Held, after: Held, teams: Iterable[in
     had, has = pieces_of(*before), pieces_of(*after)
     if lacking := [piece for piece in had ^ has if lacks(asker, piece)]:
         raise NotAllowed(
-            "You may neither give nor take away what you do not hold yourself: "
-            f"{_named(lacking)}. Nothing was saved.",
+            gettext(
+                "You may neither give nor take away what you do not hold yourself: "
+                "%(permissions)s. Nothing was saved."
+            )
+            % {"permissions": _named(lacking)},
             "beyond",
         )
     relative = [
@@ -55,8 +61,11 @@ def require_may_give(actor: Actor, before: Held, after: Held, teams: Iterable[in
     theirs = set(teams)
     if relative and not (theirs and theirs <= reach_of(actor)):
         raise NotAllowed(
-            "Team only reaches what this person’s teams own. You may give it only to people all of "
-            f"whose teams are yours or below yours: {_named(relative)}. Nothing was saved.",
+            gettext(
+                "Team only reaches what this person’s teams own. You may give it only to people "
+                "all of whose teams are yours or below yours: %(permissions)s. Nothing was saved."
+            )
+            % {"permissions": _named(relative)},
             "beyond",
         )
 
@@ -80,8 +89,10 @@ def require_may_move(
     sees_all = not any(lacks(asker, piece) for piece in _everything())
     if not sees_all and not changed <= mine:
         raise NotAllowed(
-            "You may put people only into teams that are yours or below yours, and take them "
-            "out of these alone. Nothing was saved.",
+            gettext(
+                "You may put people only into teams that are yours or below yours, and take them "
+                "out of these alone. Nothing was saved."
+            ),
             "beyond",
         )
     beyond = [
@@ -91,14 +102,19 @@ def require_may_move(
     ]
     if has - had and beyond:
         raise NotAllowed(
-            "In another team this person would reach more than you do yourself: "
-            f"{_named(beyond)}. Nothing was saved.",
+            gettext(
+                "In another team this person would reach more than you do yourself: "
+                "%(permissions)s. Nothing was saved."
+            )
+            % {"permissions": _named(beyond)},
             "beyond",
         )
     if has - had and owns_records and not sees_all and not (had and had <= mine):
         raise NotAllowed(
-            "The new team would see records of this person that you do not see. Ask a super admin "
-            "to do it. Nothing was saved.",
+            gettext(
+                "The new team would see records of this person that you do not see. Ask a super "
+                "admin to do it. Nothing was saved."
+            ),
             "beyond",
         )
 
@@ -146,4 +162,5 @@ def _named(pieces: Iterable[Piece]) -> str:
             widest[key] = piece
     names = sorted(map(str, widest.values()))
     more = len(names) - MOST_NAMED
-    return "; ".join([*names[:MOST_NAMED], *([f"and {more} more"] if more > 0 else [])])
+    rest = [gettext("and %(count)s more") % {"count": counted(more)}] if more > 0 else []
+    return "; ".join([*names[:MOST_NAMED], *rest])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
+from django.utils.translation import gettext
+
 from accounts import audit
 from accounts.account_errors import AccountsError, InvalidChange
 from accounts.audit import operation
@@ -43,12 +45,14 @@ def import_people(
     # Before the people are read: of two presses the second finds what the first one did.
     one_at_a_time("people")
     if made_by(token, actor):
-        raise ImportedAlready("This table was imported already.")
+        raise ImportedAlready(gettext("This table was imported already."))
     plan = planned(wanted, (), actor)
     if plan.faults or plan.mark != as_planned:
         raise InvalidChange(
-            "Somebody changed people, teams or permission sets since this was shown. Nothing was "
-            "imported; look at it once more."
+            gettext(
+                "Somebody changed people, teams or permission sets since this was shown. Nothing "
+                "was imported; look at it once more."
+            )
         )
     for each in plan.of(NEW):
         person = create_person(

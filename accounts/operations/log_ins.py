@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext
+
 from accounts import audit
 from accounts.account_errors import InvalidChange
 from accounts.audit import Actor, operation
@@ -20,7 +22,7 @@ def end_log_in(person: User, *, actor: Actor, mark: str) -> None:
             if ended:
                 audit.record("session.end", actor=actor, on=person, data={"user": person.pk})
                 return
-    raise InvalidChange("This log-in has ended already. Nothing was changed.")
+    raise InvalidChange(gettext("This log-in has ended already. Nothing was changed."))
 
 
 @operation("session.end_others")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext
 
 from accounts import audit
 from accounts.account_errors import AccountsError, InvalidChange
@@ -66,8 +67,10 @@ def require_many_as_opened(people: Iterable[User], as_opened: str) -> None:
     """Raise where one of these people was changed since they were shown."""
     if as_opened != many_as_they_stand(people):
         raise InvalidChange(
-            "Somebody changed one of these people while you looked at them. Nothing was saved; "
-            "look at the list below once more."
+            gettext(
+                "Somebody changed one of these people while you looked at them. Nothing was saved; "
+                "look at the list below once more."
+            )
         )
 
 

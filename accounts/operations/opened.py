@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext
+
 from accounts.account_errors import InvalidChange
 from accounts.held import scopes_of
 from accounts.marks import mark
@@ -26,7 +28,8 @@ def as_it_stands(subject: User | Team | PermissionSet) -> str:
 def require_as_opened(stored: User | Team | PermissionSet, as_opened: str | None) -> None:
     """Raise where a form is out of date. Whoever read nothing before leaves the mark out."""
     if as_opened is not None and as_opened != as_it_stands(stored):
-        raise InvalidChange(
-            f"Somebody changed this {stored._meta.verbose_name} while you had it open. Nothing was "
-            "saved; open it again to see what it says now."
+        text = gettext(
+            "Somebody changed this %(thing)s while you had it open. Nothing was saved; open it "
+            "again to see what it says now."
         )
+        raise InvalidChange(text % {"thing": stored._meta.verbose_name})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from django.utils.translation import gettext
+
 from accounts import audit
 from accounts.account_errors import InvalidChange, NotAllowed
 from accounts.audit import Actor, operation
@@ -32,7 +34,8 @@ def make_partner_admin(person: User, *, actor: Actor) -> None:
     with permissions_changing(actor, Door.MADE_PARTNER_ADMIN, this(person)):
         changed = this(person).filter(is_active=True, is_superuser=False, is_partner_admin=False)
         if not changed.update(is_partner_admin=True):
-            raise InvalidChange(f"Somebody changed {stored} meanwhile. Look at them once more.")
+            text = gettext("Somebody changed %(name)s meanwhile. Look at them once more.")
+            raise InvalidChange(text % {"name": stored})
         audit.record("person.make_partner_admin", actor=actor, on=person)
 
 
@@ -41,7 +44,8 @@ def remove_partner_admin(person: User, *, actor: Actor, permission_set: Permissi
     """Take the status away; from now on the person may do what this set says (Q27)."""
     require_super_admin(actor)
     if actor == person:
-        raise NotAllowed("Nobody demotes themselves. Ask a super admin to do it.", "oneself")
+        text = gettext("Nobody demotes themselves. Ask a super admin to do it.")
+        raise NotAllowed(text, "oneself")
     require(actor, "assign", permission_set)
     one_at_a_time("people")
     one_at_a_time("rights")
@@ -69,14 +73,14 @@ def why_no_partner_admins(people: Sequence[User]) -> dict[int, str]:
 
 
 def _why_not(person: User, is_employee: bool) -> str:
-    name = person.get_full_name()
+    text = ""
     if not person.is_active:
-        return f"The account of {name} is deactivated. Reactivate it first."
-    if person.is_superuser:
-        return f"{name} is a super admin. Remove super admin first: nobody is both."
-    if not is_employee:
-        return (
-            f"{name} is no employee of the implementation partner: only those become partner "
+        text = gettext("The account of %(name)s is deactivated. Reactivate it first.")
+    elif person.is_superuser:
+        text = gettext("%(name)s is a super admin. Remove super admin first: nobody is both.")
+    elif not is_employee:
+        text = gettext(
+            "%(name)s is no employee of the implementation partner: only those become partner "
             "admins. Give them a permission set that says Partner employee (tab Partner) first."
         )
-    return ""
+    return text % {"name": person.get_full_name()}

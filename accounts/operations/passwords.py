@@ -6,6 +6,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import F
+from django.utils.translation import gettext
 
 from accounts import audit, log_in, rights
 from accounts.account_errors import InvalidChange
@@ -63,16 +64,21 @@ def reset_own_password(*, actor: User, password: str) -> None:
     same = User.objects.filter(pk=actor.pk, is_active=True, **checked)
     actor.set_password(password)
     if not same.update(password=actor.password, session_epoch=F("session_epoch") + 1):
-        raise InvalidChange("This link was used already. Ask for a new one on the log-in page.")
+        text = gettext("This link was used already. Ask for a new one on the log-in page.")
+        raise InvalidChange(text)
     log_in.lift(emails=[actor.email])
     audit.record("person.reset_own_password", actor=actor, on=actor)
     notify(
         [actor],
-        "Your password was changed by a link from an e-mail. If it was not you, tell a super "
-        "admin at once.",
-        subject="Your password was changed",
-        mail="Your password in crmperms was changed by a link from an e-mail. If it was not you, "
-        "tell a super admin at once.",
+        lambda: gettext(
+            "Your password was changed by a link from an e-mail. If it was not you, tell a super "
+            "admin at once."
+        ),
+        subject=lambda: gettext("Your password was changed"),
+        mail=lambda: gettext(
+            "Your password in crmperms was changed by a link from an e-mail. If it was not you, "
+            "tell a super admin at once."
+        ),
     )
 
 

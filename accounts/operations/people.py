@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from django.db.models import F
+from django.utils.translation import gettext
 
 from accounts import audit, rights
 from accounts.account_errors import InvalidChange, NotAllowed
@@ -53,8 +54,8 @@ def create_person(
     one_at_a_time("people")
     email = _free_email(email)
     names = {
-        "first_name": line("First name", first_name),
-        "last_name": line("Last name", last_name),
+        "first_name": line(gettext("First name"), first_name),
+        "last_name": line(gettext("Last name"), last_name),
     }
     if password is not None:
         require_fit_password(password, User(email=email, **names))
@@ -106,8 +107,8 @@ def change_person(
     require_as_opened(User.objects.get(pk=person.pk), as_opened)
     wanted = {
         "email": _free_email(email, besides=person),
-        "first_name": line("First name", first_name),
-        "last_name": line("Last name", last_name),
+        "first_name": line(gettext("First name"), first_name),
+        "last_name": line(gettext("Last name"), last_name),
     }
     stored = User.objects.values(*wanted).get(pk=person.pk)
     changed = sorted(name for name in wanted if wanted[name] != stored[name])
@@ -130,14 +131,19 @@ def deactivate(person: User, *, actor: Actor) -> None:
     require_super_admin(actor)
     if actor == person:
         raise NotAllowed(
-            "Nobody deactivates themselves. Ask another super admin to do it.", "oneself"
+            gettext("Nobody deactivates themselves. Ask another super admin to do it."), "oneself"
         )
     one_at_a_time("people")
     if this(person).filter(is_active=True).exists():
         with permissions_changing(actor, Door.DEACTIVATED, this(person)):
             lock_super_admins()
             this(person).update(is_active=False, session_epoch=F("session_epoch") + 1)
-            keep_a_super_admin("deactivated")
+            keep_a_super_admin(
+                gettext(
+                    "The last active super admin cannot be deactivated. Make somebody else super "
+                    "admin first."
+                )
+            )
             audit.record("person.deactivate", actor=actor, on=person)
             for leave in on_leaving:
                 leave(person, actor)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from django.utils.translation import gettext, ngettext
+
 from accounts import audit, rights
 from accounts.account_errors import InvalidChange
 from accounts.audit import Actor, operation
@@ -41,11 +43,12 @@ def create_set(
     one_at_a_time("people")
     one_at_a_time("rights")
     if PermissionSet.objects.named().count() >= MOST_SETS:
-        raise InvalidChange(
-            f"There are {MOST_SETS} permission sets, as many as there can be. Delete one first."
+        text = gettext(
+            "There are %(count)s permission sets, as many as there can be. Delete one first."
         )
+        raise InvalidChange(text % {"count": MOST_SETS})
     permission_set = PermissionSet(
-        name=_free_set_name(name), description=line("Description", description)
+        name=_free_set_name(name), description=line(gettext("Description"), description)
     )
     with rights.changing(actor, Door.SET_EDITED, User.objects.none(), permission_set):
         permission_set.save(force_insert=True)
@@ -83,7 +86,7 @@ def change_set(
     require_as_opened(stored, as_opened)
     texts = {
         "name": _free_set_name(name, besides=stored),
-        "description": line("Description", description),
+        "description": line(gettext("Description"), description),
     }
     changes = changes_of(stored, *checked(scopes, tools), remove_unknown=remove_unknown)
     renamed = any(getattr(stored, field) != text for field, text in texts.items())
@@ -107,10 +110,12 @@ def delete_set(
     one_at_a_time("rights")
     people = list(permission_set.people.order_by("pk"))
     if people and (replacement is None or replacement == permission_set):
-        raise InvalidChange(
-            f"{len(people)} {'people have' if len(people) > 1 else 'person has'} this set. Choose "
-            "the set that they get instead."
+        text = ngettext(
+            "%(count)s person has this set. Choose the set that they get instead.",
+            "%(count)s people have this set. Choose the set that they get instead.",
+            len(people),
         )
+        raise InvalidChange(text % {"count": len(people)})
     for person in people:
         assign_set(person, actor=actor, permission_set=replacement)
     audit.record("set.delete", actor=actor, on=permission_set, data={"name": permission_set.name})
@@ -161,16 +166,15 @@ def remove_own(person: User) -> None:
 def require_named(permission_set: PermissionSet) -> None:
     """Raise where a set is one person's own: it is changed as their permissions are."""
     if permission_set.owner_id is not None:
-        raise InvalidChange(
-            "These are one person’s own permissions. Change them on that person’s page."
-        )
+        text = gettext("These are one person’s own permissions. Change them on that person’s page.")
+        raise InvalidChange(text)
 
 
 def _free_set_name(name: str, besides: PermissionSet | None = None) -> str:
-    name = line("Name", name)
+    name = line(gettext("Name"), name)
     others = PermissionSet.objects.filter(name=name)
     if besides is not None:
         others = others.exclude(pk=besides.pk)
     if not name or others.exists():
-        raise InvalidChange("A permission set needs a name that no other set has.")
+        raise InvalidChange(gettext("A permission set needs a name that no other set has."))
     return name

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext
+
 from accounts import audit
 from accounts.account_errors import InvalidChange, LastSuperAdmin, NotAllowed
 from accounts.audit import Actor, operation
@@ -17,9 +19,8 @@ def make_super_admin(person: User, *, actor: Actor) -> None:
     require_super_admin(actor)
     one_at_a_time("people")
     if this(person).filter(is_partner_admin=True).exists():
-        raise InvalidChange(
-            f"{person} is a partner admin. Remove partner admin first: nobody is both."
-        )
+        text = gettext("%(name)s is a partner admin. Remove partner admin first: nobody is both.")
+        raise InvalidChange(text % {"name": person})
     if not this(person).filter(is_active=True, is_superuser=False).exists():
         return
     with permissions_changing(actor, Door.MADE_SUPER_ADMIN, this(person)):
@@ -32,7 +33,8 @@ def remove_super_admin(person: User, *, actor: Actor, permission_set: Permission
     """Take super admin status away; from now on the person may do what this set says (R92, Q27)."""
     require_super_admin(actor)
     if actor == person:
-        raise NotAllowed("Nobody demotes themselves. Ask another super admin to do it.", "oneself")
+        text = gettext("Nobody demotes themselves. Ask another super admin to do it.")
+        raise NotAllowed(text, "oneself")
     require(actor, "assign", permission_set)
     one_at_a_time("people")
     if not this(person).filter(is_superuser=True).exists():
@@ -40,7 +42,12 @@ def remove_super_admin(person: User, *, actor: Actor, permission_set: Permission
     with permissions_changing(actor, Door.REMOVED_SUPER_ADMIN, this(person)):
         lock_super_admins()
         this(person).update(is_superuser=False, permission_set=permission_set)
-        keep_a_super_admin("demoted")
+        keep_a_super_admin(
+            gettext(
+                "The last active super admin cannot be demoted. Make somebody else super admin "
+                "first."
+            )
+        )
         audit.record(
             "person.remove_super_admin",
             actor=actor,
@@ -57,8 +64,7 @@ def lock_super_admins() -> None:
     list(rows.order_by("pk").values("pk"))
 
 
-def keep_a_super_admin(what: str) -> None:
+def keep_a_super_admin(refusal: str) -> None:
+    """Raise with this sentence where no active super admin is left."""
     if not User.objects.filter(is_superuser=True, is_active=True).exists():
-        raise LastSuperAdmin(
-            f"The last active super admin cannot be {what}. Make somebody else super admin first."
-        )
+        raise LastSuperAdmin(refusal)

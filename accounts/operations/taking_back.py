@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from django.utils.translation import gettext
+
 from accounts import changes as permission_changes
 from accounts.account_errors import InvalidChange
 from accounts.audit import Actor, operation
@@ -44,8 +46,15 @@ def take_back(of: str, rows: Rows, *, actor: Actor, stands: str) -> None:
     one_at_a_time("rights")
     if as_touched(of, [row["key"] for row in rows]) != stands:
         raise InvalidChange(
-            f"Somebody changed {_SAID[of]} since, so nothing was taken back. Open them to see what "
-            "they say now."
+            gettext(
+                "Somebody changed these teams since, so nothing was taken back. Open them to see "
+                "what they say now."
+            )
+            if of in ("teams", "place")
+            else gettext(
+                "Somebody changed these permissions since, so nothing was taken back. Open them to "
+                "see what they say now."
+            )
         )
     for row in rows:
         if of == "set":
@@ -55,16 +64,6 @@ def take_back(of: str, rows: Rows, *, actor: Actor, stands: str) -> None:
             _hang_back(row, actor)
         else:
             _of_person(of, row, actor)
-
-
-_SAID = {
-    "person": "these permissions",
-    "set": "these permissions",
-    "super admin": "these permissions",
-    "partner admin": "these permissions",
-    "teams": "these teams",
-    "place": "these teams",
-}
 
 
 def as_touched(of: str, keys: Iterable[int]) -> str:
@@ -132,5 +131,6 @@ def _team(key: int | None) -> Team | None:
         return None
     found = Team.objects.filter(pk=key).first()
     if found is None:
-        raise InvalidChange("One of the teams does not exist any more. Nothing was taken back.")
+        text = gettext("One of the teams does not exist any more. Nothing was taken back.")
+        raise InvalidChange(text)
     return found
