@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts.rule import ALWAYS, Rule
 
@@ -37,8 +38,8 @@ class KnownPermission(models.Model):
     class Arrived(models.TextChoices):
         """How a new permission arrived in the sets that were there."""
 
-        ON = "on", "on"
-        OFF = "off", "off"
+        ON = "on", gettext_lazy("on")
+        OFF = "off", gettext_lazy("off")
 
     key = models.CharField(max_length=100, unique=True)
     subject = models.CharField(
@@ -58,7 +59,8 @@ class KnownPermission(models.Model):
     always_visible = ("key", "at")
 
     class Meta:
-        verbose_name = "new permission"
+        verbose_name = gettext_lazy("new permission")
+        verbose_name_plural = gettext_lazy("new permissions")
         ordering = ("id",)
         constraints = (
             models.CheckConstraint(
@@ -86,27 +88,27 @@ class KnownPermission(models.Model):
         """Super admins read and decide; the operations write."""
         if action in ("view", "change"):
             return []
-        return [Rule("unseen", False, ALWAYS, "permissions come with the product")]
+        return [Rule("unseen", False, ALWAYS, gettext_lazy("permissions come with the product"))]
 
 
 class ArrivalPolicy(models.Model):
     """The one switch of the account: “HubSpot-compatible: all on”; without a row it is off."""
 
-    all_on = models.BooleanField("HubSpot-compatible: all on", default=False)
+    all_on = models.BooleanField(gettext_lazy("HubSpot-compatible: all on"), default=False)
     version = models.PositiveIntegerField(default=1, editable=False)
 
     always_visible = ("all_on",)
 
     class Meta:
-        verbose_name = "arrival of new permissions"
+        verbose_name = gettext_lazy("arrival of new permissions")
         constraints = (models.CheckConstraint(condition=Q(pk=1), name="one_arrival_policy"),)
 
     def __str__(self) -> str:
-        return "Arrival of new permissions"
+        return gettext("Arrival of new permissions")
 
     @classmethod
     def access_rules(cls, person: Asker, action: str) -> list[Rule]:
         """Only super admins move it; there is one, and it is written by its operation alone."""
         if action in ("add", "delete"):
-            return [Rule("unseen", False, ALWAYS, "there is one switch, always")]
+            return [Rule("unseen", False, ALWAYS, gettext_lazy("there is one switch, always"))]
         return []

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts.rule import ALWAYS, Rule
 
@@ -33,10 +34,10 @@ class AuditEvent(models.Model):
     action = models.CharField(max_length=60)
     object = models.CharField(max_length=60, blank=True)
     object_id = models.CharField(max_length=60, blank=True)
-    ip = models.GenericIPAddressField("IP address", null=True)
+    ip = models.GenericIPAddressField(gettext_lazy("IP address"), null=True)
     result = models.CharField(max_length=20)
     data = models.JSONField(default=dict)
-    text_digest = models.CharField(max_length=64, blank=True)
+    text_digest = models.CharField(gettext_lazy("text digest"), max_length=64, blank=True)
     txid = models.BigIntegerField(default=0)
     hash_version = models.PositiveSmallIntegerField()
     row_hash = models.CharField(max_length=64)
@@ -47,7 +48,8 @@ class AuditEvent(models.Model):
 
     class Meta:
         ordering = ("-id",)
-        verbose_name = "audit event"
+        verbose_name = gettext_lazy("audit event")
+        verbose_name_plural = gettext_lazy("audit events")
         constraints = (
             models.CheckConstraint(
                 condition=Q(actor__isnull=False, system="") | (Q(actor=None) & ~Q(system="")),
@@ -65,7 +67,7 @@ class AuditEvent(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"Event #{self.pk}"
+        return gettext("Event #%(number)s") % {"number": self.pk}
 
     @classmethod
     def access_rules(cls, person: Asker, action: str) -> list[Rule]:
@@ -76,10 +78,12 @@ class AuditEvent(models.Model):
                     "everything",
                     True,
                     person.holds("audit.view"),
-                    "the permission View audit log covers the whole trail",
+                    gettext_lazy("the permission View audit log covers the whole trail"),
                 )
             ]
-        return [Rule("unseen", False, ALWAYS, "the audit log cannot be written by hand")]
+        return [
+            Rule("unseen", False, ALWAYS, gettext_lazy("the audit log cannot be written by hand"))
+        ]
 
 
 class AuditText(models.Model):

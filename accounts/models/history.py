@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts.rule import ALWAYS, Rule
 
@@ -37,7 +38,9 @@ class PermissionChange(models.Model):
     """
 
     at = models.DateTimeField(
-        db_default=Now(), help_text="By the database's clock, which all processes share."
+        gettext_lazy("at"),
+        db_default=Now(),
+        help_text=gettext_lazy("By the database's clock, which all processes share."),
     )
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -45,7 +48,7 @@ class PermissionChange(models.Model):
         null=True,
         related_name="+",
         db_index=False,
-        verbose_name="by",
+        verbose_name=gettext_lazy("by"),
     )
     system = models.CharField(max_length=60, blank=True)
     person = models.ForeignKey(
@@ -58,9 +61,9 @@ class PermissionChange(models.Model):
         max_length=150, blank=True, help_text="Of the set or the team, as it was called then."
     )
     permission = models.CharField(max_length=100)
-    before = models.CharField("from", max_length=200, blank=True)
-    after = models.CharField("to", max_length=200, blank=True)
-    reason = models.CharField("why", max_length=500, blank=True)
+    before = models.CharField(gettext_lazy("from"), max_length=200, blank=True)
+    after = models.CharField(gettext_lazy("to"), max_length=200, blank=True)
+    reason = models.CharField(gettext_lazy("why"), max_length=500, blank=True)
 
     append_only = True
     log_columns = ("permission", "name", "set_key", "person", "actor")
@@ -69,7 +72,8 @@ class PermissionChange(models.Model):
 
     class Meta:
         ordering = ("-id",)
-        verbose_name = "permission change"
+        verbose_name = gettext_lazy("permission change")
+        verbose_name_plural = gettext_lazy("permission changes")
         constraints = (
             models.CheckConstraint(
                 condition=Q(actor__isnull=False, system="") | (Q(actor=None) & ~Q(system="")),
@@ -96,11 +100,12 @@ class PermissionChange(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"Change #{self.pk}"
+        return gettext("Change #%(number)s") % {"number": self.pk}
 
     @classmethod
     def access_rules(cls, person: Asker, action: str) -> list[Rule]:
         """Super admins read it; nobody writes it but the operations."""
         if action == "view":
             return []
-        return [Rule("unseen", False, ALWAYS, "the permission history cannot be written by hand")]
+        because = gettext_lazy("the permission history cannot be written by hand")
+        return [Rule("unseen", False, ALWAYS, because)]

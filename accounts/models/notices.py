@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from accounts.models.lease import Lease
 
@@ -54,12 +55,12 @@ class Outbox(Lease):
     class Status(models.TextChoices):
         """Where the e-mail stands."""
 
-        WAITING = "waiting", "Waiting"
-        SENDING = "sending", "Being sent"
-        SENT = "sent", "Sent"
-        DROPPED = "dropped", "Not sent: the person may not read it any more"
-        UNCERTAIN = "uncertain", "Not known: the worker ended while sending"
-        FAILED = "failed", "Failed"
+        WAITING = "waiting", gettext_lazy("Waiting")
+        SENDING = "sending", gettext_lazy("Being sent")
+        SENT = "sent", gettext_lazy("Sent")
+        DROPPED = "dropped", gettext_lazy("Not sent: the person may not read it any more")
+        UNCERTAIN = "uncertain", gettext_lazy("Not known: the worker ended while sending")
+        FAILED = "failed", gettext_lazy("Failed")
 
     notice = models.OneToOneField(Notice, models.CASCADE, related_name="mail")
     subject = models.CharField(max_length=150)
@@ -70,7 +71,8 @@ class Outbox(Lease):
     ended_because = models.CharField(max_length=200, blank=True)
 
     class Meta:
-        verbose_name = "e-mail"
+        verbose_name = gettext_lazy("e-mail")
+        verbose_name_plural = gettext_lazy("e-mails")
         indexes = (
             models.Index(
                 fields=["next_try_at"],

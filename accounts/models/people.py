@@ -18,7 +18,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.functional import cached_property
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts import delegation
 from accounts.fields import Line, LogIn
@@ -74,14 +74,16 @@ class User(AbstractBaseUser, PermissionsMixin):
         COMPACT = "compact", gettext_lazy("Compact")
 
     email = LogIn(
-        "e-mail",
+        gettext_lazy("e-mail"),
         unique=True,
-        help_text="The log-in. Stored in lower case; one person per address.",
+        help_text=gettext_lazy("The log-in. Stored in lower case; one person per address."),
     )
-    first_name = Line(max_length=100, blank=True)
-    last_name = Line(max_length=100, blank=True)
+    first_name = Line(gettext_lazy("first name"), max_length=100, blank=True)
+    last_name = Line(gettext_lazy("last name"), max_length=100, blank=True)
     is_active = models.BooleanField(
-        "active", default=True, help_text="Inactive people cannot log in; their records stay."
+        gettext_lazy("active"),
+        default=True,
+        help_text=gettext_lazy("Inactive people cannot log in; their records stay."),
     )
     permission_set = models.ForeignKey(
         "accounts.PermissionSet",
@@ -89,12 +91,15 @@ class User(AbstractBaseUser, PermissionsMixin):
         null=True,
         blank=True,
         related_name="people",
-        help_text="What this person may do. Without a set: nothing.",
+        verbose_name=gettext_lazy("permission set"),
+        help_text=gettext_lazy("What this person may do. Without a set: nothing."),
     )
     is_partner_admin = models.BooleanField(
-        "partner admin",
+        gettext_lazy("partner admin"),
         default=False,
-        help_text="An employee of the implementation partner who works with every record.",
+        help_text=gettext_lazy(
+            "An employee of the implementation partner who works with every record."
+        ),
     )
     teams = models.ManyToManyField(
         "accounts.Team", through="accounts.Membership", related_name="members", editable=False
@@ -135,8 +140,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     """Changing the log-in (e-mail, password, pause), and putting somebody into teams."""
 
     class Meta:
-        verbose_name = "user"
-        verbose_name_plural = "users"
+        verbose_name = gettext_lazy("user")
+        verbose_name_plural = gettext_lazy("users")
         ordering = ("first_name", "last_name", "email")
         constraints = (
             models.CheckConstraint(condition=Q(email=Lower("email")), name="email_is_lower_case"),
@@ -148,7 +153,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         name = self.get_full_name()
-        return name if self.is_active else f"{name} (deactivated)"
+        return name if self.is_active else gettext("%(name)s (deactivated)") % {"name": name}
 
     def get_full_name(self) -> str:
         """Return the name as people read it, the e-mail where there is none."""
@@ -222,7 +227,10 @@ class Team(Group):
         null=True,
         blank=True,
         related_name="children",
-        help_text="A team above sees everything owned below, never the other way round.",
+        verbose_name=gettext_lazy("parent"),
+        help_text=gettext_lazy(
+            "A team above sees everything owned below, never the other way round."
+        ),
     )
 
     objects: ClassVar[models.Manager[Team]] = GroupManager()  # type: ignore[assignment]  # typed for groups
@@ -231,6 +239,8 @@ class Team(Group):
     names_are_public = True
 
     class Meta:
+        verbose_name = gettext_lazy("team")
+        verbose_name_plural = gettext_lazy("teams")
         ordering = ("name",)
 
     def __str__(self) -> str:
@@ -263,7 +273,7 @@ class Membership(models.Model):
 
     user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
     team = models.ForeignKey(Team, models.PROTECT, related_name="memberships")
-    is_main = models.BooleanField("main team", default=False)
+    is_main = models.BooleanField(gettext_lazy("main team"), default=False)
 
     class Meta:
         ordering = ("-is_main", "team__name")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts import catalogue, delegation
 from accounts.fields import Line
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
 class Rank(models.IntegerChoices):
     """How far a scope reaches (R12), as a rank that can be compared in SQL."""
 
-    NONE = 0, "None"
-    OWNED = 1, "Owned only"
-    TEAM = 2, "Team only"
-    EVERYTHING = 3, "Everything"
+    NONE = 0, catalogue.LEVEL_LABELS[0]
+    OWNED = catalogue.OWNED, catalogue.LEVEL_LABELS[catalogue.OWNED]
+    TEAM = catalogue.TEAM, catalogue.LEVEL_LABELS[catalogue.TEAM]
+    EVERYTHING = catalogue.EVERYTHING, catalogue.LEVEL_LABELS[catalogue.EVERYTHING]
 
 
 class PermissionSetQuerySet(models.QuerySet["PermissionSet"]):
@@ -40,9 +41,9 @@ class PermissionSet(models.Model):
     """
 
     name = Line(  # type: ignore[misc]  # it is text wherever it is read: own ones have none
-        max_length=100, unique=True, null=True
+        gettext_lazy("name"), max_length=100, unique=True, null=True
     )
-    description = Line(max_length=300, blank=True)
+    description = Line(gettext_lazy("description"), max_length=300, blank=True)
     owner = models.OneToOneField(
         "accounts.User", models.PROTECT, null=True, editable=False, related_name="own_permissions"
     )
@@ -57,6 +58,8 @@ class PermissionSet(models.Model):
     """Giving this set to somebody (R97)."""
 
     class Meta:
+        verbose_name = gettext_lazy("permission set")
+        verbose_name_plural = gettext_lazy("permission sets")
         ordering = ("name",)
         constraints = (
             models.CheckConstraint(
@@ -69,7 +72,9 @@ class PermissionSet(models.Model):
     def __str__(self) -> str:
         if self.owner_id is None:
             return self.name
-        return f"based on {self.based_on}" if self.based_on else "Own permissions"
+        if self.based_on:
+            return gettext("based on %(set)s") % {"set": self.based_on}
+        return gettext("Own permissions")
 
     @classmethod
     def access_rules(cls, person: Asker, action: str) -> list[Rule]:

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy
 
 
 class Deed(models.Model):
@@ -47,19 +48,19 @@ class RightsChange(Deed):
     class Door(models.TextChoices):
         """By which operation."""
 
-        CREATED = "created", "created the account"
-        INVITED = "invited", "was shown an invitation link"
-        EMAIL = "email", "changed the e-mail address"
-        PASSWORD = "password", "set the password"
-        SET_ASSIGNED = "set_assigned", "assigned a permission set"
-        SET_EDITED = "set_edited", "edited the permission set"
-        EDITED = "edited", "edited the permissions"
-        MADE_SUPER_ADMIN = "made_super_admin", "made the person a super admin"
-        REMOVED_SUPER_ADMIN = "removed_super_admin", "took super admin status away"
-        MADE_PARTNER_ADMIN = "made_partner_admin", "made the person a partner admin"
-        ENDED_PARTNER_ADMIN = "ended_partner_admin", "took partner admin status away"
-        DEACTIVATED = "deactivated", "deactivated the account"
-        REACTIVATED = "reactivated", "reactivated the account"
+        CREATED = "created", gettext_lazy("created the account")
+        INVITED = "invited", gettext_lazy("was shown an invitation link")
+        EMAIL = "email", gettext_lazy("changed the e-mail address")
+        PASSWORD = "password", gettext_lazy("set the password")
+        SET_ASSIGNED = "set_assigned", gettext_lazy("assigned a permission set")
+        SET_EDITED = "set_edited", gettext_lazy("edited the permission set")
+        EDITED = "edited", gettext_lazy("edited the permissions")
+        MADE_SUPER_ADMIN = "made_super_admin", gettext_lazy("made the person a super admin")
+        REMOVED_SUPER_ADMIN = "removed_super_admin", gettext_lazy("took super admin status away")
+        MADE_PARTNER_ADMIN = "made_partner_admin", gettext_lazy("made the person a partner admin")
+        ENDED_PARTNER_ADMIN = "ended_partner_admin", gettext_lazy("took partner admin status away")
+        DEACTIVATED = "deactivated", gettext_lazy("deactivated the account")
+        REACTIVATED = "reactivated", gettext_lazy("reactivated the account")
 
     actor = models.ForeignKey(  # type: ignore[assignment]  # the product itself acts here too
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", db_index=False

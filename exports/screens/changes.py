@@ -134,7 +134,7 @@ def _let_in(changes: list[RightsChange], requester: User, reader: User) -> Itera
 
 
 def _how(change: RightsChange) -> str:
-    return RightsChange.Door(change.door).label
+    return str(RightsChange.Door(change.door).label)
 
 
 def _is_status(change: RightsChange) -> bool:
