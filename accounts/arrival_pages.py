@@ -18,6 +18,7 @@ from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext
 
 from accounts import access, arrivals, catalogue, operations
 from accounts.catalogue import Kind, Risk
@@ -75,10 +76,10 @@ class Told:
         """What of it is new, where it has options."""
         if arrivals.is_scope(self.first.key):
             actions = [row.key.rpartition(".")[2] for row in self.rows]
-            return ", ".join(catalogue.ACTION_LABELS[action] for action in actions)
+            return ", ".join(str(catalogue.ACTION_LABELS[action]) for action in actions)
         names = [row.key.partition(":")[2] for row in self.rows]
         tool = catalogue.TOOLS[self.subject]
-        return ", ".join(each.label for each in tool.options if each.key in names)
+        return ", ".join(str(each.label) for each in tool.options if each.key in names)
 
 
 def _told(rows: Sequence[KnownPermission]) -> list[Told]:
@@ -98,11 +99,13 @@ def _in_words(subject: str, rows: Sequence[KnownPermission]) -> Told:
     tool = catalogue.TOOLS.get(subject)
     name = name_of_subject(subject)
     if tool is None:
-        text = "A kind of record that is new. Nobody but super admins sees any until a set says so."
+        text = gettext(
+            "A kind of record that is new. Nobody but super admins sees any until a set says so."
+        )
         return Told(subject, name, text, (), False, False, tuple(rows))
     details = (tool.standing, *catalogue.sentences(tool))
     high = tool.risk is Risk.HIGH
-    return Told(subject, name, tool.help, details, high, tool.opens_gate, tuple(rows))
+    return Told(subject, name, str(tool.help), details, high, tool.opens_gate, tuple(rows))
 
 
 def _require_may_decide(request: HttpRequest) -> User:
@@ -119,7 +122,7 @@ def new_permissions(request: HttpRequest) -> HttpResponse:
     told = _told(list(rows))
     context = {
         **admin.site.each_context(request),
-        "title": "New permissions",
+        "title": gettext("New permissions"),
         "waiting": [each for each in told if each.waits],
         "others": sorted(
             (each for each in told if not each.waits), key=lambda each: each.first.pk, reverse=True
@@ -141,8 +144,10 @@ def switch(request: HttpRequest) -> HttpResponse:
         except AccountsError as refusal:
             messages.error(request, str(refusal))
         else:
-            how = "on by themselves" if all_on else "by their risk"
-            messages.success(request, f"Saved. Permissions of later upgrades arrive {how}.")
+            said = gettext("Saved. Permissions of later upgrades arrive by their risk.")
+            if all_on:
+                said = gettext("Saved. Permissions of later upgrades arrive on by themselves.")
+            messages.success(request, said)
     return HttpResponseRedirect(reverse(PAGE))
 
 
@@ -156,14 +161,14 @@ def new_permission(request: HttpRequest, subject: str) -> HttpResponse:
     if request.method == "POST" and "leave" in request.POST:
         return _left_off(request, user, subject)
     if found is None:
-        messages.error(request, ALREADY_DECIDED)
+        messages.error(request, gettext(ALREADY_DECIDED))
         return HttpResponseRedirect(reverse(PAGE))
     refusal = ""
     if request.method == "POST":
         keys = set(map(whole_number, request.POST.getlist("set")))
         if keys:
             return _to_editor(request, user, found, keys)
-        refusal = "Tick at least one set, or leave the permission off."
+        refusal = gettext("Tick at least one set, or leave the permission off.")
     context = {
         **admin.site.each_context(request),
         "title": found.name,
@@ -190,7 +195,7 @@ def _sets(found: Told) -> list[dict[str, Any]]:
         says = ""
         if tool is not None and tool.kind in (Kind.SWITCH, Kind.BOXES):
             got = arrivals.received(held[each.pk], names, known)
-            says = "" if got else "no effect as the set stands, or held already"
+            says = "" if got else gettext("no effect as the set stands, or held already")
         rows.append({"set": each, "holders": each.holders, "says": says})
     return rows
 
@@ -215,8 +220,6 @@ def _left_off(request: HttpRequest, user: User, subject: str) -> HttpResponse:
     except AccountsError as refusal:
         messages.error(request, str(refusal))
     else:
-        messages.success(
-            request,
-            f"{name_of_subject(subject)} stays off. Permission sets can be given it at any time.",
-        )
+        said = gettext("%(permission)s stays off. Permission sets can be given it at any time.")
+        messages.success(request, said % {"permission": name_of_subject(subject)})
     return HttpResponseRedirect(reverse(PAGE))

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
+from django.utils.translation import gettext
 
 from accounts import access, arrivals, catalogue
 from accounts.arrival_pages import arrival_pages
@@ -49,7 +50,7 @@ def reference_page(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     context = {
         **admin.site.each_context(request),
-        "title": "Permissions reference",
+        "title": gettext("Permissions reference"),
         "reference": _with_arrivals(catalogue.reference()),
     }
     return TemplateResponse(request, "accounts/permission_reference.html", context)
@@ -70,6 +71,7 @@ def _with_arrivals(reference: dict[str, Any]) -> dict[str, Any]:
             new_for.setdefault(key, []).append(kind)
         since[key] = each.at
     for tab in reference["tabs"]:
+        tab["label"] = catalogue.TAB_LABELS[tab["tab"]]
         for row in tab["rows"]:
             row["new_since"] = since.get(row["key"])
             kinds = new_for.get(row["key"], [])

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.functional import lazy
 from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
-from unfold.decorators import display
+from django.utils.translation import gettext, gettext_lazy, pgettext
 
 from accounts import access, catalogue, changes, operations, proposals, undo
 from accounts.addresses import page_address
@@ -26,6 +26,7 @@ from accounts.models import PermissionSet, User
 from accounts.permission_pages import history_address
 from accounts.review import edits_further, require_reviewed
 from accounts.set_steps import GivesSets
+from accounts.words import counted
 
 # Fieldsets are read before there are addresses.
 tabs_of_set = lazy(permission_tabs, str)
@@ -54,7 +55,9 @@ class PermissionSetAdmin(GivesSets):
             None,
             {
                 "description": tabs_of_set(
-                    "What is saved takes effect at once, for everybody who has this set."
+                    gettext_lazy(
+                        "What is saved takes effect at once, for everybody who has this set."
+                    )
                 ),
                 "fields": ("scopes", "tools"),
             },
@@ -70,7 +73,7 @@ class PermissionSetAdmin(GivesSets):
         rows: QuerySet[Any] = named.annotate(holders=active)
         return rows.prefetch_related("tools")
 
-    @display(description="Tools")
+    @admin.display(description=gettext_lazy("Tools"))
     def tool_names(self, obj: PermissionSet) -> str:
         names = (
             tool.key if catalogue.is_known(tool.key, tool.option) else tool.as_grant.name
@@ -78,20 +81,20 @@ class PermissionSetAdmin(GivesSets):
         )
         labels = tool_labels(names)
         more = len(labels) - MOST_NAMED
-        rest = [f"and {more} more"] if more > 0 else []
+        rest = [gettext("and %(count)s more") % {"count": counted(more)}] if more > 0 else []
         return ", ".join([*labels[:MOST_NAMED], *rest]) or "–"
 
-    @display(description="Active people")
+    @admin.display(description=gettext_lazy("Active people"))
     def people_count(self, obj: Any) -> int:
         return int(obj.holders)
 
     # What whoever may not change a set reads in place of the form's fields of these names.
 
-    @display(description="CRM objects")
+    @admin.display(description=gettext_lazy("CRM objects"))
     def scopes(self, obj: PermissionSet) -> str:
         return _lines(changes.State(_stored(obj).scopes, ()))
 
-    @display(description="Other permissions")
+    @admin.display(description=gettext_lazy("Other permissions"))
     def tools(self, obj: PermissionSet) -> str:
         return _lines(changes.State({}, _stored(obj).tools))
 
@@ -140,11 +143,12 @@ class PermissionSetAdmin(GivesSets):
             context["begin"] = request.GET.get("begin", "")
         else:
             give = page_address(PermissionSet, "give", obj.pk)
-            context["steps"] = [{"title": "Copy this set", "url": f"{new}set-{obj.pk}"}]
+            context["steps"] = [{"title": gettext("Copy this set"), "url": f"{new}set-{obj.pk}"}]
             if access.allows(person(request), "assign", obj):
-                context["steps"].insert(0, {"title": "Give it to people", "url": give})
+                context["steps"].insert(0, {"title": gettext("Give it to people"), "url": give})
             if operations.is_free(person(request)):
-                link = {"title": "Permission history", "url": history_address(set_key=obj.pk)}
+                history = history_address(set_key=obj.pk)
+                link = {"title": gettext("Permission history"), "url": history}
                 context["steps"].append(link)
         return context
 
@@ -152,9 +156,10 @@ class PermissionSetAdmin(GivesSets):
         """Offer people for a new set, and to remove what is unknown where there is anything."""
         fieldsets = super().get_fieldsets(request, obj)
         if obj is None:
-            fieldsets = [*fieldsets, ("People", {"fields": ["people"]})]
+            fieldsets = [*fieldsets, (gettext("People"), {"fields": ["people"]})]
         if obj is not None and operations.unknown_in(obj):
-            fieldsets = [*fieldsets, ("Unknown permissions", {"fields": ["remove_unknown"]})]
+            unknown = gettext("Unknown permissions")
+            fieldsets = [*fieldsets, (unknown, {"fields": ["remove_unknown"]})]
         return fieldsets
 
     def delete_view(
@@ -167,7 +172,7 @@ class PermissionSetAdmin(GivesSets):
         others = PermissionSet.objects.named().exclude(pk=key)
         holders = User.objects.filter(permission_set=key).count()
         context = {
-            "what_becomes": "It goes for good; the log keeps what it said.",
+            "what_becomes": gettext("It goes for good; the log keeps what it said."),
             "holders": holders,
             "replacements": list(others) if holders else [],
             **(extra_context or {}),
@@ -192,7 +197,9 @@ def _stored(obj: PermissionSet) -> changes.State:
 def _lines(state: changes.State) -> str:
     """Return what is held in words, a line for each permission."""
     said = changes.in_words(changes.difference(changes.NOTHING, state))
-    return format_html_join(mark_safe("<br>"), "{}", ((each,) for each in said)) or "None"
+    return format_html_join(mark_safe("<br>"), "{}", ((each,) for each in said)) or pgettext(
+        "options", "None"
+    )
 
 
 def _permissions(form: forms.Form) -> dict[str, Any]:
@@ -202,6 +209,8 @@ def _permissions(form: forms.Form) -> dict[str, Any]:
 
 def _say_what_was_narrowed(request: HttpRequest, form: forms.Form) -> None:
     if narrowed := operations.narrowed(form.cleaned_data["scopes"]):
-        messages.warning(request, f"Narrowed on saving. {'; '.join(narrowed)}.")
+        said = gettext("Narrowed on saving. %(what)s.") % {"what": "; ".join(narrowed)}
+        messages.warning(request, said)
     if along := operations.ticked_along(form.cleaned_data["tools"]):
-        messages.warning(request, f"Completed on saving. {'; '.join(along)}.")
+        said = gettext("Completed on saving. %(what)s.") % {"what": "; ".join(along)}
+        messages.warning(request, said)

@@ -8,6 +8,7 @@ from django import forms
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern
+from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from accounts import access, operations, proposals, undo
 from accounts.consequences import warning_of_what_follows
@@ -17,13 +18,14 @@ from accounts.models import PermissionSet, User
 from accounts.operations import AccountsError
 from accounts.people import BY_NAME, selectable
 from accounts.review import at_once, edits_further, page_until_confirmed
+from accounts.words import counted
 
 
 class GiveForm(forms.Form):
     """Who gets the set."""
 
     people = KeysField(
-        label="Who gets it",
+        label=gettext_lazy("Who gets it"),
         queryset=User.objects.none(),
         widget=forms.CheckboxSelectMultiple(attrs={"class": "plain-boxes is-long"}),
     )
@@ -34,7 +36,8 @@ class GiveForm(forms.Form):
         offered = access.permitted(others, user, "change").order_by(*BY_NAME)
         self.fields["people"].queryset = offered  # type: ignore[attr-defined]  # a field of keys
         if not offered.exists():
-            self.fields["people"].help_text = "There is nobody else to whom you may give it."
+            text = gettext("There is nobody else to whom you may give it.")
+            self.fields["people"].help_text = text
 
 
 class GivesSets(AccessModelAdmin):
@@ -58,13 +61,15 @@ class GivesSets(AccessModelAdmin):
                 form.add_error(None, str(refusal))
         context = {
             **self.admin_site.each_context(request),
-            "title": "Give it to people",
+            "title": gettext("Give it to people"),
             "opts": self.opts,
             "original": permission_set,
             "form": form,
-            "text": "From then on each of them may do exactly what the set says; what they have "
-            "now is replaced.",
-            "button": "Review",
+            "text": gettext(
+                "From then on each of them may do exactly what the set says; what they have now is "
+                "replaced."
+            ),
+            "button": gettext("Review"),
             "back": self._page(permission_set),
         }
         return TemplateResponse(request, "accounts/step.html", context)
@@ -81,8 +86,10 @@ class GivesSets(AccessModelAdmin):
             with warning_of_what_follows(request):
                 for each in people:
                     operations.assign_set(each, actor=actor, permission_set=permission_set)
-        have = "1 person has" if len(people) == 1 else f"{len(people):,} people have"
-        undo.offer(request, f"{have} this set now.", before)
+        said = ngettext(
+            "%(count)s person has this set now.", "%(count)s people have this set now.", len(people)
+        )
+        undo.offer(request, said % {"count": counted(len(people))}, before)
         return HttpResponseRedirect(back)
 
     def _page(self, permission_set: PermissionSet) -> str:

@@ -9,13 +9,16 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from django.db.models import Count, Model, Q
+from django.utils.translation import gettext, ngettext, pgettext
 
 from accounts import access, catalogue
 from accounts.access import ALWAYS, EXPORT, Loaded
 from accounts.models import Membership, ObjectScope, Rank, Team, TeamReach, User
 from accounts.operations import clamped
+from accounts.words import counted
 
 
 class Supposed(Loaded):
@@ -73,7 +76,8 @@ class Suggestion:
 
     kind: str
     words: str
-    """With {who}, {whom} and {whose} for the person, {name} for a team or a pipeline."""
+    """With {who}, {whom} and {whose} for the person, {name} for a team or a pipeline; besides what
+    `parts` names."""
     object: str = ""
     action: str = ""
     rank: Rank | None = None
@@ -81,6 +85,7 @@ class Suggestion:
     name: str = ""
     holders: int = 0
     """Of a step in the person's permission set: how many active people have that set."""
+    parts: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def sentence(self, other: str = "") -> str:
         """Return the step in words, to the person themselves or about this other one.
@@ -88,13 +93,23 @@ class Suggestion:
         How many have the same permission set is said about others alone: who reads it there is a
         super admin, and of what colleagues hold a person is told nothing.
         """
-        whose = f"{other}’s" if other else "your"
-        words = self.words.format(
-            who=other or "you", whom=other or "you", whose=whose, name=self.name
+        step = self.words.format(
+            who=other or pgettext("who", "you"),
+            whom=other or pgettext("whom", "you"),
+            whose=gettext("%(name)s’s") % {"name": other} if other else gettext("your"),
+            name=self.name,
+            **self.parts,
         )
-        if other and self.holders > 1:
-            words += f", in {whose} permission set, which {self.holders:,} people have"
-        return f"It would be enough if {words}."
+        if not other or self.holders < 2:
+            return gettext("It would be enough if %(step)s.") % {"step": step}
+        text = ngettext(
+            "It would be enough if %(step)s, in %(name)s’s permission set, which %(count)s person "
+            "has.",
+            "It would be enough if %(step)s, in %(name)s’s permission set, which %(count)s people "
+            "have.",
+            self.holders,
+        )
+        return text % {"step": step, "name": other, "count": counted(self.holders)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,15 +187,15 @@ def _after(candidate: Candidate, action: str, model: type[Model]) -> Q:
 
 def share_step(user: User, action: str) -> Candidate:
     """Return a share of the record, by whoever may change it (E55); it opens this record alone."""
-    words = "somebody who may change it shared it with {whom}"
+    words = gettext("somebody who may change it shared it with {whom}")
     if action == "change":
-        words += " for editing"
+        words = gettext("somebody who may change it shared it with {whom} for editing")
     return Candidate(Suggestion("share", words, action=action), Supposed(user, share=True))
 
 
 def owner_step(user: User) -> Candidate:
     """Return becoming an owner of the record, by whoever may change its owners."""
-    step = Suggestion("owner", "{who} became an owner of it")
+    step = Suggestion("owner", gettext("{who} became an owner of it"))
     return Candidate(step, Supposed(user, owner=True))
 
 
@@ -191,11 +206,11 @@ def team_steps(user: User, teams: Iterable[Team]) -> Iterator[Candidate]:
     """
     for team in teams:
         if team.pk not in user.grants.teams:
-            words = "a super admin put {whom} into the team {name}"
+            words = gettext("a super admin put {whom} into the team {name}")
             step = Suggestion("team", words, team=team, name=str(team))
             yield Candidate(step, Supposed(user, team=team))
         if team.pk not in user.grants.main_teams:
-            words = "a super admin made {name} {whose} main team"
+            words = gettext("a super admin made {name} {whose} main team")
             step = Suggestion("main_team", words, team=team, name=str(team))
             yield Candidate(step, Supposed(user, team=team, as_main=True))
 
@@ -211,29 +226,32 @@ def set_steps(user: User, action: str, model: type[Model]) -> Iterator[Candidate
     if kind is None or user.permission_set_id is None:
         return
     if action == EXPORT:
-        words = "a super admin gave {whom} the permission Export"
+        words = gettext("a super admin gave {whom} the permission Export")
         step = Suggestion("tool", words, kind.key, action)
         yield Candidate(step, Supposed(user, tool="crm.export"))
     action = access.SCOPE_OF.get(action, action)
-    plural = kind.plural.lower()
+    parts = {"kinds": kind.nouns, "scope": catalogue.ACTION_LABELS[action]}
     if action == "add":
         if (scope := _allowed(user, kind.key, {"add": True})) is not None:
-            words = f"a super admin let {{whom}} create {plural}"
-            step = Suggestion("create", words, kind.key, action)
+            words = gettext("a super admin let {whom} create {kinds}")
+            step = Suggestion("create", words, kind.key, action, parts=parts)
             yield Candidate(step, Supposed(user, scope=scope))
         return
     held = user.grants.scopes.get(kind.key)
     if held is not None and getattr(held, action) > Rank.NONE:
         return
-    label = catalogue.ACTION_LABELS[action]
     boxed = (Rank.OWNED, True)
     for rank, box in ((Rank.OWNED, False), boxed, (Rank.TEAM, False), (Rank.EVERYTHING, False)):
         wanted = {action: int(rank), f"{action}_unassigned": box}
         if (scope := _allowed(user, kind.key, wanted)) is not None:
-            words = f"a super admin set {{whose}} {label} scope for {plural} to {rank.label}"
+            words = gettext("a super admin set {whose} {scope} scope for {kinds} to {level}")
             if box:
-                words += " and ticked Unassigned beside it"
-            step = Suggestion("box" if box else "scope", words, kind.key, action, rank)
+                words = gettext(
+                    "a super admin set {whose} {scope} scope for {kinds} to {level} and ticked "
+                    "Unassigned beside it"
+                )
+            code, said = ("box" if box else "scope"), {**parts, "level": rank.label}
+            step = Suggestion(code, words, kind.key, action, rank, parts=said)
             yield Candidate(step, Supposed(user, scope=scope))
 
 
