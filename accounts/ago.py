@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.formats import date_format, localize
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 
 HOUR, DAY = 60, 24 * 60
 LONGEST = 30 * DAY
@@ -24,10 +25,12 @@ def ago(moment: datetime, now: datetime | None = None) -> str:
     if not -1 <= minutes < LONGEST:
         return date_format(timezone.localtime(moment), "DATE_FORMAT")
     if minutes < 1:
-        return "just now"
+        return gettext("just now")
     if minutes < HOUR:
-        return f"{minutes} min ago"
-    return f"{minutes // HOUR} h ago" if minutes < DAY else f"{minutes // DAY} d ago"
+        return gettext("%(minutes)s min ago") % {"minutes": minutes}
+    if minutes < DAY:
+        return gettext("%(hours)s h ago") % {"hours": minutes // HOUR}
+    return gettext("%(days)s d ago") % {"days": minutes // DAY}
 
 
 def ago_with_moment(moment: datetime, now: datetime | None = None) -> SafeString:

@@ -9,6 +9,7 @@ from typing import Any
 from django import forms
 from django.http import HttpRequest, QueryDict
 from django.utils.formats import date_format
+from django.utils.translation import gettext
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ def chips_of(
     left = set(given)
     found = [chip for chip in _chips(request.GET, form, left, in_words) if chip.value]
     if term := request.GET.get("q", "").strip():
-        found.append(Chip("Search", term, without(request.GET, ["q"])))
+        found.append(Chip(gettext("Search"), term, without(request.GET, ["q"])))
     return found
 
 

@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext
 
 from accounts import access
 from accounts.modeladmin import page_address, person
@@ -20,17 +21,19 @@ def create_first(
     """
     if isinstance(needed, Model):
         may = access.allows(person(request), "change", needed)
-        what_to_do, url = "Complete it first.", page_address(needed, "change", needed.pk)
+        what_to_do, url = gettext("Complete it first."), page_address(needed, "change", needed.pk)
     else:
         may = access.allows_any(person(request), "add", needed)
-        what_to_do, url = "Create one first.", page_address(needed, "add")
-    verb = "Create a" if isinstance(needed, type) else "Open the"
+        what_to_do, url = gettext("Create one first."), page_address(needed, "add")
+    button = (
+        gettext("Create a %(kind)s") if isinstance(needed, type) else gettext("Open the %(kind)s")
+    )
     context = {
         **admin.site.each_context(request),
         "title": title,
         "missing": missing,
         "what_to_do": what_to_do,
-        "button": f"{verb} {needed._meta.verbose_name}",
+        "button": button % {"kind": needed._meta.verbose_name},
         "create_url": url if may else "",
         "back": back,
     }

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.translation import gettext
 
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2999, 12, 31)
 """Which days may become a moment: wide enough for every record, and far enough from the years 1 and
@@ -49,8 +50,11 @@ def last_day_before(moment: datetime) -> date | None:
 def check_day(day: date) -> None:
     """Raise `ValidationError` for a day before `FIRST_DAY` or after `LAST_DAY`."""
     if not FIRST_DAY <= day <= LAST_DAY:
-        first, last = (date_format(each, "j F Y") for each in (FIRST_DAY, LAST_DAY))
-        raise ValidationError(f"Choose a day from {first} to {last}.", code="far_day")
+        first, last = (date_format(each, "LONG_DATE_FORMAT") for each in (FIRST_DAY, LAST_DAY))
+        raise ValidationError(
+            gettext("Choose a day from %(first)s to %(last)s.") % {"first": first, "last": last},
+            code="far_day",
+        )
 
 
 def _first_moment(day: date, zone: tzinfo) -> datetime:

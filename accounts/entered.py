@@ -4,32 +4,36 @@ from __future__ import annotations
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator, validate_email
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts.account_errors import InvalidChange
 from accounts.models import User
 from accounts.text import normal_email, one_form, trouble
 
-EMAIL_TAKEN = "Another person logs in with this e-mail address. Choose another one."
+EMAIL_TAKEN = gettext_lazy("Another person logs in with this e-mail address. Choose another one.")
 
 
 def line(label: str, text: str) -> str:
     """Return a single line of text, trimmed and in one form; raise where nobody sees all of it."""
     text = one_form(text.strip())
     if found := trouble(text):
-        raise InvalidChange(f"{label}: {found}")
+        raise InvalidChange(gettext("%(label)s: %(what)s") % {"label": label, "what": found})
     return text
 
 
 def fit_email(email: str) -> str:
     """Return a log-in as it is stored; raise where it is no e-mail address."""
-    email = normal_email(line("E-mail", email))
+    email = normal_email(line(gettext("E-mail"), email))
     longest = User._meta.get_field("email").max_length
     try:
         validate_email(email)
         MaxLengthValidator(longest)(email)
     except ValidationError:
         raise InvalidChange(
-            f"This is not an e-mail address of at most {longest} characters. Write it like "
-            "name@example.com."
+            gettext(
+                "This is not an e-mail address of at most %(longest)s characters. Write it like "
+                "name@example.com."
+            )
+            % {"longest": longest}
         ) from None
     return email

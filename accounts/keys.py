@@ -13,6 +13,7 @@ from django import forms
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import ValidationError
 from django.db.models import Model
+from django.utils.translation import gettext
 
 _MOST_DIGITS = 18
 """Of a number that every database can count."""
@@ -30,7 +31,9 @@ def is_key(value: object) -> bool:
 
 def label_of(row: Model) -> str:
     """Return a related row's name, and that it was deleted where it was."""
-    return f"{row} (in the recycle bin)" if getattr(row, "deleted_at", None) else str(row)
+    if getattr(row, "deleted_at", None):
+        return gettext("%(name)s (in the recycle bin)") % {"name": row}
+    return str(row)
 
 
 class KeyField(forms.ModelChoiceField):  # type: ignore[type-arg]  # cannot be subscripted at run time

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
@@ -11,6 +11,7 @@ from django.core.exceptions import BadRequest
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, QueryDict
 from django.utils.functional import cached_property
+from django.utils.translation import gettext, gettext_lazy
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts import days
@@ -20,6 +21,9 @@ from accounts.modeladmin import AccessModelAdmin, person
 from accounts.models import User
 from accounts.pickers import PickerSelect, Purpose, offered
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
 INCOMPLETE = "incomplete"
 """The code of an error that the filters of a list have only together."""
 
@@ -28,11 +32,11 @@ last_moment = days.moment_after
 """The end of a day, for `__lt`: the day's own moments are all before it."""
 
 
-def day_field(label: str, *, required: bool = False) -> forms.DateField:
+def day_field(label: StrOrPromise, *, required: bool = False) -> forms.DateField:
     """Return a field for a day that becomes a moment, picked in the browser's own calendar."""
     widget = UnfoldAdminTextInputWidget()
     widget.input_type = "date"
-    said = {"invalid": "Write the day as 2026-12-31."}
+    said = {"invalid": gettext_lazy("Write the day as 2026-12-31.")}
     return forms.DateField(
         label=label,
         required=required,
@@ -62,7 +66,7 @@ class ListForm(forms.Form):
 class FormFilter(admin.ListFilter):
     """All filters of a list as a single entry of the admin's filter sheet."""
 
-    title = "filters"
+    title = gettext_lazy("filters")
     parameter_name = "filters"
     template = "accounts/list_filters.html"
     form_class: ClassVar[type[ListForm]]
@@ -123,7 +127,11 @@ class FormFilter(admin.ListFilter):
                 raise BadRequest("This list has no such filter.")
             for name, errors in wrong.items():
                 label = self.form.fields[name].label
-                messages.error(request, f"{label}: {errors[0].messages[0]}")
+                messages.error(
+                    request,
+                    gettext("%(label)s: %(what)s")
+                    % {"label": label, "what": errors[0].messages[0]},
+                )
             return queryset.none()
         return self.narrowed(queryset, self.form.cleaned_data)
 

@@ -24,6 +24,7 @@ from django.db.models.expressions import Col
 from django.db.models.lookups import Exact
 from django.utils.functional import cached_property
 
+from accounts import words
 from accounts.allowed_by import Allowed, is_foreign
 from accounts.list_query import KEY, Listing, is_plain
 from accounts.ordering import is_served
@@ -56,7 +57,7 @@ class CappedCount(int):
     """A number of rows of which only the first ten thousand were counted."""
 
     def __str__(self) -> str:
-        return f"{MOST_COUNTED:,}+"
+        return f"{words.counted(MOST_COUNTED)}+"
 
 
 class CappedPaginator(Paginator):  # type: ignore[type-arg]  # Django does not let it be subscripted

@@ -10,6 +10,8 @@ import re
 import unicodedata
 from typing import TypeVar
 
+from django.utils.translation import gettext, gettext_lazy
+
 T = TypeVar("T")
 
 BREAKS = "\n\r\t"
@@ -29,7 +31,11 @@ _FLAGS = re.compile(
     + ")\U000e007f"
 )
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-_CALLED = {"\n": "a line break", "\r": "a line break", "\t": "a tab"}
+_CALLED = {
+    "\n": gettext_lazy("a line break"),
+    "\r": gettext_lazy("a line break"),
+    "\t": gettext_lazy("a tab"),
+}
 _NEVER_JOINED = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO")
 _NO_JOINER = "\u034f"
 """It is called a joiner, joins nothing, and nobody sees it."""
@@ -89,7 +95,10 @@ def _joins(text: str, found: re.Match[str]) -> bool:
 
 def named(letter: str) -> str:
     """Return how a character that nobody sees is called: “U+200B, zero width space”."""
-    name = _CALLED.get(letter) or unicodedata.name(letter, "a control character").lower()
+    # Unicode names characters in English alone.
+    name = _CALLED.get(letter) or unicodedata.name(letter, "").lower()
+    if not name:
+        name = gettext("a control character")
     return f"U+{ord(letter):04X}, {name}"
 
 
@@ -109,7 +118,9 @@ def trouble(text: str, *, allowed: str = "") -> str:
     An empty text is nobody's trouble; one of which nothing is seen is.
     """
     if letter := hidden_character(text, allowed=allowed):
-        return f"There is a character in it that nobody sees ({named(letter)}). Type it anew."
+        return gettext(
+            "There is a character in it that nobody sees (%(character)s). Type it anew."
+        ) % {"character": named(letter)}
     if text and not shows(text):
-        return "Nothing of it can be seen. Type it anew, or leave it empty."
+        return gettext("Nothing of it can be seen. Type it anew, or leave it empty.")
     return ""

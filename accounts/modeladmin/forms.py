@@ -8,6 +8,7 @@ from django import forms
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.db.models import Field, ForeignKey, Model
 from django.http import HttpRequest
+from django.utils.translation import gettext
 from unfold.admin import TabularInline
 from unfold.widgets import UnfoldAdminTextInputWidget
 
@@ -37,7 +38,9 @@ class AccessForm(forms.ModelForm):  # type: ignore[type-arg]  # Django does not 
             self.initial[name] = None
             self.fields[name].required = False
             self.fields[name].widget.attrs["placeholder"] = DOTS
-            self.fields[name].help_text = "Not shown here. Empty: the value stays as it is."
+            self.fields[name].help_text = gettext(
+                "Not shown here. Empty: the value stays as it is."
+            )
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import NoReverseMatch, URLPattern, path
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy
 
 from accounts import access
 from accounts.addresses import page_address
@@ -20,7 +21,7 @@ from accounts.keys import label_of
 from accounts.modeladmin.requests import once, person
 from accounts.models import User
 
-RESTRICTED = "restricted record"
+RESTRICTED = gettext_lazy("restricted record")
 
 
 def row_pages(screen: Any, **views: Callable[..., HttpResponse]) -> list[URLPattern]:
@@ -131,7 +132,7 @@ def shown(request: HttpRequest, obj: Model, field: ForeignKey[Any, Any]) -> str 
     related = related_model(field)
     if not names(request).may_name(related, key):
         in_bin = names(request).is_in_bin(related, key)
-        return label_of(getattr(obj, field.name)) if in_bin else RESTRICTED
+        return label_of(getattr(obj, field.name)) if in_bin else str(RESTRICTED)
     if getattr(related, "names_are_public", False):
         return str(getattr(obj, field.name))
     if (address := names(request).address(related)) is None:

@@ -7,12 +7,13 @@ from typing import Any, TypeVar
 
 from django.contrib import messages
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy
 
 from accounts import audit
 from accounts.models import User
 
 T = TypeVar("T")
-NOTHING_CHANGED = "Nothing was changed: it was stored like this already."
+NOTHING_CHANGED = gettext_lazy("Nothing was changed: it was stored like this already.")
 
 
 def person(request: HttpRequest) -> User:

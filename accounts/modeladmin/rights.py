@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from django.contrib.admin.utils import unquote
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.translation import gettext
 from unfold.admin import ModelAdmin
 
 from accounts import access
@@ -96,4 +97,7 @@ class RightsAdmin(FormFields, ModelAdmin):  # type: ignore[misc]  # Unfold's for
     def reasons(self, request: HttpRequest, obj: Model, action: str) -> list[str]:
         """Return why this person may not do this, in sentences."""
         explanation = access.explain(person(request), action, obj)
-        return [f"Refused: {finding.because}." for finding in explanation.decisive]
+        return [
+            gettext("Refused: %(why)s.") % {"why": finding.because}
+            for finding in explanation.decisive
+        ]

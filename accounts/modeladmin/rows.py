@@ -19,12 +19,12 @@ from django.utils.formats import localize
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext_lazy
 from unfold.utils import display_for_field, display_for_label, display_for_value
 
 from accounts.modeladmin.relations import Address
 
-TICK, TICK_LABEL = "action_checkbox", "Select record"
+TICK, TICK_LABEL = "action_checkbox", gettext_lazy("Select record")
 OPENING = SafeString('<tbody class="list-rows"><tr class="data-row list-row">')
 CLOSING = SafeString("</tr></tbody>")
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.contrib.admin.options import InlineModelAdmin
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import FieldDoesNotExist, PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.utils.text import capfirst
+from django.utils.translation import gettext
 
 from accounts import access, audit
 from accounts.errors import NotAllowed
@@ -110,14 +112,25 @@ class SavingAdmin(ListAdmin):
             )
         context = {
             **self.admin_site.each_context(request),
-            "title": "Nothing was changed",
+            "title": gettext("Nothing was changed"),
             "opts": self.opts,
             "original": obj,
             "verb": verb or action,
             "reasons": reasons,
-            "entered": entered(request, self._offered(request, obj)),
+            "entered": entered(request, self._offered(request, obj), self._label_of),
         }
         return TemplateResponse(request, "admin/refused.html", context, status=403)
+
+    def _label_of(self, name: str) -> str:
+        """Return what a field of this screen's form is called; an inline's by its name."""
+        field = self.form.base_fields.get(name)
+        if field is not None and field.label:
+            return str(field.label)
+        try:
+            label = getattr(self.opts.get_field(name), "verbose_name", "")
+        except FieldDoesNotExist:
+            label = ""
+        return str(capfirst(label or name.replace("_", " ")))
 
     # Django's own log and history are not used: the audit log is the one trail (L64–L66) -------
 
@@ -131,14 +144,16 @@ class SavingAdmin(ListAdmin):
         return None
 
 
-def entered(request: HttpRequest, offered: set[str]) -> list[tuple[str, str]]:
+def entered(
+    request: HttpRequest, offered: set[str], label_of: Callable[[str], str]
+) -> list[tuple[str, str]]:
     """Return what a person typed into a refused form, so that it is not lost; never a password.
 
     Only the fields `offered` to them, and rows of inlines: a posted name that is hidden from them
     and one that does not exist are passed over alike.
     """
     return [
-        (name.replace("_", " ").capitalize(), str(value))
+        (label_of(name), str(value))
         for name, value in request.POST.items()
         if value
         and (name in offered or "-" in name)

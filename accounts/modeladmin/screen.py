@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy
 
 from accounts import audit
 from accounts.errors import NotAllowed
@@ -19,6 +21,9 @@ from accounts.modeladmin.saving import SavingAdmin
 from accounts.models import User
 from accounts.operations import AccountsError
 from accounts.review import Unconfirmed
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 FOR_SLUGS = frozenset(
     f"admin/js/{name}.js"
@@ -57,7 +62,9 @@ class AccessModelAdmin(SavingAdmin):
     warnings: ClassVar[list[Callable[[User], list[str]]]] = []
     """A slot for upper layers: what a super admin is warned of, as people and rights stand now."""
 
-    what_becomes = "It is deleted for good. The audit log keeps that it was there."
+    what_becomes: StrOrPromise = gettext_lazy(
+        "It is deleted for good. The audit log keeps that it was there."
+    )
     """What deleting one of these does, for the page that asks."""
     in_palette = False
     """Whether the command palette finds rows of this model."""
@@ -90,7 +97,7 @@ class AccessModelAdmin(SavingAdmin):
             raise BadRequest("These are not ticked rows of a list.")
         tools = [tool(request, self) for tool in self.list_tools]
         context = {"list_tools": [t for t in tools if t], **(extra_context or {})}
-        context.setdefault("title", str(self.opts.verbose_name_plural).capitalize())
+        context.setdefault("title", capfirst(self.opts.verbose_name_plural))
         answer = super().changelist_view(request, context)
         shown = getattr(answer, "context_data", None) or {}
         if "cl" in shown:
