@@ -19,6 +19,8 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.decorators import method_decorator
 from django.utils.functional import SimpleLazyObject
+from django.utils.text import capfirst
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from unfold.dataclasses import SearchResult
@@ -129,7 +131,9 @@ class LogInForm(AuthenticationForm):
         super().__init__(*args, **kwargs)
         self.error_messages = {
             **self.error_messages,
-            "invalid_login": "E-mail or password is wrong. In a password, capital letters matter.",
+            "invalid_login": gettext(
+                "E-mail or password is wrong. In a password, capital letters matter."
+            ),
         }
         self.fields["password"].validators.append(MaxLengthValidator(LONGEST_PASSWORD))
 
@@ -165,7 +169,9 @@ class OwnPasswordForm(AdminOwnPasswordChangeForm):
         try:
             is_right = confirm(self.request, person(self.request), password)
         except LogInPaused as paused:
-            raise ValidationError(f"{paused} Try again after it.", code="paused") from None
+            raise ValidationError(
+                gettext("%(paused)s Try again after it.") % {"paused": paused}, code="paused"
+            ) from None
         if not is_right:
             raise ValidationError(self.error_messages["password_incorrect"], "password_incorrect")
         return password
@@ -255,7 +261,7 @@ class AccessSite(UnfoldAdminSite):
             success_url=reverse(f"{self.name}:password_change_done"),
             extra_context={
                 **self.each_context(request),
-                "title": "Change password",
+                "title": gettext("Change password"),
                 **(extra_context or {}),
             },
         )(request)
@@ -319,7 +325,7 @@ class AccessSite(UnfoldAdminSite):
             results += [
                 SearchResult(
                     title=str(row),
-                    description=str(options.verbose_name).capitalize(),
+                    description=str(capfirst(options.verbose_name)),
                     link=reverse(address, args=[row.pk]),
                     icon=model_admin.palette_icon,
                 )

@@ -11,6 +11,7 @@ from django.contrib.auth.views import PasswordResetCompleteView
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.debug import sensitive_variables
 
 from accounts import invitations, operations
@@ -53,8 +54,8 @@ class InvitationDoneView(PasswordResetCompleteView):
 
 def invitation_urls(site: AdminSite) -> list[URLPattern]:
     """Return the addresses of the pages that an invited person sees."""
-    done = open_page(site, InvitationDoneView, "Your password works")
-    choose = open_page(site, InvitationView, "Welcome: choose your password")
+    done = open_page(site, InvitationDoneView, gettext_lazy("Your password works"))
+    choose = open_page(site, InvitationView, gettext_lazy("Welcome: choose your password"))
     return [
         path("invitation/done/", done, name="invitation_done"),
         path("invitation/<uidb64>/<token>/", choose, name="invitation"),
@@ -70,7 +71,7 @@ def links_page(
     """Show the inviter the links of these people, this once, for want of e-mail."""
     base = settings.SITE_URL or request.build_absolute_uri("/").rstrip("/")
     links = [{"person": each, "link": f"{base}{invitations.path_for(each)}"} for each in people]
-    title = "Copy the invitation link now" if len(links) == 1 else "Copy the invitation links now"
+    title = ngettext("Copy the invitation link now", "Copy the invitation links now", len(links))
     context = {
         **context,
         "title": title,

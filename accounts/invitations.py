@@ -18,6 +18,7 @@ from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
+from django.utils.translation import gettext, gettext_noop
 
 from accounts import new_password
 from accounts.models import Notice, User
@@ -25,13 +26,17 @@ from accounts.models import Notice, User
 DAYS = 7
 LINK = "{invitation}"
 """Stands in the outbox where the e-mail will have its link; no person's words are in that text."""
-SUBJECT = "You are invited to crmperms"
-INVITED = "You were invited to crmperms. The link to choose a password went to your e-mail address."
-MAIL = (
+SUBJECT = gettext_noop("You are invited to crmperms")
+INVITED = gettext_noop(
+    "You were invited to crmperms. The link to choose a password went to your e-mail address."
+)
+MAIL = gettext_noop(
     "Somebody made an account in crmperms for you. If you did not expect that, ignore this e-mail: "
     "nobody can use the account without it."
 )
-WAY_IN = f"To choose your password and log in, open this within {DAYS} days; it works once:\n{LINK}"
+WAY_IN = gettext_noop(
+    "To choose your password and log in, open this within %(days)s days; it works once:"
+)
 
 never_logged_in = Q(is_active=True, last_login=None)
 """Hold for those who may be invited."""
@@ -71,6 +76,11 @@ def path_for(person: User) -> str:
     return reverse("admin:invitation", args=[key, tokens.make_token(person)])
 
 
+def way_in() -> str:
+    """Return what the e-mail says of its link, in the language that is active."""
+    return f"{gettext(WAY_IN) % {'days': DAYS}}\n{LINK}"
+
+
 def filled_in(text: str, person: User) -> str:
     """Return the text of an e-mail with its link, if it is to have one."""
     if LINK not in text:
@@ -89,12 +99,12 @@ def is_wanted_still(text: str, notice: Notice) -> bool:
 def what_follows() -> str:
     """Return what an invitation does here, for whoever is about to send one."""
     if go_by_mail():
-        return (
+        return gettext(
             "The person gets an e-mail with a link by which they choose their password. It works "
-            f"once, for {DAYS} days; an earlier link ends."
-        )
-    return (
+            "once, for %(days)s days; an earlier link ends."
+        ) % {"days": DAYS}
+    return gettext(
         "No e-mail is set up here, so the next page shows a link, once: hand it to the person, who "
-        f"chooses their password by it. It works once, for {DAYS} days; an earlier link ends. As "
+        "chooses their password by it. It works once, for %(days)s days; an earlier link ends. As "
         "you could use the link yourself, it counts like a password that you set."
-    )
+    ) % {"days": DAYS}

@@ -22,6 +22,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.translation import gettext
 
 FIELD = "late_form"
 """The hidden field of the log-in form that carries what was typed."""
@@ -99,11 +100,13 @@ def answer(request: HttpRequest, late: LateForm) -> HttpResponse:
     if late.user_id != request.user.pk:
         messages.warning(
             request,
-            "Somebody else had filled in a form here before you logged in. It was dropped, and "
-            "nothing of it was saved.",
+            gettext(
+                "Somebody else had filled in a form here before you logged in. It was dropped, and "
+                "nothing of it was saved."
+            ),
         )
         return HttpResponseRedirect(reverse("admin:index"))
-    context = {**admin.site.each_context(request), "title": "Not saved yet", "late": late}
+    context = {**admin.site.each_context(request), "title": gettext("Not saved yet"), "late": late}
     return render(request, "accounts/send_again.html", context)
 
 

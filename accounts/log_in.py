@@ -35,6 +35,7 @@ from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext, ngettext
 
 from accounts import audit
 from accounts.models import AuditEvent, LogInCount, User
@@ -60,9 +61,12 @@ class LogInPaused(Exception):
     def __init__(self, rest: timedelta) -> None:
         self.seconds = max(1, int(rest.total_seconds()))
         self.minutes = -(-self.seconds // 60)
-        self.in_words = "1 minute" if self.minutes == 1 else f"{self.minutes} minutes"
+        self.in_words = ngettext("%(count)s minute", "%(count)s minutes", self.minutes) % {
+            "count": self.minutes
+        }
         super().__init__(
-            f"There were too many wrong passwords, so log-in is paused for {self.in_words}."
+            gettext("There were too many wrong passwords, so log-in is paused for %(time)s.")
+            % {"time": self.in_words}
         )
 
 

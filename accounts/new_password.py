@@ -17,6 +17,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
+from django.utils.translation import gettext, gettext_noop
 
 from accounts import audit, log_in
 from accounts.models import Notice, User
@@ -25,16 +26,16 @@ from accounts.text import normal_email
 
 LINK = "{link}"
 """Stands in the outbox where the e-mail will have its link; no person's words are in that text."""
-SUBJECT = "Choose a new password"
-ASKED = (
+SUBJECT = gettext_noop("Choose a new password")
+ASKED = gettext_noop(
     "Somebody asked for a new password for your account, on the log-in page. The link went to your "
     "e-mail address."
 )
-MAIL = (
+MAIL = gettext_noop(
     "Somebody, probably you, asked for a new password for your account in crmperms. If it was not "
     "you, ignore this e-mail: your password stays as it is."
 )
-WAY_IN = f"To choose a new password, open this within an hour; it works once:\n{LINK}"
+WAY_IN = gettext_noop("To choose a new password, open this within an hour; it works once:")
 
 
 class LinkTokens(PasswordResetTokenGenerator):
@@ -73,7 +74,13 @@ def ask(email: str) -> None:
             text=log_in.address_typed(email),
         )
         if person:
-            notify([person], ASKED, subject=SUBJECT, mail=MAIL, way_in=WAY_IN)
+            notify(
+                [person],
+                lambda: gettext(ASKED),
+                subject=lambda: gettext(SUBJECT),
+                mail=lambda: gettext(MAIL),
+                way_in=lambda: f"{gettext(WAY_IN)}\n{LINK}",
+            )
 
 
 def may_have(person: User) -> bool:

@@ -5,7 +5,7 @@ Django's own views. Where the site cannot send links they are as absent as any p
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib.admin import AdminSite
@@ -21,6 +21,7 @@ from django.core.validators import MaxLengthValidator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, reverse_lazy
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.debug import sensitive_variables
 from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminPasswordWidget
 
@@ -30,6 +31,9 @@ from accounts.models import User
 from accounts.operations import AccountsError
 from accounts.passwords import LONGEST_PASSWORD
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
 LONGEST_EMAIL = 254
 
 
@@ -37,7 +41,7 @@ class AskForm(forms.Form):
     """Which log-in it is about."""
 
     email = forms.EmailField(
-        label="E-mail",
+        label=gettext_lazy("E-mail"),
         max_length=LONGEST_EMAIL,
         widget=UnfoldAdminEmailInputWidget(attrs={"autocomplete": "username"}),
     )
@@ -50,8 +54,11 @@ class AskForm(forms.Form):
             except LogInPaused as paused:
                 self.paused = paused
                 raise ValidationError(
-                    "New passwords were asked for too often, for this e-mail address or from where "
-                    f"you are. Wait {paused.in_words}, or ask a super admin.",
+                    gettext(
+                        "New passwords were asked for too often, for this e-mail address or from "
+                        "where you are. Wait %(time)s, or ask a super admin."
+                    )
+                    % {"time": paused.in_words},
                     code="paused",
                 ) from None
         return self.cleaned_data
@@ -116,7 +123,7 @@ class ChoosePage(PasswordResetConfirmView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context = super().get_context_data(**kwargs)
         if not context["validlink"]:
-            context["title"] = "This link does not work"
+            context["title"] = gettext("This link does not work")
         return context
 
     def form_valid(self, form: Any) -> HttpResponse:
@@ -146,7 +153,7 @@ class DoneView(_Offered, PasswordResetCompleteView):
     template_name = "accounts/new_password_done.html"
 
 
-def open_page(site: AdminSite, view: type[Any], title: str) -> Any:
+def open_page(site: AdminSite, view: type[Any], title: StrOrPromise) -> Any:
     """Return a page of this site that nobody has to log in for."""
 
     def show(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
@@ -161,24 +168,28 @@ def open_page(site: AdminSite, view: type[Any], title: str) -> Any:
 def new_password_urls(site: AdminSite) -> list[URLPattern]:
     """Return the addresses of the pages; by Django's own names, as its templates know them."""
 
-    def page(view: type[Any], title: str) -> Any:
+    def page(view: type[Any], title: StrOrPromise) -> Any:
         return open_page(site, view, title)
 
     return [
-        path("password_reset/", page(AskView, "Forgotten password"), name="password_reset"),
+        path(
+            "password_reset/",
+            page(AskView, gettext_lazy("Forgotten password")),
+            name="password_reset",
+        ),
         path(
             "password_reset/sent/",
-            page(SentView, "Look at your e-mails"),
+            page(SentView, gettext_lazy("Look at your e-mails")),
             name="password_reset_done",
         ),
         path(
             "password_reset/<uidb64>/<token>/",
-            page(ChooseView, "Choose a new password"),
+            page(ChooseView, gettext_lazy("Choose a new password")),
             name="password_reset_confirm",
         ),
         path(
             "password_reset/done/",
-            page(DoneView, "Your new password works"),
+            page(DoneView, gettext_lazy("Your new password works")),
             name="password_reset_complete",
         ),
     ]

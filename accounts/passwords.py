@@ -6,15 +6,24 @@ import threading
 import unicodedata
 from collections.abc import Iterator
 from difflib import SequenceMatcher
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext, gettext_lazy
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 HASHES_AT_ONCE = 2
 """In one process; more threads than that would not be quicker and need memory each."""
 
 LONGEST_PASSWORD = 500
+
+LIKE_NAME = gettext_lazy("This is too much like the person’s name. Choose another password.")
+LIKE_EMAIL = gettext_lazy(
+    "This is too much like the person’s e-mail address. Choose another password."
+)
 
 _turns = threading.BoundedSemaphore(HASHES_AT_ONCE)
 # Held for the hashing alone: a write transaction may be open around it, and must not wait here for
@@ -56,15 +65,12 @@ class OwnNameValidator:
         if user is None:
             return
         typed = _letters(password)
-        for what, own in _own_words(user):
+        for refusal, own in _own_words(user):
             if _is_alike(typed, own):
-                raise ValidationError(
-                    f"This is too much like the person’s {what}. Choose another password.",
-                    code="password_too_similar",
-                )
+                raise ValidationError(refusal, code="password_too_similar")
 
     def get_help_text(self) -> str:
-        return "Not the person’s own name or e-mail address."
+        return gettext("Not the person’s own name or e-mail address.")
 
 
 class LengthLimit:
@@ -73,12 +79,13 @@ class LengthLimit:
     def validate(self, password: str, user: Any = None) -> None:
         if len(password) > LONGEST_PASSWORD:
             raise ValidationError(
-                f"At most {LONGEST_PASSWORD} characters. Choose a shorter password.",
+                gettext("At most %(count)s characters. Choose a shorter password.")
+                % {"count": LONGEST_PASSWORD},
                 code="password_too_long",
             )
 
     def get_help_text(self) -> str:
-        return f"At most {LONGEST_PASSWORD} characters."
+        return gettext("At most %(count)s characters.") % {"count": LONGEST_PASSWORD}
 
 
 def _letters(text: str) -> str:
@@ -87,13 +94,14 @@ def _letters(text: str) -> str:
     return "".join(letter for letter in plain if letter.isalnum())
 
 
-def _own_words(user: Any) -> Iterator[tuple[str, str]]:
+def _own_words(user: Any) -> Iterator[tuple[StrOrPromise, str]]:
+    """Yield what a password may not be like, each with what is said of one that is."""
     first, last = _letters(user.first_name), _letters(user.last_name)
     for name in (first, last, first + last, last + first):
-        yield "name", name
+        yield LIKE_NAME, name
     local, _, domain = user.email.partition("@")
     for part in (local, domain, local + domain):
-        yield "e-mail address", _letters(part)
+        yield LIKE_EMAIL, _letters(part)
 
 
 def _is_alike(typed: str, own: str) -> bool:

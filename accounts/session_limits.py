@@ -16,6 +16,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render, resolve_url
 from django.urls import Resolver404, resolve, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext, ngettext
 
 from accounts import audit, late_forms
 
@@ -38,20 +39,28 @@ def begin(sender: Any, request: HttpRequest, **kwargs: Any) -> None:
 def in_words(ended: str) -> str:
     """Return why a session ended, as people read it; empty for anything else."""
     if ended == IDLE:
-        return f"You did nothing here for {_long(settings.SESSION_IDLE)}, so you were logged out."
+        return gettext("You did nothing here for %(time)s, so you were logged out.") % {
+            "time": _long(settings.SESSION_IDLE)
+        }
     if ended == LONG:
-        return f"A log-in lasts {_long(settings.SESSION_LONGEST)} at most, and yours is over."
+        return gettext("A log-in lasts %(time)s at most, and yours is over.") % {
+            "time": _long(settings.SESSION_LONGEST)
+        }
     if ended == GONE:
-        return "Your log-in was ended while this page was made."
+        return gettext("Your log-in was ended while this page was made.")
     if ended == OUT:
-        return "You are not logged in any more: somebody logged out here, or changed your password."
+        return gettext(
+            "You are not logged in any more: somebody logged out here, or changed your password."
+        )
     return ""
 
 
 def _long(span: timedelta) -> str:
     minutes = int(span.total_seconds() // 60)
-    number, unit = (minutes, "minute") if minutes % 60 else (minutes // 60, "hour")
-    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
+    if minutes % 60:
+        return ngettext("%(count)s minute", "%(count)s minutes", minutes) % {"count": minutes}
+    hours = minutes // 60
+    return ngettext("%(count)s hour", "%(count)s hours", hours) % {"count": hours}
 
 
 class SessionLimitsMiddleware:
@@ -149,7 +158,7 @@ def _log_in_again(request: HttpRequest, ended: str, user_id: int) -> HttpRespons
     assert log_in_form is not None  # of our own site
     context = {
         **admin.site.each_context(request),
-        "title": "Log in again",
+        "title": gettext("Log in again"),
         "app_path": address,
         "form": log_in_form(request),
         "why": in_words(ended),

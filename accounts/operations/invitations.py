@@ -6,6 +6,7 @@ from contextlib import nullcontext
 
 from django.db import transaction
 from django.db.models import F
+from django.utils.translation import gettext
 
 from accounts import audit, clock, invitations, rights
 from accounts.account_errors import InvalidChange
@@ -46,10 +47,10 @@ def invite(person: User, *, actor: Actor) -> None:
     if by_mail:
         notify(
             [person],
-            invitations.INVITED,
-            subject=invitations.SUBJECT,
-            mail=invitations.MAIL,
-            way_in=invitations.WAY_IN,
+            lambda: gettext(invitations.INVITED),
+            subject=lambda: gettext(invitations.SUBJECT),
+            mail=lambda: gettext(invitations.MAIL),
+            way_in=invitations.way_in,
         )
 
 
