@@ -16,6 +16,7 @@ from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext, gettext_lazy
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from accounts import invitations, operations
@@ -27,6 +28,7 @@ from accounts.people_file import BETWEEN_TEAMS, COLUMNS, MOST_ROWS, Wanted, read
 from accounts.people_plan import CHANGED, NEW, SAME, Plan, planned
 from accounts.sent_forms import new_token, token_of
 from accounts.table_text import ImportRefused
+from accounts.words import counted
 
 LIST = "admin:accounts_user_changelist"
 LONGEST_NAME = 100
@@ -36,11 +38,15 @@ class TableForm(forms.Form):
     """Which file."""
 
     table = forms.FileField(
-        label="File",
+        label=gettext_lazy("File"),
         widget=UnfoldAdminFileFieldWidget,
-        help_text=f"CSV in UTF-8, at most {MOST_ROWS} rows.",
-        error_messages={"empty": "The file is empty."},
+        error_messages={"empty": gettext_lazy("The file is empty.")},
     )
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        said = gettext("CSV in UTF-8, at most %(count)s rows.") % {"count": MOST_ROWS}
+        self.fields["table"].help_text = said
 
 
 class ImportsPeople(AccessModelAdmin):
@@ -77,7 +83,7 @@ class ImportsPeople(AccessModelAdmin):
     def _context(self, request: HttpRequest) -> dict[str, Any]:
         return {
             **self.admin_site.each_context(request),
-            "title": "Import users",
+            "title": gettext("Import users"),
             "opts": self.opts,
             "back": reverse(LIST),
         }
@@ -140,4 +146,8 @@ class ImportsPeople(AccessModelAdmin):
 
 def _in_words(plan: Plan) -> str:
     new, changed, same = (len(plan.of(what)) for what in (NEW, CHANGED, SAME))
-    return f"Imported: {new} added, {changed} changed, {same} as they were."
+    return gettext("Imported: %(new)s added, %(changed)s changed, %(same)s as they were.") % {
+        "new": counted(new),
+        "changed": counted(changed),
+        "same": counted(same),
+    }

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from django.utils.translation import gettext
+
 from accounts.account_errors import InvalidChange
 from accounts.entered import fit_email
 from accounts.models import User
@@ -76,7 +78,7 @@ def read_people(file: str, data: bytes) -> tuple[list[Wanted], list[Fault]]:
     Raises `Broken` where the file as a whole cannot be read as a table of people.
     """
     if len(data) > LARGEST_FILE:
-        raise Broken(file, "the file is larger than 1 MiB. Split it into several.")
+        raise Broken(file, gettext("the file is larger than 1 MiB. Split it into several."))
     # The heading names its columns in ways of its own; by them the separator is found.
     first = data[:2_000].decode(errors="ignore").lstrip("\ufeff")
     named = [*COLUMNS, *_own_names(first)]
@@ -89,13 +91,14 @@ def read_people(file: str, data: bytes) -> tuple[list[Wanted], list[Fault]]:
             heading += _heading(file, line, cells)
             continue
         if len(wanted) + len(faults) == MOST_ROWS:
-            raise Broken(file, f"there are more than {MOST_ROWS} rows. Split the file.", line)
+            words = gettext("there are more than %(count)s rows. Split the file.")
+            raise Broken(file, words % {"count": MOST_ROWS}, line)
         try:
             wanted.append(_wanted(row_of(file, line, heading, cells, table)))
         except Broken as broken:
             faults.append(Fault(line, broken.column, broken.words))
     if not wanted and not faults:
-        raise Broken(file, "there is no row below the heading.", table.first_line, EMAIL)
+        raise Broken(file, gettext("there is no row below the heading."), table.first_line, EMAIL)
     return wanted, faults
 
 
@@ -112,14 +115,15 @@ def _heading(file: str, line: int, cells: list[str]) -> list[str]:
     known = ", ".join(COLUMNS)
     for cell in cells:
         if _plain(cell) not in _COLUMN_OF:
-            words = f"there is no column “{cell[:60]}”. It can have: {known}."
-            raise Broken(file, words, line)
+            words = gettext("there is no column “%(column)s”. It can have: %(columns)s.")
+            raise Broken(file, words % {"column": cell[:60], "columns": known}, line)
     heading = [_COLUMN_OF[_plain(cell)] for cell in cells]
     if EMAIL not in heading:
-        raise Broken(file, f"the column {EMAIL} is missing. It can have: {known}.", line)
+        words = gettext("the column %(column)s is missing. It can have: %(columns)s.")
+        raise Broken(file, words % {"column": EMAIL, "columns": known}, line)
     for column in COLUMNS:
         if heading.count(column) > 1:
-            raise Broken(file, "the column stands in the heading twice.", line, column)
+            raise Broken(file, gettext("the column stands in the heading twice."), line, column)
     return heading
 
 

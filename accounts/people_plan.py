@@ -4,21 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from django.db.models import Model
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts import access
 from accounts.entered import EMAIL_TAKEN
 from accounts.letters import folded
 from accounts.marks import mark
 from accounts.models import PermissionSet, Team, User
-from accounts.people import sets_to_give, standing_of
+from accounts.people import sets_to_give
 from accounts.people_file import EMAIL, EXTRA, FIRST, LAST, SET, TEAM, Fault, Wanted
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 M = TypeVar("M", Team, PermissionSet)
 
 NEW, CHANGED, SAME = "new", "changed", "same"
+NO_TEAM = gettext_lazy("there is no team “%(name)s”. Create it first, or write it right.")
+NO_SET = gettext_lazy("there is no permission set “%(name)s”. Create it first, or write it right.")
+IS_SUPER_ADMIN = gettext_lazy("%(person)s is a super admin. Change their rights on their own page.")
+IS_PARTNER_ADMIN = gettext_lazy(
+    "%(person)s is a partner admin. Change their rights on their own page."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +107,12 @@ def planned(wanted: Sequence[Wanted], faults: Sequence[Fault], actor: User) -> P
     for each in wanted:
         try:
             if each.email in seen:
-                words = f"this e-mail address stands in line {seen[each.email]} as well."
-                raise _Refused(EMAIL, words)
+                words = gettext("this e-mail address stands in line %(line)s as well.")
+                raise _Refused(EMAIL, words % {"line": seen[each.email]})
             seen[each.email] = each.line
             person = found.get(each.email)
             if person is not None and each.email not in may_change:
-                raise _Refused(EMAIL, EMAIL_TAKEN)
+                raise _Refused(EMAIL, str(EMAIL_TAKEN))
             plan.people.append(_planned(each, person, teams, sets))
         except _Refused as refusal:
             plan.faults.append(Fault(each.line, refusal.column, str(refusal)))
@@ -113,18 +123,18 @@ def planned(wanted: Sequence[Wanted], faults: Sequence[Fault], actor: User) -> P
 def _planned(
     wanted: Wanted, person: User | None, teams: _Names[Team], sets: _Names[PermissionSet]
 ) -> Planned:
-    team = wanted.team and _needed(teams, wanted.team, TEAM, "team")
-    extra = tuple(_needed(teams, name, EXTRA, "team") for name in wanted.extra_teams)
-    given = wanted.permission_set and _needed(sets, wanted.permission_set, SET, "permission set")
+    team = wanted.team and _needed(teams, wanted.team, TEAM, NO_TEAM)
+    extra = tuple(_needed(teams, name, EXTRA, NO_TEAM) for name in wanted.extra_teams)
+    given = wanted.permission_set and _needed(sets, wanted.permission_set, SET, NO_SET)
     now = person or User(email=wanted.email)
     memberships = list(person.memberships.all()) if person else []
     main_now = next((m.team for m in memberships if m.is_main), None)
     extra_now = {m.team for m in memberships if not m.is_main}
     main = team or main_now
     others = (set(extra) or extra_now) - {main}
-    standing = standing_of(person) if person else ""
+    standing = _standing(person) if person else None
     if standing and given and given != now.permission_set:
-        raise _Refused(SET, f"{person} is a {standing}. Change their rights on their own page.")
+        raise _Refused(SET, standing % {"person": person})
     first = now.first_name if wanted.first_name is None else wanted.first_name
     last = now.last_name if wanted.last_name is None else wanted.last_name
     permission_set = given or now.permission_set
@@ -153,13 +163,20 @@ def _planned(
     )
 
 
-def _needed(names: _Names[M], name: str, column: str, kind: str) -> M:
+def _standing(person: User) -> StrOrPromise | None:
+    """Return why no row gives this person a permission set; None where one may."""
+    if person.is_superuser:
+        return IS_SUPER_ADMIN
+    return IS_PARTNER_ADMIN if person.is_partner_admin else None
+
+
+def _needed(names: _Names[M], name: str, column: str, absent: StrOrPromise) -> M:
     if (found := names.find(name)) is None:
-        raise _Refused(column, f"there is no {kind} “{name}”. Create it first, or write it right.")
+        raise _Refused(column, absent % {"name": name})
     return found
 
 
 def _said(value: str | Model | set[Team] | None) -> str:
     if isinstance(value, set):
-        return ", ".join(sorted(map(str, value))) or "none"
-    return str(value or "none")
+        return ", ".join(sorted(map(str, value))) or gettext("none")
+    return str(value or gettext("none"))

@@ -13,10 +13,12 @@ from decimal import Decimal
 from pathlib import Path
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext, ngettext
 
 from accounts.numbers import ENGLISH, ungrouped
-from accounts.table_text import WHAT_SEPARATES, Broken, ImportRefused, TableText, read_text
+from accounts.table_text import Broken, ImportRefused, TableText, read_text, what_separates
 from accounts.text import shows
+from accounts.words import counted
 
 __all__ = ["Broken", "ImportRefused", "Row", "read_table"]
 
@@ -44,16 +46,15 @@ class Row:
         """Return a cell's text, at most so long; empty where nothing is said."""
         value = self.cells[column]
         if longest is not None and len(value) > longest:
-            raise self.broken(
-                column, f"the text has {len(value):,} characters; it may have {longest}."
-            )
+            words = gettext("the text has %(count)s characters; it may have %(longest)s.")
+            raise self.broken(column, words % {"count": counted(len(value)), "longest": longest})
         return value
 
     def needed(self, column: str, longest: int | None) -> str:
         """Return a cell's text, which must not be empty."""
         value = self.text(column, longest)
         if not shows(value):
-            raise self.broken(column, "the cell is empty; it needs a value.")
+            raise self.broken(column, gettext("the cell is empty; it needs a value."))
         return value
 
     def number(self, column: str) -> Decimal | None:
@@ -63,10 +64,11 @@ class Row:
             return None
         plain = _without_groups(value)
         if not _NUMBER.fullmatch(plain):
-            raise self.broken(column, f"“{value}” is not a number; write it like 1054 or 251.41.")
+            words = gettext("“%(value)s” is not a number; write it like 1054 or 251.41.")
+            raise self.broken(column, words % {"value": value})
         number = Decimal(plain)
         if abs(number) >= LARGEST_NUMBER:
-            raise self.broken(column, f"the number {value} is too large.")
+            raise self._too_large(column, value)
         return number
 
     def whole(self, column: str, largest: int) -> int | None:
@@ -76,9 +78,10 @@ class Row:
             return None
         plain = _without_groups(value)
         if not _WHOLE.fullmatch(plain):
-            raise self.broken(column, f"“{value}” is not a whole number; write it like 2822.")
+            words = gettext("“%(value)s” is not a whole number; write it like 2822.")
+            raise self.broken(column, words % {"value": value})
         if len(plain) > 10 or int(plain) > largest:
-            raise self.broken(column, f"the number {value} is too large.")
+            raise self._too_large(column, value)
         return int(plain)
 
     def day(self, column: str) -> date | None:
@@ -92,7 +95,11 @@ class Row:
                 return date(year, month, day)
             except ValueError:
                 pass
-        raise self.broken(column, f"“{value}” is not a date; write month/day/year like 10/20/2016.")
+        words = gettext("“%(value)s” is not a date; write month/day/year like 10/20/2016.")
+        raise self.broken(column, words % {"value": value})
+
+    def _too_large(self, column: str, value: str) -> Broken:
+        return self.broken(column, gettext("the number %(value)s is too large.") % {"value": value})
 
 
 def read_table(folder: Path, file: str, columns: Sequence[str]) -> list[Row]:
@@ -112,10 +119,10 @@ def read_table(folder: Path, file: str, columns: Sequence[str]) -> list[Row]:
         else:
             rows.append(row_of(file, line, heading, cells, table))
     if not heading:
-        words = f"there are only empty rows; the file needs the columns {', '.join(columns)}."
-        raise Broken(file, words, below, columns[0])
+        words = gettext("there are only empty rows; the file needs the columns %(columns)s.")
+        raise Broken(file, words % {"columns": ", ".join(columns)}, below, columns[0])
     if not rows:
-        raise Broken(file, "there is no row below the heading.", below, columns[0])
+        raise Broken(file, gettext("there is no row below the heading."), below, columns[0])
     return rows
 
 
@@ -147,9 +154,11 @@ def _lines(
         number = table.line(line).partition('"')[0].count(table.separator)
         names = list(heading) or list(columns)
         column = names[min(number, len(names) - 1)]
-        words = "the quotation marks do not match; write a quotation mark inside a value twice."
+        words = gettext(
+            "the quotation marks do not match; write a quotation mark inside a value twice."
+        )
         if "unexpected end of data" in str(error):
-            words = (
+            words = gettext(
                 "a quotation mark opens here and is never closed. Close it, or, if the file was "
                 "cut off, export or copy it again."
             )
@@ -170,40 +179,38 @@ def _checked_heading(file: str, line: int, heading: list[str], columns: Sequence
     while not heading[-1]:
         heading.pop()  # columns that a spreadsheet made and nobody filled
     if len(heading) == 1 < len(columns):
-        raise Broken(
-            file,
-            f"the heading is one cell, “{heading[0][:60]}”; columns are separated by "
-            f"{WHAT_SEPARATES}.",
-            line,
-            columns[0],
+        words = gettext(
+            "the heading is one cell, “%(cell)s”; columns are separated by %(separators)s."
         )
+        said = {"cell": heading[0][:60], "separators": what_separates()}
+        raise Broken(file, words % said, line, columns[0])
     for column in columns:
         if column not in heading:
-            raise Broken(file, "the column is missing in the heading.", line, column)
+            raise Broken(file, gettext("the column is missing in the heading."), line, column)
         if heading.count(column) > 1:
-            raise Broken(file, "the column stands in the heading twice.", line, column)
+            raise Broken(file, gettext("the column stands in the heading twice."), line, column)
     return heading
 
 
 def row_of(file: str, line: int, heading: list[str], cells: list[str], table: TableText) -> Row:
     """Return the row of these cells; raises `Broken` where there are more or fewer than columns."""
-    said = f"{table.separator_in_words} separates the columns of this file"
+    said = {
+        "cells": _number_of(len(cells)),
+        "columns": len(heading),
+        "separator": table.separator_in_words,
+    }
     if len(cells) < len(heading):
-        raise Broken(
-            file,
-            f"the row ends before this column; it has {_counted(len(cells))} of {len(heading)}, "
-            f"where {said}.",
-            line,
-            heading[len(cells)],
+        words = gettext(
+            "the row ends before this column; it has %(cells)s of %(columns)s, where %(separator)s "
+            "separates the columns of this file."
         )
+        raise Broken(file, words % said, line, heading[len(cells)])
     if any(cells[len(heading) :]):
-        raise Broken(
-            file,
-            f"the row has {_counted(len(cells))} for {len(heading)} columns; {said}, and a value "
-            "with one in it needs quotation marks around it.",
-            line,
-            heading[-1],
+        words = gettext(
+            "the row has %(cells)s for %(columns)s columns; %(separator)s separates the columns of "
+            "this file, and a value with one in it needs quotation marks around it."
         )
+        raise Broken(file, words % said, line, heading[-1])
     return Row(file, line, dict(zip(heading, cells, strict=False)))
 
 
@@ -215,5 +222,5 @@ def _without_groups(value: str) -> str:
         return value
 
 
-def _counted(cells: int) -> str:
-    return "1 cell" if cells == 1 else f"{cells} cells"
+def _number_of(cells: int) -> str:
+    return ngettext("%(count)s cell", "%(count)s cells", cells) % {"count": cells}

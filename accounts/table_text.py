@@ -13,18 +13,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from django.utils.translation import gettext, gettext_lazy
+
 from accounts.text import BREAKS, hidden_at, named, one_form
 
 # Cells may hold line breaks and tabs, which are folded into spaces; what else nobody sees means
 # nothing in a table, and PostgreSQL refuses NUL.
 _FOLDED = f"{BREAKS}\u2028\u2029"
-_SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a vertical bar"}
-WHAT_SEPARATES = " or ".join(_SEPARATORS.values())
+_SEPARATORS = {
+    ",": gettext_lazy("a comma"),
+    ";": gettext_lazy("a semicolon"),
+    "\t": gettext_lazy("a tab"),
+    "|": gettext_lazy("a vertical bar"),
+}
 # With a mark at the start, or in the zero bytes of Western text without one.
 _WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
-_CUT_OFF = (
-    "it was probably cut off. Export or copy it again; if it is whole, add a line break at its end."
-)
+
+
+def what_separates() -> str:
+    """Return everything that may separate columns, as people call it."""
+    return gettext("a comma or a semicolon or a tab or a vertical bar")
 
 
 class ImportRefused(Exception):
@@ -37,10 +45,11 @@ class Broken(ImportRefused):
     def __init__(self, file: str, words: str, line: int = 0, column: str = "") -> None:
         place = file
         if line:
-            place += f", line {line}"
+            place = gettext("%(place)s, line %(line)s") % {"place": place, "line": line}
         if column:
-            place += f", column {column}"
-        super().__init__(f"{place}: {words} Nothing was imported.")
+            place = gettext("%(place)s, column %(column)s") % {"place": place, "column": column}
+        said = gettext("%(place)s: %(what)s Nothing was imported.")
+        super().__init__(said % {"place": place, "what": words})
         self.file, self.line, self.column, self.words = file, line, column, words
 
 
@@ -55,7 +64,7 @@ class TableText:
     @property
     def separator_in_words(self) -> str:
         """Return the separator as people call it."""
-        return _SEPARATORS[self.separator]
+        return str(_SEPARATORS[self.separator])
 
     def line(self, number: int) -> str:
         """Return one line of the file by its number."""
@@ -72,18 +81,21 @@ def text_of(file: str, data: bytes, columns: Sequence[str]) -> TableText:
     """Return the text of a table from what a file of this name holds; raises `Broken`."""
     data = data.removeprefix(codecs.BOM_UTF8)
     if not data.strip():
-        raise Broken(
-            file, f"the file is empty; it needs the columns {', '.join(columns)}.", 1, columns[0]
-        )
+        words = gettext("the file is empty; it needs the columns %(columns)s.")
+        raise Broken(file, words % {"columns": ", ".join(columns)}, 1, columns[0])
     text = _decoded(file, data, columns)
     if (at := hidden_at(text, allowed=_FOLDED)) is not None:
         line, column = _place(text[:at], columns)
-        words = f"there is a character that nobody sees ({named(text[at])}); take it out."
-        raise Broken(file, words, line, column)
+        words = gettext("there is a character that nobody sees (%(character)s); take it out.")
+        raise Broken(file, words % {"character": named(text[at])}, line, column)
     if not text.endswith(("\n", "\r")):
         # Nothing else tells 10 from the 1052 that it was before somebody's disk was full.
         line, column = _place(text[:-1], columns)
-        raise Broken(file, f"the last line has no end, so {_CUT_OFF}", line, column)
+        words = gettext(
+            "the last line has no end, so it was probably cut off. Export or copy it again; if it "
+            "is whole, add a line break at its end."
+        )
+        raise Broken(file, words, line, column)
     # One way to write each letter: “é” of one table must find “é” of the other.
     return _separated(file, one_form(text), columns)
 
@@ -93,23 +105,28 @@ def _bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise Broken(file, f"the file is missing in {path.parent}.") from None
+        words = gettext("the file is missing in %(folder)s.")
+        raise Broken(file, words % {"folder": path.parent}) from None
     except OSError as error:
-        raise Broken(file, f"the file cannot be read ({error.strerror}).") from None
+        words = gettext("the file cannot be read (%(why)s).")
+        raise Broken(file, words % {"why": error.strerror}) from None
 
 
 def _decoded(file: str, data: bytes, columns: Sequence[str]) -> str:
     if data.startswith(_WIDE) or (b"\0" in data[:4] and data[:4].strip(b"\0")):
-        words = "this is UTF-16 or UTF-32 text, not UTF-8; save the table as CSV in UTF-8."
+        words = gettext("this is UTF-16 or UTF-32 text, not UTF-8; save the table as CSV in UTF-8.")
         raise Broken(file, words, 1, columns[0])
     try:
         return data.decode()
     except UnicodeDecodeError as error:
         line, column = _place(data[: error.start].decode(), columns)
         if error.end == len(data) and error.reason == "unexpected end of data":
-            words = f"the file ends in the middle of a letter, so {_CUT_OFF}"
+            words = gettext(
+                "the file ends in the middle of a letter, so it was probably cut off. Export or "
+                "copy it again; if it is whole, add a line break at its end."
+            )
         else:
-            words = "this is not UTF-8 text; save the table as CSV in UTF-8."
+            words = gettext("this is not UTF-8 text; save the table as CSV in UTF-8.")
         raise Broken(file, words, line, column) from None
 
 
@@ -119,21 +136,18 @@ def _separated(file: str, text: str, columns: Sequence[str]) -> TableText:
     if first is None:
         return TableText(rest, line, _separator_of(rest, columns))
     if first not in _SEPARATORS:
-        raise Broken(
-            file,
-            f"the first line says that “{first[:20]}” separates the columns; it can be "
-            f"{WHAT_SEPARATES}.",
-            1,
+        words = gettext(
+            "the first line says that “%(separator)s” separates the columns; it can be %(others)s."
         )
+        raise Broken(file, words % {"separator": first[:20], "others": what_separates()}, 1)
     found = _separator_of(rest, columns)
     if _named(rest, found, columns) > _named(rest, first, columns):
-        raise Broken(
-            file,
-            f"the first line says that {_SEPARATORS[first]} separates the columns, and in the "
-            f"heading it is {_SEPARATORS[found]}; take the first line out.",
-            line,
-            columns[0],
+        words = gettext(
+            "the first line says that %(first)s separates the columns, and in the heading it is "
+            "%(found)s; take the first line out."
         )
+        said = {"first": _SEPARATORS[first], "found": _SEPARATORS[found]}
+        raise Broken(file, words % said, line, columns[0])
     return TableText(rest, line, first)
 
 
