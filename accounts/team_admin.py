@@ -10,7 +10,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.decorators import display
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts import access, operations, proposals, undo
 from accounts.forms import TeamForm
@@ -50,7 +50,7 @@ class TeamAdmin(ChangesMembers):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
         return TreeChangeList
 
-    @display(description="Name", ordering="name")
+    @admin.display(description=gettext_lazy("Name"), ordering="name")
     def name_in_tree(self, obj: Any) -> SafeString:
         return format_html(
             '<span class="tree-name" style="--depth: {}">{}{}</span>',
@@ -59,15 +59,15 @@ class TeamAdmin(ChangesMembers):
             _below(obj.position.above, is_shown=obj.is_found),
         )
 
-    @display(description="Main members", ordering="people_main")
+    @admin.display(description=gettext_lazy("Main members"), ordering="people_main")
     def people_main(self, obj: Any) -> int:
         return int(obj.people_main)
 
-    @display(description="Extra members", ordering="people_extra")
+    @admin.display(description=gettext_lazy("Extra members"), ordering="people_extra")
     def people_extra(self, obj: Any) -> int:
         return int(obj.people_extra)
 
-    @display(description="They are the owner of")
+    @admin.display(description=gettext_lazy("They are the owner of"))
     def owned(self, obj: Any) -> str:
         return ", ".join(obj.owned) or "–"
 
@@ -106,4 +106,5 @@ def _below(above: Sequence[str], *, is_shown: bool) -> str | SafeString:
     if not above:
         return ""
     look = "below card-text" if is_shown else "on-enter"
-    return format_html('<span class="{}"> below {}</span>', look, " › ".join(above))
+    said = gettext("below %(teams)s") % {"teams": " › ".join(above)}
+    return format_html('<span class="{}"> {}</span>', look, said)

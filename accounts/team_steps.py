@@ -10,6 +10,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils.translation import gettext, gettext_lazy, ngettext, pgettext_lazy
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts import access, operations, proposals, undo
@@ -22,6 +23,7 @@ from accounts.ordering import empty_last
 from accounts.people import BY_NAME, selectable
 from accounts.review import at_once, edits_further, page_until_confirmed
 from accounts.team_tree import owned_by, people_seen_by
+from accounts.words import counted
 
 MOST_LISTED = 200
 """How many members the page of a team names; the list of people has the others."""
@@ -31,19 +33,22 @@ class AddMembersForm(forms.Form):
     """Who comes into a team, and how."""
 
     people = KeysField(
+        label=gettext_lazy("People"),
         queryset=User.objects.none(),
         widget=forms.CheckboxSelectMultiple(attrs={"class": "plain-boxes is-long"}),
     )
     how = forms.ChoiceField(
-        label="As",
+        label=pgettext_lazy("how somebody is in a team", "As"),
         choices=[
-            ("extra", "Extra members: they keep the main team they have"),
-            ("main", "Members with this main team: they leave the one they have"),
+            ("extra", gettext_lazy("Extra members: they keep the main team they have")),
+            ("main", gettext_lazy("Members with this main team: they leave the one they have")),
         ],
         initial="extra",
         widget=UnfoldAdminSelectWidget,
-        help_text="They see what the members own, and the members see what they own, as far as "
-        "“Team only” goes in the permission set of each.",
+        help_text=gettext_lazy(
+            "They see what the members own, and the members see what they own, as far as “Team "
+            "only” goes in the permission set of each."
+        ),
     )
 
     def __init__(self, data: Any, *, team: Team, user: User) -> None:
@@ -52,17 +57,17 @@ class AddMembersForm(forms.Form):
         offered = access.permitted(selectable(), user, "change").exclude(Exists(there))
         self.fields["people"].queryset = offered.order_by(*BY_NAME)  # type: ignore[attr-defined]  # a field of keys
         if not offered.exists():
-            self.fields["people"].help_text = "There is nobody else whom you may add."
+            self.fields["people"].help_text = gettext("There is nobody else whom you may add.")
 
 
 class MergeForm(forms.Form):
     """Which team takes over."""
 
     into = KeyField(
-        label="The team that takes them",
+        label=gettext_lazy("The team that takes them"),
         queryset=Team.objects.none(),
         widget=UnfoldAdminSelectWidget,
-        empty_label="Choose a team",
+        empty_label=gettext_lazy("Choose a team"),
     )
 
     def __init__(self, data: Any, *, team: Team, user: User) -> None:
@@ -119,8 +124,10 @@ class ChangesMembers(AccessModelAdmin):
                 return self._added(request, team, form.cleaned_data)
             except AccountsError as refusal:
                 form.add_error(None, str(refusal))
-        text = "Tick whoever shall be in this team. Their other extra teams stay as they are."
-        return self._asked(request, team, form, "Add members", text, "accounts/step.html")
+        text = gettext(
+            "Tick whoever shall be in this team. Their other extra teams stay as they are."
+        )
+        return self._asked(request, team, form, gettext("Add members"), text, "accounts/step.html")
 
     def _added(self, request: HttpRequest, team: Team, values: dict[str, Any]) -> HttpResponse:
         """Put people into the team once what follows was confirmed: all of them, or nobody."""
@@ -135,8 +142,12 @@ class ChangesMembers(AccessModelAdmin):
             before = undo.of_teams(people)
             for each in people:
                 run(each, actor=actor, team=team)
-        more = "1 member" if len(people) == 1 else f"{len(people)} members"
-        undo.offer(request, f"{team} has {more} more.", before)
+        said = ngettext(
+            "%(team)s has %(count)s member more.",
+            "%(team)s has %(count)s members more.",
+            len(people),
+        )
+        undo.offer(request, said % {"team": team, "count": counted(len(people))}, before)
         return _back(team)
 
     def remove_member_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -163,7 +174,8 @@ class ChangesMembers(AccessModelAdmin):
         except AccountsError as refusal:
             messages.error(request, str(refusal))
         else:
-            undo.offer(request, f"{target} is not in {team} any more.", before)
+            said = gettext("%(person)s is not in %(team)s any more.")
+            undo.offer(request, said % {"person": target, "team": team}, before)
         return _back(team)
 
     def merge_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -186,10 +198,11 @@ class ChangesMembers(AccessModelAdmin):
             except AccountsError as refusal:
                 form.add_error(None, str(refusal))
             else:
-                say_saved(request, f"{team.name} is merged into {into}.")
+                said = gettext("%(team)s is merged into %(into)s.")
+                say_saved(request, said % {"team": team.name, "into": into})
                 return _back(into)
         return self._asked(
-            request, team, form, "Merge into another team", "", "accounts/merge_teams.html"
+            request, team, form, gettext("Merge into another team"), "", "accounts/merge_teams.html"
         )
 
     def delete_view(
@@ -201,8 +214,10 @@ class ChangesMembers(AccessModelAdmin):
             if _members(team).exists() or team.children.exists():
                 messages.info(
                     request,
-                    "This team has members, or teams below it. Choose the team that takes them; "
-                    "then it is deleted.",
+                    gettext(
+                        "This team has members, or teams below it. Choose the team that takes "
+                        "them; then it is deleted."
+                    ),
                 )
                 return HttpResponseRedirect(page_address(Team, "merge", team.pk))
         return super().delete_view(request, object_id, extra_context)

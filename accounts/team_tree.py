@@ -16,6 +16,7 @@ from accounts.letters import folded
 from accounts.modeladmin import AccessChangeList, person
 from accounts.models import Membership, Team, User
 from accounts.paging import CappedCount, capped_count
+from accounts.words import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +88,11 @@ def with_people(teams: QuerySet[Any]) -> QuerySet[Any]:
 
     In one pass over the memberships, inside the caller's query.
     """
-    counted: QuerySet[Any] = teams.annotate(
+    with_counts: QuerySet[Any] = teams.annotate(
         people_main=Count("memberships", filter=Q(memberships__is_main=True)),
         people_extra=Count("memberships", filter=Q(memberships__is_main=False)),
     )
-    return counted
+    return with_counts
 
 
 def people_seen_by(user: User) -> QuerySet[Any]:
@@ -154,6 +155,6 @@ def _kinds(user: User) -> Iterator[tuple[catalogue.ObjectKind, tuple[str, ...]]]
 
 
 def _number(number: int, kind: catalogue.ObjectKind) -> str:
-    if isinstance(number, CappedCount):
-        return f"{number} {kind.plural.lower()}"
-    return f"{number:,} {(kind.label if number == 1 else kind.plural).lower()}"
+    said = str(number) if isinstance(number, CappedCount) else counted(number)
+    names = kind.model._meta
+    return f"{said} {names.verbose_name if number == 1 else names.verbose_name_plural}"
