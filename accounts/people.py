@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Concat
+from django.utils.translation import gettext
 
 from accounts import access
 from accounts.fields import Line
@@ -35,10 +36,16 @@ def _shown() -> Concat:
     line = Line()
     nameless = When(first_name="", last_name="", then="email")
     full_name = Concat("first_name", Value(" ", line), "last_name")
-    gone = When(is_active=False, then=Value(" (deactivated)", line))
-    return Concat(
-        Case(nameless, default=full_name, output_field=line), Case(gone, default=Value("", line))
-    )
+    before, _, after = gettext("%(name)s (deactivated)").partition("%(name)s")
+    parts = [Case(nameless, default=full_name, output_field=line), _of_gone(after)]
+    # Not without need: each part is worked out for every row that is searched.
+    return Concat(*([_of_gone(before)] if before else []), *parts)
+
+
+def _of_gone(words: str) -> Case:
+    line = Line()
+    gone = When(is_active=False, then=Value(words, line))
+    return Case(gone, default=Value("", line))
 
 
 def named(people: QuerySet[User], words: str) -> QuerySet[User]:
@@ -61,21 +68,27 @@ def with_main_team(people: QuerySet[User]) -> QuerySet[User]:
 def standing_of(user: User) -> str:
     """Return what a person is beside having a permission set, in words; mostly nothing."""
     if user.is_superuser:
-        return "super admin"
-    return "partner admin" if user.is_partner_admin else ""
+        return gettext("super admin")
+    return gettext("partner admin") if user.is_partner_admin else ""
 
 
 def role_of(user: User) -> str:
     """Return what a person has, in words: their permission set, and what status they have."""
     if user.is_superuser:
-        return "Super admin"
+        return gettext("Super admin")
     name = str(user.permission_set or "–")
-    return f"Partner admin, {name}" if user.is_partner_admin else name
+    if user.is_partner_admin:
+        return gettext("Partner admin, %(permission_set)s") % {"permission_set": name}
+    return name
 
 
 def team_names_of(user: User) -> str:
     """Return the names of a person's teams, the main one first."""
     memberships = list(user.memberships.all())
     main = [str(each.team) for each in memberships if each.is_main]
-    extra = [f"{each.team} (extra)" for each in memberships if not each.is_main]
+    extra = [
+        gettext("%(team)s (extra)") % {"team": each.team}
+        for each in memberships
+        if not each.is_main
+    ]
     return ", ".join(main + extra) or "–"

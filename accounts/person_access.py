@@ -19,6 +19,7 @@ from django.http import (
 )
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from accounts import access, catalogue, changes, operations
 from accounts.addresses import page_address
@@ -28,8 +29,8 @@ from accounts.models import ObjectScope, PermissionSet, Rank, Team, User
 from accounts.open_log_ins import MOST_SHOWN, open_log_ins
 from accounts.operations import AccountsError
 from accounts.paging import CappedCount, capped_count
-from accounts.people import standing_of
-from accounts.words import listed
+from accounts.people import role_of, standing_of
+from accounts.words import counted, listed
 
 about_person: list[Callable[[User], Iterable[str]]] = []
 """A slot for upper layers: more sentences on what this person may do (exports: when they wait)."""
@@ -61,7 +62,25 @@ class Section:
 sections_about: list[Callable[[User, User], Iterable[Section]]] = []
 """A slot for upper layers: what this person shares and exports, as far as the first one sees it."""
 
-VERBS = {"view": "sees", "change": "edits", "delete": "deletes"}
+CLAUSES = {"change": gettext_lazy("edits %(what)s"), "delete": gettext_lazy("deletes %(what)s")}
+REACHED = {
+    "none": gettext_lazy("no %(kinds)s"),
+    "everything": gettext_lazy("all %(kinds)s"),
+    "own": gettext_lazy("own %(kinds)s"),
+    "own, unassigned": gettext_lazy("own %(kinds)s and unassigned ones"),
+    "team": gettext_lazy("own %(kinds)s and those of %(teams)s"),
+    "team, unassigned": gettext_lazy("own %(kinds)s and those of %(teams)s and unassigned ones"),
+}
+"""The records of a scope, where their kind has to be named."""
+REACHED_OF_THESE = {
+    "none": gettext_lazy("none"),
+    "everything": gettext_lazy("all of these"),
+    "own": gettext_lazy("own ones"),
+    "own, unassigned": gettext_lazy("own ones and unassigned ones"),
+    "team": gettext_lazy("own ones and those of %(teams)s"),
+    "team, unassigned": gettext_lazy("own ones and those of %(teams)s and unassigned ones"),
+}
+"""The same behind what is said of seeing: of which kind they are is clear by then."""
 
 
 def person_pages() -> list[URLPattern]:
@@ -79,11 +98,11 @@ def person_pages() -> list[URLPattern]:
 def sentences(user: User) -> list[str]:
     """Return what this person may do, a sentence for each kind of record and each thing besides."""
     if not user.is_active:
-        return ["Is deactivated: cannot log in and may do nothing. What they own stays."]
+        return [gettext("Is deactivated: cannot log in and may do nothing. What they own stays.")]
     if user.is_superuser:
-        return ["Is a super admin: sees and does everything, except what needs a seat."]
+        return [gettext("Is a super admin: sees and does everything, except what needs a seat.")]
     if user.permission_set is None:
-        return ["Has no permission set, so may do nothing."]
+        return [gettext("Has no permission set, so may do nothing.")]
     if user.is_partner_admin:
         return [*_of_partner_admin(), *_of_tools(user), *_more(user)]
     teams = _teams(user)
@@ -100,41 +119,46 @@ def _more(user: User) -> Iterator[str]:
 
 def _of_partner_admin() -> Iterator[str]:
     """Yield what comes with the status, whatever the permission set says (R101, Q37)."""
-    yield "Is a partner admin: sees, edits and deletes all records, and creates new ones."
-    yield "Reads no sensitive field but those for which they, or a team of theirs, are chosen."
+    yield gettext("Is a partner admin: sees, edits and deletes all records, and creates new ones.")
+    yield gettext(
+        "Reads no sensitive field but those for which they, or a team of theirs, are chosen."
+    )
 
 
 def _of_kind(user: User, kind: ObjectKind, teams: str) -> str:
     scope = user.grants.scopes.get(kind.key) or ObjectScope(object=kind.key)
-    plural = kind.plural.lower()
+    kinds = str(kind.model._meta.verbose_name_plural)
     if not scope.view:
-        return f"Sees no {plural}."
-    parts = [f"Sees {_reach(scope, 'view', plural, teams)}"]
+        return gettext("Sees no %(kinds)s.") % {"kinds": kinds}
+    parts = [gettext("Sees %(what)s") % {"what": _reach(scope, "view", kinds, teams)}]
     for action in ("change", "delete"):
         if action not in kind.actions:
             continue
         same = _pair(scope, action) == _pair(scope, "view")
-        what = "all of these" if same else _reach(scope, action, "", teams)
-        parts.append(f"{VERBS[action]} {what}")
+        what = gettext("all of these") if same else _reach(scope, action, "", teams)
+        parts.append(CLAUSES[action] % {"what": what})
     if "add" in kind.actions:
-        parts.append("creates new ones" if scope.add else "creates none")
-    return f"{', '.join(parts[:-1])}, and {parts[-1]}."
+        parts.append(gettext("creates new ones") if scope.add else gettext("creates none"))
+    return gettext("%(most)s, and %(last)s.") % {
+        "most": ", ".join(parts[:-1]),
+        "last": parts[-1],
+    }
 
 
 def _pair(scope: ObjectScope, action: str) -> tuple[int, bool]:
     return getattr(scope, action), getattr(scope, f"{action}_unassigned")
 
 
-def _reach(scope: ObjectScope, action: str, plural: str, teams: str) -> str:
+def _reach(scope: ObjectScope, action: str, kinds: str, teams: str) -> str:
     """Return the records of a scope in words: “own deals and those of team North”."""
     rank, box = _pair(scope, action)
-    own = f"own {plural}" if plural else "own ones"
-    if rank == Rank.NONE:
-        return f"no {plural}" if plural else "none"
-    if rank == Rank.EVERYTHING:
-        return f"all {plural}" if plural else "all of these"
-    whose = own if rank == Rank.OWNED or not teams else f"{own} and those of {teams}"
-    return f"{whose} and unassigned ones" if box else whose
+    if rank in (Rank.NONE, Rank.EVERYTHING):
+        how = "none" if rank == Rank.NONE else "everything"
+    else:
+        how = "own" if rank == Rank.OWNED or not teams else "team"
+        how = f"{how}, unassigned" if box else how
+    said = REACHED[how] if kinds else REACHED_OF_THESE[how]
+    return said % {"kinds": kinds, "teams": teams}
 
 
 def _teams(user: User) -> str:
@@ -145,8 +169,13 @@ def _teams(user: User) -> str:
     more = below.exclude(pk__in=user.grants.teams).exists()
     if not names:
         return ""
-    said = f"team{'s' if len(names) > 1 else ''} {listed(name for name, _ in names)}"
-    return f"{said} and the teams below" if more else said
+    if more:
+        said = ngettext(
+            "team %(names)s and the teams below", "teams %(names)s and the teams below", len(names)
+        )
+    else:
+        said = ngettext("team %(names)s", "teams %(names)s", len(names))
+    return said % {"names": listed(name for name, _ in names)}
 
 
 def _of_tools(user: User) -> Iterator[str]:
@@ -158,9 +187,9 @@ def _of_tools(user: User) -> Iterator[str]:
         and access.holds_tool(user, tool.key)
     ]
     if held:
-        yield f"Holds these permissions of high risk: {listed(held)}."
+        yield gettext("Holds these permissions of high risk: %(names)s.") % {"names": listed(held)}
     if not access.holds_tool(user, "crm.export"):
-        yield "Takes no records out: Export is off."
+        yield gettext("Takes no records out: Export is off.")
 
 
 # --- The tables -----------------------------------------------------------------------------------
@@ -188,25 +217,27 @@ def reached(user: User, *, counted: bool) -> list[tuple[str, list[Reached]]]:
     ]
 
 
-def _reached(user: User, kind: ObjectKind, action: str, counted: bool) -> Reached:
-    label = catalogue.ACTION_LABELS[action]
+def _reached(user: User, kind: ObjectKind, action: str, is_counted: bool) -> Reached:
+    label = str(catalogue.ACTION_LABELS[action])
     if action not in kind.actions:
         return Reached(label, "–", "", "–")
     scope = user.grants.scopes.get(kind.key)
     rank, box = _pair(scope, action) if scope else (Rank.NONE, False)
-    level = f"{Rank(rank).label}{', with unassigned ones' if box else ''}"
-    origin = str(user.permission_set or "no permission set")
+    level = str(Rank(rank).label)
+    if box:
+        level = gettext("%(level)s, with unassigned ones") % {"level": level}
+    origin = str(user.permission_set or gettext("no permission set"))
     if user.is_superuser or user.is_partner_admin:
-        level, origin = Rank.EVERYTHING.label, standing_of(user)
+        level, origin = str(Rank.EVERYTHING.label), standing_of(user)
     if not user.is_active:
-        level, origin = Rank.NONE.label, "deactivated"
-    if not counted:
+        level, origin = str(Rank.NONE.label), gettext("deactivated")
+    if not is_counted:
         return Reached(label, level, origin, "")
     if not access.allows_any(user, action, kind.model):
         return Reached(label, level, origin, "0")
     rows = access.permitted(kind.model._default_manager.all(), user, action).order_by()
     count = capped_count(rows)
-    said = str(count) if isinstance(count, CappedCount) else f"{count:,}"
+    said = str(count) if isinstance(count, CappedCount) else counted(count)
     return Reached(label, level, origin, said)
 
 
@@ -219,11 +250,12 @@ def tools_of(user: User) -> list[dict[str, Any]]:
         if not holds and tool.key not in stored:
             continue
         if not holds:
-            origin = "stored, without effect: what it needs is off"
+            origin = gettext("stored, without effect: what it needs is off")
         elif user.is_superuser or (user.is_partner_admin and catalogue.of_partner_admins(tool)):
             origin = standing_of(user)
         else:
-            origin = str(user.permission_set) if tool.key in stored else "comes with another one"
+            comes_along = gettext("comes with another one")
+            origin = str(user.permission_set) if tool.key in stored else comes_along
         rows.append(
             {"tool": tool, "holds": holds, "origin": origin, "high": tool.risk is Risk.HIGH}
         )
@@ -237,9 +269,12 @@ def person_access(request: HttpRequest, key: int) -> HttpResponse:
     may_change = access.allows(actor, "change", user)
     # Only who sees every record may know how many somebody else reaches.
     counted = actor.is_superuser
+    has_role = user.is_superuser or user.is_partner_admin or user.permission_set is not None
     context = {
         **admin.site.each_context(request),
-        "title": "My access and log-ins" if user == actor else f"What {user} may do",
+        "title": gettext("My access and log-ins")
+        if user == actor
+        else gettext("What %(person)s may do") % {"person": user},
         "original": user,
         "sentences": sentences(user),
         "counted": counted,
@@ -248,6 +283,7 @@ def person_access(request: HttpRequest, key: int) -> HttpResponse:
         else "",
         "reached": reached(user, counted=counted),
         "tools": tools_of(user),
+        "role": role_of(user) if has_role else gettext("None"),
         "memberships": user.memberships.select_related("team"),
         "back": page_address(User, "change", user.pk) if may_change else "",
         "editor": f"{reverse('admin:edit_permissions')}?person={user.pk}" if may_change else "",
@@ -297,11 +333,13 @@ def end_log_ins(request: HttpRequest, key: int) -> HttpResponse:
     try:
         if mark:
             operations.end_log_in(user, actor=actor, mark=mark)
-            said = "The log-in is ended."
+            said = gettext("The log-in is ended.")
         else:
             current = request.session.session_key
             ended = operations.end_other_log_ins(user, actor=actor, but=current)
-            said = f"Ended: {ended} log-in{'' if ended == 1 else 's'}."
+            said = ngettext("Ended: %(count)s log-in.", "Ended: %(count)s log-ins.", ended) % {
+                "count": counted(ended)
+            }
     except AccountsError as refusal:
         messages.error(request, str(refusal))
     else:
