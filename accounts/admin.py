@@ -14,7 +14,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.decorators import display
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts import access, audit, invitations, log_in, operations, partner_steps, proposals, undo
 from accounts.addresses import page_address
@@ -29,7 +29,8 @@ from accounts.forms import (
 )
 from accounts.import_pages import ImportsPeople
 from accounts.invitation_pages import links_page
-from accounts.many_people import FOR_SUPER_ADMINS, ChangesMany
+from accounts.many_people import ChangesMany
+from accounts.many_steps import FOR_SUPER_ADMINS
 from accounts.modeladmin import opened, person, say_saved
 from accounts.models import PermissionSet, User
 from accounts.operations import AccountsError
@@ -59,7 +60,7 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
     list_display = ("name", "email", "role", "team_names", "status", "last_log_in")
     list_filter = (PeopleFilter,)
     search_fields = ("first_name", "last_name", "email")
-    search_help_text = "Search name or e-mail"
+    search_help_text = gettext_lazy("Search name or e-mail")
     picker_fields = ("first_name", "last_name")
     sortable_by = ("name", "email", "last_log_in")
     few_rows = True
@@ -68,8 +69,8 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
     change_form_outer_before_template: Any = "accounts/person_steps.html"
     fieldsets = (
         (None, {"fields": (("first_name", "last_name"), "email")}),
-        ("What this person may do", {"fields": ("permission_set",)}),
-        ("Teams", {"fields": ("main_team", "extra_teams")}),
+        (gettext_lazy("What this person may do"), {"fields": ("permission_set",)}),
+        (gettext_lazy("Teams"), {"fields": ("main_team", "extra_teams")}),
     )
     add_fieldsets: Any = (
         (None, {"fields": (("first_name", "last_name"), ("email", "password"), "invite")}),
@@ -100,7 +101,7 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
                 {"person": obj, "edit": edit_address(obj), "steps": steps_with(obj, actor)},
             )
 
-        steps.short_description = "Actions"  # type: ignore[attr-defined]  # read by the admin
+        steps.short_description = gettext("Actions")  # type: ignore[attr-defined]  # read by the admin
         return steps
 
     def get_ordering(self, request: HttpRequest) -> list[Any]:
@@ -124,27 +125,27 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
             kwargs["queryset"] = rows | PermissionSet.objects.filter(pk=kept or 0)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
-    @display(description="Name", ordering="first_name")
+    @admin.display(description=gettext_lazy("Name"), ordering="first_name")
     def name(self, obj: User) -> str:
         return obj.get_full_name()
 
-    @display(description="Permissions")
+    @admin.display(description=gettext_lazy("Permissions"))
     def role(self, obj: User) -> str:
         return role_of(obj)
 
-    @display(description="Teams")
+    @admin.display(description=gettext_lazy("Teams"))
     def team_names(self, obj: User) -> str:
         return team_names_of(obj)
 
-    @display(description="Status")
+    @admin.display(description=gettext_lazy("Status"))
     def status(self, obj: User) -> SafeString:
         text, look = status_of(obj)
         return format_html('<span class="chip {}">{}</span>', look, text)
 
-    @display(description="Last log-in", ordering="last_login")
+    @admin.display(description=gettext_lazy("Last log-in"), ordering="last_login")
     def last_log_in(self, obj: User) -> Any:
         """Return the moment, which the list writes as it writes every other."""
-        return obj.last_login or "Never"
+        return obj.last_login or gettext("Never")
 
     def create(self, request: HttpRequest, obj: Any, form: Any) -> None:
         values = form.cleaned_data
@@ -243,7 +244,9 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
                 request,
                 PermissionSet,
                 title=step["title"],
-                missing="There is no permission set yet that they could have from then on.",
+                missing=gettext(
+                    "There is no permission set yet that they could have from then on."
+                ),
                 back=page_address(User, "change", target.pk),
             )
         form = step["form"](request.POST if request.method == "POST" else None)
@@ -261,7 +264,7 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
             except AccountsError as refusal:
                 messages.error(request, str(refusal))
             else:
-                done = step["done"].format(target.get_full_name())
+                done = step["done"] % {"person": target.get_full_name()}
                 if before is not None and audit.written.get():
                     undo.offer(request, done, before)
                 else:
@@ -289,9 +292,12 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
             paused = ["lift_pause"] if log_in.is_paused(obj.email) else []
             context["steps"] = steps_with(obj, person(request), *paused)
             if operations.is_free(person(request)):
-                link = {"title": "Permission history", "url": history_address(person=obj.pk)}
+                link = {
+                    "title": gettext("Permission history"),
+                    "url": history_address(person=obj.pk),
+                }
                 begin = f"{reverse('admin:accounts_permissionset_add')}?begin=person-{obj.pk}"
-                context["steps"] += [link, {"title": "New set from these", "url": begin}]
+                context["steps"] += [link, {"title": gettext("New set from these"), "url": begin}]
         return context
 
 
@@ -318,7 +324,7 @@ def steps_with(obj: User, actor: User, *also: str) -> list[dict[str, str]]:
     ]
     return [
         {
-            "title": "Resend the invitation"
+            "title": gettext("Resend the invitation")
             if name == "invite" and obj.invited_at
             else STEPS[name]["title"],
             "url": page_address(User, name, obj.pk),
@@ -339,57 +345,67 @@ def edit_address(obj: User) -> str:
 STEPS: dict[str, dict[str, Any]] = {
     **partner_steps.STEPS,
     "invite": {
-        "title": "Send an invitation",
+        "title": gettext_lazy("Send an invitation"),
         "text": invitations.what_follows,
         "form": ConfirmForm,
         "run": operations.invite,
-        "done": "{} is invited.",
+        "done": gettext_lazy("%(person)s is invited."),
     },
     "password": {
-        "title": "Set password",
-        "text": "The person’s open sessions end, and only the new password works.",
+        "title": gettext_lazy("Set password"),
+        "text": gettext_lazy("The person’s open sessions end, and only the new password works."),
         "form": PasswordForm,
         "run": operations.set_password,
-        "done": "{} has a new password.",
+        "done": gettext_lazy("%(person)s has a new password."),
     },
     "promote": {
-        "title": "Make super admin",
-        "text": "Super admins may see and do everything. If one task needs a super admin, it is "
-        "safer to let an existing one do it than to raise somebody.",
+        "title": gettext_lazy("Make super admin"),
+        "text": gettext_lazy(
+            "Super admins may see and do everything. If one task needs a super admin, it is "
+            "safer to let an existing one do it than to raise somebody."
+        ),
         "form": ConfirmForm,
         "run": operations.make_super_admin,
-        "done": "{} is a super admin now.",
+        "done": gettext_lazy("%(person)s is a super admin now."),
     },
     "demote": {
-        "title": "Remove super admin",
-        "text": "There is no way back to what the person had before: choose what they may do now.",
+        "title": gettext_lazy("Remove super admin"),
+        "text": gettext_lazy(
+            "There is no way back to what the person had before: choose what they may do now."
+        ),
         "form": DemoteForm,
         "run": operations.remove_super_admin,
-        "done": "{} is no super admin any more.",
+        "done": gettext_lazy("%(person)s is no super admin any more."),
     },
     "deactivate": {
-        "title": "Deactivate",
-        "text": "Open sessions end at once, waiting exports are cancelled. Records and history "
-        "stay, and the person’s team keeps seeing them.",
+        "title": gettext_lazy("Deactivate"),
+        "text": gettext_lazy(
+            "Open sessions end at once, waiting exports are cancelled. Records and history "
+            "stay, and the person’s team keeps seeing them."
+        ),
         "form": ConfirmForm,
         "run": operations.deactivate,
-        "done": "{} is deactivated.",
+        "done": gettext_lazy("%(person)s is deactivated."),
     },
     "reactivate": {
-        "title": "Reactivate",
-        "text": "The person may log in again, with the rights their permission set gives now.",
+        "title": gettext_lazy("Reactivate"),
+        "text": gettext_lazy(
+            "The person may log in again, with the rights their permission set gives now."
+        ),
         "form": ConfirmForm,
         "run": operations.reactivate,
-        "done": "{} may log in again.",
+        "done": gettext_lazy("%(person)s may log in again."),
     },
     "lift_pause": {
-        "title": "End the log-in pause",
-        "text": "There were too many wrong passwords, so this person has to wait before the next "
-        "try. End it only if they tell you themselves that it was them: it may have been somebody "
-        "who guesses. The audit log has every attempt.",
+        "title": gettext_lazy("End the log-in pause"),
+        "text": gettext_lazy(
+            "There were too many wrong passwords, so this person has to wait before the next "
+            "try. End it only if they tell you themselves that it was them: it may have been "
+            "somebody who guesses. The audit log has every attempt."
+        ),
         "form": ConfirmForm,
         "run": operations.lift_log_in_pause,
-        "done": "{} may try again at once.",
+        "done": gettext_lazy("%(person)s may try again at once."),
     },
 }
 

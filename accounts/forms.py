@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib.auth.password_validation import validate_password
+from django.utils.translation import gettext, gettext_lazy
 from unfold.widgets import (
     UnfoldAdminPasswordWidget,
     UnfoldAdminSelectWidget,
@@ -72,7 +73,11 @@ class ScopeGrid(forms.Widget):
             "exists": action in kind.actions,
             "is_box": action == "add",
             "name": f"{name}-{kind.key}-{action}",
-            "label": f"{catalogue.ACTION_LABELS[action]} {kind.plural.lower()}",
+            "label": gettext("%(action)s %(kinds)s")
+            % {
+                "action": catalogue.ACTION_LABELS[action],
+                "kinds": kind.model._meta.verbose_name_plural,
+            },
             "value": whole_number(str(int(asked) if isinstance(asked, int) else asked)),
             "unassigned": bool(scope.get(f"{action}_unassigned", False)),
         }
@@ -109,8 +114,11 @@ class ScopeGridField(forms.Field):
     def clean(self, value: Any) -> dict[str, dict[str, int | bool]]:
         if unknown := (value or {}).get(UNKNOWN):
             raise forms.ValidationError(
-                f"There is no such permission: {', '.join(unknown)}. Open this page again to see "
-                "which there are."
+                gettext(
+                    "There is no such permission: %(names)s. Open this page again to see which "
+                    "there are."
+                )
+                % {"names": ", ".join(unknown)}
             )
         cleaned: dict[str, dict[str, int | bool]] = {}
         for key, row in (value or {}).items():
@@ -121,7 +129,9 @@ class ScopeGridField(forms.Field):
                 elif str(given) in {str(rank) for rank in Rank.values}:
                     cleaned[key][column] = int(given)
                 else:
-                    raise forms.ValidationError("Choose one of the offered scopes in every cell.")
+                    raise forms.ValidationError(
+                        gettext("Choose one of the offered scopes in every cell.")
+                    )
         return cleaned
 
     def has_changed(self, initial: Any, data: Any) -> bool:
@@ -132,22 +142,24 @@ class PermissionSetForm(AccessForm):
     """A permission set with its scopes and tools."""
 
     scopes = ScopeGridField(
-        label="CRM objects",
+        label=gettext_lazy("CRM objects"),
         required=False,
-        help_text="Edit, Delete and Communicate never exceed View, and Merge never exceeds Edit: "
-        "what is set wider is narrowed on saving.",
+        help_text=gettext_lazy(
+            "Edit, Delete and Communicate never exceed View, and Merge never exceeds Edit: what is "
+            "set wider is narrowed on saving."
+        ),
     )
-    tools = ToolsField(label="Tools", required=False)
+    tools = ToolsField(label=gettext_lazy("Tools"), required=False)
     remove_unknown = forms.BooleanField(
-        label="Remove what this version does not know", required=False
+        label=gettext_lazy("Remove what this version does not know"), required=False
     )
 
     people = KeysField(
-        label="Who gets it",
+        label=gettext_lazy("Who gets it"),
         queryset=User.objects.none(),
         required=False,
         widget=forms.CheckboxSelectMultiple(attrs={"class": "plain-boxes is-long"}),
-        help_text="They have it instead of what they had so far, at once.",
+        help_text=gettext_lazy("They have it instead of what they had so far, at once."),
     )
 
     class Meta:
@@ -162,16 +174,18 @@ class PermissionSetForm(AccessForm):
             choices: Any = self.fields["people"]
             choices.queryset = User.objects.filter(is_active=True, is_superuser=False)
             if not choices.queryset.exists():
-                choices.help_text = "There is nobody yet to give it to: super admins need no set."
+                choices.help_text = gettext(
+                    "There is nobody yet to give it to: super admins need no set."
+                )
         if self.instance.pk:
             self.initial["scopes"] = scopes_of(self.instance)
             self.initial["tools"] = [str(grant) for grant in grants_of(self.instance.pk)]
         unknown = unknown_in(self.instance) if self.instance.pk else []
         if unknown:
-            self.fields["remove_unknown"].help_text = (
-                f"This set also names {', '.join(unknown)}. It grants nothing, and stays here "
-                "until you tick this and save."
-            )
+            self.fields["remove_unknown"].help_text = gettext(
+                "This set also names %(names)s. It grants nothing, and stays here until you "
+                "tick this and save."
+            ) % {"names": ", ".join(unknown)}
         else:
             del self.fields["remove_unknown"]
 
@@ -186,11 +200,17 @@ def _teams() -> dict[str, Any]:
 class PersonForm(AccessForm):
     """A person: name, log-in, permission set and teams."""
 
-    main_team = KeyField(**_teams(), widget=UnfoldAdminSelectWidget, empty_label="No team")
+    main_team = KeyField(
+        label=gettext_lazy("Main team"),
+        **_teams(),
+        widget=UnfoldAdminSelectWidget,
+        empty_label=gettext_lazy("No team"),
+    )
     extra_teams = KeysField(
+        label=gettext_lazy("Extra teams"),
         **_teams(),
         widget=forms.CheckboxSelectMultiple(attrs={"class": "plain-boxes"}),
-        help_text="Gives sight of that team’s records too.",
+        help_text=gettext_lazy("Gives sight of that team’s records too."),
     )
 
     class Meta:
@@ -209,27 +229,29 @@ class NewPersonForm(PersonForm):
     """A person to add, with a first password or an invitation to choose one."""
 
     password = forms.CharField(
-        label="First password",
+        label=gettext_lazy("First password"),
         required=False,
         strip=False,
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
-        help_text="At least 10 characters, not the person’s own name or e-mail. Leave empty: the "
-        "person chooses it by an invitation, or cannot log in until one is set.",
+        help_text=gettext_lazy(
+            "At least 10 characters, not the person’s own name or e-mail. Leave empty: the person "
+            "chooses it by an invitation, or cannot log in until one is set."
+        ),
     )
 
     invite = forms.BooleanField(
-        label="Send an invitation",
+        label=gettext_lazy("Send an invitation"),
         required=False,
         initial=True,
         widget=UnfoldBooleanWidget,
-        help_text="Not where you set a first password.",
+        help_text=gettext_lazy("Not where you set a first password."),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "invite" in self.fields and not invitations.go_by_mail():
-            self.fields["invite"].label = "Make an invitation link"
-            self.fields["invite"].help_text = (
+            self.fields["invite"].label = gettext("Make an invitation link")
+            self.fields["invite"].help_text = gettext(
                 "By it the person chooses their password; you copy it from the next page and hand "
                 "it over. Not where you set a first password."
             )
@@ -249,10 +271,13 @@ class DemoteForm(forms.Form):
     """Which rights a former super admin has from now on (R92, Q27)."""
 
     permission_set = KeyField(
+        label=gettext_lazy("Permission set"),
         queryset=PermissionSet.objects.named(),
         widget=UnfoldAdminSelectWidget,
-        help_text="From now on this person may do exactly what this set says. The set that allows "
-        "least is chosen at first.",
+        help_text=gettext_lazy(
+            "From now on this person may do exactly what this set says. The set that allows least "
+            "is chosen at first."
+        ),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -264,10 +289,13 @@ class PasswordForm(forms.Form):
     """A new password for somebody."""
 
     password = forms.CharField(
+        label=gettext_lazy("Password"),
         strip=False,
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
-        help_text="At least 10 characters, not the person’s own name or e-mail. Ends the person’s "
-        "open sessions.",
+        help_text=gettext_lazy(
+            "At least 10 characters, not the person’s own name or e-mail. Ends the person’s open "
+            "sessions."
+        ),
     )
 
     def clean_password(self) -> str:
@@ -282,13 +310,15 @@ class TeamForm(AccessForm):
     class Meta:
         model = Team
         fields = ("name", "parent")
-        labels: ClassVar = {"parent": "Team above"}
+        labels: ClassVar = {"parent": gettext_lazy("Team above")}
 
 
 def tool_labels(keys: Iterable[str]) -> list[str]:
     """Return the names of tools as people read them, and what there is no such tool for."""
     names = (
-        str(catalogue.TOOLS[key].label) if key in catalogue.TOOLS else f"{key} (unknown)"
+        str(catalogue.TOOLS[key].label)
+        if key in catalogue.TOOLS
+        else gettext("%(key)s (unknown)") % {"key": key}
         for key in keys
     )
     return list(dict.fromkeys(names))

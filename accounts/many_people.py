@@ -6,31 +6,30 @@ person in one transaction (`operations.change_many`), and whoever was left out i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
-from django import forms
 from django.contrib import messages
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from unfold.widgets import UnfoldAdminSelectWidget
+from django.utils.translation import gettext, gettext_lazy, ngettext
 
-from accounts import access, audit, invitations, operations, partner_steps, proposals, undo
+from accounts import access, audit, invitations, operations, undo
 from accounts.addresses import page_address
 from accounts.audit import Actor
 from accounts.consequences import warning_of_what_follows
 from accounts.editor.pages import MOST_AT_ONCE as MOST_EDITED
 from accounts.invitation_pages import links_page
-from accounts.keys import KeyField, is_key
+from accounts.keys import is_key
+from accounts.many_steps import FOR_SUPER_ADMINS, MANY, ManyForm, ManyStep
 from accounts.modeladmin import AccessModelAdmin, opened, person
-from accounts.models import PermissionSet, Team, User
+from accounts.models import User
 from accounts.operations import AccountsError, Outcome
-from accounts.partner_steps import FOR_EMPLOYEES
-from accounts.people import role_of, sets_to_give, team_names_of
+from accounts.people import role_of, team_names_of
 from accounts.review import (
     Proposal,
     at_once,
@@ -39,160 +38,16 @@ from accounts.review import (
     page_of,
     page_until_confirmed,
 )
+from accounts.words import counted
 
 MOST_AT_ONCE = 500
 """How many people are changed at once at most; the page names each of them."""
 MOST_NAMED = 20
 """So many of them the page of the review names."""
-SOME_REFUSED = (
+SOME_REFUSED = gettext_lazy(
     "The change is refused for some of these people, so nothing was saved. Below is what it does "
     "without them; confirm it, or cancel."
 )
-
-
-class ManyForm(forms.Form):
-    """What is asked beside the people; nothing, unless a step adds fields."""
-
-    def __init__(self, data: Any, *, user: User) -> None:
-        super().__init__(data)
-        self.user = user
-
-
-class SetForm(ManyForm):
-    """Which permission set they get."""
-
-    permission_set = KeyField(
-        queryset=PermissionSet.objects.none(),
-        widget=UnfoldAdminSelectWidget,
-        empty_label="Choose a set",
-    )
-
-    def __init__(self, data: Any, *, user: User) -> None:
-        super().__init__(data, user=user)
-        sets: Any = self.fields["permission_set"]  # a field of keys has a queryset
-        sets.queryset = sets_to_give(user)
-
-
-class TeamForm(ManyForm):
-    """Which team they get."""
-
-    team = KeyField(
-        queryset=Team.objects.all(), widget=UnfoldAdminSelectWidget, empty_label="Choose a team"
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class ManyStep:
-    """One change that can be made to many people: how it asks, and what carries it out."""
-
-    title: str
-    text: str | Callable[[], str]
-    """What follows for each of them, before it is done."""
-    done: tuple[str, str]
-    """What was done, behind “1 person ” and “3 people ”."""
-    run: Callable[..., object]
-    """The operation for one person, the values of the form by keyword."""
-    form: type[ManyForm] = ManyForm
-    review: Callable[[Sequence[User], dict[str, Any], User, str], Proposal] | None = None
-    """What is shown before it is done, for steps that give or take rights."""
-    before: Callable[[Sequence[User]], undo.Part | None] = lambda people: None
-    """What there is before it, to be taken back to."""
-    asks: str = "change"
-    """What has to be allowed of a person for them not to be left out."""
-    why_not: Callable[[Sequence[User]], Mapping[int, str]] = lambda people: {}
-    """Who is left out as they stand, whoever asks, each by key with why."""
-
-
-def _review(
-    propose: Callable[..., Proposal], *names: str
-) -> Callable[[Sequence[User], dict[str, Any], User, str], Proposal]:
-    """Return what proposes a step from the values of its form."""
-
-    def of(people: Sequence[User], values: dict[str, Any], actor: User, back: str) -> Proposal:
-        return propose(people, *(values[name] for name in names), actor=actor, back=back)
-
-    return of
-
-
-MANY: dict[str, ManyStep] = {
-    "assign_set": ManyStep(
-        "Give a permission set",
-        "From now on each of them may do exactly what the set says; what they have now is "
-        "replaced. For a super admin it counts from the day they are one no more.",
-        ("has the permission set now.", "have the permission set now."),
-        operations.assign_set,
-        SetForm,
-        _review(proposals.set_given, "permission_set"),
-        undo.of_permissions,
-    ),
-    "set_main_team": ManyStep(
-        "Set the main team",
-        "Each of them leaves their main team of now and keeps their extra teams. The members of "
-        "the new team, and of the teams above it, see what they own as far as “Team only” goes.",
-        ("has the main team now.", "have the main team now."),
-        operations.set_main_team,
-        TeamForm,
-        _review(proposals.main_team_set, "team"),
-        undo.of_teams,
-        "teams",
-    ),
-    "add_to_team": ManyStep(
-        "Add to a team",
-        "Each of them becomes an extra member and keeps all teams of now. They see what its "
-        "members own, and its members see what they own, as far as “Team only” goes.",
-        ("is in the team now.", "are in the team now."),
-        operations.add_to_team,
-        TeamForm,
-        _review(proposals.team_joined, "team"),
-        undo.of_teams,
-        "teams",
-    ),
-    "invite": ManyStep(
-        "Send invitations",
-        invitations.what_follows,
-        ("is invited now.", "are invited now."),
-        operations.invite,
-    ),
-    "promote": ManyStep(
-        "Make super admin",
-        "Super admins may see and do everything. If one task needs a super admin, it is safer to "
-        "let an existing one do it than to raise somebody.",
-        ("is a super admin now.", "are super admins now."),
-        operations.make_super_admin,
-        ManyForm,
-        _review(proposals.super_admins_made),
-        undo.of_super_admins,
-    ),
-    "make_partner_admin": ManyStep(
-        "Make partner admin",
-        FOR_EMPLOYEES,
-        ("is a partner admin now.", "are partner admins now."),
-        operations.make_partner_admin,
-        ManyForm,
-        _review(proposals.partner_admins_made),
-        undo.of_partner_admins,
-        why_not=operations.why_no_partner_admins,
-    ),
-    "deactivate": ManyStep(
-        "Deactivate",
-        "Their open sessions end at once, and so do their waiting exports. Records and history "
-        "stay, and their teams keep seeing them.",
-        ("is deactivated now.", "are deactivated now."),
-        operations.deactivate,
-    ),
-    "reactivate": ManyStep(
-        "Reactivate",
-        "They may log in again, with the rights their permission sets give now.",
-        ("may log in again.", "may log in again."),
-        operations.reactivate,
-    ),
-}
-
-
-FOR_SUPER_ADMINS = frozenset(
-    {*("promote", "demote", "deactivate", "reactivate"), *partner_steps.STEPS}
-)
-"""Steps that no delegated administrator takes (R91, R101, E51): they are not offered to them."""
 
 
 class ChangesMany(AccessModelAdmin):
@@ -201,7 +56,7 @@ class ChangesMany(AccessModelAdmin):
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         actions = super().get_actions(request)
         if self.has_change_permission(request):
-            edit = (_edit_permissions, "edit_permissions", "Edit permissions")
+            edit = (_edit_permissions, "edit_permissions", gettext("Edit permissions"))
             actions |= {
                 "edit_permissions": edit,
                 **{
@@ -233,7 +88,8 @@ class ChangesMany(AccessModelAdmin):
         if len(keys) > MOST_AT_ONCE:
             messages.error(
                 request,
-                f"At most {MOST_AT_ONCE} people are changed at once. Narrow the list first.",
+                gettext("At most %(count)s people are changed at once. Narrow the list first.")
+                % {"count": MOST_AT_ONCE},
             )
             return HttpResponseRedirect(request.get_full_path())
         form = MANY[name].form(None, user=person(request))
@@ -244,7 +100,7 @@ class ChangesMany(AccessModelAdmin):
         if not self.has_change_permission(request):
             raise PermissionDenied
         if request.method != "POST":
-            messages.info(request, "Tick the people in the list first.")
+            messages.info(request, gettext("Tick the people in the list first."))
             return HttpResponseRedirect(page_address(User, "changelist"))
         keys = request.POST.get("people", "").split(",")
         if len(keys) > MOST_AT_ONCE or not all(map(is_key, keys)):
@@ -297,10 +153,10 @@ class ChangesMany(AccessModelAdmin):
             if not kept:
                 return self._answer(request, name, Outcome(skipped=left_out))
             proposal = _proposal(name, kept, values, left_out, actor)
-            return page_of(request, proposal, proposal.preview(), SOME_REFUSED)
+            return page_of(request, proposal, proposal.preview(), str(SOME_REFUSED))
         if outcome.changed:
-            done = MANY[name].done[len(outcome.changed) != 1]
-            undo.offer(request, f"{_number(outcome.changed)} {done}", before)
+            done = MANY[name].done % {"count": len(outcome.changed)}
+            undo.offer(request, done, before)
             outcome = replace(outcome, changed=[])
         return self._answer(request, name, outcome)
 
@@ -339,7 +195,7 @@ class ChangesMany(AccessModelAdmin):
                     "person": each,
                     "role": role_of(each),
                     "teams": team_names_of(each),
-                    "status": "" if each.is_active else "deactivated",
+                    "status": "" if each.is_active else gettext("deactivated"),
                 }
                 for each in rows
             ],
@@ -353,11 +209,10 @@ class ChangesMany(AccessModelAdmin):
         """Say what was done; a page of its own where somebody was left out."""
         back = page_address(User, "changelist")
         if outcome.changed:
-            done = MANY[name].done[len(outcome.changed) != 1]
-            messages.success(request, f"{_number(outcome.changed)} {done}")
+            messages.success(request, MANY[name].done % {"count": len(outcome.changed)})
         context = {
             **self.admin_site.each_context(request),
-            "title": f"{MANY[name].title}: who was left out",
+            "title": gettext("%(step)s: who was left out") % {"step": MANY[name].title},
             "opts": self.opts,
             "skipped": outcome.skipped,
             "back": back,
@@ -365,7 +220,13 @@ class ChangesMany(AccessModelAdmin):
         if name == "invite" and outcome.changed and not invitations.go_by_mail():
             return links_page(request, context, outcome.changed, outcome.skipped)
         if outcome.unchanged:
-            messages.info(request, f"There was nothing to change for {_number(outcome.unchanged)}.")
+            number = len(outcome.unchanged)
+            said = ngettext(
+                "There was nothing to change for %(count)s person.",
+                "There was nothing to change for %(count)s people.",
+                number,
+            )
+            messages.info(request, said % {"count": number})
         if not outcome.skipped:
             return HttpResponseRedirect(back)
         return TemplateResponse(request, "accounts/many_people_done.html", context)
@@ -386,7 +247,9 @@ def _split(
     rows = User.objects.filter(pk__in=[each.pk for each in people])
     why = dict(step.why_not(people))
     for row, found in access.refused(rows, actor, step.asks):
-        why[row.pk] = f"You may not change them: {found.decisive[0].because}."
+        why[row.pk] = gettext("You may not change them: %(why)s.") % {
+            "why": found.decisive[0].because
+        }
     left_out = [(each, why[each.pk]) for each in people if each.pk in why]
     return [each for each in people if each.pk not in why], left_out
 
@@ -404,21 +267,21 @@ def _proposal(
     proposal = review(people, values, actor, page_address(User, "changelist"))
     names = ", ".join(map(str, people[:MOST_NAMED]))
     more = len(people) - MOST_NAMED
-    who = [f"For {names}{f' and {more:,} more' if more > 0 else ''}."] if len(people) > 1 else []
+    who = gettext("For %(names)s and %(count)s more.") if more > 0 else gettext("For %(names)s.")
+    of_whom = [who % {"names": names, "count": counted(more)}] if len(people) > 1 else []
     return replace(
         proposal,
-        said=[*proposal.said, *who],
-        warnings=[f"{each} is left out. {why}" for each, why in left_out],
+        said=[*proposal.said, *of_whom],
+        warnings=[
+            gettext("%(person)s is left out. %(why)s") % {"person": each, "why": why}
+            for each, why in left_out
+        ],
         # With these people from now on, as they stand now.
         fresh={
             "people": ",".join(str(each.pk) for each in people),
             "as_opened": operations.many_as_they_stand(people),
         },
     )
-
-
-def _number(people: list[User]) -> str:
-    return "1 person" if len(people) == 1 else f"{len(people):,} people"
 
 
 def _edit_permissions(
@@ -428,7 +291,9 @@ def _edit_permissions(
     keys = list(queryset.order_by().values_list("pk", flat=True)[: MOST_EDITED + 1])
     if len(keys) > MOST_EDITED:
         messages.error(
-            request, f"At most {MOST_EDITED} people are edited at once. Narrow the list first."
+            request,
+            gettext("At most %(count)s people are edited at once. Narrow the list first.")
+            % {"count": MOST_EDITED},
         )
         return HttpResponseRedirect(request.get_full_path())
     query = "&".join(f"person={key}" for key in keys)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.urls import reverse
+from django.utils.translation import gettext_lazy
 
 from accounts import operations, proposals
 from accounts.forms import ConfirmForm, DemoteForm
@@ -13,25 +14,27 @@ from accounts.models import User
 from accounts.review import Proposal
 
 MAKE, REMOVE = "make_partner_admin", "remove_partner_admin"
-FOR_EMPLOYEES = (
+FOR_EMPLOYEES = gettext_lazy(
     "Only for employees of the implementation partner, whose permission set says Partner employee. "
     "Partner admins work with every record; they govern nobody by it, and approve nothing."
 )
 
 STEPS: dict[str, dict[str, Any]] = {
     MAKE: {
-        "title": "Make partner admin",
+        "title": gettext_lazy("Make partner admin"),
         "text": FOR_EMPLOYEES,
         "form": ConfirmForm,
         "run": operations.make_partner_admin,
-        "done": "{} is a partner admin now.",
+        "done": gettext_lazy("%(person)s is a partner admin now."),
     },
     REMOVE: {
-        "title": "Remove partner admin",
-        "text": "There is no way back to what the person had before: choose what they may do now.",
+        "title": gettext_lazy("Remove partner admin"),
+        "text": gettext_lazy(
+            "There is no way back to what the person had before: choose what they may do now."
+        ),
         "form": DemoteForm,
         "run": operations.remove_partner_admin,
-        "done": "{} is no partner admin any more.",
+        "done": gettext_lazy("%(person)s is no partner admin any more."),
     },
 }
 

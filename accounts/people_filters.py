@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts import access, catalogue, invitations
 from accounts.keys import KeyField
 from accounts.list_forms import INCOMPLETE, FormFilter, ListForm
 from accounts.models import Membership, ObjectScope, PermissionSet, Rank, Team, TeamReach, User
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 STATUSES: dict[str, Q] = {
     "active": Q(is_active=True) & ~invitations.waiting,
@@ -27,8 +31,11 @@ LAST_LOG_INS: dict[str, Q] = {
     "90": Q(last_login__lt=Now() - timedelta(days=90)),
 }
 
+ALL = gettext_lazy("All")
+YES_OR_NO = [("yes", gettext_lazy("Yes")), ("no", gettext_lazy("No"))]
 
-def _choice(label: str, choices: Any, empty: str = "All") -> forms.ChoiceField:
+
+def _choice(label: StrOrPromise, choices: Any, empty: StrOrPromise = ALL) -> forms.ChoiceField:
     return forms.ChoiceField(
         label=label,
         required=False,
@@ -40,9 +47,13 @@ def _choice(label: str, choices: Any, empty: str = "All") -> forms.ChoiceField:
 def _scopes() -> list[tuple[str, str]]:
     """Return every scope of the catalogue by its key: `deal.change`, “Deals: Edit”."""
     return [
-        ("", "Any"),
+        ("", gettext("Any")),
         *(
-            (f"{kind.key}.{action}", f"{kind.plural}: {catalogue.ACTION_LABELS[action]}")
+            (
+                f"{kind.key}.{action}",
+                gettext("%(label)s: %(what)s")
+                % {"label": kind.plural, "what": catalogue.ACTION_LABELS[action]},
+            )
             for kind in catalogue.objects()
             for action in catalogue.SCOPED_ACTIONS
             if action in kind.actions
@@ -54,36 +65,46 @@ class PeopleForm(ListForm):
     """The filters of the list of people; every field is optional."""
 
     status = _choice(
-        "Status",
+        gettext_lazy("Status"),
         [
-            ("active", "Active"),
-            ("invited", "Invited, never logged in"),
-            ("deactivated", "Deactivated"),
+            ("active", gettext_lazy("Active")),
+            ("invited", gettext_lazy("Invited, never logged in")),
+            ("deactivated", gettext_lazy("Deactivated")),
         ],
     )
     team = KeyField(
-        label="Team",
+        label=gettext_lazy("Team"),
         required=False,
         queryset=Team.objects.all(),
-        empty_label="All",
+        empty_label=ALL,
         widget=UnfoldAdminSelectWidget,
     )
-    below = _choice("Teams below it", [("yes", "As well")], "Without")
+    below = _choice(
+        gettext_lazy("Teams below it"), [("yes", gettext_lazy("As well"))], gettext_lazy("Without")
+    )
     permission_set = KeyField(
-        label="Permission set",
+        label=gettext_lazy("Permission set"),
         required=False,
         queryset=PermissionSet.objects.none(),
-        empty_label="All",
+        empty_label=ALL,
         widget=UnfoldAdminSelectWidget,
     )
-    super_admin = _choice("Super admin", [("yes", "Yes"), ("no", "No")])
-    partner_admin = _choice("Partner admin", [("yes", "Yes"), ("no", "No")])
-    scope = _choice("Scope in their permission set", _scopes)
-    level = _choice("Level of that scope", [(str(rank), rank.label) for rank in Rank], "Any")
+    super_admin = _choice(gettext_lazy("Super admin"), YES_OR_NO)
+    partner_admin = _choice(gettext_lazy("Partner admin"), YES_OR_NO)
+    scope = _choice(gettext_lazy("Scope in their permission set"), _scopes)
+    level = _choice(
+        gettext_lazy("Level of that scope"),
+        [(str(rank), rank.label) for rank in Rank],
+        gettext_lazy("Any"),
+    )
     last_log_in = _choice(
-        "Last log-in",
-        [("never", "Never"), ("30", "More than 30 days ago"), ("90", "More than 90 days ago")],
-        "Any",
+        gettext_lazy("Last log-in"),
+        [
+            ("never", gettext_lazy("Never")),
+            ("30", gettext_lazy("More than 30 days ago")),
+            ("90", gettext_lazy("More than 90 days ago")),
+        ],
+        gettext_lazy("Any"),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -94,9 +115,9 @@ class PeopleForm(ListForm):
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data
         for asked, needed, sentence in (
-            ("level", "scope", "Choose as well which scope shall have this level."),
-            ("scope", "level", "Choose as well which level this scope shall have."),
-            ("below", "team", "Choose as well the team below which to look."),
+            ("level", "scope", gettext("Choose as well which scope shall have this level.")),
+            ("scope", "level", gettext("Choose as well which level this scope shall have.")),
+            ("below", "team", gettext("Choose as well the team below which to look.")),
         ):
             if values.get(asked) and not values.get(needed) and needed not in self.errors:
                 self.add_error(asked, forms.ValidationError(sentence, code=INCOMPLETE))
@@ -152,8 +173,8 @@ def _has_level(scope: str, rank: Rank) -> Q:
 def status_of(person: User) -> tuple[str, str]:
     """Return the status that the list shows of a person, and the class of its chip."""
     if not person.is_active:
-        return "Deactivated", "is-off"
+        return gettext("Deactivated"), "is-off"
     if person.invited_at is not None and person.last_login is None:
         has_ended = person.invited_at < timezone.now() - timedelta(days=invitations.DAYS)
-        return ("Invited, link ended" if has_ended else "Invited"), "is-pending"
-    return "Active", ""
+        return (gettext("Invited, link ended") if has_ended else gettext("Invited")), "is-pending"
+    return gettext("Active"), ""
