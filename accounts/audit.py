@@ -11,14 +11,18 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from django.db import connection, models, transaction
 from django.db.models.expressions import RawSQL
+from django.utils.translation import gettext_lazy
 
 from accounts import clock
 from accounts.errors import NotAllowed
 from accounts.models import AuditEvent, AuditText, User
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -36,13 +40,13 @@ written: ContextVar[int] = ContextVar("written", default=0)
 """How many events the current request wrote, so that a page can say that nothing was changed."""
 
 
-things: dict[str, str] = {
-    "permission": "Permission",
-    "person": "User",
-    "policy": "Policy file",
-    "session": "Session",
-    "set": "Permission set",
-    "team": "Team",
+things: dict[str, StrOrPromise] = {
+    "permission": gettext_lazy("Permission"),
+    "person": gettext_lazy("User"),
+    "policy": gettext_lazy("Policy file"),
+    "session": gettext_lazy("Session"),
+    "set": gettext_lazy("Permission set"),
+    "team": gettext_lazy("Team"),
 }
 """What actions are about, by the first part of their codes; upper floors add theirs."""
 

@@ -12,8 +12,10 @@ from typing import Any
 
 from django.db.models import Model
 from django.utils.text import capfirst
+from django.utils.translation import gettext
 
 from accounts import catalogue
+from accounts.audit_words import CODED, CODES, KEYS
 from accounts.catalogue.kinds import ACTION_LABELS
 from accounts.forms import tool_labels
 from accounts.models import AuditEvent, PermissionSet, Rank, Team, User
@@ -35,24 +37,6 @@ field_labels: list[Callable[[str, str], str | None]] = []
 FROM_ACTION = {"person.assign_set": "set", "person.edit_permissions": "set"}
 """What `from` and `to` of an action mean, where no key around them says it."""
 FIELD_KEYS = frozenset({"columns", "field", "fields", "query_fields", "sensitive_fields"})
-LABELS = {
-    "because": "Reason",
-    "co_owner": "Co-owner",
-    "field": "Field",
-    "file_digest": "Digest of the file",
-    "file_days": "File expires after (days)",
-    "from": "Before",
-    "ip": "IP address",
-    "lapse_days": "Request expires after (days)",
-    "manifest_digest": "Digest of the request",
-    "object": "Object",
-    "query_fields": "Fields of filters and order",
-    "super_admin": "Super admin",
-    "teams_below": "Teams below",
-    "to": "After",
-    "tools_added": "Permissions added",
-    "tools_removed": "Permissions removed",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +61,7 @@ class _Reader:
         if value is None or value == "":
             return "–"
         if isinstance(value, bool):
-            return "yes" if value else "no"
+            return gettext("yes") if value else gettext("no")
         if isinstance(value, int):
             return self.names[thing].get(value, f"#{value}") if thing else str(value)
         return self._word(str(value), key)
@@ -90,8 +74,8 @@ class _Reader:
         if key.startswith("tools_"):
             return ", ".join(tool_labels([value]))
         if key == "object" and (kind := catalogue.object_kind(value)):
-            return kind.plural
-        return value.replace("_", " ")
+            return str(kind.plural)
+        return str((key in CODED and CODES.get(value)) or value.replace("_", " "))
 
 
 def details_of(event: AuditEvent) -> list[tuple[str, str]]:
@@ -118,7 +102,7 @@ def details_of(event: AuditEvent) -> list[tuple[str, str]]:
 
 def label_of_key(key: str) -> str:
     """Return what a key of the data is called."""
-    return LABELS.get(key) or capfirst(key.replace("_", " "))
+    return str(KEYS.get(key) or capfirst(key.replace("_", " ")))
 
 
 def _keys_in(value: Any, thing: str) -> Iterator[tuple[str, int]]:
@@ -154,11 +138,13 @@ def _scopes(scopes: dict[str, Any]) -> Iterator[tuple[str, str]]:
 def _column(column: str) -> str:
     action = column.removesuffix("_unassigned")
     label = ACTION_LABELS.get(action, action)
-    return f"{label}, unassigned" if action != column else label
+    if action == column:
+        return str(label)
+    return gettext("%(action)s, unassigned") % {"action": label}
 
 
 def _level(value: Any, other: Any) -> str:
     """Return a cell in words: a level, or a box that is ticked, as the other side of it was."""
     if isinstance(value, bool) or isinstance(other, bool):
-        return "Yes" if value else "No"
-    return Rank(value).label if value in Rank.values else str(value)
+        return gettext("Yes") if value else gettext("No")
+    return str(Rank(value).label if value in Rank.values else value)

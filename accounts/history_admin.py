@@ -13,7 +13,7 @@ from django.db.models import CharField, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Concat
 from django.http import HttpRequest
 from django.utils.html import format_html
-from unfold.decorators import display
+from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts import catalogue
@@ -25,12 +25,16 @@ from accounts.models import PermissionChange, User
 from accounts.models.history import BEGAN, IS_CHANGE
 from accounts.permission_history import (
     ACTIVE,
+    EXTRA,
+    MAIN,
+    NO,
     OWN,
     PARENT,
     PARTNER_ADMIN,
     SET,
     SUPER_ADMIN,
     TEAM,
+    YES,
     of_person,
     referred_to,
 )
@@ -39,25 +43,44 @@ MOST_KEY = 10**15
 """No key is as large; a database can count as far."""
 
 LABELS = {
-    SET: "Permission set",
-    TEAM: "Team",
-    SUPER_ADMIN: "Super admin",
-    PARTNER_ADMIN: "Partner admin",
-    ACTIVE: "Active",
-    PARENT: "Team above",
+    SET: gettext_lazy("Permission set"),
+    TEAM: gettext_lazy("Team"),
+    SUPER_ADMIN: gettext_lazy("Super admin"),
+    PARTNER_ADMIN: gettext_lazy("Partner admin"),
+    ACTIVE: gettext_lazy("Active"),
+    PARENT: gettext_lazy("Team above"),
 }
+SAID = {
+    OWN: gettext_lazy("own permissions"),
+    YES: gettext_lazy("yes"),
+    NO: gettext_lazy("no"),
+    MAIN: pgettext_lazy("how somebody is in a team", "main"),
+    EXTRA: pgettext_lazy("how somebody is in a team", "extra"),
+    "owned": pgettext_lazy("level", "owned"),
+    "team": pgettext_lazy("level", "team"),
+    "everything": pgettext_lazy("level", "everything"),
+}
+"""Values that are kept as codes, in words."""
 
 
 def in_words(permission: str) -> str:
     """Return how a permission is read; by its key where the catalogue does not have it any more."""
     if permission in LABELS:
-        return LABELS[permission]
+        return str(LABELS[permission])
     key = permission.removesuffix(catalogue.UNASSIGNED)
     try:
         name = catalogue.name_of(key)
     except (catalogue.UnknownPermission, KeyError):
         return permission
-    return name if key == permission else f"{name}, unassigned ones"
+    if key == permission:
+        return name
+    return gettext("%(permission)s, unassigned ones") % {"permission": name}
+
+
+def _said(row: PermissionChange, value: str) -> str:
+    """Return a value of a row in words: of a set or a team its name."""
+    name = referred_to(row, value)
+    return str(SAID.get(name if name == OWN else value, name)) or "–"
 
 
 def _beginning_with(text: str) -> tuple[str, ...]:
@@ -77,22 +100,25 @@ class HistoryForm(ListForm):
     }
 
     person = KeyField(
-        label="Person, and the sets they had",
+        label=gettext_lazy("Person, and the sets they had"),
         required=False,
         queryset=User.objects.none(),
-        empty_label="Everybody",
+        empty_label=gettext_lazy("Everybody"),
     )
     actor = KeyField(
-        label="By", required=False, queryset=User.objects.none(), empty_label="Everybody"
+        label=gettext_lazy("By"),
+        required=False,
+        queryset=User.objects.none(),
+        empty_label=gettext_lazy("Everybody"),
     )
     permission = forms.CharField(
-        label="Permission",
+        label=gettext_lazy("Permission"),
         required=False,
         max_length=100,
         widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "crm.deal, crm.export, team…"}),
     )
-    at_after = day_field("From")
-    at_before = day_field("To")
+    at_after = day_field(pgettext_lazy("a first day", "From"))
+    at_before = day_field(pgettext_lazy("a last day", "To"))
     set_key = forms.IntegerField(
         required=False, min_value=1, max_value=MOST_KEY, widget=forms.HiddenInput
     )
@@ -125,7 +151,7 @@ class PermissionChangeAdmin(LogAdmin):
     change_list_template = "records/change_list.html"
     list_filter = (HistoryFilter,)
     search_fields = ("name", "permission")
-    search_help_text = "Search set, team or permission"
+    search_help_text = gettext_lazy("Search set, team or permission")
     sortable_by = ()
     among = IS_CHANGE
     show_add_link = False
@@ -141,34 +167,38 @@ class PermissionChangeAdmin(LogAdmin):
         named: QuerySet[Any] = rows.filter(IS_CHANGE).annotate(set_owner=Subquery(name))
         return named
 
-    @display(description="By")
+    @admin.display(description=gettext_lazy("By"))
     def who(self, obj: PermissionChange) -> str:
         if obj.actor:
             return str(obj.actor)
-        return "as it stood when the history began" if obj.system == BEGAN else f"({obj.system})"
+        began = gettext("as it stood when the history began")
+        return began if obj.system == BEGAN else f"({obj.system})"
 
-    @display(description="Of")
+    @admin.display(description=pgettext_lazy("whose permissions", "Of"))
     def whose(self, obj: PermissionChange) -> str:
         """Name the person, the set or the team that was changed."""
         if obj.person:
             return str(obj.person)
         if obj.set_key and obj.name == OWN:
             owner = getattr(obj, "set_owner", None)  # none once they have another set
-            return f"Own permissions of {owner}" if owner else "Own permissions"
-        return f"{LABELS[SET if obj.set_key else TEAM]} “{obj.name}”"
+            if owner:
+                return gettext("Own permissions of %(person)s") % {"person": owner}
+            return gettext("Own permissions")
+        said = gettext("Permission set “%(name)s”") if obj.set_key else gettext("Team “%(name)s”")
+        return said % {"name": obj.name}
 
-    @display(description="Permission")
+    @admin.display(description=gettext_lazy("Permission"))
     def which(self, obj: PermissionChange) -> str:
         """Say which permission in words, with its key."""
         words = in_words(obj.permission)
         if obj.person_id and obj.team_key:
-            words = f"{words} “{obj.name}”"
+            words = gettext("%(what)s “%(name)s”") % {"what": words, "name": obj.name}
         return format_html('{}<span class="code">{}</span>', words, obj.permission)
 
-    @display(description="From")
+    @admin.display(description=pgettext_lazy("a value of before", "From"))
     def was(self, obj: PermissionChange) -> str:
-        return referred_to(obj, obj.before) or "–"
+        return _said(obj, obj.before)
 
-    @display(description="To")
+    @admin.display(description=pgettext_lazy("a value of now", "To"))
     def became(self, obj: PermissionChange) -> str:
-        return referred_to(obj, obj.after) or "–"
+        return _said(obj, obj.after)
