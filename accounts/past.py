@@ -23,6 +23,7 @@ from django.db import connection, models, transaction
 from django.db.models import Min
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.translation import gettext
 
 from accounts import catalogue, clock, days
 from accounts.models import (
@@ -88,13 +89,16 @@ def moment_of(text: str) -> datetime:
         moment = None  # looks like one, and is none: 2026-02-30
     if moment is None or not days.FIRST_DAY <= moment.date() <= days.LAST_DAY:
         raise BadMoment(
-            f"“{text[:40]}” is not a day or a moment. Write it as 2026-12-31, or as "
-            "2026-12-31T18:30."
+            gettext(
+                "“%(text)s” is not a day or a moment. Write it as 2026-12-31, or as "
+                "2026-12-31T18:30."
+            )
+            % {"text": text[:40]}
         )
     if timezone.is_naive(moment):
         moment = timezone.make_aware(moment)
     if moment > clock.database_now():
-        raise BadMoment("This moment has not come yet. Choose an earlier one.")
+        raise BadMoment(gettext("This moment has not come yet. Choose an earlier one."))
     return moment
 
 
@@ -105,7 +109,7 @@ def moment_on(day: date) -> datetime:
     """
     now = clock.database_now()
     if days.first_moment(day) > now:
-        raise BadMoment("This day has not come yet. Choose today, or a day before.")
+        raise BadMoment(gettext("This day has not come yet. Choose today, or a day before."))
     return min(now, days.moment_after(day) - timedelta(microseconds=1))
 
 
