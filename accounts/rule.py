@@ -68,7 +68,7 @@ class Finding:
     code: str
     allows: bool
     holds: bool
-    because: StrOrPromise
+    because: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ CRM = (
         id="C-1",
         kind=Kind.BOXES,
         options=ladder(
-            ("view", gettext_lazy("View"), gettext_lazy("Read workflows.")),
+            ("view", pgettext_lazy("action", "View"), gettext_lazy("Read workflows.")),
             ("edit", gettext_lazy("Edit"), gettext_lazy("Make and change workflows.")),
             ("delete", gettext_lazy("Delete"), gettext_lazy("Delete workflows.")),
         ),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from django.db.models import Model
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 ACTIONS = ("view", "add", "change", "delete", "communicate", "merge")
 SCOPED_ACTIONS = ("view", "change", "delete", "communicate", "merge")
@@ -20,7 +20,7 @@ CAPPED_BY = {"change": "view", "delete": "view", "communicate": "view", "merge":
 ACTION_LABELS = cast(
     dict[str, str],
     {
-        "view": gettext_lazy("View"),
+        "view": pgettext_lazy("action", "View"),
         "add": gettext_lazy("Create"),
         "change": gettext_lazy("Edit"),
         "delete": gettext_lazy("Delete"),

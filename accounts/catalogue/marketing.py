@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from accounts.catalogue.types import Kind, Option, Tool, ladder
 
@@ -10,11 +10,11 @@ TAB, GENERAL, ASSETS = "Marketing", gettext_lazy("General"), gettext_lazy("Marke
 PARENT = "marketing.access"
 
 VIEW_EDIT = ladder(
-    ("view", gettext_lazy("View"), gettext_lazy("See them.")),
+    ("view", pgettext_lazy("action", "View"), gettext_lazy("See them.")),
     ("edit", gettext_lazy("Edit"), gettext_lazy("Make and change them.")),
 )
 VIEW_EDIT_PUBLISH = ladder(
-    ("view", gettext_lazy("View"), gettext_lazy("See them.")),
+    ("view", pgettext_lazy("action", "View"), gettext_lazy("See them.")),
     (
         "edit",
         gettext_lazy("Edit"),
@@ -184,7 +184,7 @@ MARKETING = (
         id="M-10",
         kind=Kind.BOXES,
         options=ladder(
-            ("view", gettext_lazy("View"), gettext_lazy("Read rows and export them.")),
+            ("view", pgettext_lazy("action", "View"), gettext_lazy("Read rows and export them.")),
             ("edit", gettext_lazy("Edit"), gettext_lazy("Add and clone rows, import and export.")),
             (
                 "publish",
@@ -242,7 +242,7 @@ MARKETING = (
         options=(
             Option(
                 "view",
-                gettext_lazy("View"),
+                pgettext_lazy("action", "View"),
                 gettext_lazy("Read the advice."),
                 requires=(SEES_CONTENT,),
                 derived=True,

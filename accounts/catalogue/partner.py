@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from accounts.catalogue.types import Kind, Option, Risk, Tool, ladder
 
@@ -31,7 +31,7 @@ PARTNER = (
         id="PT-2",
         kind=Kind.BOXES,
         options=ladder(
-            ("view", gettext_lazy("View"), gettext_lazy("Read it.")),
+            ("view", pgettext_lazy("action", "View"), gettext_lazy("Read it.")),
             ("edit", gettext_lazy("Edit"), gettext_lazy("Change it.")),
         ),
         parent=PARENT,
@@ -57,7 +57,7 @@ PARTNER = (
         id="PT-4",
         kind=Kind.BOXES,
         options=ladder(
-            ("view", gettext_lazy("View"), gettext_lazy("Read it.")),
+            ("view", pgettext_lazy("action", "View"), gettext_lazy("Read it.")),
             ("edit", gettext_lazy("Edit"), gettext_lazy("Change it.")),
         ),
         parent=PARENT,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from accounts.catalogue.types import Kind, Option, Tool, ladder
 
@@ -39,7 +39,7 @@ REPORTS = (
         id="RP-3",
         kind=Kind.BOXES,
         options=ladder(
-            ("view", gettext_lazy("View"), gettext_lazy("Look at them.")),
+            ("view", pgettext_lazy("action", "View"), gettext_lazy("Look at them.")),
             ("edit", gettext_lazy("Edit"), gettext_lazy("Change them.")),
             ("create", gettext_lazy("Create/own"), gettext_lazy("Create their own.")),
         ),
@@ -55,7 +55,11 @@ REPORTS = (
         id="RP-4",
         kind=Kind.SCOPE,
         options=(
-            Option("view", gettext_lazy("View"), gettext_lazy("Whose goals the person sees.")),
+            Option(
+                "view",
+                pgettext_lazy("action", "View"),
+                gettext_lazy("Whose goals the person sees."),
+            ),
             Option(
                 "edit",
                 gettext_lazy("Edit"),
@@ -76,7 +80,7 @@ REPORTS = (
         options=ladder(
             (
                 "view",
-                gettext_lazy("View"),
+                pgettext_lazy("action", "View"),
                 gettext_lazy("Use existing datasets in custom reports."),
             ),
             ("edit", gettext_lazy("Edit"), gettext_lazy("Create datasets.")),

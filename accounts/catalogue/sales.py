@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from accounts.catalogue.types import Kind, Option, Risk, Tool, ladder
 
@@ -93,7 +93,11 @@ SALES = (
         id="S-7",
         kind=Kind.SCOPE,
         options=(
-            Option("view", gettext_lazy("View"), gettext_lazy("Whose forecast the person sees.")),
+            Option(
+                "view",
+                pgettext_lazy("action", "View"),
+                gettext_lazy("Whose forecast the person sees."),
+            ),
             Option(
                 "edit",
                 gettext_lazy("Edit"),
