@@ -24,6 +24,9 @@ STATUSES: dict[str, Q] = {
     "active": Q(is_active=True) & ~invitations.waiting,
     "invited": invitations.waiting,
     "deactivated": Q(is_active=False),
+    # Super admins and partner admins need none.
+    "without_set": Q(is_active=True, permission_set=None)
+    & Q(is_superuser=False, is_partner_admin=False),
 }
 LAST_LOG_INS: dict[str, Q] = {
     "never": Q(last_login=None),
@@ -70,6 +73,7 @@ class PeopleForm(ListForm):
             ("active", gettext_lazy("Active")),
             ("invited", gettext_lazy("Invited, never logged in")),
             ("deactivated", gettext_lazy("Deactivated")),
+            ("without_set", gettext_lazy("Without a permission set")),
         ],
     )
     team = KeyField(

@@ -11,7 +11,7 @@ from accounts import access, catalogue, notices
 from accounts.modeladmin import page_address, person
 from accounts.models import ObjectScope, Rank, User
 from accounts.paging import capped_count
-from crmperms import badges
+from crmperms import badges, figures
 from crmperms.first_hour import check_list
 from crmperms.waiting import waiting_for
 from exports.models import ExportRequest
@@ -30,6 +30,9 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             "check_list": check_list(user),
             "new_permissions": badges.new_permissions(request),
             "reach": [_reach(user, kind) for kind in catalogue.objects() if _sees(user, kind)],
+            "charts": figures.charts(request),
+            "closing": list(figures.closing(user)),
+            "people_lacking": figures.people(user),
             "waiting": waiting_for(request),
             "own_exports": list(own[:MOST_NOTICES]),
             "usage": usage_shown(user),

@@ -91,6 +91,8 @@ class Kind(ObjectKind):
     """Columns by which a list is not ordered although they could be."""
     filters: tuple[str, ...] = ()
     """Fields that a list is filtered by, beside owners and stamps; a stage brings its pipeline."""
+    closing: str = ""
+    """The day by which a record is done with, as the first page lists it; empty: there is none."""
     rows: tuple[tuple[str, ...], ...] = ()
     """How the form lays the fields out, where it is not two by two in the model's order."""
     version: int = 0

@@ -54,6 +54,12 @@ class LogForm(ListForm):
         choices=lambda: [("", "All")] + [(kind.key, kind.plural) for kind in catalogue.objects()],
         widget=UnfoldAdminSelectWidget,
     )
+    sensitive = forms.ChoiceField(
+        label="Sensitive data",
+        required=False,
+        choices=[("", "All"), ("yes", "With"), ("no", "Without")],
+        widget=UnfoldAdminSelectWidget,
+    )
     requester = KeyField(
         label="User", required=False, queryset=User.objects.none(), empty_label="Everybody"
     )
@@ -77,6 +83,7 @@ class LogFilter(FormFilter):
     narrowing: ClassVar[dict[str, tuple[str, Any]]] = {
         "status": ("status__in", list),
         "source": ("object", str),
+        "sensitive": ("has_sensitive", lambda chosen: chosen == "yes"),
         "requester": ("requester", lambda chosen: chosen.pk),
         "requested_after": ("requested_at__gte", first_moment),
         "requested_before": ("requested_at__lt", last_moment),

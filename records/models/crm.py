@@ -128,6 +128,7 @@ class Company(Record):
     search_help=gettext_lazy("Search deal name"),
     columns=("amount", "stage", "company", "owner", "closed", "updated_at"),
     filters=("stage", "closed", "amount", "company", "contact"),
+    closing="closed",
 )
 class Deal(Record):
     """Business that may be won."""
