@@ -8,9 +8,9 @@ from typing import Any, TypeGuard
 
 from django.db.models import ForeignKey
 from django.db.models.expressions import Col
-from django.db.models.lookups import Exact, GreaterThanOrEqual, In, LessThan
+from django.db.models.lookups import Exact, GreaterThanOrEqual, In, IsNull, LessThan
 from django.db.models.sql import Query
-from django.db.models.sql.where import OR, WhereNode
+from django.db.models.sql.where import AND, OR, WhereNode
 
 from accounts.access import Among, Keys
 
@@ -57,6 +57,13 @@ class Allowed:
     def parts(self) -> list[Any]:
         """Return what the OR is made of, one condition for each column."""
         return [*(_among(column, keys) for column, keys in self.owners), *self.others]
+
+
+def is_apart_from(part: Any, other: Any) -> bool:
+    """Tell whether no row is of both: the one has no owner in the column that the other goes by."""
+    column = getattr(other, "lhs", None)
+    every = part.children if isinstance(part, WhereNode) and part.connector == AND else [part]
+    return any(isinstance(each, IsNull) and each.rhs and each.lhs == column for each in every)
 
 
 def is_bound(part: Any, column: str) -> bool:
