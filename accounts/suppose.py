@@ -96,7 +96,9 @@ class Suggestion:
         step = self.words.format(
             who=other or pgettext("who", "you"),
             whom=other or pgettext("whom", "you"),
-            whose=gettext("%(name)s’s") % {"name": other} if other else gettext("your"),
+            whose=pgettext("whose", "%(name)s’s") % {"name": other}
+            if other
+            else pgettext("whose", "your"),
             name=self.name,
             **self.parts,
         )

@@ -8,7 +8,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.translation import gettext
 
-from accounts import catalogue
+from accounts.catalogue import INBOX, TAB_LABELS
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -18,12 +18,12 @@ def permission_tabs(note: StrOrPromise) -> str:
     """Return tabs and search box as HTML; `note` says whom a change concerns, and when."""
     tabs = [
         {"key": tab.lower(), "label": label, "anchor": f"permissions-{tab.lower()}"}
-        for tab, label in catalogue.TAB_LABELS.items()
+        for tab, label in TAB_LABELS.items()
     ]
     context = {
         "tabs": tabs,
         "note": note,
-        "inbox": gettext(catalogue.INBOX),
+        "inbox": gettext(INBOX),
         "reference": reverse("admin:permission_reference"),
     }
     return render_to_string("accounts/permission_tabs.html", context)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
 from django.core.management import call_command
 from django.test import Client
+from django.utils.translation import override
 
-from accounts.catalogue import INBOX
+from accounts.catalogue import INBOX, reference
 from tests.support.catalogue_rows import BY_KEY, ROWS
 from tests.support.company import TinyCompany
 
@@ -72,3 +76,39 @@ def test_command_prints_the_catalogue_in_a_stable_order(db: None) -> None:
     text = printed()
     assert all(f"  {key}  " in text for key in BY_KEY)
     assert text.rstrip().endswith(INBOX)
+
+
+@pytest.mark.parametrize("command", ["permission_catalogue", "policy_show"])
+def test_command_prints_the_same_in_every_language(command: str, c: TinyCompany) -> None:
+    """Files and other programs are made of it; the page is in the reader's language."""
+    said = []
+    for language in ("en-gb", "de"):
+        out = StringIO()
+        with override(language):
+            call_command(command, stdout=out)
+        said.append(out.getvalue())
+    assert said[0] == said[1]
+
+
+def test_reference_is_in_the_language_that_is_active(db: None) -> None:
+    with override("de"):
+        german = {row["key"]: row for tab in reference()["tabs"] for row in tab["rows"]}
+    english = {row["key"]: row for tab in reference()["tabs"] for row in tab["rows"]}
+    assert english["crm.export_approver"]["label"] == "Export approver"
+    assert german["crm.export_approver"]["label"] == "Exportgenehmiger"
+    assert german["account.permanently_delete_contacts"]["dependencies"][0].startswith(
+        "Braucht außerdem Löschen ("
+    )
+
+
+def test_policy_is_planned_in_the_same_words_in_every_language(c: TinyCompany) -> None:
+    policy = f"permission_sets:\n  {c.sets['rep'].name}: {{}}\n"
+    said = []
+    for language in ("en-gb", "de"):
+        with override(language), TemporaryDirectory() as folder:
+            file, out = Path(folder) / "policy.yaml", StringIO()
+            file.write_text(policy)
+            with pytest.raises(SystemExit):
+                call_command("policy_plan", str(file), stdout=out)
+            said.append(out.getvalue())
+    assert said[0] == said[1] and "View" in said[0]
