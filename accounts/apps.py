@@ -1,13 +1,14 @@
 """The ground floor as a Django app."""
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy
 
 
 class AccountsConfig(AppConfig):
     """People, teams, permissions, access and audit."""
 
     name = "accounts"
-    verbose_name = "Users & permissions"
+    verbose_name = gettext_lazy("Users & permissions")
 
     def ready(self) -> None:
         from django.db.models import CharField, TextField

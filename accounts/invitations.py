@@ -78,7 +78,7 @@ def path_for(person: User) -> str:
 
 def way_in() -> str:
     """Return what the e-mail says of its link, in the language that is active."""
-    return f"{gettext(WAY_IN) % {'days': DAYS}}\n{LINK}"
+    return "\n".join((gettext(WAY_IN) % {"days": DAYS}, LINK))
 
 
 def filled_in(text: str, person: User) -> str:

@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from django.apps import apps
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core import signing
@@ -22,6 +23,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.text import capfirst
 from django.utils.translation import gettext
 
 FIELD = "late_form"
@@ -56,10 +58,21 @@ class LateForm:
 def typed(fields: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """Return what somebody typed, by names as people read them; never a password."""
     return [
-        (name.replace("_", " ").capitalize(), value)
-        for name, value in fields
-        if value and not _NOT_TYPED.search(name)
+        (_label_of(name), value) for name, value in fields if value and not _NOT_TYPED.search(name)
     ]
+
+
+def _label_of(name: str) -> str:
+    """Return what a field of a form is called: as a field of this name is in our models.
+
+    Which form it was is known by nothing but its address, whose page may be out of reach by now.
+    """
+    for model in apps.get_models():
+        if not model.__module__.startswith("django."):
+            for field in model._meta.fields:
+                if field.name == name:
+                    return str(capfirst(field.verbose_name))
+    return name.replace("_", " ").capitalize()
 
 
 def sent(request: HttpRequest) -> list[tuple[str, str]]:

@@ -79,7 +79,7 @@ def ask(email: str) -> None:
                 lambda: gettext(ASKED),
                 subject=lambda: gettext(SUBJECT),
                 mail=lambda: gettext(MAIL),
-                way_in=lambda: f"{gettext(WAY_IN)}\n{LINK}",
+                way_in=lambda: "\n".join((gettext(WAY_IN), LINK)),
             )
 
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext
 from accounts import audit, clock, invitations, rights
 from accounts.account_errors import InvalidChange
 from accounts.audit import Actor, operation
+from accounts.invitations import INVITED, MAIL, SUBJECT
 from accounts.models import User
 from accounts.notices import notify
 from accounts.operations.frame import require, this
@@ -47,9 +48,9 @@ def invite(person: User, *, actor: Actor) -> None:
     if by_mail:
         notify(
             [person],
-            lambda: gettext(invitations.INVITED),
-            subject=lambda: gettext(invitations.SUBJECT),
-            mail=lambda: gettext(invitations.MAIL),
+            lambda: gettext(INVITED),
+            subject=lambda: gettext(SUBJECT),
+            mail=lambda: gettext(MAIL),
             way_in=invitations.way_in,
         )
 
