@@ -12,16 +12,19 @@ one related record, filled by the same rule (E36).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
-from django.utils.text import capfirst
+from django.utils.text import capfirst, format_lazy
+from django.utils.translation import ngettext
 
 from accounts import access
 from accounts.models import AuditEvent, User
+from accounts.words import counted
+from exports.language import as_installed
 from exports.models import ExportRequest
 from records import filters, kinds
 from records.kinds import Type
@@ -37,6 +40,9 @@ from records.models.properties import (
 from records.operations.screen_limit import counted_fields
 from records.reads import as_text, fields_on, kind_of, named
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
 Kind = Type
 """What a cell holds is what its field holds: this decides its form in each format."""
 
@@ -46,13 +52,14 @@ class Column:
     """One column of a table; `path` is where the ORM finds its value."""
 
     name: str
-    label: str
+    label: StrOrPromise
+    """In the language of whoever reads it now; in a file it is the installation's."""
     kind: Kind
     path: str
     reads: frozenset[FieldKey]
     """Every field, of whatever kind of record, that a cell is made of: each can be sensitive."""
     related: type[models.Model] | None = None
-    choices: dict[Any, str] = field(default_factory=dict, compare=False)
+    choices: Mapping[Any, StrOrPromise] = field(default_factory=dict, compare=False)
     places: int = 0
     """Digits after the point, of a decimal number."""
     relation: str = ""
@@ -109,7 +116,8 @@ def _associated(kind: kinds.Kind) -> tuple[Column, ...]:
             replace(
                 column,
                 name=f"{relation.name}.{column.name}",
-                label=f"{relation.title}: {column.label}",
+                # Lazy, since columns are kept for as long as the process runs.
+                label=format_lazy("{}: {}", relation.title, column.label),
                 reads=column.reads | fields_on(kind.model, relation.name),
                 relation=relation.name,
                 of=of.model,
@@ -226,11 +234,19 @@ def is_counted(column: Column, user: User) -> bool:
 
 def described(columns: Iterable[dict[str, Any]], model: type[Record], user: User) -> list[Any]:
     """Return a request's columns as this person may read them: hidden ones without a name."""
-    seen = {column.name for column in permitted_columns(model, user)}
-    return [
-        column if column["name"] in seen else {**column, "label": filters.RESTRICTED_FIELD}
-        for column in columns
-    ]
+    seen = {column.name: column.label for column in permitted_columns(model, user)}
+    with as_installed():
+        frozen_as = {name: str(label) for name, label in seen.items()}
+
+    def label(column: dict[str, Any]) -> str:
+        name = column["name"]
+        if name not in seen:
+            return str(filters.RESTRICTED_FIELD)
+        # What the field is called by now, in the reader's language; where it was called something
+        # else when it was frozen, that.
+        return str(seen[name]) if frozen_as[name] == column["label"] else column["label"]
+
+    return [{**column, "label": label(column)} for column in columns]
 
 
 def without_hidden_columns(user: User, event: AuditEvent, data: dict[str, Any]) -> dict[str, Any]:
@@ -251,8 +267,10 @@ def without_hidden_columns(user: User, event: AuditEvent, data: dict[str, Any]) 
     for name, value in data.items():
         if isinstance(value, list) and (gone := [each for each in value if each in hidden]):
             kept = [each for each in value if each not in hidden]
-            more = "s" if len(gone) > 1 else ""
-            shown[name] = [*kept, f"and {len(gone)} restricted field{more}"]
+            more = ngettext(
+                "and %(count)s restricted field", "and %(count)s restricted fields", len(gone)
+            )
+            shown[name] = [*kept, more % {"count": counted(len(gone))}]
     return shown
 
 
@@ -273,20 +291,25 @@ def called(model: type[Record], keys: Iterable[FieldKey], user: User) -> list[st
         kind, _, name = key.partition(".")
         is_own = kind == kind_of(model)
         if key in hidden or not (is_own or key in seen):
-            found.append(filters.RESTRICTED_FIELD)
+            found.append(str(filters.RESTRICTED_FIELD))
             continue
         of = kinds.named(kind)
         titles = {field.name: field.title for field in of.fields} if of else {}
-        label = titles.get(name, capfirst(name))
+        label = str(titles.get(name, capfirst(name)))
         found.append(label if is_own else f"{of.label if of else capfirst(kind)}: {label}")
     return found
 
 
 def frozen(columns: Iterable[Column], flagged: frozenset[FieldKey]) -> list[dict[str, Any]]:
-    """Return columns as a request keeps them: what the approver reads and decides on (B10)."""
-    return [
-        {"name": c.name, "label": c.label, "sensitive": is_sensitive(c, flagged)} for c in columns
-    ]
+    """Return columns as a request keeps them: what the approver reads and decides on (B10).
+
+    Their labels are the file's headings, so they are in the installation's language.
+    """
+    with as_installed():
+        return [
+            {"name": c.name, "label": str(c.label), "sensitive": is_sensitive(c, flagged)}
+            for c in columns
+        ]
 
 
 def headings(columns: Iterable[dict[str, Any]], headers: str) -> list[str]:

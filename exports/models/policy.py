@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts.access import ALWAYS, Rule
 from accounts.fields import Line
@@ -24,31 +25,31 @@ class GateRules(models.Model):
     """
 
     require_approval = models.BooleanField(
-        "require approvals for exports",
+        gettext_lazy("require approvals for exports"),
         default=False,
         help_text="Off: every export of a person with the permission Export runs at once.",
     )
     threshold = models.PositiveIntegerField(
-        "record threshold",
+        gettext_lazy("record threshold"),
         default=100,
         help_text="An export with more than this many records needs approval; 0: every export "
         "that is not empty. Exports with sensitive fields always need it.",
     )
     daily_records = models.PositiveIntegerField(
-        "records per person in 24 hours",
+        gettext_lazy("records per person in 24 hours"),
         null=True,
         blank=True,
         help_text="Who takes out more than this in 24 hours needs approval for what exceeds it, "
         "however small each export is. Empty: no limit.",
     )
     weekly_records = models.PositiveIntegerField(
-        "records per person in 7 days",
+        gettext_lazy("records per person in 7 days"),
         null=True,
         blank=True,
         help_text="The same over 7 days. Empty: no limit.",
     )
     second_person_above = models.PositiveIntegerField(
-        "a second person above",
+        gettext_lazy("a second person above"),
         null=True,
         blank=True,
         help_text="People who export without approval, super admins included, need somebody's "
@@ -63,17 +64,17 @@ class ExportPolicy(GateRules):
     """When an export needs somebody's consent; one row for the whole account (R111, R112, Q1)."""
 
     lapse_days = models.PositiveSmallIntegerField(
-        "days until a request lapses",
+        gettext_lazy("days until a request lapses"),
         default=14,
         help_text="A request that nobody decides on is cancelled after this many days.",
     )
     file_days = models.PositiveSmallIntegerField(
-        "days a file stays",
+        gettext_lazy("days a file stays"),
         default=7,
         help_text="A finished file can be downloaded for this many days, at most 30.",
     )
     most_downloads = models.PositiveSmallIntegerField(
-        "downloads of a file",
+        gettext_lazy("downloads of a file"),
         default=10,
         help_text="A finished file can be downloaded this many times, at most 100.",
     )
@@ -85,8 +86,8 @@ class ExportPolicy(GateRules):
     )
 
     class Meta:
-        verbose_name = "approvals"
-        verbose_name_plural = "approvals"
+        verbose_name = gettext_lazy("approvals")
+        verbose_name_plural = gettext_lazy("approvals")
         constraints = (
             models.CheckConstraint(condition=Q(pk=1), name="one_export_policy"),
             models.CheckConstraint(
@@ -100,13 +101,14 @@ class ExportPolicy(GateRules):
         )
 
     def __str__(self) -> str:
-        return "Approvals"
+        return gettext("Approvals")
 
     @classmethod
     def access_rules(cls, person: Asker, action: str) -> list[Rule]:
         """Only super admins configure export approvals (R99)."""
         if action in {"add", "delete"}:
-            return [Rule("unseen", False, ALWAYS, "there is one export policy, always")]
+            because = gettext_lazy("there is one export policy, always")
+            return [Rule("unseen", False, ALWAYS, because)]
         return []
 
 
@@ -173,7 +175,8 @@ class Delegation(models.Model):
     @classmethod
     def access_rules(cls, person: Asker, action: str) -> list[Rule]:
         """An approver arranges their own; the rest is the operations' to decide."""
-        return [Rule("owned", True, Q(approver=person.id()), "the person goes away themselves")]
+        because = gettext_lazy("the person goes away themselves")
+        return [Rule("owned", True, Q(approver=person.id()), because)]
 
 
 class ExportProfile(models.Model):
@@ -202,4 +205,5 @@ class ExportProfile(models.Model):
     @classmethod
     def access_rules(cls, person: Asker, action: str) -> list[Rule]:
         """A profile is its owner's alone."""
-        return [Rule("owned", True, Q(owner=person.id()), "the profile is the person's own")]
+        because = gettext_lazy("the profile is the person's own")
+        return [Rule("owned", True, Q(owner=person.id()), because)]

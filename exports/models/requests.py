@@ -10,9 +10,11 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy
 
 from accounts.access import ALWAYS, Rule
 from accounts.models import Lease
+from exports import reasons
 
 if TYPE_CHECKING:
     from accounts.asker import Asker
@@ -59,22 +61,22 @@ class ExportRequest(Lease):
     class Status(models.TextChoices):
         """Where the export stands; the labels are what people read."""
 
-        PENDING = "pending", "Pending approval"
-        APPROVED = "approved", "Approved"
-        PROCESSING = "processing", "Processing"
-        COMPLETED = "completed", "Completed"
-        REJECTED = "rejected", "Cancelled: rejected"
-        RECALLED = "recalled", "Cancelled: recalled"
-        CANCELLED = "cancelled", "Cancelled"
-        LAPSED = "lapsed", "Cancelled: not decided in time"
-        EXPIRED = "expired", "File expired"
-        FAILED = "failed", "Failed"
+        PENDING = "pending", gettext_lazy("Pending approval")
+        APPROVED = "approved", gettext_lazy("Approved")
+        PROCESSING = "processing", gettext_lazy("Processing")
+        COMPLETED = "completed", gettext_lazy("Completed")
+        REJECTED = "rejected", gettext_lazy("Cancelled: rejected")
+        RECALLED = "recalled", gettext_lazy("Cancelled: recalled")
+        CANCELLED = "cancelled", gettext_lazy("Cancelled")
+        LAPSED = "lapsed", gettext_lazy("Cancelled: not decided in time")
+        EXPIRED = "expired", gettext_lazy("File expired")
+        FAILED = "failed", gettext_lazy("Failed")
 
     class Headers(models.TextChoices):
         """What stands above the columns (E36)."""
 
-        LABELS = "labels", "Labels, as on screen"
-        NAMES = "names", "Internal names"
+        LABELS = "labels", gettext_lazy("Labels, as on screen")
+        NAMES = "names", gettext_lazy("Internal names")
 
     requester = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="export_requests"
@@ -96,8 +98,8 @@ class ExportRequest(Lease):
         default=Headers.LABELS,
         help_text="What stands above the columns: labels as people read them, or internal names.",
     )
-    record_count = models.PositiveIntegerField("records")
-    has_sensitive = models.BooleanField("sensitive data", default=False)
+    record_count = models.PositiveIntegerField(gettext_lazy("records"))
+    has_sensitive = models.BooleanField(gettext_lazy("sensitive data"), default=False)
     sensitive_fields = models.JSONField(
         default=list,
         help_text="Fields that were sensitive at the request, among columns, filters and order.",
@@ -118,13 +120,13 @@ class ExportRequest(Lease):
     chosen = models.ManyToManyField(
         settings.AUTH_USER_MODEL,
         related_name="+",
-        verbose_name="approvers chosen",
+        verbose_name=gettext_lazy("approvers chosen"),
         help_text="Whom the requester chose; reminders go to them, and who stands in by then.",
     )
     notified = models.ManyToManyField(
         settings.AUTH_USER_MODEL,
         related_name="+",
-        verbose_name="approvers told",
+        verbose_name=gettext_lazy("approvers told"),
         help_text="Everybody who was told, who stood in for somebody among them.",
     )
     decided_by = models.ForeignKey(
@@ -179,7 +181,7 @@ class ExportRequest(Lease):
     ended_at = models.DateTimeField(null=True, help_text="When it reached its last state.")
     ended_because = models.CharField(max_length=300, blank=True)
     rows_written = models.PositiveIntegerField(default=0)
-    delivered_count = models.PositiveIntegerField("records delivered", null=True)
+    delivered_count = models.PositiveIntegerField(gettext_lazy("records delivered"), null=True)
     file_name = models.CharField(
         max_length=200,
         blank=True,
@@ -200,7 +202,7 @@ class ExportRequest(Lease):
     log_columns = ("name", "object", "requester")
 
     class Meta:
-        verbose_name = "export"
+        verbose_name = gettext_lazy("export")
         ordering = ("-id",)
         constraints = (
             models.CheckConstraint(
@@ -246,6 +248,16 @@ class ExportRequest(Lease):
         return self.status not in {"pending", "approved", "processing"}
 
     @property
+    def why_it_ended(self) -> str:
+        """Why it ended, in the reader's language; while it is tried again, the last error."""
+        return reasons.read(self.ended_because)
+
+    @property
+    def why_it_waits_again(self) -> str:
+        """Why a decision was undone, in the reader's language."""
+        return reasons.read(self.waits_again_because)
+
+    @property
     def waiting_since(self) -> datetime:
         """Since when it waits for a decision, or waited for its last one."""
         return self.waits_again_since or self.requested_at
@@ -274,20 +286,23 @@ class ExportRequest(Lease):
         What may be *done* with it is decided by the operations' state machine.
         """
         if action != "view":
-            return [Rule("unseen", False, ALWAYS, "exports change only through their own steps")]
+            because = gettext_lazy("exports change only through their own steps")
+            return [Rule("unseen", False, ALWAYS, because)]
         return [
-            Rule("owned", True, Q(requester=person.id()), "the person asked for it"),
+            Rule("owned", True, Q(requester=person.id()), gettext_lazy("the person asked for it")),
             Rule(
                 "shared",
                 True,
                 Q(approval_needed=True) & person.holds("crm.export_approver"),
-                "the permission Export approver covers every request that needs approval",
+                gettext_lazy(
+                    "the permission Export approver covers every request that needs approval"
+                ),
             ),
             Rule(
                 "everything",
                 True,
                 person.holds("audit.view_exports"),
-                "the permission View all exports covers the whole log",
+                gettext_lazy("the permission View all exports covers the whole log"),
             ),
         ]
 
@@ -373,8 +388,8 @@ class Download(models.Model):
     export = models.ForeignKey(ExportRequest, models.PROTECT, related_name="downloads")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     at = models.DateTimeField(db_default=Now())
-    ip = models.GenericIPAddressField("IP address", null=True)
-    agent = models.CharField("browser", max_length=300, blank=True)
+    ip = models.GenericIPAddressField(gettext_lazy("IP address"), null=True)
+    agent = models.CharField(gettext_lazy("browser"), max_length=300, blank=True)
 
     class Meta:
         ordering = ("-at",)

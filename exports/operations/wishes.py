@@ -6,13 +6,16 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from django.db.models import QuerySet
 from django.http import QueryDict
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts import access
 from accounts.models import User
 from exports import tables
+from exports.language import as_installed
 from exports.steps import (
     InvalidRequest,
     NotAllowed,
@@ -22,6 +25,9 @@ from records import filters, kinds
 from records.models import Record
 from records.models.properties import FieldKey
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
 MOST_IDS = 10_000
 
 
@@ -30,19 +36,23 @@ class Format:
     """A format people choose; its key is the suffix of the file's name."""
 
     label: str
-    for_what: str
+    for_what: StrOrPromise
     content_type: str
 
 
 FORMATS = {
-    "csv": Format("CSV", "for spreadsheets, in UTF-8", "text/csv"),
+    "csv": Format("CSV", gettext_lazy("for spreadsheets, in UTF-8"), "text/csv"),
     "xlsx": Format(
         "XLSX",
-        "a workbook for spreadsheets",
+        gettext_lazy("a workbook for spreadsheets"),
         "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     ),
-    "jsonl": Format("JSON Lines", "for programs, one object a line", "application/x-ndjson"),
-    "parquet": Format("Parquet", "for analysis, typed", "application/vnd.apache.parquet"),
+    "jsonl": Format(
+        "JSON Lines", gettext_lazy("for programs, one object a line"), "application/x-ndjson"
+    ),
+    "parquet": Format(
+        "Parquet", gettext_lazy("for analysis, typed"), "application/vnd.apache.parquet"
+    ),
 }
 
 
@@ -75,8 +85,11 @@ def wish_of(
     """Narrow what is asked for to what this person may take out; raise where it cannot be."""
     if not access.allows_any(user, access.EXPORT, model):
         raise NotAllowed(
-            f"You may not export {kinds.of(model).nouns}. Ask a super admin for the "
-            "permissions Export and View."
+            gettext(
+                "You may not export %(kinds)s. Ask a super admin for the permissions Export and "
+                "View."
+            )
+            % {"kinds": kinds.of(model).nouns}
         )
     try:
         canonical = filters.canonical(model, query, user=user)
@@ -84,26 +97,37 @@ def wish_of(
         rows = filters.narrowed(permitted, canonical, user=user)
     except filters.BadQuery as error:
         raise InvalidRequest(str(error)) from error
-    plural = kinds.of(model).nouns
-    name = f"All {plural}"
     keys = None if ids is None else tuple(_keys(ids))
     if keys is not None:
         rows = rows.filter(pk__in=keys)
-        name = f"{plural.capitalize()}: chosen"
-    elif set(QueryDict(canonical)) - {filters.ORDER}:
-        name = f"{plural.capitalize()}: filtered"
+    is_filtered = bool(set(QueryDict(canonical)) - {filters.ORDER})
+    name = _called(model, is_chosen=keys is not None, is_filtered=is_filtered)
     wanted = _columns(user, model, columns)
     flagged = tables.sensitive(model, wanted, canonical, user)
     return Wish(model, canonical, keys, rows, wanted, flagged, name)
+
+
+def _called(model: type[Record], *, is_chosen: bool, is_filtered: bool) -> str:
+    """Return what a request is called, in the installation's language: it is kept and frozen."""
+    with as_installed():
+        nouns, plural = str(kinds.of(model).nouns), str(kinds.of(model).plural)
+        if is_chosen:
+            return gettext("%(kinds)s: chosen") % {"kinds": plural}
+        if is_filtered:
+            return gettext("%(kinds)s: filtered") % {"kinds": plural}
+        return gettext("All %(kinds)s") % {"kinds": nouns}
 
 
 def _keys(ids: Iterable[int | str]) -> list[int]:
     try:
         keys = sorted({int(each) for each in ids})
     except (TypeError, ValueError):
-        raise InvalidRequest("One of the chosen rows does not exist. Choose them again.") from None
+        raise InvalidRequest(
+            gettext("One of the chosen rows does not exist. Choose them again.")
+        ) from None
     if len(keys) > MOST_IDS:
-        raise InvalidRequest(f"Choose at most {MOST_IDS} rows, or export by a filter instead.")
+        most = gettext("Choose at most %(most)s rows, or export by a filter instead.")
+        raise InvalidRequest(most % {"most": MOST_IDS})
     # Beyond what the database can count there is no record; SQLite would raise instead.
     return [key for key in keys if 0 < key < 2**63]
 
@@ -117,5 +141,7 @@ def _columns(user: User, model: type[Record], names: Sequence[str] | None) -> tu
     if names is None:
         return tuple(column for column in offered.values() if not column.relation)
     if not names or len(set(names)) < len(names) or set(names) - set(offered):
-        raise InvalidRequest("Choose at least one column, each once, of those that are offered.")
+        raise InvalidRequest(
+            gettext("Choose at least one column, each once, of those that are offered.")
+        )
     return tuple(offered[name] for name in names)

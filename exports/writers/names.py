@@ -1,7 +1,8 @@
 """What people, and records, are called, as the database writes it (Q31).
 
 The same text as `User.get_full_name` and `Record.__str__`, so that a million names need no million
-objects; a test holds them together.
+objects; a test holds them together. A record without a name is called by its kind, in the
+language that is active: files are written in the installation's (statement.py).
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from django.db.models import F, QuerySet
 
 from accounts import access
 from accounts.models import User
+from exports.language import as_installed
 from exports.tables import Column, Kind
 from exports.writers.names import name_of
 from records.models import Record
@@ -96,7 +97,19 @@ def of(
     """Return the statement for columns that the requester may see; None is an empty one.
 
     `places` has a `position` and a `record_id` for each row. None where no row can be found.
+
+    What is translated in a cell, as the label of a choice, is in the installation's language.
     """
+    with as_installed():
+        return _of(model, columns, requester, places)
+
+
+def _of(
+    model: type[Record],
+    columns: Sequence[Column | None],
+    requester: User,
+    places: QuerySet[Any],
+) -> Statement | None:
     shown = [column for column in columns if column is not None]
     own = {c.relation or c.path: f"x_{n}" for n, c in enumerate(shown)}
     rows = access.permitted(model._base_manager.all(), requester, access.EXPORT)
@@ -197,18 +210,20 @@ def _value(
     """Return a field's cell: choices by their labels, and empty text as nothing."""
     if column.kind is not Kind.TEXT:
         return Value(sql, (), column.kind, column.places, converters)
+    # Labels in the language of now: values are read when another one may be active.
+    labels = {value: str(label) for value, label in column.choices.items()}
     if not _holds_text(model, column.path):
-        return Value(sql, (), column.kind, 0, [*converters, partial(_text, column)])
+        return Value(sql, (), column.kind, 0, [*converters, partial(_text, labels)])
     parameters: list[str] = []
-    for value, label in column.choices.items():
-        parameters += [value, str(label)]
+    for value, label in labels.items():
+        parameters += [value, label]
     if parameters:
-        sql = f"CASE {sql}{' WHEN %s THEN %s' * len(column.choices)} ELSE {sql} END"
+        sql = f"CASE {sql}{' WHEN %s THEN %s' * len(labels)} ELSE {sql} END"
     return Value(sql, tuple(parameters), column.kind, 0, converters, is_text=not converters)
 
 
-def _text(column: Column, value: Any) -> str | None:
-    return None if value is None else column.choices.get(value, str(value))
+def _text(labels: Mapping[Any, str], value: Any) -> str | None:
+    return None if value is None else labels.get(value, str(value))
 
 
 def _holds_text(model: type[models.Model], path: str) -> bool:
