@@ -10,6 +10,8 @@ import logging
 import socket
 from datetime import timedelta
 
+from django.utils.translation import gettext
+
 from accounts import clock
 from exports import trouble
 
@@ -26,8 +28,11 @@ def agree() -> bool:
     if apart <= MOST_APART:
         trouble.end(
             key,
-            text=f"The clocks of the worker {host} and of the database agree again.",
-            subject="The clocks agree again",
+            text=lambda: (
+                gettext("The clocks of the worker %(host)s and of the database agree again.")
+                % {"host": host}
+            ),
+            subject=lambda: gettext("The clocks agree again"),
         )
         return True
     logger.warning(
@@ -38,9 +43,14 @@ def agree() -> bool:
     trouble.begin(
         key,
         f"{apart} apart",
-        text=f"The clocks of the worker {host} and of the database are more than five minutes "
-        "apart. Set the one that is wrong. Until then that worker lets no request lapse and "
-        "deletes no file.",
-        subject="The clock of a worker, or of the database, is wrong",
+        text=lambda: (
+            gettext(
+                "The clocks of the worker %(host)s and of the database are more than five minutes "
+                "apart. Set the one that is wrong. Until then that worker lets no request lapse "
+                "and deletes no file."
+            )
+            % {"host": host}
+        ),
+        subject=lambda: gettext("The clock of a worker, or of the database, is wrong"),
     )
     return False

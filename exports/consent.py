@@ -10,10 +10,11 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models.functions import Now
+from django.utils.translation import gettext
 
 from accounts import access
 from accounts.models import User
-from exports import deciders, policy, tables
+from exports import deciders, policy, reasons, tables
 from exports.models import ExportRequest
 from exports.operations import (
     cancel_by_system,
@@ -40,8 +41,9 @@ def may_proceed(export: ExportRequest) -> bool:
     requester = export.requester
     decider = export.decided_by
     if export.approval_needed and not (decider and access.holds_tool(decider, deciders.DECIDE)):
-        who = decider.get_full_name() if decider else "nobody"
-        why = f"The approver, {who}, may not approve any more."
+        why = reasons.NO_APPROVER
+        if decider:
+            why = reasons.APPROVER_LOST_RIGHT % {"name": decider.get_full_name()}
         _back_to_pending(export, requester, "approver_lost_right", why, export.because)
         return False
     if needs := consent_needed_since(export, requester):
@@ -49,7 +51,7 @@ def may_proceed(export: ExportRequest) -> bool:
         return False
     hidden = _hidden(export, requester)
     if hidden and export.approval_needed:
-        why = "A column was restricted since it was approved."
+        why = reasons.RESTRICTED
         _back_to_pending(export, requester, "became_restricted", why, "decided_again")
         return False
     if hidden:
@@ -67,14 +69,14 @@ def consent_needed_since(export: ExportRequest, requester: User) -> tuple[str, s
     if export.because == "exempt" and not access.holds_tool(requester, deciders.EXEMPT):
         needed, because = policy.approval(requester, export.record_count, sensitive, besides=export)
         if needed:
-            why = "The requester may not export without approval any more."
-            return "exemption_lost", why, because
+            return "exemption_lost", reasons.EXEMPTION_LOST, because
     newly_sensitive = sensitive - from_text(_model(export), export.sensitive_fields)
     if newly_sensitive and (
         export.approval_needed or policy.approval(requester, 0, newly_sensitive)[0]
     ):
-        since = "approved" if export.decided_by_id else "asked for"
-        why = f"A column became sensitive since it was {since}."
+        why = reasons.SENSITIVE_SINCE_ASKED
+        if export.decided_by_id:
+            why = reasons.SENSITIVE_SINCE_APPROVED
         return "became_sensitive", why, "sensitive"
     return None
 
@@ -127,9 +129,7 @@ def cancel_revoked(export: ExportRequest) -> None:
     cancel_by_system(
         export,
         reason="requester_lost_right" if active else "requester_inactive",
-        because="The requester may not export this any more."
-        if active
-        else "The requester was deactivated.",
+        because=reasons.REQUESTER_LOST_RIGHT if active else reasons.REQUESTER_INACTIVE,
         where=None if export.status == S.PENDING else mine(export),
     )
 
@@ -140,9 +140,9 @@ def _back_to_pending(
 ) -> None:
     """Put an export before the approvers again, described as it is now (Q3).
 
-    `reason` is the code of what happened, `why` says it, and `because` is the code of why approval
-    is needed now. Conditions go with the decision they were part of: whoever decides anew sets
-    their own.
+    `reason` is the code of what happened, `why` a sentence of reasons.py that says it, and
+    `because` the code of why approval is needed now. Conditions go with the decision they were part
+    of: whoever decides anew sets their own.
     """
     visible = {
         column.name: column for column in tables.permitted_columns(_model(export), requester)
@@ -185,10 +185,22 @@ def _back_to_pending(
         file_name="",
     )
     chosen = to_be_asked(export)
-    text = f"The export “{export.name}” has to be decided on again. {why}"
-    tell(chosen, text, export, subject="An export waits for your decision again")
-    text = f"Your export “{export.name}” needs approval again. {why}"
-    tell([requester], text, export, subject="Your export needs approval again")
+
+    def said() -> dict[str, str]:
+        return {"export": export.name, "why": export.why_it_waits_again}
+
+    tell(
+        chosen,
+        lambda: gettext("The export “%(export)s” has to be decided on again. %(why)s") % said(),
+        export,
+        subject=lambda: gettext("An export waits for your decision again"),
+    )
+    tell(
+        [requester],
+        lambda: gettext("Your export “%(export)s” needs approval again. %(why)s") % said(),
+        export,
+        subject=lambda: gettext("Your export needs approval again"),
+    )
 
 
 def to_be_asked(export: ExportRequest) -> list[User]:
@@ -218,13 +230,20 @@ def _fail_tampered(export: ExportRequest) -> None:
         where=mine(export),
         data={"reason": "manifest_changed"},
         ended_at=Now(),
-        ended_because="The request was changed outside the product, so it was not run.",
+        ended_because=reasons.CHANGED_OUTSIDE,
         worker="",
         lease_until=None,
         file_name="",
     )
-    text = (
-        f"Your export “{export.name}” failed: the request was changed outside the product. Tell a "
-        "super admin, and ask for it again."
+    tell(
+        [export.requester],
+        lambda: (
+            gettext(
+                "Your export “%(export)s” failed: the request was changed outside the product. "
+                "Tell a super admin, and ask for it again."
+            )
+            % {"export": export.name}
+        ),
+        export,
+        subject=lambda: gettext("Your export failed"),
     )
-    tell([export.requester], text, export, subject="Your export failed")

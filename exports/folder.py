@@ -17,6 +17,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext, gettext_noop
 
 from exports import trouble
 from exports.models import ExportFolder, ExportRequest, Trouble
@@ -71,17 +72,19 @@ def check() -> None:
     try:
         found = (root() / MARKER).read_text()
     except NotADirectoryError:
-        raise FolderError("it is a file, not a folder") from None
+        raise FolderError(gettext_noop("it is a file, not a folder")) from None
     except FileNotFoundError:
-        why = "it is not there"
+        why = gettext_noop("it is not there")
         if root().is_dir():
-            why = f"its file {MARKER} is missing, as where a volume is not mounted; if you changed"
-            why = f"{why} it on purpose, run “manage.py export_worker --use-folder”"
+            why = gettext_noop(
+                "its file .crmperms-exports is missing, as where a volume is not mounted; if you "
+                "changed it on purpose, run “manage.py export_worker --use-folder”"
+            )
         raise FolderError(why) from None
     except (OSError, UnicodeError) as error:
         raise FolderError.of(error) from error
     if found.strip() != known:
-        raise FolderError("it belongs to another installation of crmperms")
+        raise FolderError(gettext_noop("it belongs to another installation of crmperms"))
 
 
 def use() -> None:
@@ -105,9 +108,14 @@ def failed(error: FolderError, export: ExportRequest | None = None) -> bool:
     failures = trouble.begin(
         KEY,
         str(error)[:300],
-        text="Exports wait, nothing is lost, and they go on by themselves: the folder for files "
-        f"cannot be used ({error}).",
-        subject="Exports wait: the folder for files cannot be used",
+        text=lambda: (
+            gettext(
+                "Exports wait, nothing is lost, and they go on by themselves: the folder for files "
+                "cannot be used (%(why)s)."
+            )
+            % {"why": gettext(str(error))}
+        ),
+        subject=lambda: gettext("Exports wait: the folder for files cannot be used"),
     )
     Trouble.objects.filter(pk=KEY).update(next_try_at=Now() + _pause(failures))
     return True
@@ -118,8 +126,8 @@ def worked() -> None:
     if Trouble.objects.filter(pk=KEY).exists():
         trouble.end(
             KEY,
-            text="The folder for files works again, and exports go on.",
-            subject="Exports go on: the folder for files works again",
+            text=lambda: gettext("The folder for files works again, and exports go on."),
+            subject=lambda: gettext("Exports go on: the folder for files works again"),
         )
         logger.warning("EXPORT_ROOT (%s) works again.", settings.EXPORT_ROOT)
 
@@ -161,7 +169,7 @@ def _make_at_first_use() -> None:
     if not marker:
         # A full disk, or a power cut, left it empty; nobody has used it yet.
         (folder / MARKER).unlink(missing_ok=True)
-        raise FolderError("its marker file could not be written")
+        raise FolderError(gettext_noop("its marker file could not be written"))
     ExportFolder.objects.get_or_create(pk=1, defaults={"marker": marker[:32]})
 
 

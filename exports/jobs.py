@@ -21,8 +21,10 @@ from typing import Any
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 from django.db.models import F, Max, OuterRef, Q, Subquery
 from django.db.models.functions import Now
+from django.utils.translation import gettext, ngettext
 
-from exports import folder, hashes
+from accounts.words import counted
+from exports import folder, hashes, reasons
 from exports.consent import may_proceed
 from exports.models import ExportRequest, LeftFile
 from exports.steps import SYSTEM, S, WrongState, in_words, mine, tell, transition
@@ -34,7 +36,6 @@ ATTEMPTS = 5
 SETBACKS = 12
 WAITS = (0, 1, 5, 25, 125)
 """How many leases to wait after each setback, the last one again and again: 15 hours in all."""
-KILLED = "the worker was ended while it wrote"
 OF_NOW = timedelta(seconds=-1)
 """For a lease that is over at once, though the clock has not moved on."""
 
@@ -136,7 +137,7 @@ def take(export: ExportRequest, worker: str, lease: timedelta) -> None:
 
 @transaction.atomic
 def _fail(export: ExportRequest) -> None:
-    why = (export.tries >= ATTEMPTS and export.ended_because) or KILLED
+    last = export.ended_because if export.tries >= ATTEMPTS else ""
     attempts = export.tries + export.setbacks
     transition(
         export,
@@ -147,10 +148,17 @@ def _fail(export: ExportRequest) -> None:
         where=ready() & Q(attempt=export.attempt),
         data={"attempts": attempts},
         ended_at=Now(),
-        ended_because=f"{attempts} attempts to write the file failed; the last one because {why}.",
+        ended_because=reasons.failed(attempts, last),
     )
-    text = f"Your export “{export.name}” failed. Open it to read why, and to try again."
-    tell([export.requester], text, export, subject="Your export failed")
+    tell(
+        [export.requester],
+        lambda: (
+            gettext("Your export “%(export)s” failed. Open it to read why, and to try again.")
+            % {"export": export.name}
+        ),
+        export,
+        subject=lambda: gettext("Your export failed"),
+    )
 
 
 # --- While it is written --------------------------------------------------------------------------
@@ -192,7 +200,7 @@ def note_error(export: ExportRequest, error: Exception, lease: timedelta) -> Non
     if isinstance(error, OSError) and error.strerror:
         why = error.strerror.lower()
     ExportRequest.objects.filter(mine(export), pk=export.pk).update(
-        ended_because=f"of an error ({why})",
+        ended_because=reasons.OF_AN_ERROR % {"error": why},
         worker="",
         tries=F("tries") + 1,
         lease_until=Now() + lease * 5 ** min(export.tries, ATTEMPTS),
@@ -244,16 +252,33 @@ def finish(export: ExportRequest, part: files.Part, dropped: array[int]) -> None
             lease_until=None,
         )
         manifest.tick_off(export, dropped)
-        ready = f"Your export “{export.name}” is ready: {in_words(delivered)}."
-        text = " ".join([ready, *_left_out(export, len(dropped))])
-        tell([export.requester], text, export, subject="Your export is ready")
+        columns = len(manifest.columns_lost(export))
+        tell(
+            [export.requester],
+            lambda: " ".join([_ready(export), *_left_out(len(dropped), columns)]),
+            export,
+            subject=lambda: gettext("Your export is ready"),
+        )
 
 
-def _left_out(export: ExportRequest, records: int) -> Iterator[str]:
+def _ready(export: ExportRequest) -> str:
+    return gettext("Your export “%(export)s” is ready: %(records)s.") % {
+        "export": export.name,
+        "records": in_words(export.delivered_count or 0),
+    }
+
+
+def _left_out(records: int, columns: int) -> Iterator[str]:
     """Say to the requester how much less it is than was asked for; no name of what is hidden."""
     if records:
-        are = "was" if records == 1 else "were"
-        yield f"{in_words(records)} {are} left out: out of your reach by now."
-    if columns := len(manifest.columns_lost(export)):
-        are = "was" if columns == 1 else "were"
-        yield f"{in_words(columns, 'column')} {are} left out: you may not see all of them any more."
+        yield ngettext(
+            "%(count)s record was left out: out of your reach by now.",
+            "%(count)s records were left out: out of your reach by now.",
+            records,
+        ) % {"count": counted(records)}
+    if columns:
+        yield ngettext(
+            "%(count)s column was left out: you may not see all of them any more.",
+            "%(count)s columns were left out: you may not see all of them any more.",
+            columns,
+        ) % {"count": counted(columns)}

@@ -6,7 +6,7 @@ same transaction.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,13 +15,15 @@ from django.db.models import F, Q
 from django.urls import Resolver404, resolve, reverse
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from accounts import access, audit, errors
 from accounts.audit import Actor, System
 from accounts.keys import whole_number
 from accounts.models import Notice, User
-from accounts.notices import notify, one_line
+from accounts.notices import Said, notify, one_line
 from accounts.text import BREAKS, hidden_character, named, one_form, shows
+from accounts.words import counted
 from exports.models import ExportRequest
 
 SYSTEM = System("exports")
@@ -30,7 +32,7 @@ RUNNING = (S.PENDING, S.APPROVED, S.PROCESSING)
 LONGEST_TEXT = 2000
 PAGE = "admin:exports_exportrequest_change"
 LOG = "admin:exports_exportrequest_changelist"
-OUT_OF_REACH = "There is no such export, or it is out of your reach."
+OUT_OF_REACH = gettext_lazy("There is no such export, or it is out of your reach.")
 
 
 class ExportError(errors.Refusal):
@@ -99,49 +101,77 @@ def transition(
 def standing(export: ExportRequest, more: str = "") -> str:
     """Say what became of an export, and `more`, for somebody who comes too late (Q12)."""
     export.refresh_from_db()
-    happened = ""
-    if export.status == S.RECALLED:
-        happened = f" {export.requester.get_full_name()} recalled it{_on(export.ended_at)}."
-    elif export.status in (S.CANCELLED, S.LAPSED, S.FAILED):
-        happened = f" It ended{_on(export.ended_at)}: {export.ended_because}"
-    elif export.decided_by is not None:
-        verb = "rejected" if export.status == S.REJECTED else "approved"
-        happened = f" {export.decided_by.get_full_name()} {verb} it{_on(export.decided_at)}."
-    elif export.status == S.PENDING and export.waits_again_because:
-        happened = f" An earlier decision was undone: {export.waits_again_because}"
-    again = " Look at it as it is now before you decide." if export.status == S.PENDING else ""
-    return (
+    said = gettext(
         "Nothing was changed: this export is not as you saw it any more. Its state is now "
-        f"“{export.get_status_display()}”.{happened}{more}{again}"
-    )
+        "“%(status)s”."
+    ) % {"status": export.get_status_display()}
+    again = ""
+    if export.status == S.PENDING:
+        again = gettext("Look at it as it is now before you decide.")
+    return " ".join(filter(None, (said, _happened(export), more, again)))
 
 
-def _on(moment: datetime | None) -> str:
-    return f" on {date_format(timezone.localtime(moment), 'j F Y, H:i T')}" if moment else ""
+def _happened(export: ExportRequest) -> str:
+    """Say what brought an export where it is; empty where nothing did."""
+    if export.status == S.RECALLED and export.ended_at:
+        name = export.requester.get_full_name()
+        return gettext("%(name)s recalled it on %(moment)s.") % {
+            "name": name,
+            "moment": _at(export.ended_at),
+        }
+    if export.status in (S.CANCELLED, S.LAPSED, S.FAILED) and export.ended_at:
+        return gettext("It ended on %(moment)s: %(why)s") % {
+            "moment": _at(export.ended_at),
+            "why": export.why_it_ended,
+        }
+    if export.decided_by is not None and export.decided_at:
+        said = gettext("%(name)s approved it on %(moment)s.")
+        if export.status == S.REJECTED:
+            said = gettext("%(name)s rejected it on %(moment)s.")
+        name = export.decided_by.get_full_name()
+        return said % {"name": name, "moment": _at(export.decided_at)}
+    if export.status == S.PENDING and export.waits_again_because:
+        said = gettext("An earlier decision was undone: %(why)s")
+        return said % {"why": export.why_it_waits_again}
+    return ""
+
+
+def _at(moment: datetime) -> str:
+    return date_format(timezone.localtime(moment), "LONG_MOMENT_FORMAT")
 
 
 def tell(
     people: Iterable[User],
-    text: str,
+    text: Said,
     export: ExportRequest,
     *,
-    subject: str = "News of an export",
+    subject: Callable[[], str],
 ) -> None:
     """Tell people a sentence with a link to the export, in the step's transaction (R129, R130).
 
-    `subject` heads the e-mail, which says in words of ours which export it is: `text` may quote
-    what a person wrote, and stays in the product (L88).
+    Both are said in each one's language. `subject` heads the e-mail, which says in words of ours
+    which export it is: `text` may quote what a person wrote, and stays in the product (L88).
     """
     link = reverse(PAGE, args=[export.pk])
-    mail = [
-        f"{one_line(subject)}.",
-        "",
-        f"Export: {one_line(export.name)}, #{export.pk}",
-        f"Requested by: {one_line(export.requester.get_full_name())}",
-        f"Status: {export.get_status_display()}",
-    ]
-    place = f"Export log, #{export.pk}"
-    notify(list(people), text, link, subject=subject, mail="\n".join(mail), place=place)
+
+    def mail() -> str:
+        return gettext(
+            "%(subject)s.\n\n"
+            "Export: %(export)s, #%(number)s\n"
+            "Requested by: %(requester)s\n"
+            "Status: %(status)s"
+        ) % {
+            "subject": one_line(subject()),
+            "export": one_line(export.name),
+            "number": export.pk,
+            "requester": one_line(export.requester.get_full_name()),
+            "status": export.get_status_display(),
+        }
+
+    def place() -> str:
+        return gettext("Export log, #%(number)s") % {"number": export.pk}
+
+    notify(list(people), text, link, subject=subject, mail=mail, place=place)
 
 
 def unreadable(user: User, notices: Sequence[Notice]) -> set[int]:
@@ -171,9 +201,9 @@ def unreadable(user: User, notices: Sequence[Notice]) -> set[int]:
     return hidden
 
 
-def in_words(count: int, noun: str = "record") -> str:
+def in_words(count: int) -> str:
     """Return `1 record`, `2 records`, `1,234 records`."""
-    return f"{count} {noun}" if count == 1 else f"{count:,} {noun}s"
+    return ngettext("%(count)s record", "%(count)s records", count) % {"count": counted(count)}
 
 
 def words(text: str) -> str:
@@ -183,9 +213,11 @@ def words(text: str) -> str:
     """
     text = one_form(text.strip())
     if len(text) > LONGEST_TEXT:
-        raise InvalidRequest(f"Write at most {LONGEST_TEXT} characters.")
+        most = gettext("Write at most %(most)s characters.")
+        raise InvalidRequest(most % {"most": LONGEST_TEXT})
     if letter := hidden_character(text, allowed=BREAKS):
         raise InvalidRequest(
-            f"This text has a character that nobody sees ({named(letter)}). Write it anew."
+            gettext("This text has a character that nobody sees (%(letter)s). Write it anew.")
+            % {"letter": named(letter)}
         )
     return text if shows(text) else ""

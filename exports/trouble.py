@@ -8,13 +8,15 @@ from __future__ import annotations
 from django.db import transaction
 from django.db.models import F
 
-from accounts.notices import tell_super_admins
+from accounts.notices import Said, tell_super_admins
 from exports.models import Trouble
 
 
 @transaction.atomic
-def begin(key: str, why: str, *, text: str, subject: str) -> int:
+def begin(key: str, why: str, *, text: Said, subject: Said) -> int:
     """Write down that there is trouble, once more; tell super admins where it is new.
+
+    `why` is kept and for who looks into the database; `text` is what people are told.
 
     Return how often it was met in a row.
     """
@@ -26,7 +28,7 @@ def begin(key: str, why: str, *, text: str, subject: str) -> int:
 
 
 @transaction.atomic
-def end(key: str, *, text: str, subject: str) -> bool:
+def end(key: str, *, text: Said, subject: Said) -> bool:
     """Forget a trouble that is over, and tell super admins; return whether there was one."""
     if not Trouble.objects.filter(pk=key).delete()[0]:
         return False

@@ -15,8 +15,10 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.translation import gettext
 
 from accounts import audit, clock
+from exports import reasons
 from exports.consent import cancel_revoked, to_be_asked
 from exports.models import ExportRequest, LeftFile
 from exports.operations import (
@@ -60,11 +62,20 @@ def _lapse(export: ExportRequest) -> None:
         to=S.LAPSED,
         from_=[S.PENDING],
         ended_at=Now(),
-        ended_because=f"Nobody decided on it within {in_words(export.lapse_days, 'day')}.",
+        ended_because=reasons.not_in_time(export.lapse_days),
     )
-    text = f"Nobody decided on your export “{export.name}” in time. Ask for it again."
-    tell([export.requester], text, export, subject="Your export was not decided on in time")
-    tell_it_is_over(export, f"Nobody decided in time on the request “{export.name}”.")
+    said = {"export": export.name}
+    tell(
+        [export.requester],
+        lambda: (
+            gettext("Nobody decided on your export “%(export)s” in time. Ask for it again.") % said
+        ),
+        export,
+        subject=lambda: gettext("Your export was not decided on in time"),
+    )
+    tell_it_is_over(
+        export, lambda: gettext("Nobody decided in time on the request “%(export)s”.") % said
+    )
 
 
 def remind() -> None:
@@ -103,10 +114,25 @@ def _remind(export: ExportRequest, number: int) -> None:
     chosen = to_be_asked(export)
     data = {"reminder": number, "approvers": [person.pk for person in chosen]}
     audit.record("export.remind", actor=SYSTEM, on=export, data=data)
-    asks = f"{export.requester.get_full_name()} still waits for a decision on “{export.name}”"
-    until = date_format(timezone.localtime(export.lapses_at), "j F, H:i T")
-    text = f"{asks}, {in_words(export.record_count)}. The request lapses on {until}."
-    tell(chosen, text, export, subject="An export still waits for your decision")
+    tell(
+        chosen,
+        lambda: _still_waits(export),
+        export,
+        subject=lambda: gettext("An export still waits for your decision"),
+    )
+
+
+def _still_waits(export: ExportRequest) -> str:
+    lapses_at = timezone.localtime(export.lapses_at)
+    return gettext(
+        "%(name)s still waits for a decision on “%(export)s”, %(records)s. The request lapses on "
+        "%(moment)s."
+    ) % {
+        "name": export.requester.get_full_name(),
+        "export": export.name,
+        "records": in_words(export.record_count),
+        "moment": date_format(lapses_at, "MOMENT_OF_YEAR_ZONE_FORMAT"),
+    }
 
 
 def expire_files() -> None:

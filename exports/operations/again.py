@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext, ngettext
+
 from accounts import access, audit, clock
 from accounts.models import User
+from accounts.words import counted
 from exports import policy
 from exports.models import ExportRequest
 from exports.steps import (
@@ -11,13 +14,10 @@ from exports.steps import (
     NotAllowed,
     S,
     WrongState,
-    in_words,
     tell,
     transition,
 )
 from exports.writers import manifest
-
-ASK_ANEW = "Ask for the export again."
 
 
 def try_again(export: ExportRequest, *, actor: User) -> None:
@@ -30,9 +30,11 @@ def try_again(export: ExportRequest, *, actor: User) -> None:
     with audit.step("export.try_again", actor, export) as person:
         export.refresh_from_db()
         if not access.allows(person, "view", export):
-            raise NotAllowed(OUT_OF_REACH)
+            raise NotAllowed(str(OUT_OF_REACH))
         if person.pk != export.requester_id and not person.is_superuser:
-            raise NotAllowed("Only who asked for an export, or a super admin, tries it again.")
+            raise NotAllowed(
+                gettext("Only who asked for an export, or a super admin, tries it again.")
+            )
         _check(export)
         transition(
             export,
@@ -49,19 +51,30 @@ def try_again(export: ExportRequest, *, actor: User) -> None:
             ended_because="",
         )
         if person.pk != export.requester_id:
-            text = f"{person.get_full_name()} lets your export “{export.name}” be tried again."
-            tell([export.requester], text, export, subject="Your export is tried again")
+            said = {"name": person.get_full_name(), "export": export.name}
+            tell(
+                [export.requester],
+                lambda: gettext("%(name)s lets your export “%(export)s” be tried again.") % said,
+                export,
+                subject=lambda: gettext("Your export is tried again"),
+            )
 
 
 def _check(export: ExportRequest) -> None:
     """Raise where the export may not run with what consent it has."""
     if export.status != S.FAILED or export.ended_at is None:
-        raise WrongState("Only an export that failed is tried again. Reload the page.")
+        raise WrongState(gettext("Only an export that failed is tried again. Reload the page."))
     if (clock.database_now() - export.ended_at).days >= export.lapse_days:
-        days = in_words(export.lapse_days, "day")
-        raise WrongState(f"It failed more than {days} ago. {ASK_ANEW}")
+        days = ngettext(
+            "It failed more than %(days)s day ago. Ask for the export again.",
+            "It failed more than %(days)s days ago. Ask for the export again.",
+            export.lapse_days,
+        )
+        raise WrongState(days % {"days": counted(export.lapse_days)})
     if not manifest.is_as_frozen(export):
-        raise WrongState(f"The request was changed outside the product. {ASK_ANEW}")
+        raise WrongState(
+            gettext("The request was changed outside the product. Ask for the export again.")
+        )
     if export.approval_needed:
         return
     policy.one_at_a_time(export.requester)
@@ -69,4 +82,4 @@ def _check(export: ExportRequest) -> None:
         export.requester, export.record_count, export.sensitive_fields, besides=export
     )
     if needed:
-        raise WrongState(f"By now this export needs approval. {ASK_ANEW}")
+        raise WrongState(gettext("By now this export needs approval. Ask for the export again."))

@@ -6,11 +6,13 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from accounts import access, audit
 from accounts.audit import Actor
 from accounts.models import User
-from accounts.notices import notify
+from accounts.notices import Said, notify
+from exports import reasons
 from exports.deciders import DECIDE
 from exports.models import ExportRequest
 from exports.steps import (
@@ -26,7 +28,7 @@ from exports.steps import (
 )
 
 
-def tell_it_is_over(export: ExportRequest, text: str, *, actor: User | None = None) -> None:
+def tell_it_is_over(export: ExportRequest, text: Said, *, actor: User | None = None) -> None:
     """Tell approvers who were asked for a decision that none is needed any more, and why.
 
     In their inbox alone, and not who acted, nor who may not decide by now.
@@ -35,7 +37,7 @@ def tell_it_is_over(export: ExportRequest, text: str, *, actor: User | None = No
     if actor is not None:
         people = people.exclude(pk=actor.pk)
     link = reverse(PAGE, args=[export.pk])
-    notify(list(people), text, link, subject="A request is settled", by_mail=False)
+    notify(list(people), text, link, by_mail=False)
 
 
 def recall(export: ExportRequest, *, actor: User) -> None:
@@ -43,9 +45,9 @@ def recall(export: ExportRequest, *, actor: User) -> None:
     with audit.step("export.recall", actor, export) as person:
         export.refresh_from_db()
         if not access.allows(person, "view", export):
-            raise NotAllowed(OUT_OF_REACH)
+            raise NotAllowed(str(OUT_OF_REACH))
         if person.pk != export.requester_id:
-            raise NotAllowed("Only who asked for an export can recall it.")
+            raise NotAllowed(gettext("Only who asked for an export can recall it."))
         waited = export.status == S.PENDING
         transition(
             export,
@@ -57,8 +59,12 @@ def recall(export: ExportRequest, *, actor: User) -> None:
             ended_at=Now(),
         )
         if waited:
-            text = f"{person.get_full_name()} recalled the request “{export.name}”."
-            tell_it_is_over(export, text, actor=person)
+            said = {"name": person.get_full_name(), "export": export.name}
+            tell_it_is_over(
+                export,
+                lambda: gettext("%(name)s recalled the request “%(export)s”.") % said,
+                actor=person,
+            )
 
 
 def cancel(export: ExportRequest, *, actor: User) -> None:
@@ -66,9 +72,9 @@ def cancel(export: ExportRequest, *, actor: User) -> None:
     with audit.step("export.cancel", actor, export) as person:
         export.refresh_from_db()
         if not access.allows(person, "view", export):
-            raise NotAllowed(OUT_OF_REACH)
+            raise NotAllowed(str(OUT_OF_REACH))
         if not person.is_superuser:
-            raise NotAllowed("Only a super admin can cancel somebody’s export.")
+            raise NotAllowed(gettext("Only a super admin can cancel somebody’s export."))
         waited = export.status == S.PENDING
         transition(
             export,
@@ -78,14 +84,22 @@ def cancel(export: ExportRequest, *, actor: User) -> None:
             from_=RUNNING,
             data={"from": export.status, "reason": "super_admin"},
             ended_at=Now(),
-            ended_because=f"{person.get_full_name()} cancelled it.",
+            ended_because=reasons.CANCELLED_BY % {"name": person.get_full_name()},
         )
+        said = {"name": person.get_full_name(), "export": export.name}
         if person.pk != export.requester_id:
-            text = f"{person.get_full_name()} cancelled your export “{export.name}”."
-            tell([export.requester], text, export, subject="Your export was cancelled")
+            tell(
+                [export.requester],
+                lambda: gettext("%(name)s cancelled your export “%(export)s”.") % said,
+                export,
+                subject=lambda: gettext("Your export was cancelled"),
+            )
         if waited:
-            text = f"{person.get_full_name()} cancelled the request “{export.name}”."
-            tell_it_is_over(export, text, actor=person)
+            tell_it_is_over(
+                export,
+                lambda: gettext("%(name)s cancelled the request “%(export)s”.") % said,
+                actor=person,
+            )
 
 
 @transaction.atomic
@@ -97,7 +111,10 @@ def cancel_by_system(
     where: Q | None = None,
     by: Actor | None = None,
 ) -> None:
-    """End an export whose requester may not have it any more (Q9); `reason` is a code."""
+    """End an export whose requester may not have it any more (Q9).
+
+    `reason` is a code, and `because` one of the sentences of reasons.py.
+    """
     waited = export.status == S.PENDING
     transition(
         export,
@@ -114,11 +131,22 @@ def cancel_by_system(
         ended_at=Now(),
         ended_because=because,
     )
-    text = f"Your export “{export.name}” was cancelled: {because}"
-    tell([export.requester], text, export, subject="Your export was cancelled")
+
+    def said() -> dict[str, str]:
+        return {"export": export.name, "why": export.why_it_ended}
+
+    tell(
+        [export.requester],
+        lambda: gettext("Your export “%(export)s” was cancelled: %(why)s") % said(),
+        export,
+        subject=lambda: gettext("Your export was cancelled"),
+    )
     if waited:
-        over = f"The request “{export.name}” was cancelled: {because}"
-        tell_it_is_over(export, over, actor=by if isinstance(by, User) else None)
+        tell_it_is_over(
+            export,
+            lambda: gettext("The request “%(export)s” was cancelled: %(why)s") % said(),
+            actor=by if isinstance(by, User) else None,
+        )
 
 
 def end_with_requester(person: User, actor: Actor) -> None:
@@ -131,7 +159,7 @@ def end_with_requester(person: User, actor: Actor) -> None:
             cancel_by_system(
                 export,
                 reason="requester_inactive",
-                because="The requester was deactivated.",
+                because=reasons.REQUESTER_INACTIVE,
                 by=actor,
             )
         except WrongState:
