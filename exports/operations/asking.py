@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts import audit
 from accounts.models import User
@@ -39,7 +40,7 @@ from records import filters
 from records.models import Record
 from records.reads import as_text
 
-NOTHING = "There is no record to export. Change the filter or the choice."
+NOTHING = gettext_lazy("There is no record to export. Change the filter or the choice.")
 
 
 def request_export(
@@ -68,9 +69,14 @@ def request_export(
             one_at_a_time(user)
             wish = wish_of(user, model, query, ids, columns)
             if format not in FORMATS:
-                raise InvalidRequest(f"Choose a format that is offered: {', '.join(FORMATS)}.")
+                formats = {"formats": ", ".join(FORMATS)}
+                raise InvalidRequest(
+                    gettext("Choose a format that is offered: %(formats)s.") % formats
+                )
             if headers not in ExportRequest.Headers.values:
-                raise InvalidRequest("Choose labels or names for what stands above the columns.")
+                raise InvalidRequest(
+                    gettext("Choose labels or names for what stands above the columns.")
+                )
             told = sorted({approver.pk for approver in approvers})
             mark = wish.sha256(format, headers, told, words(message))
             if found := _asked_before(user, token):
@@ -161,12 +167,27 @@ def _freeze(
     export.status = S.PENDING if needed else S.APPROVED
     export.save(update_fields=["record_count", "approval_needed", "because", "status"])
     _record_request(export, manifest.write_frozen(export).digest, chosen)
-    asks = f"{user.get_full_name()} requests approval to export “{export.name}”"
-    said = f" “{export.message}”" if export.message else ""
-    subject = "An export waits for your decision"
-    tell(chosen, f"{asks}, {in_words(count)}.{said}", export, subject=subject)
+    tell(
+        chosen,
+        lambda: _asks(export),
+        export,
+        subject=lambda: gettext("An export waits for your decision"),
+    )
     alert_about(export)
     return export
+
+
+def _asks(export: ExportRequest) -> str:
+    """Say to an approver what is asked for, with what its requester wrote."""
+    said = gettext("%(name)s requests approval to export “%(export)s”, %(records)s.") % {
+        "name": export.requester.get_full_name(),
+        "export": export.name,
+        "records": in_words(export.record_count),
+    }
+    if not export.message:
+        return said
+    quoted = gettext("“%(text)s”") % {"text": export.message}
+    return f"{said} {quoted}"
 
 
 def _asked_before(user: User, token: UUID | None) -> ExportRequest | None:
@@ -180,8 +201,10 @@ def _the_same(found: ExportRequest, mark: str) -> ExportRequest:
     """Return what was asked for before; raise where it is another wish on a page sent before."""
     if found.wish_sha256 != mark:
         raise InvalidRequest(
-            "This page has asked for an export already; you find it in the export log. Start again "
-            "from the list to ask for another one."
+            gettext(
+                "This page has asked for an export already; you find it in the export log. Start "
+                "again from the list to ask for another one."
+            )
         )
     return found
 
@@ -216,11 +239,13 @@ def _record_request(export: ExportRequest, digest: str, chosen: Iterable[User]) 
 def _approvers(requester: User, allowed: QuerySet[User], wanted: Collection[int]) -> list[User]:
     chosen = list(allowed.filter(pk__in=wanted))
     if len(chosen) < len(wanted):
-        raise ApproversNeeded("Somebody you chose may not decide on it. Choose approvers again.")
+        raise ApproversNeeded(
+            gettext("Somebody you chose may not decide on it. Choose approvers again.")
+        )
     if not chosen and (refusal := why_nobody_decides(requester)):
         raise ApproversNeeded(refusal)
     if not chosen:
         raise ApproversNeeded(
-            "This export needs approval. Choose at least one approver who will be told."
+            gettext("This export needs approval. Choose at least one approver who will be told.")
         )
     return chosen

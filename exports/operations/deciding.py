@@ -11,10 +11,12 @@ from typing import Any
 
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from accounts import access, audit
 from accounts.models import User
 from accounts.rights import one_at_a_time
+from accounts.words import counted
 from exports import tables
 from exports.deciders import may_not_decide_because
 from exports.models import ExportRequest
@@ -25,13 +27,20 @@ from exports.steps import (
     S,
     SelfApproval,
     WrongState,
-    in_words,
     standing,
     tell,
     transition,
     words,
 )
 from records import filters
+
+NO_NUMBER_OF_RECORDS = gettext_lazy(
+    "The number of records must be a whole number from 1 to %(most)s."
+)
+NO_DAYS = gettext_lazy("The days that the file stays must be a whole number from 1 to %(most)s.")
+NO_NUMBER_OF_DOWNLOADS = gettext_lazy(
+    "The number of downloads must be a whole number from 1 to %(most)s."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +77,10 @@ def approve(
         note, less = words(note), _less(export, conditions)
         if export.status == S.PENDING and not still_valid(export):
             raise WrongState(
-                "The requester may not export this any more, so there is nothing to approve; it is "
-                "about to be cancelled. Reject it, or leave it."
+                gettext(
+                    "The requester may not export this any more, so there is nothing to approve; "
+                    "it is about to be cancelled. Reject it, or leave it."
+                )
             )
         transition(
             export,
@@ -87,11 +98,27 @@ def approve(
             decision_note=note,
             conditions=less,
         )
-        name = person.get_full_name()
-        limits = f" with less than you asked for: {in_short(export)}" if less else ""
-        text = f"{name} approved your export “{export.name}”{limits}. It runs now."
-        tell([export.requester], text, export, subject="Your export was approved")
-        tell_it_is_over(export, f"{name} approved the request “{export.name}”.", actor=person)
+        said = {"name": person.get_full_name(), "export": export.name}
+        tell(
+            [export.requester],
+            lambda: _approved(export) % {**said, "limits": in_short(export)},
+            export,
+            subject=lambda: gettext("Your export was approved"),
+        )
+        tell_it_is_over(
+            export,
+            lambda: gettext("%(name)s approved the request “%(export)s”.") % said,
+            actor=person,
+        )
+
+
+def _approved(export: ExportRequest) -> str:
+    if not export.conditions:
+        return gettext("%(name)s approved your export “%(export)s”. It runs now.")
+    return gettext(
+        "%(name)s approved your export “%(export)s” with less than you asked for: %(limits)s. It "
+        "runs now."
+    )
 
 
 def reject(export: ExportRequest, *, actor: User, version: int, note: str) -> None:
@@ -105,7 +132,9 @@ def reject(export: ExportRequest, *, actor: User, version: int, note: str) -> No
         _check_seen(export, person, version)
         note = words(note)
         if not note:
-            raise InvalidRequest("A rejection needs a reason. Write one; the requester reads it.")
+            raise InvalidRequest(
+                gettext("A rejection needs a reason. Write one; the requester reads it.")
+            )
         transition(
             export,
             actor=person,
@@ -119,10 +148,21 @@ def reject(export: ExportRequest, *, actor: User, version: int, note: str) -> No
             decision_note=note,
             ended_at=Now(),
         )
-        name = person.get_full_name()
-        text = f"{name} rejected your export “{export.name}”. Open it to read the reason."
-        tell([export.requester], text, export, subject="Your export was rejected")
-        tell_it_is_over(export, f"{name} rejected the request “{export.name}”.", actor=person)
+        said = {"name": person.get_full_name(), "export": export.name}
+        tell(
+            [export.requester],
+            lambda: (
+                gettext("%(name)s rejected your export “%(export)s”. Open it to read the reason.")
+                % said
+            ),
+            export,
+            subject=lambda: gettext("Your export was rejected"),
+        )
+        tell_it_is_over(
+            export,
+            lambda: gettext("%(name)s rejected the request “%(export)s”.") % said,
+            actor=person,
+        )
 
 
 def why_not_decide(export: ExportRequest, *, actor: User) -> str:
@@ -139,13 +179,23 @@ def in_short(export: ExportRequest) -> str:
     less = export.conditions
     said = []
     if dropped := less.get("columns_dropped"):
-        said.append(f"without {len(dropped)} of {len(export.columns)} columns")
-    if "most_records" in less:
-        said.append(f"only the first {in_words(less['most_records'])}")
-    if "file_days" in less:
-        said.append(f"the file stays for {in_words(less['file_days'], 'day')}")
-    if "most_downloads" in less:
-        said.append(f"at most {in_words(less['most_downloads'], 'download')}")
+        said.append(
+            gettext("without %(number)s of %(all)s columns")
+            % {"number": counted(len(dropped)), "all": counted(len(export.columns))}
+        )
+    if most := less.get("most_records"):
+        first = ngettext(
+            "only the first %(count)s record", "only the first %(count)s records", most
+        )
+        said.append(first % {"count": counted(most)})
+    if days := less.get("file_days"):
+        stays = ngettext(
+            "the file stays for %(count)s day", "the file stays for %(count)s days", days
+        )
+        said.append(stays % {"count": counted(days)})
+    if downloads := less.get("most_downloads"):
+        times = ngettext("at most %(count)s download", "at most %(count)s downloads", downloads)
+        said.append(times % {"count": counted(downloads)})
     return "; ".join(said)
 
 
@@ -158,18 +208,18 @@ def _less(
     """
     given = asdict(conditions) if isinstance(conditions, Conditions) else dict(conditions or {})
     if set(given) - set(Conditions.__slots__):
-        raise InvalidRequest("There is no such condition. Set it anew in the panel.")
+        raise InvalidRequest(gettext("There is no such condition. Set it anew in the panel."))
     less: dict[str, Any] = {}
     if dropped := given.get("columns_dropped"):
         less["columns_dropped"] = _dropped(export, dropped)
-    for name, what, most in (
-        ("most_records", "The number of records", export.record_count),
-        ("file_days", "The days that the file stays", export.file_days),
-        ("most_downloads", "The number of downloads", export.most_downloads),
+    for name, refusal, most in (
+        ("most_records", NO_NUMBER_OF_RECORDS, export.record_count),
+        ("file_days", NO_DAYS, export.file_days),
+        ("most_downloads", NO_NUMBER_OF_DOWNLOADS, export.most_downloads),
     ):
         if (number := given.get(name)) is not None:
             if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= most:
-                raise InvalidRequest(f"{what} must be a whole number from 1 to {most:,}.")
+                raise InvalidRequest(refusal % {"most": counted(most)})
             less[name] = number
     if less.get("most_records") == export.record_count:
         del less["most_records"]  # what was asked
@@ -180,9 +230,11 @@ def _dropped(export: ExportRequest, names: object) -> list[str]:
     frozen = [column["name"] for column in export.columns]
     wanted = list(names) if isinstance(names, list | tuple) else [names]
     if any(name not in frozen for name in wanted):
-        raise InvalidRequest("One of the columns to leave out is not in this export. Choose again.")
+        raise InvalidRequest(
+            gettext("One of the columns to leave out is not in this export. Choose again.")
+        )
     if set(frozen) <= set(wanted):
-        raise InvalidRequest("Leave at least one column in, or reject the request.")
+        raise InvalidRequest(gettext("Leave at least one column in, or reject the request."))
     return [name for name in frozen if name in wanted]
 
 
@@ -193,9 +245,15 @@ def _check_seen(export: ExportRequest, person: User, version: int) -> None:
     more = ""
     if export.status == S.PENDING and export.waits_again_because:
         described = tables.described(export.columns, tables.model_of(export.object), person)
-        flagged = [column["label"] for column in described if column["sensitive"]]
-        more = f" It has {in_words(len(described), 'column')} now, sensitive among them: "
-        more += f"{', '.join(flagged) or 'none'}."
+        flagged = [str(column["label"]) for column in described if column["sensitive"]]
+        more = ngettext(
+            "It has %(count)s column now, sensitive among them: %(names)s.",
+            "It has %(count)s columns now, sensitive among them: %(names)s.",
+            len(described),
+        ) % {
+            "count": counted(len(described)),
+            "names": ", ".join(flagged) or gettext("none"),
+        }
     raise WrongState(standing(export, more))
 
 
@@ -219,5 +277,5 @@ def _check_decider(export: ExportRequest, person: User) -> None:
     if bar is None:
         return
     if bar.code == SelfApproval.code:
-        raise SelfApproval(bar.because)
-    raise NotAllowed(bar.because, code=bar.code)
+        raise SelfApproval(str(bar.because))
+    raise NotAllowed(str(bar.because), code=bar.code)

@@ -5,21 +5,24 @@ A delegate gets no right from it: whether they may decide is asked of their own 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date
+from functools import partial
 
 from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils.formats import date_format
+from django.utils.translation import gettext, ngettext
 
 from accounts import access, audit, clock
 from accounts.models import User
 from accounts.notices import notify, one_line
+from accounts.words import counted
 from exports.deciders import DECIDE, awaiting, colleagues_who_decide
 from exports.models import Delegation, ExportRequest
-from exports.steps import SYSTEM, InvalidRequest, NotAllowed, WrongState, in_words
+from exports.steps import SYSTEM, InvalidRequest, NotAllowed, WrongState
 
 
 def with_delegates(approvers: Iterable[User], deciders: QuerySet[User]) -> list[User]:
@@ -41,21 +44,26 @@ def arrange_delegate(*, actor: User, delegate: User, first_day: date, last_day: 
     """
     with audit.step("delegation.arrange", actor) as person:
         if not access.holds_tool(person, DECIDE):
-            raise NotAllowed("Only who decides on exports names somebody to stand in.")
+            raise NotAllowed(gettext("Only who decides on exports names somebody to stand in."))
         # Two forms sent at once would pass the look for overlaps together. Both people, so that who
         # is being deactivated is not named; in one order, so that two do not wait for each other.
         both = User.objects.select_for_update(no_key=True).filter(pk__in=[person.pk, delegate.pk])
         list(both.order_by("pk").values("pk"))
         if not colleagues_who_decide(person).filter(pk=delegate.pk).exists():
             raise InvalidRequest(
-                "Choose somebody else who is active and holds Export approver to stand in for you."
+                gettext(
+                    "Choose somebody else who is active and holds Export approver to stand in for "
+                    "you."
+                )
             )
         if last_day < first_day:
-            raise InvalidRequest("The last day is before the first. Correct one of them.")
+            raise InvalidRequest(gettext("The last day is before the first. Correct one of them."))
         if last_day < clock.database_today():
-            raise InvalidRequest("The last day is over. Choose today or a later day.")
+            raise InvalidRequest(gettext("The last day is over. Choose today or a later day."))
         if holding(first_day, last_day).filter(approver=person).exists():
-            raise InvalidRequest("Somebody stands in for you on one of these days. End that first.")
+            raise InvalidRequest(
+                gettext("Somebody stands in for you on one of these days. End that first.")
+            )
         delegation = Delegation.objects.create(
             approver=person, delegate=delegate, first_day=first_day, last_day=last_day
         )
@@ -67,9 +75,16 @@ def arrange_delegate(*, actor: User, delegate: User, first_day: date, last_day: 
             "told_of": [export.pk for export in exports],
         }
         audit.record("delegation.arrange", actor=person, on=delegation, data=data)
-        away = f"{person.get_full_name()} is away from {_day(first_day)} to {_day(last_day)}"
-        told = f"{away}: you are told of requests meanwhile, as well."
-        _tell(delegate, f"{told} {_waiting(exports)}".strip())
+        name = person.get_full_name()
+
+        def away() -> str:
+            said = gettext(
+                "%(name)s is away from %(first)s to %(last)s: you are told of requests meanwhile, "
+                "as well."
+            ) % {"name": name, "first": _day(first_day), "last": _day(last_day)}
+            return f"{said} {_waiting(exports)}".strip()
+
+        _tell(delegate, away)
     return delegation
 
 
@@ -81,8 +96,12 @@ def begin_delegations() -> None:
             if exports := _begin(delegation):
                 data = {"told_of": [export.pk for export in exports]}
                 audit.record("delegation.begin", actor=SYSTEM, on=delegation, data=data)
-                begins = f"You stand in for {delegation.approver.get_full_name()} from today."
-                _tell(delegation.delegate, f"{begins} {_waiting(exports)}")
+                _tell(delegation.delegate, partial(_begins, delegation, exports))
+
+
+def _begins(delegation: Delegation, exports: list[ExportRequest]) -> str:
+    said = gettext("You stand in for %(name)s from today.")
+    return f"{said % {'name': delegation.approver.get_full_name()}} {_waiting(exports)}"
 
 
 def _begin(delegation: Delegation) -> list[ExportRequest]:
@@ -104,20 +123,28 @@ def _begin(delegation: Delegation) -> list[ExportRequest]:
 def _waiting(exports: list[ExportRequest]) -> str:
     if not exports:
         return ""
-    wait = "waits" if len(exports) == 1 else "wait"
-    return f"{in_words(len(exports), 'request')} of before {wait} for a decision."
+    number = len(exports)
+    return ngettext(
+        "%(count)s request of before waits for a decision.",
+        "%(count)s requests of before wait for a decision.",
+        number,
+    ) % {"count": counted(number)}
 
 
 def end_delegate(delegation: Delegation, *, actor: User) -> None:
     """End one's own arrangement, before it began or while it lasts."""
     with audit.step("delegation.end", actor) as person:
         if delegation.approver_id != person.pk or not access.allows(person, "change", delegation):
-            raise NotAllowed("There is no such arrangement, or it is not yours.")
+            raise NotAllowed(gettext("There is no such arrangement, or it is not yours."))
         rows = Delegation.objects.filter(pk=delegation.pk, ended_at=None)
         if not rows.update(ended_at=Now()):
-            raise WrongState("This was ended already. Reload the page.")
+            raise WrongState(gettext("This was ended already. Reload the page."))
         audit.record("delegation.end", actor=person, on=delegation)
-        _tell(delegation.delegate, f"You no longer stand in for {person.get_full_name()}.")
+        name = person.get_full_name()
+        _tell(
+            delegation.delegate,
+            lambda: gettext("You no longer stand in for %(name)s.") % {"name": name},
+        )
 
 
 def holding(first: date | clock.Today, last: date | clock.Today) -> QuerySet[Delegation]:
@@ -126,10 +153,16 @@ def holding(first: date | clock.Today, last: date | clock.Today) -> QuerySet[Del
 
 
 def _day(day: date) -> str:
-    return date_format(day, "j F Y")
+    return date_format(day, "LONG_DATE_FORMAT")
 
 
-def _tell(person: User, text: str) -> None:
+def _tell(person: User, text: Callable[[], str]) -> None:
     link = f"{reverse('admin:exports_exportrequest_changelist')}?waiting=yes"
-    subject = "Standing in for an approver"
-    notify([person], text, link, subject=subject, mail=one_line(text), place="Export log")
+    notify(
+        [person],
+        text,
+        link,
+        subject=lambda: gettext("Standing in for an approver"),
+        mail=lambda: one_line(text()),
+        place=lambda: gettext("Export log"),
+    )

@@ -8,10 +8,12 @@ from functools import partial
 
 from django.db import transaction
 from django.urls import reverse
+from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from accounts import access, audit, clock
 from accounts.models import User
 from accounts.notices import tell_super_admins
+from accounts.words import counted
 from exports import folder, hashes, tables
 from exports.models import Download, ExportRequest
 from exports.operations import running
@@ -57,7 +59,7 @@ def open_download(export: ExportRequest, *, actor: User) -> running.RunningFile:
             taken = running.begin(download, file)
     except WrongFile as error:
         close_file(export.pk, str(error))
-        raise WrongState(f"{CLOSED} {AGAIN}") from None
+        raise WrongState(CLOSED) from None
     except BaseException:
         if taken is not None:
             taken.close()  # the transaction could not be committed
@@ -79,14 +81,22 @@ def _opened(export: ExportRequest, person: User) -> Handout:
     except FileNotFoundError:
         if not folder.is_ours():
             raise ExportError(UNREADABLE) from None
-        raise ExportError(f"The file is gone from the server. {AGAIN}") from None
+        raise ExportError(
+            gettext(
+                "The file is gone from the server. Ask for the export again, and tell a super "
+                "admin."
+            )
+        ) from None
     except OSError:
         raise ExportError(UNREADABLE) from None
 
 
-CLOSED = "This file is not the one that was written for you, so it is closed."
-AGAIN = "Ask for the export again, and tell a super admin."
-UNREADABLE = (
+KEPT = "This file is not the one that was written for you, so it is closed."
+CLOSED = gettext_lazy(
+    "This file is not the one that was written for you, so it is closed. Ask for the export again, "
+    "and tell a super admin."
+)
+UNREADABLE = gettext_lazy(
     "The folder for files cannot be read at the moment. Nothing is lost: try again later, and tell "
     "a super admin."
 )
@@ -97,16 +107,23 @@ def close_file(export_id: int, why: str) -> None:
     """Close a file that is not the one that was written, and tell super admins, once."""
     export = ExportRequest.objects.get(pk=export_id)
     rows = ExportRequest.objects.filter(pk=export_id, closed_because="")
-    if not rows.update(closed_because=f"{CLOSED} ({why})"):
+    if not rows.update(closed_because=f"{KEPT} ({why})"):
         return
     logger.error("The file of export %s is closed: %s.", export_id, why)
     audit.record("export.close_file", actor=SYSTEM, on=export, data={"reason": why})
-    text = (
-        f"The file of export #{export_id} is closed: {why}. Somebody, or a fault of the disk, "
-        "changed it on the server. Find out who or what."
+
+    def text() -> str:
+        return gettext(
+            "The file of export #%(number)s is closed: %(why)s. Somebody, or a fault of the disk, "
+            "changed it on the server. Find out who or what."
+        ) % {"number": export_id, "why": gettext(why)}
+
+    tell_super_admins(
+        text,
+        reverse(PAGE, args=[export_id]),
+        subject=lambda: gettext("A file of an export was changed on the server"),
+        mail=text,
     )
-    subject = "A file of an export was changed on the server"
-    tell_super_admins(text, reverse(PAGE, args=[export_id]), subject=subject, mail=text)
 
 
 def why_not_download(export: ExportRequest, *, actor: User) -> str:
@@ -121,51 +138,64 @@ def why_not_download(export: ExportRequest, *, actor: User) -> str:
 
 def _check_download(export: ExportRequest, person: User) -> None:
     if not access.allows(person, "view", export):
-        raise NotAllowed(OUT_OF_REACH)
+        raise NotAllowed(str(OUT_OF_REACH))
     if person.pk != export.requester_id:
-        raise NotAllowed("Only who asked for an export may download it.")
+        raise NotAllowed(gettext("Only who asked for an export may download it."))
     if not tables.is_known(export.object):
-        raise NotAllowed("There are no records of this kind any more, so this file is closed.")
+        raise NotAllowed(
+            gettext("There are no records of this kind any more, so this file is closed.")
+        )
     model = tables.model_of(export.object)
     if not access.allows_any(person, access.EXPORT, model):
         raise NotAllowed(
-            f"You may not export {kinds.of(model).nouns} any more, so this file is "
-            "closed to you. Ask a super admin for the permissions Export and View."
+            gettext(
+                "You may not export %(kinds)s any more, so this file is closed to you. Ask a super "
+                "admin for the permissions Export and View."
+            )
+            % {"kinds": kinds.of(model).nouns}
         )
     visible = {column.name for column in tables.permitted_columns(model, person)}
     if {column["name"] for column in export.leaving_columns} - visible:
         raise NotAllowed(
-            "This file holds a field that you may not see any more, so it is closed to you. Ask "
-            "for the export again; it will be without it."
+            gettext(
+                "This file holds a field that you may not see any more, so it is closed to you. "
+                "Ask for the export again; it will be without it."
+            )
         )
     if export.closed_because:
-        raise WrongState(f"{CLOSED} {AGAIN}")
+        raise WrongState(CLOSED)
     if export.status == S.EXPIRED or (
         export.expires_at is not None and export.expires_at <= clock.database_now()
     ):
-        raise WrongState("This file has expired. Ask for the export again.")
+        raise WrongState(gettext("This file has expired. Ask for the export again."))
     if export.status != S.COMPLETED:
         raise WrongState(
-            f"There is no file: the export’s status is “{export.get_status_display()}”."
+            gettext("There is no file: the export’s status is “%(status)s”.")
+            % {"status": export.get_status_display()}
         )
 
 
 def _check_count(export: ExportRequest) -> None:
     most = export.most_downloads
     if export.downloads.count() >= most:
-        times = "once" if most == 1 else f"{most} times"
-        raise WrongState(
-            f"This file was downloaded {times} already, which is as often as it may be. Ask for "
-            "the export again."
+        refusal = ngettext(
+            "This file was downloaded once already, which is as often as it may be. Ask for the "
+            "export again.",
+            "This file was downloaded %(count)s times already, which is as often as it may be. Ask "
+            "for the export again.",
+            most,
         )
+        raise WrongState(refusal % {"count": counted(most)})
 
 
 def _check_records(export: ExportRequest, person: User) -> None:
     """Raise where the file holds a record, or a name or column of one, out of reach by now (B5)."""
     if manifest.has_out_of_reach(export, person):
         raise NotAllowed(
-            "This file holds a record that you may not see any more, so it is closed to you. Ask "
-            "for the export again; it will be without it."
+            gettext(
+                "This file holds a record that you may not see any more, so it is closed to you. "
+                "Ask for the export again; it will be without it."
+            )
         )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from django.apps.registry import Apps
 from django.db.models import QuerySet
+from django.utils.translation import gettext
 
 from accounts import access, audit
 from accounts.models import User
@@ -45,19 +46,22 @@ def save_profile(
     with audit.step("export_profile.save", actor) as person:
         if not access.allows_any(person, access.EXPORT, model):
             raise NotAllowed(
-                f"You may not export {kinds.of(model).nouns}, so there is nothing to "
-                "keep a profile for."
+                gettext("You may not export %(kinds)s, so there is nothing to keep a profile for.")
+                % {"kinds": kinds.of(model).nouns}
             )
         name = words(name)
         if not name or len(name) > LONGEST_NAME or hidden_character(name):
             raise InvalidRequest(
-                f"Name the profile, in one line of at most {LONGEST_NAME} characters."
+                gettext("Name the profile, in one line of at most %(most)s characters.")
+                % {"most": LONGEST_NAME}
             )
         offered = {column.name for column in tables.offered_columns(model, person)}
         if not columns or len(set(columns)) < len(columns) or set(columns) - offered:
-            raise InvalidRequest("Choose at least one column, each once, of those offered.")
+            raise InvalidRequest(
+                gettext("Choose at least one column, each once, of those offered.")
+            )
         if format not in FORMATS or headers not in ExportRequest.Headers.values:
-            raise InvalidRequest("Choose a format and headers that are offered.")
+            raise InvalidRequest(gettext("Choose a format and headers that are offered."))
         mine = profiles_of(person, model)
         kept = {"columns": list(columns), "format": format, "headers": headers}
         before = mine.filter(name=name).first()
@@ -65,7 +69,8 @@ def save_profile(
             return before
         if mine.exclude(name=name).count() >= MOST_PROFILES:
             raise InvalidRequest(
-                f"You have {MOST_PROFILES} profiles here. Delete one before you keep another."
+                gettext("You have %(number)s profiles here. Delete one before you keep another.")
+                % {"number": MOST_PROFILES}
             )
         profile, made = ExportProfile.objects.update_or_create(
             owner=person,
@@ -95,7 +100,7 @@ def delete_profile(profile: ExportProfile, *, actor: User) -> None:
         rows = access.permitted(ExportProfile.objects.filter(pk=profile.pk), person, "delete")
         found = rows.filter(owner=person).first()
         if found is None:
-            raise InvalidRequest("There is no such profile of yours any more.")
+            raise InvalidRequest(gettext("There is no such profile of yours any more."))
         audit.record(
             "export_profile.delete",
             actor=person,

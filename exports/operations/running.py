@@ -14,6 +14,7 @@ from time import monotonic
 
 from django.db import Error
 from django.db.models.functions import Now
+from django.utils.translation import gettext
 
 from accounts.models import User
 from exports import policy
@@ -49,9 +50,12 @@ def check(person: User) -> None:
     theirs.filter(until__lt=Now()).delete()
     if theirs.count() >= MOST_OF_A_PERSON:
         raise WrongState(
-            f"{MOST_OF_A_PERSON} of your downloads are running already. Wait until one has ended, "
-            "or cancel one in your browser, and try again. This one was not counted. One that "
-            "broke off counts as running for a few minutes more."
+            gettext(
+                "%(most)s of your downloads are running already. Wait until one has ended, or "
+                "cancel one in your browser, and try again. This one was not counted. One that "
+                "broke off counts as running for a few minutes more."
+            )
+            % {"most": MOST_OF_A_PERSON}
         )
 
 
@@ -65,8 +69,10 @@ def begin(download: Download, file: Handout) -> RunningFile:
     except Empty:
         file.close()
         raise WrongState(
-            "So many downloads are running just now that this one has to wait. Try again in a "
-            "minute. It was not counted."
+            gettext(
+                "So many downloads are running just now that this one has to wait. Try again in a "
+                "minute. It was not counted."
+            )
         ) from None
     taken = RunningFile(download.pk, file)
     RunningDownload.objects.create(download=download, user=download.user, until=Now() + LEASE)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from django.db import transaction
 from django.db.models import F
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts import access, audit
 from accounts.addresses import page_address
@@ -15,9 +16,13 @@ from accounts.models import User
 from accounts.notices import one_line, tell_super_admins
 from accounts.operations import InvalidChange
 from accounts.rights import keep
+from accounts.words import counted
 from exports.models import ExportPolicy, ExportRequest, GateChange, LargeExportAlert
 from exports.policy import GATE, current, leaving_somebody_to_decide
 from exports.steps import InvalidRequest, NotAllowed, WrongState, in_words, tell
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 LONGEST_DAYS = 3650
 MOST_RECORDS = 2**31 - 1
@@ -45,18 +50,48 @@ class Settings(TypedDict, total=False):
     second_person_above: int | None
 
 
-# Name → how a sentence calls it, the least and the most it may be.
+# Name → what is said where it is no such number, the least and the most it may be.
 _NUMBERS = {
-    "threshold": ("The record threshold", 0, MOST_RECORDS),
-    "lapse_days": ("The days until a request lapses", 1, LONGEST_DAYS),
-    "file_days": ("The days a file stays", 1, 30),
-    "most_downloads": ("The downloads of a file", 1, 100),
+    "threshold": (
+        gettext_lazy("The record threshold must be a whole number from %(least)s to %(most)s."),
+        *(0, MOST_RECORDS),
+    ),
+    "lapse_days": (
+        gettext_lazy(
+            "The days until a request lapses must be a whole number from %(least)s to %(most)s."
+        ),
+        *(1, LONGEST_DAYS),
+    ),
+    "file_days": (
+        gettext_lazy("The days a file stays must be a whole number from %(least)s to %(most)s."),
+        *(1, 30),
+    ),
+    "most_downloads": (
+        gettext_lazy("The downloads of a file must be a whole number from %(least)s to %(most)s."),
+        *(1, 100),
+    ),
 }
 # The same for what may be empty: nothing is limited then.
 _LIMITS = {
-    "daily_records": ("The records per person in 24 hours", 1, MOST_RECORDS),
-    "weekly_records": ("The records per person in 7 days", 1, MOST_RECORDS),
-    "second_person_above": ("The records above which a second person is needed", 0, MOST_RECORDS),
+    "daily_records": (
+        gettext_lazy(
+            "The records per person in 24 hours must be a whole number from %(least)s to %(most)s."
+        ),
+        *(1, MOST_RECORDS),
+    ),
+    "weekly_records": (
+        gettext_lazy(
+            "The records per person in 7 days must be a whole number from %(least)s to %(most)s."
+        ),
+        *(1, MOST_RECORDS),
+    ),
+    "second_person_above": (
+        gettext_lazy(
+            "The records above which a second person is needed must be a whole number from "
+            "%(least)s to %(most)s."
+        ),
+        *(0, MOST_RECORDS),
+    ),
 }
 
 
@@ -69,7 +104,7 @@ def change_policy(*, actor: User, version: int, **wanted: Unpack[Settings]) -> E
     with audit.step("export_policy.change", actor) as person:
         policy = current()
         if not access.allows(person, "change", policy):
-            raise NotAllowed("Only a super admin changes when exports need approval.")
+            raise NotAllowed(gettext("Only a super admin changes when exports need approval."))
         changed = {
             name: {"from": getattr(policy, name), "to": value}
             for name, value in checked(policy, wanted).items()
@@ -106,8 +141,10 @@ def _write(policy: ExportPolicy, person: User, version: int, changed: dict[str, 
     rows = ExportPolicy.objects.filter(pk=policy.pk, version=version)
     if not rows.update(version=F("version") + int(bool(changed)), **values):
         raise WrongState(
-            "Somebody changed this policy meanwhile. Open the page again, read what holds now, "
-            "and make your change there."
+            gettext(
+                "Somebody changed this policy meanwhile. Open the page again, read what holds now, "
+                "and make your change there."
+            )
         )
     if changed:
         audit.record("export_policy.change", actor=person, on=policy, data={"changed": changed})
@@ -117,25 +154,42 @@ def _write(policy: ExportPolicy, person: User, version: int, changed: dict[str, 
 def _tell_super_admins(person: User, changed: dict[str, Any]) -> None:
     """Tell the other super admins who changed the rules, and from what to what."""
     labels = {field.name: field.verbose_name for field in ExportPolicy._meta.fields}
-    said = [
-        f"{labels[name]}, {_in_words(each['from'])} before, {_in_words(each['to'])} now"
-        for name, each in changed.items()
-    ]
     name = person.get_full_name()
+
+    def text() -> str:
+        said = [
+            gettext("%(setting)s, %(before)s before, %(now)s now")
+            % {
+                "setting": labels[setting],
+                "before": _in_words(each["from"]),
+                "now": _in_words(each["to"]),
+            }
+            for setting, each in changed.items()
+        ]
+        return gettext("%(name)s changed the rules for exports: %(changes)s.") % {
+            "name": name,
+            "changes": "; ".join(said),
+        }
+
     tell_super_admins(
-        f"{name} changed the rules for exports: {'; '.join(said)}.",
+        text,
         page_address(ExportPolicy, "changelist"),
         but=[person.pk],
-        subject="The rules for exports were changed",
-        mail=f"{one_line(name)} changed when exports need approval. Look whether it is meant.",
-        place="Settings, Approvals",
+        subject=lambda: gettext("The rules for exports were changed"),
+        mail=lambda: (
+            gettext("%(name)s changed when exports need approval. Look whether it is meant.")
+            % {"name": one_line(name)}
+        ),
+        place=lambda: gettext("Settings, Approvals"),
     )
 
 
-def _in_words(value: object) -> str:
+def _in_words(value: bool | int | None) -> str:
+    if value is None:
+        return gettext("no limit")
     if isinstance(value, bool):
-        return "on" if value else "off"
-    return "no limit" if value is None else f"{value:,}"
+        return gettext("on") if value else gettext("off")
+    return counted(value)
 
 
 def checked(policy: ExportPolicy, wanted: Settings) -> dict[str, bool | int | None]:
@@ -158,16 +212,18 @@ def checked(policy: ExportPolicy, wanted: Settings) -> dict[str, bool | int | No
     if daily is not None and weekly is not None and weekly < daily:
         raise InvalidSetting(
             "weekly_records",
-            "The records per person in 7 days cannot be fewer than those in 24 hours "
-            f"({daily:,}). Raise the one, or lower the other.",
+            gettext(
+                "The records per person in 7 days cannot be fewer than those in 24 hours "
+                "(%(daily)s). Raise the one, or lower the other."
+            )
+            % {"daily": counted(daily)},
         )
     return values
 
 
-def _whole(field: str, number: object, what: str, least: int, most: int) -> int:
+def _whole(field: str, number: object, refusal: StrOrPromise, least: int, most: int) -> int:
     if isinstance(number, bool) or not isinstance(number, int) or not least <= number <= most:
-        verb = "must be a whole number"
-        raise InvalidSetting(field, f"{what} {verb} from {least:,} to {most:,}.")
+        raise InvalidSetting(field, refusal % {"least": counted(least), "most": counted(most)})
     return number
 
 
@@ -178,9 +234,12 @@ def set_alert(*, actor: User, records: int | None) -> None:
     """Let a super admin hear of exports with more records than this; None: of none (E47)."""
     with audit.step("export_alert.set", actor) as person:
         if not (person.is_active and person.is_superuser):
-            raise NotAllowed("Only super admins are told about large exports.")
+            raise NotAllowed(gettext("Only super admins are told about large exports."))
         if records is not None:
-            records = _whole("records", records, "The records of your alert", 0, MOST_ALERT)
+            refusal = gettext(
+                "The records of your alert must be a whole number from %(least)s to %(most)s."
+            )
+            records = _whole("records", records, refusal, 0, MOST_ALERT)
         stored = LargeExportAlert.objects.filter(user=person)
         before = stored.values_list("records", flat=True).first()
         if records == before:
@@ -199,9 +258,17 @@ def alert_about(export: ExportRequest) -> None:
     listening = User.objects.filter(
         is_active=True, is_superuser=True, large_export_alert__records__lt=export.record_count
     ).exclude(pk=export.requester_id)
-    asks = "requests approval to export" if export.approval_needed else "exports"
-    text = (
-        f"Large export: {export.requester.get_full_name()} {asks} “{export.name}”, "
-        f"{in_words(export.record_count)}."
-    )
-    tell(listening, text, export, subject="A large export")
+
+    def text() -> str:
+        said = gettext("Large export: %(name)s exports “%(export)s”, %(records)s.")
+        if export.approval_needed:
+            said = gettext(
+                "Large export: %(name)s requests approval to export “%(export)s”, %(records)s."
+            )
+        return said % {
+            "name": export.requester.get_full_name(),
+            "export": export.name,
+            "records": in_words(export.record_count),
+        }
+
+    tell(listening, text, export, subject=lambda: gettext("A large export"))
