@@ -1,13 +1,14 @@
 """The top floor as a Django app; it fills the slots of the floors below."""
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 
 class ExportsConfig(AppConfig):
     """Taking data out, with consent."""
 
     name = "exports"
-    verbose_name = "Exports"
+    verbose_name = gettext_lazy("Exports")
 
     def ready(self) -> None:
         from accounts.audit import shown_data, things
@@ -35,11 +36,11 @@ class ExportsConfig(AppConfig):
 
         things.update(
             {
-                "export": "Export",
-                "export_policy": "Approvals",
-                "export_alert": "Alert about large exports",
-                "export_profile": "Export profile",
-                "delegation": "Stand-in for an approver",
+                "export": pgettext_lazy("noun", "Export"),
+                "export_policy": gettext_lazy("Approvals"),
+                "export_alert": gettext_lazy("Alert about large exports"),
+                "export_profile": gettext_lazy("Export profile"),
+                "delegation": gettext_lazy("Stand-in for an approver"),
             }
         )
         shown_data.append(without_hidden_columns)
@@ -56,4 +57,7 @@ class ExportsConfig(AppConfig):
         AccessModelAdmin.list_tools.append(export_tool)
         AccessModelAdmin.record_panels.append(exports_panel)
         AccessModelAdmin.warnings.append(warnings)
-        AccessModelAdmin.row_actions["export_ticked"] = (export_ticked, "Export ticked records")
+        AccessModelAdmin.row_actions["export_ticked"] = (
+            export_ticked,
+            gettext_lazy("Export ticked records"),
+        )

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils.translation import gettext_lazy
 
 from accounts import access
 from accounts.access import ALWAYS, NEVER, Asker, Loaded
@@ -22,6 +23,9 @@ from accounts.rights import REMEMBERED, Door, changed_since, let_in, of_account_
 from exports.models import ExportRequest, GateChange
 from exports.models.requests import ExportQuerySet
 from exports.steps import OUT_OF_REACH
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 DECIDE = "crm.export_approver"
 EXEMPT = "crm.export_without_approval"
@@ -35,13 +39,14 @@ class Bar:
 
     code: str
     when: Q
-    because: str
+    because: StrOrPromise
 
 
 def bars(person: Asker) -> Iterator[Bar]:
     """Return every reason why this person may not decide on a request, the weightiest first.
 
-    Made one after another: the first ones settle it for most people, the others are long.
+    Made one after another: the first ones settle it for most people, the others are long. Their
+    sentences are lazy, since bars are also made once per process, for everybody.
     """
     # Where the person is anyone, they are the query around that of requests.
     about = {"requester": "requester", "decider": person.id()}
@@ -49,39 +54,47 @@ def bars(person: Asker) -> Iterator[Bar]:
     yield Bar(
         "self_approval",
         Q(requester=person.id()),
-        "Nobody decides on their own export. Another approver has to do it.",
+        gettext_lazy("Nobody decides on their own export. Another approver has to do it."),
     )
     yield Bar("not_allowed", ~access.condition_for(person, "view", ExportRequest), OUT_OF_REACH)
     yield Bar(
         "not_allowed",
         ~person.holds(DECIDE),
-        "You may not decide on exports. Ask a super admin for Export approver.",
+        gettext_lazy("You may not decide on exports. Ask a super admin for Export approver."),
     )
     yield Bar(
         "changed_rules",
         CHANGED_RULES(decider=person.id(), **then),
-        "You changed the rules for exports after this request was made. Another approver has "
-        "to decide on it.",
+        gettext_lazy(
+            "You changed the rules for exports after this request was made. Another approver has "
+            "to decide on it."
+        ),
     )
     yield Bar(
         "changed_requester",
         CHANGED_REQUESTER(**about, **then),
-        "You changed the rules for this requester after the request was made: whether they "
-        "may export without approval. Another approver has to decide on it.",
+        gettext_lazy(
+            "You changed the rules for this requester after the request was made: whether they "
+            "may export without approval. Another approver has to decide on it."
+        ),
     )
     yield Bar(
         "changed_by_requester",
         CHANGED_BY_REQUESTER(**about),
-        "Within the last 30 days the requester made or changed your account: your password, "
-        "e-mail address, permission set or right to approve. Another approver has to decide "
-        "on it.",
+        gettext_lazy(
+            "Within the last 30 days the requester made or changed your account: your password, "
+            "e-mail address, permission set or right to approve. Another approver has to decide "
+            "on it."
+        ),
     )
     yield Bar(
         "dependent",
         LESS_INDEPENDENT(**about, **then),
-        "Within the last 30 days you made the requester’s account, set its password, changed "
-        "its e-mail address or reactivated it, or one and the same person did so to your "
-        "account and to theirs. An approver of whom that is not true has to decide on it.",
+        gettext_lazy(
+            "Within the last 30 days you made the requester’s account, set its password, changed "
+            "its e-mail address or reactivated it, or one and the same person did so to your "
+            "account and to theirs. An approver of whom that is not true has to decide on it."
+        ),
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.template.defaultfilters import filesizeformat
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext
 
 from accounts import audit
 from accounts.models import AuditEvent, User
@@ -42,10 +43,12 @@ def shown(export: ExportRequest, user: User) -> FileHash:
     if reads_plain(export, user):
         return FileHash("SHA-256", export.sha256)
     return FileHash(
-        "Fingerprint",
+        gettext("Fingerprint"),
         keyed(export.sha256),
-        "Equal files have equal fingerprints. The SHA-256 itself is shown to the requester and "
-        "super admins.",
+        gettext(
+            "Equal files have equal fingerprints. The SHA-256 itself is shown to the requester and "
+            "super admins."
+        ),
     )
 
 
@@ -56,7 +59,7 @@ def size_shown(export: ExportRequest, user: User) -> str:
     """
     size = export.file_size or 0
     if size < 1024 and not reads_plain(export, user):
-        return "less than 1 KB"
+        return gettext("less than 1 KB")
     return filesizeformat(size)
 
 

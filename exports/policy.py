@@ -16,6 +16,7 @@ from django.db.models import Q, QuerySet, Sum
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.translation import gettext
 
 from accounts import access, rights
 from accounts.audit import Actor
@@ -232,11 +233,13 @@ def why_not_again(person: User) -> str:
     """Return why this person may not ask for another export yet; empty where they may (E37)."""
     if not (again := next_possible(person)):
         return ""
-    when = date_format(timezone.localtime(again), "j F, H:i")
-    return (
-        f"You asked for {MOST_A_DAY} exports in the last 24 hours, which is as many as one "
-        f"person may. The next one is possible on {when}."
-    )
+    return gettext(
+        "You asked for %(most)s exports in the last 24 hours, which is as many as one person may. "
+        "The next one is possible on %(moment)s."
+    ) % {
+        "most": MOST_A_DAY,
+        "moment": date_format(timezone.localtime(again), "MOMENT_OF_YEAR_FORMAT"),
+    }
 
 
 # --- Is somebody left to decide? ------------------------------------------------------------------
@@ -271,17 +274,17 @@ def why_nobody_decides(user: User) -> str:
     if approvers_for(user).exists():
         return ""
     if colleagues_who_decide(user).exists():
-        return (
+        return gettext(
             "Nobody can decide on your exports now: within the last 30 days you made or changed "
             "the account of everybody else who may approve. Wait until 30 days are over, or have "
             "another super admin give somebody else the permission Export approver."
         )
-    return (
-        "Nobody can decide on your exports: you alone may approve, and nobody decides on their "
-        "own. Somebody else needs the permission Export approver."
-        if access.holds_tool(user, DECIDE)
-        else "Nobody may approve exports. Ask a super admin for an approver."
-    )
+    if access.holds_tool(user, DECIDE):
+        return gettext(
+            "Nobody can decide on your exports: you alone may approve, and nobody decides on their "
+            "own. Somebody else needs the permission Export approver."
+        )
+    return gettext("Nobody may approve exports. Ask a super admin for an approver.")
 
 
 def warnings(reader: User) -> list[str]:
@@ -297,18 +300,24 @@ def warnings(reader: User) -> list[str]:
     if len(approvers) == 1:
         only = approvers[0]
         told.append(
-            f"{only.get_full_name()} is the only person who may approve exports. Nobody decides on "
-            f"their own, and nothing is decided while {only.get_short_name()} is away. Give "
-            "somebody else the permission Export approver."
+            gettext(
+                "%(name)s is the only person who may approve exports. Nobody decides on their own, "
+                "and nothing is decided while %(short_name)s is away. Give somebody else the "
+                "permission Export approver."
+            )
+            % {"name": only.get_full_name(), "short_name": only.get_short_name()}
         )
     elif rules.second_person_above is not None and (why := why_nobody_decides(reader)):
         told.append(why)
     if approvers and (person := _without_four_eyes(rules)):
         told.append(
-            "Everybody who could decide on exports of "
-            f"{person.get_full_name()} made or opened their account within the last 30 days, or had"
-            " their own made or opened by the same person: until then two accounts may be one "
-            "person’s. An approver whose account somebody else made would be a second pair of eyes."
+            gettext(
+                "Everybody who could decide on exports of %(name)s made or opened their account "
+                "within the last 30 days, or had their own made or opened by the same person: "
+                "until then two accounts may be one person’s. An approver whose account somebody "
+                "else made would be a second pair of eyes."
+            )
+            % {"name": person.get_full_name()}
         )
     return told
 
@@ -339,17 +348,23 @@ def leaving_somebody_to_decide(
     for export in waiting_without_decider().select_related("requester"):
         if export.pk not in before:
             raise error(
-                f"“{export}” of {export.requester} waits for a decision, and after this change "
-                "nobody could decide on it: who changes the rules meanwhile does not decide. "
-                "Decide on it first, or end it (a super admin can cancel it), or make somebody "
-                "else an approver."
+                gettext(
+                    "“%(export)s” of %(name)s waits for a decision, and after this change nobody "
+                    "could decide on it: who changes the rules meanwhile does not decide. Decide "
+                    "on it first, or end it (a super admin can cancel it), or make somebody else "
+                    "an approver."
+                )
+                % {"export": export, "name": export.requester}
             )
     if had_none is None and (person := without_approver(by)) is not None:
         raise error(
-            f"After this change nobody could approve exports of {person}: nobody approves their "
-            "own, and there is no other approver. Give somebody else the permission Export "
-            "approver first, or let those who export without approval need no second person "
-            "(Settings → Approvals)."
+            gettext(
+                "After this change nobody could approve exports of %(name)s: nobody approves their "
+                "own, and there is no other approver. Give somebody else the permission Export "
+                "approver first, or let those who export without approval need no second person "
+                "(Settings → Approvals)."
+            )
+            % {"name": person}
         )
 
 

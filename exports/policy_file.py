@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import cast
 
+from django.utils import translation
+
 from accounts.models import User
 from accounts.policy_file import Difference, File, Plain, Section, Step, Verb, Written, difference
 from exports.models import ExportPolicy
@@ -57,7 +59,8 @@ def _checked(
 
 
 def _difference(name: str, *values: bool | int | None) -> Difference:
-    label = ExportPolicy._meta.get_field(name).verbose_name.capitalize()  # type: ignore[union-attr]  # a column
+    with translation.override("en"):  # as all that commands print
+        label = str(ExportPolicy._meta.get_field(name).verbose_name).capitalize()  # type: ignore[union-attr]  # a column
     return difference(name, label, *("no limit" if each is None else each for each in values))
 
 
