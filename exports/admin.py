@@ -22,11 +22,12 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
-from unfold.decorators import display
+from django.utils.translation import gettext, gettext_lazy, pgettext
 
 from accounts.keys import whole_number
 from accounts.list_forms import LogAdmin
 from accounts.modeladmin import person
+from accounts.words import counted
 from exports import hashes, operations
 from exports.models import ExportRequest
 from exports.operations import ExportError, InvalidRequest
@@ -49,18 +50,20 @@ def panel_opener(request: HttpRequest) -> Callable[[ExportRequest], str]:
     """Return the column that opens a row's panel over the list as it is narrowed now."""
     rest = rest_of(request)
     user = person(request)
+    review, download = gettext("Review approval request"), pgettext("verb", "Download")
+    details = gettext("Details")
 
     def opener(obj: ExportRequest) -> str:
         if obj.status == ExportRequest.Status.PENDING:
-            text = "Review approval request"
+            text = review
         elif obj.status == ExportRequest.Status.COMPLETED and obj.requester_id == user.pk:
-            text = "Download"
+            text = download
         else:
-            text = "Details"
+            text = details
         query = f"{rest}&review={obj.pk}" if rest else f"review={obj.pk}"
         return format_html('<a class="text-link" href="?{}">{}</a>', query, text)
 
-    opener.short_description = "Next step"  # type: ignore[attr-defined]  # read by the admin
+    opener.short_description = gettext("Next step")  # type: ignore[attr-defined]  # read by the admin
     return opener
 
 
@@ -80,7 +83,7 @@ class ExportRequestAdmin(LogAdmin):
     list_display_links = None
     list_filter = (LogFilter,)
     search_fields = ("name",)
-    search_help_text = "Search name, or a file’s SHA-256"
+    search_help_text = gettext_lazy("Search name, or a file’s SHA-256")
     sortable_by = ("records", "date")
     time_column = "requested_at"
     in_time_if_asked = ("requested_after", "requested_before")
@@ -104,24 +107,24 @@ class ExportRequestAdmin(LogAdmin):
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         return [*super().get_list_display(request), panel_opener(request)]
 
-    @display(description="Name")
+    @admin.display(description=gettext_lazy("Name"))
     def title(self, obj: ExportRequest) -> str:
         """The name, and beneath it where the export stands (R120)."""
         return render_to_string("exports/log_name.html", {"export": obj})
 
-    @display(description="Source")
+    @admin.display(description=gettext_lazy("Source"))
     def source(self, obj: ExportRequest) -> str:
         return kinds.plural_of(obj.object)
 
-    @display(description="Records", ordering="record_count")
+    @admin.display(description=gettext_lazy("Records"), ordering="record_count")
     def records(self, obj: ExportRequest) -> str:
-        return f"{obj.record_count:,}"
+        return counted(obj.record_count)
 
-    @display(description="User")
+    @admin.display(description=gettext_lazy("User"))
     def user(self, obj: ExportRequest) -> str:
         return obj.requester.get_full_name()
 
-    @display(description="Date", ordering="requested_at")
+    @admin.display(description=gettext_lazy("Date"), ordering="requested_at")
     def date(self, obj: ExportRequest) -> str:
         return date_format(timezone.localtime(obj.requested_at), "DATETIME_FORMAT")
 
@@ -202,7 +205,8 @@ class ExportRequestAdmin(LogAdmin):
                 note=request.POST.get("note", ""),
                 conditions=posted_conditions(request.POST, export),
             )
-            return f"Approved. {export.requester} gets the file as soon as it is written."
+            said = gettext("Approved. %(name)s gets the file as soon as it is written.")
+            return said % {"name": export.requester}
 
         return self._step(request, pk, run)
 
@@ -214,28 +218,28 @@ class ExportRequestAdmin(LogAdmin):
                 version=whole_number(request.POST.get("version")),
                 note=request.POST.get("note", ""),
             )
-            return f"Rejected. {export.requester} reads your reason."
+            return gettext("Rejected. %(name)s reads your reason.") % {"name": export.requester}
 
         return self._step(request, pk, run)
 
     def recall_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         def run(export: ExportRequest) -> str:
             operations.recall(export, actor=person(request))
-            return "Recalled. The export is cancelled."
+            return gettext("Recalled. The export is cancelled.")
 
         return self._step(request, pk, run)
 
     def cancel_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         def run(export: ExportRequest) -> str:
             operations.cancel(export, actor=person(request))
-            return "Cancelled."
+            return gettext("Cancelled.")
 
         return self._step(request, pk, run)
 
     def again_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         def run(export: ExportRequest) -> str:
             operations.try_again(export, actor=person(request))
-            return "It is tried again; nobody has to approve it anew."
+            return gettext("It is tried again; nobody has to approve it anew.")
 
         return self._step(request, pk, run)
 

@@ -15,6 +15,7 @@ from django.http import (
     HttpResponseRedirect,
 )
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext, gettext_lazy
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts import access, clock
@@ -29,7 +30,7 @@ from exports.models import Delegation, ExportRequest
 from exports.operations import ExportError
 from exports.screens.log import log_address
 
-NOBODY_ELSE = (
+NOBODY_ELSE = gettext_lazy(
     "Nobody else may decide on exports yet. A super admin can give somebody a permission set with "
     "Export approver first."
 )
@@ -40,7 +41,7 @@ def away_tools(request: HttpRequest) -> list[dict[str, Any]]:
     if not access.holds_tool(person(request), DECIDE):
         return []
     url = page_address(ExportRequest, "away")
-    return [{"title": "Out of office", "icon": "event_busy", "url": url}]
+    return [{"title": gettext("Out of office"), "icon": "event_busy", "url": url}]
 
 
 class AwayForm(forms.Form):
@@ -48,14 +49,16 @@ class AwayForm(forms.Form):
 
     delegate = KeyField(
         queryset=User.objects.none(),
-        label="Who stands in for you",
-        empty_label="Choose an approver",
+        label=gettext_lazy("Who stands in for you"),
+        empty_label=gettext_lazy("Choose an approver"),
         widget=UnfoldAdminSelectWidget,
-        help_text="Told, as well as you, of requests that name you: new ones, and those that wait "
-        "already. Only people who hold Export approver.",
+        help_text=gettext_lazy(
+            "Told, as well as you, of requests that name you: new ones, and those that wait "
+            "already. Only people who hold Export approver."
+        ),
     )
-    first_day = day_field("First day", required=True)
-    last_day = day_field("Last day", required=True)
+    first_day = day_field(gettext_lazy("First day"), required=True)
+    last_day = day_field(gettext_lazy("Last day"), required=True)
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -78,12 +81,12 @@ def away_view(request: HttpRequest) -> HttpResponse:
         except ExportError as refusal:
             form.add_error(None, str(refusal))
         else:
-            said = f"{made.delegate} is told of requests that name you, as well as you."
-            messages.success(request, said)
+            said = gettext("%(name)s is told of requests that name you, as well as you.")
+            messages.success(request, said % {"name": made.delegate})
             return HttpResponseRedirect(request.path)
     context = {
         **admin.site.each_context(request),
-        "title": "Out of office",
+        "title": gettext("Out of office"),
         "form": form,
         "today": today,
         "rows": _own(user).filter(last_day__gte=today, ended_at=None),
@@ -103,7 +106,8 @@ def end_view(request: HttpRequest, pk: int) -> HttpResponse:
         raise Http404
     try:
         operations.end_delegate(found, actor=user)
-        messages.success(request, f"Ended. {found.delegate} is not told of your requests any more.")
+        said = gettext("Ended. %(name)s is not told of your requests any more.")
+        messages.success(request, said % {"name": found.delegate})
     except ExportError as refusal:
         messages.error(request, str(refusal))
     if access.holds_tool(user, DECIDE):

@@ -18,11 +18,14 @@ from django.http import (
 )
 from django.template.response import TemplateResponse
 from django.utils.functional import cached_property
+from django.utils.translation import gettext, gettext_lazy, ngettext, pgettext
 
 from accounts import access, catalogue
 from accounts.keys import is_key, whole_number
 from accounts.modeladmin import AccessModelAdmin, page_address, person
+from accounts.words import counted
 from exports import operations, tables
+from exports.language import as_installed
 from exports.models import ExportProfile, ExportRequest
 from exports.operations import ExportError
 from exports.policy import Usage, usage_shown
@@ -42,7 +45,11 @@ def export_tool(request: HttpRequest, model_admin: AccessModelAdmin) -> dict[str
         return None
     url = page_address(ExportRequest, "new", kind.key)
     query = request.GET.urlencode()
-    return {"title": "Export", "icon": "file_export", "url": f"{url}?{query}" if query else url}
+    return {
+        "title": pgettext("verb", "Export"),
+        "icon": "file_export",
+        "url": f"{url}?{query}" if query else url,
+    }
 
 
 def _may_export(request: HttpRequest, model_admin: AccessModelAdmin) -> bool:
@@ -88,7 +95,7 @@ def new_view(request: HttpRequest, key: str) -> HttpResponse:
         return HttpResponseRedirect(page_address(model, "changelist"))
     context = {
         **admin.site.each_context(request),
-        "title": f"Export {kind.plural.lower()}",
+        "title": gettext("Export %(kinds)s") % {"kinds": kind.nouns},
         "kind": kind,
         "dialog": dialog,
         "back": page_address(model, "changelist"),
@@ -97,16 +104,24 @@ def new_view(request: HttpRequest, key: str) -> HttpResponse:
 
 
 REASONS = {
-    "sensitive": "It contains sensitive data; such an export always needs approval.",
-    "above_threshold": "It has more records than may be exported without approval.",
-    "above_daily": "With it you export more records in 24 hours than you may without approval.",
-    "above_weekly": "With it you export more records in 7 days than you may without approval.",
-    "rules_changed": "In the last 24 hours you changed the rules for exports, or your own right to "
-    "export without approval; or somebody did who made your account or opened it in the last 30 "
-    "days. For so long your exports need the approval that anybody’s would need, by the rules of "
-    "before and of now.",
-    "second_person": "With it you export so many records in 24 hours that everybody needs a "
-    "second person’s approval.",
+    "sensitive": gettext_lazy("It contains sensitive data; such an export always needs approval."),
+    "above_threshold": gettext_lazy("It has more records than may be exported without approval."),
+    "above_daily": gettext_lazy(
+        "With it you export more records in 24 hours than you may without approval."
+    ),
+    "above_weekly": gettext_lazy(
+        "With it you export more records in 7 days than you may without approval."
+    ),
+    "rules_changed": gettext_lazy(
+        "In the last 24 hours you changed the rules for exports, or your own right to export "
+        "without approval; or somebody did who made your account or opened it in the last 30 "
+        "days. For so long your exports need the approval that anybody’s would need, by the rules "
+        "of before and of now."
+    ),
+    "second_person": gettext_lazy(
+        "With it you export so many records in 24 hours that everybody needs a second person’s "
+        "approval."
+    ),
 }
 
 
@@ -125,10 +140,16 @@ class Dialog:
         self.query, self.ids = query, ids
         columns = tables.offered_columns(model, self.user)
         flagged = sensitive_keys(self.user)
+        with as_installed():
+            headings = {c.name: str(c.label) for c in columns}
         self.offered = [
-            Offered(c.name, c.label, tables.is_sensitive(c, flagged), c.label.split(":")[0])
-            if c.relation
-            else Offered(c.name, c.label, tables.is_sensitive(c, flagged))
+            Offered(
+                c.name,
+                str(c.label),
+                tables.is_sensitive(c, flagged),
+                str(c.label).split(":")[0] if c.relation else "",
+                headings[c.name],
+            )
             for c in columns
         ]
         self.listed = [column.name for column in tables.listed(columns, list_columns)]
@@ -187,19 +208,19 @@ class Dialog:
 
     def _reason(self) -> str:
         """Say why consent is needed, and which sensitive fields only the list itself reads (Q5)."""
-        said, found = REASONS[self.preview.because], self.preview
+        said, found = [str(REASONS[self.preview.because])], self.preview
         if found.because != "sensitive":
-            return said
+            return said[0]
         if lifted := found.sensitive_fields - flagged_keys():
-            said += (
-                f" {self._called(lifted)}: the flag was taken away in the last 24 hours, by you or "
-                "by somebody who made or opened your account, and for so long it still counts."
+            counts = gettext(
+                "%(fields)s: the flag was taken away in the last 24 hours, by you or by somebody "
+                "who made or opened your account, and for so long it still counts."
             )
+            said.append(counts % {"fields": self._called(lifted)})
         if elsewhere := found.sensitive_fields.difference(*(c.reads for c in found.columns)):
-            said += (
-                f" Its filters, search or order read sensitive fields: {self._called(elsewhere)}."
-            )
-        return said
+            read = gettext("Its filters, search or order read sensitive fields: %(fields)s.")
+            said.append(read % {"fields": self._called(elsewhere)})
+        return " ".join(said)
 
     def _called(self, keys: Iterable[FieldKey]) -> str:
         return ", ".join(tables.called(self.model, sorted(keys), self.user))
@@ -228,7 +249,14 @@ class Dialog:
         """How many columns the record has itself, and which of them are sensitive."""
         own = [each for each in self.offered if not each.relation]
         sensitive = ", ".join(each.label for each in own if each.sensitive)
-        return f"{len(own)} columns" + (f"; sensitive: {sensitive}" if sensitive else "")
+        said = ngettext("%(count)s column", "%(count)s columns", len(own))
+        if sensitive:
+            said = ngettext(
+                "%(count)s column; sensitive: %(names)s",
+                "%(count)s columns; sensitive: %(names)s",
+                len(own),
+            )
+        return said % {"count": counted(len(own)), "names": sensitive}
 
     @property
     def format(self) -> operations.Format:
@@ -257,7 +285,7 @@ class Dialog:
         key = whole_number(self.request.POST.get("profile"))
         found = operations.profiles_of(self.user, self.model).filter(pk=key).first()
         if found is None:
-            messages.error(self.request, "Choose one of your profiles first.")
+            messages.error(self.request, gettext("Choose one of your profiles first."))
         return found
 
     def _use_profile(self) -> None:
@@ -287,7 +315,8 @@ class Dialog:
         except ExportError as refusal:
             messages.error(self.request, str(refusal))
         else:
-            messages.success(self.request, f"Kept as “{profile.name}”.")
+            said = gettext("Kept as “%(name)s”.")
+            messages.success(self.request, said % {"name": profile.name})
 
     def _forget_profile(self) -> None:
         profile = self._profile()
@@ -298,7 +327,8 @@ class Dialog:
         except ExportError as refusal:
             messages.error(self.request, str(refusal))
         else:
-            messages.success(self.request, f"“{profile.name}” was deleted.")
+            said = gettext("“%(name)s” was deleted.")
+            messages.success(self.request, said % {"name": profile.name})
 
     # Asking -------------------------------------------------------------------------------------
 
@@ -330,11 +360,14 @@ class Dialog:
                 messages.error(self.request, str(refusal))
             return None
         if export.status == S.PENDING:
-            messages.success(self.request, "Request sent. We’ll notify you when it is decided.")
+            said = gettext("Request sent. We’ll notify you when it is decided.")
+            messages.success(self.request, said)
         elif not export.is_final:
-            messages.success(self.request, "You find the file here as soon as it is written.")
+            said = gettext("You find the file here as soon as it is written.")
+            messages.success(self.request, said)
         else:  # sent again, from a page of before
-            messages.info(self.request, "You asked for this before; here is what became of it.")
+            said = gettext("You asked for this before; here is what became of it.")
+            messages.info(self.request, said)
         return HttpResponseRedirect(panel_address(export))
 
 
@@ -373,5 +406,5 @@ def _ids(request: HttpRequest) -> list[int] | None:
         return None
     parts = given.split(",")
     if not all(is_key(part) for part in parts):
-        raise BadRequest("These are not ticked rows of a list.")
+        raise BadRequest(gettext("These are not ticked rows of a list."))
     return [int(part) for part in parts]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.forms.boundfield import BoundWidget
+from django.utils.text import format_lazy
+from django.utils.translation import gettext, gettext_lazy
 from unfold.widgets import (
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
@@ -20,6 +22,9 @@ from accounts.numbers import WholeNumberField
 from exports.models import ExportRequest
 from exports.operations import FORMATS
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
 
 @dataclass(frozen=True, slots=True)
 class Offered:
@@ -30,9 +35,13 @@ class Offered:
     sensitive: bool
     relation: str = ""
     """What people call the related record it is of; empty for the record's own."""
+    heading: str = ""
+    """The label as a file has it, in the installation's language."""
 
     def __str__(self) -> str:
-        return f"{self.label} (sensitive)" if self.sensitive else self.label
+        if not self.sensitive:
+            return self.label
+        return gettext("%(column)s (sensitive)") % {"column": self.label}
 
 
 class ColumnsForm(forms.Form):
@@ -40,13 +49,19 @@ class ColumnsForm(forms.Form):
 
     which = forms.ChoiceField(
         required=False,
-        choices=[("list", "As in the list"), ("all", "All"), ("chosen", "Chosen")],
+        choices=[
+            ("list", gettext_lazy("As in the list")),
+            ("all", gettext_lazy("All")),
+            ("chosen", gettext_lazy("Chosen")),
+        ],
         widget=forms.RadioSelect,
     )
     columns = forms.MultipleChoiceField(required=False, widget=forms.CheckboxSelectMultiple)
     format = forms.ChoiceField(
         required=False,
-        choices=[(key, f"{each.label}, {each.for_what}") for key, each in FORMATS.items()],
+        choices=[
+            (key, format_lazy("{}, {}", each.label, each.for_what)) for key, each in FORMATS.items()
+        ],
         widget=forms.RadioSelect,
     )
     headers = forms.ChoiceField(
@@ -72,14 +87,15 @@ class ColumnsForm(forms.Form):
         ticked = cleaned.get("columns", [])
         own = [each for each in self.offered if not each.relation]
         beside = [name for name in ticked if name not in {each.name for each in own}]
-        # All of them stand in the order of their labels, the record's id first (E39).
-        own.sort(key=lambda each: (each.name != "id", each.label.casefold()))
+        # All of them stand in the order of their labels, the record's id first (E39): of the labels
+        # that the file has, so that the order is the same for everybody.
+        own.sort(key=lambda each: (each.name != "id", each.heading.casefold()))
         names = {
             "list": [*self.listed, *beside],
             "all": [*(each.name for each in own), *beside],
         }.get(cleaned.get("which", ""), ticked)
         if not names and "columns" not in self.errors:
-            self.add_error("columns", "Tick at least one column.")
+            self.add_error("columns", gettext("Tick at least one column."))
         cleaned["names"] = list(dict.fromkeys(names))
         return cleaned
 
@@ -112,20 +128,20 @@ class ApproversForm(forms.Form):
 
     approvers = KeysField(
         queryset=User.objects.none(),
-        label="Approvers to notify",
+        label=gettext_lazy("Approvers to notify"),
         widget=forms.CheckboxSelectMultiple(attrs={"class": "plain-boxes is-long"}),
-        help_text="They are notified; any approver can decide.",
+        help_text=gettext_lazy("They are notified; any approver can decide."),
         error_messages={
-            "required": "Choose at least one approver to notify.",
-            "invalid_choice": "Somebody you chose is not offered. Choose again.",
+            "required": gettext_lazy("Choose at least one approver to notify."),
+            "invalid_choice": gettext_lazy("Somebody you chose is not offered. Choose again."),
         },
     )
     message = forms.CharField(
-        label="Message (optional)",
+        label=gettext_lazy("Message (optional)"),
         required=False,
         max_length=1000,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        help_text="What the file is for.",
+        help_text=gettext_lazy("What the file is for."),
     )
 
     def __init__(self, *args: Any, approvers: Any, **kwargs: Any) -> None:
@@ -133,12 +149,14 @@ class ApproversForm(forms.Form):
         self.fields["approvers"].queryset = approvers  # type: ignore[attr-defined]  # a model choice field
 
 
-def _number(label: str, help_text: str, *, required: bool = True) -> WholeNumberField:
+def _number(
+    label: StrOrPromise, help_text: StrOrPromise, *, required: bool = True
+) -> WholeNumberField:
     return WholeNumberField(
         label=label,
         help_text=help_text,
         required=required,
-        error_messages={"required": "Enter a whole number."},
+        error_messages={"required": gettext_lazy("Enter a whole number.")},
     )
 
 
@@ -149,54 +167,65 @@ class PolicyForm(forms.Form):
     """
 
     require_approval = forms.BooleanField(
-        label="Require approvals for exports",
+        label=gettext_lazy("Require approvals for exports"),
         required=False,
         widget=UnfoldBooleanSwitchWidget,
-        help_text="Off: every export of a person with the permission Export runs at once.",
+        help_text=gettext_lazy(
+            "Off: every export of a person with the permission Export runs at once."
+        ),
     )
     second_person_above = _number(
-        "Second approver above N records in 24 hours",
-        "People who export without approval, super admins included, need somebody else’s approval "
-        "for what makes it more records than this in 24 hours. Leave empty to turn off.",
+        gettext_lazy("Second approver above N records in 24 hours"),
+        gettext_lazy(
+            "People who export without approval, super admins included, need somebody else’s "
+            "approval for what makes it more records than this in 24 hours. Leave empty to turn "
+            "off."
+        ),
         required=False,
     )
     threshold = _number(
-        "Record threshold",
-        "An export with more than this many records needs approval; 0: every export that is not "
-        "empty. Exports with sensitive fields always need it.",
+        gettext_lazy("Record threshold"),
+        gettext_lazy(
+            "An export with more than this many records needs approval; 0: every export that is "
+            "not empty. Exports with sensitive fields always need it."
+        ),
     )
     daily_records = _number(
-        "Records per person in 24 hours",
-        "Recommended. Who takes out more than this in 24 hours needs approval for what exceeds "
-        "it, however small each export is. No limit if left empty.",
+        gettext_lazy("Records per person in 24 hours"),
+        gettext_lazy(
+            "Recommended. Who takes out more than this in 24 hours needs approval for what exceeds "
+            "it, however small each export is. No limit if left empty."
+        ),
         required=False,
     )
     weekly_records = _number(
-        "Records per person in 7 days",
-        "Recommended. The same over 7 days; not fewer than in 24 hours. No limit if left empty.",
+        gettext_lazy("Records per person in 7 days"),
+        gettext_lazy(
+            "Recommended. The same over 7 days; not fewer than in 24 hours. No limit if left empty."
+        ),
         required=False,
     )
     lapse_days = _number(
-        "Days until a request lapses",
-        "A request on which nobody decides ends after this many days.",
+        gettext_lazy("Days until a request lapses"),
+        gettext_lazy("A request on which nobody decides ends after this many days."),
     )
     file_days = _number(
-        "Days a file stays",
-        "A finished file can be downloaded for this many days, at most 30.",
+        gettext_lazy("Days a file stays"),
+        gettext_lazy("A finished file can be downloaded for this many days, at most 30."),
     )
     most_downloads = _number(
-        "Downloads of a file",
-        "By its requester, the only one who may; at most 100 times.",
+        gettext_lazy("Downloads of a file"),
+        gettext_lazy("By its requester, the only one who may; at most 100 times."),
     )
 
-    steps: ClassVar[tuple[tuple[str, tuple[str, ...]], ...]] = (
-        ("Consent", ("require_approval", "second_person_above")),
-        ("From how many records", ("threshold", "daily_records", "weekly_records")),
-        ("Who and how long", ("lapse_days", "file_days", "most_downloads")),
+    steps: ClassVar[tuple[tuple[StrOrPromise, tuple[str, ...]], ...]] = (
+        (gettext_lazy("Consent"), ("require_approval", "second_person_above")),
+        (gettext_lazy("From how many records"), ("threshold", "daily_records", "weekly_records")),
+        (gettext_lazy("Who and how long"), ("lapse_days", "file_days", "most_downloads")),
     )
 
     @property
-    def steps_bound(self) -> list[tuple[str, list[forms.BoundField]]]:
+    def steps_bound(self) -> list[tuple[StrOrPromise, list[forms.BoundField]]]:
         """Return each step's title and fields, as the dialog draws them."""
         return [(title, [self[name] for name in names]) for title, names in self.steps]
 
@@ -213,7 +242,9 @@ class AlertForm(forms.Form):
     """From how many records on a super admin wants to hear of an export (E47)."""
 
     records = WholeNumberField(
-        label="Notify me of exports above this many records",
+        label=gettext_lazy("Notify me of exports above this many records"),
         required=False,
-        help_text="When somebody else requests such an export. Leave empty to turn off.",
+        help_text=gettext_lazy(
+            "When somebody else requests such an export. Leave empty to turn off."
+        ),
     )

@@ -13,6 +13,7 @@ from django.contrib import admin
 from django.db.models import QuerySet, Subquery
 from django.http import HttpRequest, QueryDict
 from django.urls import reverse
+from django.utils.translation import gettext, gettext_lazy
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts import access, catalogue
@@ -37,21 +38,26 @@ class LogForm(ListForm):
     picked: ClassVar[dict[str, Any]] = {"requester": ExportRequest._meta.get_field("requester")}
 
     waiting = forms.ChoiceField(
-        label="Waiting for me",
+        label=gettext_lazy("Waiting for me"),
         required=False,
-        choices=[("", "Everything"), ("yes", "Only what I may decide on")],
+        choices=[
+            ("", gettext_lazy("Everything")),
+            ("yes", gettext_lazy("Only what I may decide on")),
+        ],
         widget=UnfoldAdminSelectWidget,
     )
     status = forms.MultipleChoiceField(
-        label="Status",
+        label=gettext_lazy("Status"),
         required=False,
         choices=ExportRequest.Status.choices,
         widget=forms.CheckboxSelectMultiple(attrs={"class": "plain-boxes"}),
     )
     source = forms.ChoiceField(
-        label="Source",
+        label=gettext_lazy("Source"),
         required=False,
-        choices=lambda: [("", "All")] + [(kind.key, kind.plural) for kind in catalogue.objects()],
+        choices=lambda: (
+            [("", gettext("All"))] + [(kind.key, kind.plural) for kind in catalogue.objects()]
+        ),
         widget=UnfoldAdminSelectWidget,
     )
     sensitive = forms.ChoiceField(
@@ -61,10 +67,13 @@ class LogForm(ListForm):
         widget=UnfoldAdminSelectWidget,
     )
     requester = KeyField(
-        label="User", required=False, queryset=User.objects.none(), empty_label="Everybody"
+        label=gettext_lazy("User"),
+        required=False,
+        queryset=User.objects.none(),
+        empty_label=gettext_lazy("Everybody"),
     )
-    requested_after = day_field("Requested from")
-    requested_before = day_field("Requested to")
+    requested_after = day_field(gettext_lazy("Requested from"))
+    requested_before = day_field(gettext_lazy("Requested to"))
     earlier_than = forms.IntegerField(
         required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput
     )
