@@ -7,17 +7,86 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts import access
 from accounts.models import RightsChange, User
 from accounts.rights import LETS_IN, REMEMBERED, changed_since, lets_in, of_account_or
+from accounts.words import counted
 from exports.deciders import DECIDE, changes_exemption
 from exports.models import ExportRequest, GateChange
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
+Door = RightsChange.Door
+# The texts of `RightsChange.Door`, as whole sentences: of the reader, and of anybody else.
+_YOU: dict[str, StrOrPromise] = {
+    Door.CREATED: gettext_lazy(
+        "You changed it in the last 30 days: you created the account, on %(moment)s."
+    ),
+    Door.INVITED: gettext_lazy(
+        "You changed it in the last 30 days: you were shown an invitation link, on %(moment)s."
+    ),
+    Door.EMAIL: gettext_lazy(
+        "You changed it in the last 30 days: you changed the e-mail address, on %(moment)s."
+    ),
+    Door.PASSWORD: gettext_lazy(
+        "You changed it in the last 30 days: you set the password, on %(moment)s."
+    ),
+    Door.SET_ASSIGNED: gettext_lazy(
+        "You changed it in the last 30 days: you assigned a permission set, on %(moment)s."
+    ),
+    Door.SET_EDITED: gettext_lazy(
+        "You changed it in the last 30 days: you edited the permission set, on %(moment)s."
+    ),
+    Door.EDITED: gettext_lazy(
+        "You changed it in the last 30 days: you edited the permissions, on %(moment)s."
+    ),
+    Door.MADE_SUPER_ADMIN: gettext_lazy(
+        "You changed it in the last 30 days: you made the person a super admin, on %(moment)s."
+    ),
+    Door.REMOVED_SUPER_ADMIN: gettext_lazy(
+        "You changed it in the last 30 days: you took super admin status away, on %(moment)s."
+    ),
+    Door.MADE_PARTNER_ADMIN: gettext_lazy(
+        "You changed it in the last 30 days: you made the person a partner admin, on %(moment)s."
+    ),
+    Door.ENDED_PARTNER_ADMIN: gettext_lazy(
+        "You changed it in the last 30 days: you took partner admin status away, on %(moment)s."
+    ),
+    Door.DEACTIVATED: gettext_lazy(
+        "You changed it in the last 30 days: you deactivated the account, on %(moment)s."
+    ),
+    Door.REACTIVATED: gettext_lazy(
+        "You changed it in the last 30 days: you reactivated the account, on %(moment)s."
+    ),
+}
+_THEY: dict[str, StrOrPromise] = {
+    Door.CREATED: gettext_lazy("%(name)s created the account, on %(moment)s."),
+    Door.INVITED: gettext_lazy("%(name)s was shown an invitation link, on %(moment)s."),
+    Door.EMAIL: gettext_lazy("%(name)s changed the e-mail address, on %(moment)s."),
+    Door.PASSWORD: gettext_lazy("%(name)s set the password, on %(moment)s."),
+    Door.SET_ASSIGNED: gettext_lazy("%(name)s assigned a permission set, on %(moment)s."),
+    Door.SET_EDITED: gettext_lazy("%(name)s edited the permission set, on %(moment)s."),
+    Door.EDITED: gettext_lazy("%(name)s edited the permissions, on %(moment)s."),
+    Door.MADE_SUPER_ADMIN: gettext_lazy("%(name)s made the person a super admin, on %(moment)s."),
+    Door.REMOVED_SUPER_ADMIN: gettext_lazy("%(name)s took super admin status away, on %(moment)s."),
+    Door.MADE_PARTNER_ADMIN: gettext_lazy(
+        "%(name)s made the person a partner admin, on %(moment)s."
+    ),
+    Door.ENDED_PARTNER_ADMIN: gettext_lazy(
+        "%(name)s took partner admin status away, on %(moment)s."
+    ),
+    Door.DEACTIVATED: gettext_lazy("%(name)s deactivated the account, on %(moment)s."),
+    Door.REACTIVATED: gettext_lazy("%(name)s reactivated the account, on %(moment)s."),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +112,10 @@ def figures(export: ExportRequest, reader: User) -> Iterator[Figure]:
     if rules := gate.select_related("actor").first():
         yield Figure(
             "rules",
-            "Rules for exports",
-            "Changed lately",
-            f"{rules.actor.get_full_name()} changed them last, on {_day(rules)}.",
+            gettext("Rules for exports"),
+            gettext("Changed lately"),
+            gettext("%(name)s changed them last, on %(moment)s.")
+            % {"name": rules.actor.get_full_name(), "moment": _moment(rules)},
             True,
         )
     requester = export.requester
@@ -69,20 +139,21 @@ def figures(export: ExportRequest, reader: User) -> Iterator[Figure]:
     if exemption:
         last = exemption[0]
         who = last.actor.get_full_name() if last.actor else last.system
+        given = last.gave and not _is_demotion(last)
         yield Figure(
             "exemption",
-            "Export without approval",
-            "Given lately" if last.gave and not _is_demotion(last) else "Taken lately",
-            f"{who} {_how(last)}, on {_day(last)}.",
+            gettext("Export without approval"),
+            gettext("Given lately") if given else gettext("Taken lately"),
+            _THEY[last.door] % {"name": who, "moment": _moment(last)},
             True,
         )
     yield from _let_in(changes, requester, reader)
     if mine := [change for change in of_requester if change.actor_id == reader.pk]:
         yield Figure(
             "relation",
-            "You and the requester",
-            "Their account",
-            f"You changed it in the last 30 days: you {_how(mine[0])}, on {_day(mine[0])}.",
+            gettext("You and the requester"),
+            gettext("Their account"),
+            _YOU[mine[0].door] % {"moment": _moment(mine[0])},
             True,
         )
     if barred := {
@@ -92,10 +163,13 @@ def figures(export: ExportRequest, reader: User) -> Iterator[Figure]:
     }:
         yield Figure(
             "approvers",
-            "Approvers they changed",
-            str(len(barred)),
-            f"May not decide on this, since the requester made or changed their account or right "
-            f"in the last 30 days: {', '.join(sorted(barred))}.",
+            gettext("Approvers they changed"),
+            counted(len(barred)),
+            gettext(
+                "May not decide on this, since the requester made or changed their account or "
+                "right in the last 30 days: %(names)s."
+            )
+            % {"names": ", ".join(sorted(barred))},
             True,
         )
 
@@ -120,21 +194,23 @@ def _let_in(changes: list[RightsChange], requester: User, reader: User) -> Itera
     last = same or next((change for change in theirs if change.through is None), theirs[0])
     assert last.actor is not None  # asked for above
     name = last.actor.get_full_name()
-    by = f"{name}, through {last.through.get_full_name()}’s account," if last.through else name
-    detail = f"{by} {_how(last)}, on {_day(last)}."
+    by = name
+    if last.through:
+        through = gettext("%(name)s, through %(other)s’s account,")
+        by = through % {"name": name, "other": last.through.get_full_name()}
+    detail = _THEY[last.door] % {"name": by, "moment": _moment(last)}
     if same:
-        detail += f" {name} could log in as you as well: your account was made or opened by them."
+        as_well = gettext(
+            "%(name)s could log in as you as well: your account was made or opened by them."
+        )
+        detail = f"{detail} {as_well % {'name': name}}"
     yield Figure(
         "account",
-        "The requester’s account",
-        "Same hands as yours" if same else "Made or opened lately",
+        gettext("The requester’s account"),
+        gettext("Same hands as yours") if same else gettext("Made or opened lately"),
         detail,
         True,
     )
-
-
-def _how(change: RightsChange) -> str:
-    return str(RightsChange.Door(change.door).label)
 
 
 def _is_status(change: RightsChange) -> bool:
@@ -145,5 +221,5 @@ def _is_demotion(change: RightsChange) -> bool:
     return change.door == RightsChange.Door.REMOVED_SUPER_ADMIN
 
 
-def _day(change: RightsChange | GateChange) -> str:
-    return date_format(timezone.localtime(change.at), "j F Y, H:i")
+def _moment(change: RightsChange | GateChange) -> str:
+    return date_format(timezone.localtime(change.at), "LONG_TIME_FORMAT")

@@ -9,16 +9,18 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from accounts import access, catalogue, clock
 from accounts.modeladmin import person
 from accounts.models import User
+from accounts.words import counted
 from exports import deciders, folder, hashes, operations, tables
 from exports.models import ExportRequest
 from exports.operations.delegating import holding
 from exports.screens import risk
 from exports.screens.log import log_address
-from exports.steps import S, in_words
+from exports.steps import S
 from exports.writers import manifest
 from records import filters, kinds
 from records.models import Record
@@ -26,17 +28,22 @@ from records.models.properties import FieldKey, sensitive_keys
 
 MOST_LISTED = 8
 BECAUSE = {
-    "sensitive": "Required: it has sensitive data",
-    "above_threshold": "Required: more records than may be exported without it",
-    "above_daily": "Required: more records in 24 hours than one person may export without it",
-    "above_weekly": "Required: more records in 7 days than one person may export without it",
-    "second_person": "Required: so many records in 24 hours need a second person",
-    "rules_changed": "Required: the requester changed the rules, or their own exemption, in the 24 "
-    "hours before",
-    "decided_again": "Required: what was decided on is not the same any more",
-    "within_threshold": "Not required: few records, none of them sensitive",
-    "exempt": "Not required: exports without approval",
-    "policy_off": "Not required: approvals were off",
+    "sensitive": gettext_lazy("Required: it has sensitive data"),
+    "above_threshold": gettext_lazy("Required: more records than may be exported without it"),
+    "above_daily": gettext_lazy(
+        "Required: more records in 24 hours than one person may export without it"
+    ),
+    "above_weekly": gettext_lazy(
+        "Required: more records in 7 days than one person may export without it"
+    ),
+    "second_person": gettext_lazy("Required: so many records in 24 hours need a second person"),
+    "rules_changed": gettext_lazy(
+        "Required: the requester changed the rules, or their own exemption, in the 24 hours before"
+    ),
+    "decided_again": gettext_lazy("Required: what was decided on is not the same any more"),
+    "within_threshold": gettext_lazy("Not required: few records, none of them sensitive"),
+    "exempt": gettext_lazy("Not required: exports without approval"),
+    "policy_off": gettext_lazy("Not required: approvals were off"),
 }
 
 
@@ -60,6 +67,7 @@ def panel(export: ExportRequest, user: User) -> dict[str, Any]:
         "export": export,
         "kind": kind,
         "is_under_way": export.status in (S.APPROVED, S.PROCESSING),
+        "what": what_it_has(export),
         "waits_because": waits_because(export),
         "filters": described_query(export, user),
         "columns": described_columns(export, user),
@@ -82,18 +90,34 @@ def panel(export: ExportRequest, user: User) -> dict[str, Any]:
     }
 
 
+def what_it_has(export: ExportRequest) -> str:
+    """Return how many records of which kind an export has, and in which form."""
+    kind = kinds.named(export.object)
+    noun = "" if kind is None else kind.noun if export.record_count == 1 else kind.nouns
+    said = gettext("%(count)s %(kinds)s, as %(format)s")
+    if export.headers == ExportRequest.Headers.NAMES:
+        said = gettext("%(count)s %(kinds)s, as %(format)s, with internal names")
+    return said % {
+        "count": counted(export.record_count),
+        "kinds": noun,
+        "format": export.format.upper(),
+    }
+
+
 def waits_because(export: ExportRequest) -> str:
     """Return why an export that is under way is not being written now; empty where it is."""
     if export.status not in (S.APPROVED, S.PROCESSING):
         return ""
     if folder.waits():
-        return (
+        return gettext(
             "Waits because the folder for files cannot be written; nothing is lost. Super admins "
             "were told, and it goes on by itself."
         )
     if export.status == S.PROCESSING and not export.worker and export.lease_until:
-        again = date_format(timezone.localtime(export.lease_until), "j F, H:i")
-        return f"The last attempt to write the file did not finish. The next one is on {again}."
+        again = date_format(timezone.localtime(export.lease_until), "MOMENT_OF_YEAR_FORMAT")
+        return gettext(
+            "The last attempt to write the file did not finish. The next one is on %(moment)s."
+        ) % {"moment": again}
     return ""
 
 
@@ -117,7 +141,7 @@ def described_columns(export: ExportRequest, user: User) -> list[Any]:
     """Return the columns of an export as this person may read them (B6)."""
     if not tables.is_known(export.object):
         # Nobody can tell any more which of them were hidden from whom.
-        return [{**column, "label": filters.RESTRICTED_FIELD} for column in export.columns]
+        return [{**column, "label": str(filters.RESTRICTED_FIELD)} for column in export.columns]
     return tables.described(export.columns, tables.model_of(export.object), user)
 
 
@@ -127,13 +151,22 @@ def conditions_in_words(export: ExportRequest, user: User) -> list[str]:
     said = []
     if dropped := less.get("columns_dropped"):
         labels = [c["label"] for c in described_columns(export, user) if c["name"] in dropped]
-        said.append(f"Without {', '.join(labels)}.")
-    if "most_records" in less:
-        said.append(f"Only the first {less['most_records']:,} of {export.record_count:,} records.")
-    if "file_days" in less:
-        said.append(f"The file stays for at most {in_words(less['file_days'], 'day')}.")
-    if "most_downloads" in less:
-        said.append(f"At most {in_words(less['most_downloads'], 'download')}.")
+        said.append(gettext("Without %(columns)s.") % {"columns": ", ".join(labels)})
+    if most := less.get("most_records"):
+        said.append(
+            gettext("Only the first %(count)s of %(all)s records.")
+            % {"count": counted(most), "all": counted(export.record_count)}
+        )
+    if days := less.get("file_days"):
+        stays = ngettext(
+            "The file stays for at most %(count)s day.",
+            "The file stays for at most %(count)s days.",
+            days,
+        )
+        said.append(stays % {"count": counted(days)})
+    if downloads := less.get("most_downloads"):
+        times = ngettext("At most %(count)s download.", "At most %(count)s downloads.", downloads)
+        said.append(times % {"count": counted(downloads)})
     return said
 
 
@@ -141,15 +174,23 @@ def left_out_in_words(export: ExportRequest, user: User) -> list[str]:
     """Return what the file has less of than was consented to, as this person may read it."""
     said = []
     if records := export.most_leaving - (export.delivered_count or 0):
-        were = "was" if records == 1 else "were"
-        said.append(f"{in_words(records)} {were} out of the requester’s reach by then.")
+        left = ngettext(
+            "%(count)s record was out of the requester’s reach by then.",
+            "%(count)s records were out of the requester’s reach by then.",
+            records,
+        )
+        said.append(left % {"count": counted(records)})
     lost = set(manifest.columns_lost(export))
     if lost and tables.is_known(export.object):
         model = tables.model_of(export.object)
-        names = [c.label for c in tables.permitted_columns(model, user) if c.name in lost]
+        names = [str(c.label) for c in tables.permitted_columns(model, user) if c.name in lost]
         if hidden := len(lost) - len(names):
-            names.append(in_words(hidden, "restricted column"))
-        said.append(f"Without {', '.join(names)}, which the requester could not see any more.")
+            restricted = ngettext(
+                "%(count)s restricted column", "%(count)s restricted columns", hidden
+            )
+            names.append(restricted % {"count": counted(hidden)})
+        without = gettext("Without %(columns)s, which the requester could not see any more.")
+        said.append(without % {"columns": ", ".join(names)})
     return said
 
 
@@ -161,14 +202,17 @@ def told(export: ExportRequest) -> list[str]:
     arranged = holding(first, last).filter(approver=OuterRef("pk"))
     people = list(export.notified.annotate(stand_in=Subquery(arranged.values("delegate")[:1])))
     names = {each.pk: each.get_full_name() for each in people}
-    return [names[each.pk] + _where(each.stand_in, names) for each in people]
+    return [_with_stand_in(each.pk, each.stand_in, names) for each in people]
 
 
-def _where(stand_in: int | None, names: dict[int, str]) -> str:
+def _with_stand_in(person: int, stand_in: int | None, names: dict[int, str]) -> str:
     if stand_in is None:
-        return ""
+        return names[person]
     # Who could not decide, or asked for it themselves, was not told in their place.
-    return f" (away; {names[stand_in]} stands in)" if stand_in in names else " (away)"
+    said = gettext("%(name)s (away)")
+    if stand_in in names:
+        said = gettext("%(name)s (away; %(stand_in)s stands in)")
+    return said % {"name": names[person], "stand_in": names.get(stand_in)}
 
 
 def exports_panel(request: HttpRequest, record: Any) -> str:

@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.forms import model_to_dict
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext, ngettext
 
 from accounts import access
 from accounts.keys import whole_number
 from accounts.modeladmin import AccessModelAdmin, person, say_saved
 from accounts.models import User
+from accounts.words import counted
 from exports import deciders, operations, policy
 from exports.models import ExportPolicy, LargeExportAlert
 from exports.operations import ExportError, InvalidSetting, NotAllowed
@@ -45,7 +46,7 @@ class ExportPolicyAdmin(AccessModelAdmin):
         """There is one policy: show it, and not a list of one."""
         self._require_view(request)
         if request.GET:
-            raise BadRequest("This page has no filters.")
+            raise BadRequest(gettext("This page has no filters."))
         return self._page(request)
 
     def change_view(
@@ -76,8 +77,12 @@ class ExportPolicyAdmin(AccessModelAdmin):
             except ExportError as refusal:
                 form.add_error(None, str(refusal))
             else:
-                said = "Saved. It holds for new requests; what waits still waits for a decision."
-                say_saved(request, said)
+                say_saved(
+                    request,
+                    gettext(
+                        "Saved. It holds for new requests; what waits still waits for a decision."
+                    ),
+                )
                 return HttpResponseRedirect(reverse(PAGE))
         return self._page(request, form)
 
@@ -98,12 +103,11 @@ class ExportPolicyAdmin(AccessModelAdmin):
             except InvalidSetting as refusal:
                 form.add_error(refusal.field, str(refusal))
             else:
-                say_saved(
-                    request,
-                    "Saved. You are not told about large exports."
-                    if records is None
-                    else f"Saved. You are told about exports above {in_words(records)}.",
-                )
+                said = gettext("Saved. You are not told about large exports.")
+                if records is not None:
+                    told = gettext("Saved. You are told about exports above %(records)s.")
+                    said = told % {"records": in_words(records)}
+                say_saved(request, said)
                 return HttpResponseRedirect(reverse(PAGE))
         return self._page(request, alert=form)
 
@@ -123,7 +127,7 @@ class ExportPolicyAdmin(AccessModelAdmin):
         version = request.POST.get("record_version") if form and form.is_bound else now.version
         context = {
             **self.admin_site.each_context(request),
-            "title": "Approvals",
+            "title": gettext("Approvals"),
             "opts": self.opts,
             "policy": now,
             "warnings": policy.warnings(user),
@@ -154,36 +158,70 @@ def _with_reasons(tool: str) -> list[User]:
 
 def described(now: ExportPolicy) -> list[tuple[str, str]]:
     """Return what holds, in words: (what, how)."""
-    records = intcomma(now.threshold)
-    above = "that is not empty" if now.threshold == 0 else f"of more than {records} records"
-    limits = [
-        f"{intcomma(limit)} records in {span}"
-        for limit, span in ((now.daily_records, "24 hours"), (now.weekly_records, "7 days"))
-        if limit is not None
-    ]
-    most = now.second_person_above
     return [
-        ("Requires approval", f"Every export {above}, and every one with a sensitive field."),
+        (gettext("Requires approval"), _required(now)),
+        (gettext("Per person"), _per_person(now)),
+        (gettext("Second person"), _second_person(now)),
         (
-            "Per person",
-            f"At most {' and '.join(limits)} without approval, over all objects."
-            if limits
-            else "No limit: many small exports one after the other need no approval. "
-            "A limit is recommended.",
+            gettext("A request"),
+            ngettext(
+                "ends after %(count)s day if nobody decides on it.",
+                "ends after %(count)s days if nobody decides on it.",
+                now.lapse_days,
+            )
+            % {"count": counted(now.lapse_days)},
         ),
-        (
-            "Second person",
-            "Never needed by people who export without approval."
-            if most is None
-            else "Above "
-            + ("0 records" if most == 0 else f"{intcomma(most)} record{'' if most == 1 else 's'}")
-            + " in 24 hours people who export without approval need somebody’s approval too.",
-        ),
-        ("A request", f"ends after {in_words(now.lapse_days, 'day')} if nobody decides on it."),
-        (
-            "A file",
-            f"can be fetched for {in_words(now.file_days, 'day')}, "
-            + ("once" if now.most_downloads == 1 else f"at most {now.most_downloads} times")
-            + ", by its requester alone.",
-        ),
+        (gettext("A file"), _fetched(now)),
     ]
+
+
+def _required(now: ExportPolicy) -> str:
+    if now.threshold == 0:
+        return gettext("Every export that is not empty, and every one with a sensitive field.")
+    return gettext(
+        "Every export of more than %(count)s records, and every one with a sensitive field."
+    ) % {"count": counted(now.threshold)}
+
+
+def _per_person(now: ExportPolicy) -> str:
+    daily, weekly = now.daily_records, now.weekly_records
+    if daily is None and weekly is None:
+        return gettext(
+            "No limit: many small exports one after the other need no approval. A limit is "
+            "recommended."
+        )
+    said = gettext(
+        "At most %(daily)s records in 24 hours and %(weekly)s records in 7 days without approval, "
+        "over all objects."
+    )
+    if weekly is None:
+        said = gettext("At most %(daily)s records in 24 hours without approval, over all objects.")
+    elif daily is None:
+        said = gettext("At most %(weekly)s records in 7 days without approval, over all objects.")
+    return said % {"daily": counted(daily or 0), "weekly": counted(weekly or 0)}
+
+
+def _second_person(now: ExportPolicy) -> str:
+    most = now.second_person_above
+    if most is None:
+        return gettext("Never needed by people who export without approval.")
+    return ngettext(
+        "Above %(count)s record in 24 hours people who export without approval need somebody’s "
+        "approval too.",
+        "Above %(count)s records in 24 hours people who export without approval need somebody’s "
+        "approval too.",
+        most,
+    ) % {"count": counted(most)}
+
+
+def _fetched(now: ExportPolicy) -> str:
+    days = ngettext("%(count)s day", "%(count)s days", now.file_days)
+    said = ngettext(
+        "can be fetched for %(days)s, once, by its requester alone.",
+        "can be fetched for %(days)s, at most %(count)s times, by its requester alone.",
+        now.most_downloads,
+    )
+    return said % {
+        "days": days % {"count": counted(now.file_days)},
+        "count": counted(now.most_downloads),
+    }

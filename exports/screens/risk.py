@@ -23,6 +23,7 @@ from django.db.models import (
 )
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
+from django.utils.translation import gettext, ngettext
 
 from accounts import access, clock, days
 from accounts.models import User
@@ -137,24 +138,36 @@ def _not_seen(counted: list[_Asked]) -> str:
     hidden = sum(not each.is_seen for each in counted)
     if not hidden:
         return ""
-    return f" {_number(hidden)} of them needed no approval, so your log does not show them."
+    return gettext("%(count)s of them needed no approval, so your log does not show them.") % {
+        "count": _number(hidden)
+    }
 
 
 def _against_usual(export: ExportRequest, past: _Past, model: type[Record]) -> Figure:
     counted = [a for a in past.asked if a.object == export.object and a.status in DELIVERED]
-    label, plural = "Compared with usual", kinds.of(model).nouns
+    label = gettext("Compared with usual")
     if not counted:
-        detail = f"No finished export of {plural} in the 90 days before."
-        return Figure("usual", label, "No history", detail, known=False)
+        none = gettext("No finished export of %(kinds)s in the 90 days before.")
+        detail = none % {"kinds": kinds.of(model).nouns}
+        return Figure("usual", label, gettext("No history"), detail, known=False)
     usual = median(each.delivered for each in counted)
-    exports = "the one before" if len(counted) == 1 else f"the median of {len(counted)} before"
-    detail = f"{in_words(export.record_count)}; {exports} is {_number(usual)}."
+    detail = ngettext(
+        "%(records)s; the one before is %(usual)s.",
+        "%(records)s; the median of %(count)s before is %(usual)s.",
+        len(counted),
+    ) % {
+        "records": in_words(export.record_count),
+        "count": _number(len(counted)),
+        "usual": _number(usual),
+    }
+    value = gettext("Above nothing")  # of what was delivered nothing may have been left
+    if usual:
+        value = gettext("%(number)s times") % {"number": _number(export.record_count / usual)}
     return Figure(
         "usual",
         label,
-        # Of what was delivered nothing may have been left.
-        f"{_number(export.record_count / usual)} times" if usual else "Above nothing",
-        detail + _not_seen(counted),
+        value,
+        _together(detail, _not_seen(counted)),
         export.record_count > TIMES_USUAL * usual,
         _in_log(export, source=export.object, status=list(DELIVERED)),
     )
@@ -162,26 +175,35 @@ def _against_usual(export: ExportRequest, past: _Past, model: type[Record]) -> F
 
 def _share_of_reach(export: ExportRequest, reach: int, model: type[Record]) -> Figure:
     """Without a link: no list of the reader's shows what somebody else may export."""
-    label, plural = "Share of accessible records", kinds.of(model).nouns
-    of = f"of the {_number(reach)} {plural} they may export now."
+    label = gettext("Share of accessible records")
+    said = {
+        "count": _number(export.record_count),
+        "all": _number(reach),
+        "kinds": kinds.of(model).nouns,
+    }
     if export.record_count > reach:
-        return Figure("reach", label, "More than all", f"More {of}", True)
+        more = gettext("More of the %(all)s %(kinds)s they may export now.")
+        return Figure("reach", label, gettext("More than all"), more % said, True)
     share = 100 * export.record_count / reach
-    value = "under 1 %" if share < 1 else f"{_number(round(share))} %"
-    detail = f"{_number(export.record_count)} {of}"
+    value = gettext("under 1 %")
+    if share >= 1:
+        value = gettext("%(number)s %%") % {"number": _number(round(share))}
+    detail = gettext("%(count)s of the %(all)s %(kinds)s they may export now.") % said
     return Figure("reach", label, value, detail, share > SHARE_OF_REACH)
 
 
 def _sensitive(export: ExportRequest, model: type[Record], reader: User) -> Figure:
-    label = "Sensitive data"
+    label = gettext("Sensitive data")
     if not export.sensitive_fields:
-        return Figure("sensitive", label, "None", "No sensitive column, filter or order.")
+        none = gettext("No sensitive column, filter or order.")
+        return Figure("sensitive", label, gettext("None"), none)
     flagged = from_text(model, export.sensitive_fields)
     shown = tables.called(model, sorted(flagged), reader)
     inside = sum(column["sensitive"] for column in export.columns)
-    detail = f"{_number(inside)} of {_number(len(export.columns))} columns"
-    elsewhere = flagged - tables.reads_of(model, [column["name"] for column in export.columns])
-    detail += "; filters, search and order count too." if elsewhere else "."
+    detail = gettext("%(count)s of %(all)s columns.")
+    if flagged - tables.reads_of(model, [column["name"] for column in export.columns]):
+        detail = gettext("%(count)s of %(all)s columns; filters, search and order count too.")
+    detail %= {"count": _number(inside), "all": _number(len(export.columns))}
     return Figure("sensitive", label, ", ".join(shown), detail, True, "#review-columns")
 
 
@@ -190,35 +212,44 @@ def _outside_book(export: ExportRequest, own: int) -> Figure:
     outside = export.record_count - own
     return Figure(
         "book",
-        "Records owned by others",
-        f"{_number(outside)} of {_number(export.record_count)}",
-        f"Records that {export.requester.get_full_name()} neither owns nor co-owns.",
+        gettext("Records owned by others"),
+        gettext("%(count)s of %(all)s")
+        % {"count": _number(outside), "all": _number(export.record_count)},
+        gettext("Records that %(name)s neither owns nor co-owns.")
+        % {"name": export.requester.get_full_name()},
         100 * outside > SHARE_OUTSIDE * export.record_count,
     )
 
 
 def _earlier(export: ExportRequest, past: _Past) -> Figure:
     states = [each.status for each in past.asked]
-    label = "Earlier requests"
+    label = gettext("Earlier requests")
     if not states:
-        return Figure("earlier", label, "None", "Nothing asked for in the 90 days before.")
+        none = gettext("Nothing asked for in the 90 days before.")
+        return Figure("earlier", label, gettext("None"), none)
     rejected, recalled = states.count(S.REJECTED), states.count(S.RECALLED)
-    detail = f"In the 90 days before: {rejected} rejected, {recalled} recalled."
-    detail += _not_seen(past.asked)
+    detail = gettext("In the 90 days before: %(rejected)s rejected, %(recalled)s recalled.") % {
+        "rejected": _number(rejected),
+        "recalled": _number(recalled),
+    }
+    detail = _together(detail, _not_seen(past.asked))
     return Figure("earlier", label, _number(len(states)), detail, bool(rejected), _in_log(export))
 
 
 def _time_of_day(export: ExportRequest) -> Figure:
     at = clock.here(export.requested_at)
-    value = date_format(at, "l H:i")
+    value = date_format(at, "MOMENT_OF_WEEK_FORMAT")
+    detail, unusual = gettext("On a working day, between 07 and 19 (%(zone)s)."), False
     if at.weekday() >= SATURDAY:
-        detail, unusual = "At a weekend", True
+        detail, unusual = gettext("At a weekend (%(zone)s)."), True
     elif not FIRST_HOUR <= at.hour < LAST_HOUR:
-        detail, unusual = "Outside 07–19", True
-    else:
-        detail, unusual = "On a working day, between 07 and 19", False
-    zone = timezone.get_default_timezone_name()
-    return Figure("time", "Time of day", value, f"{detail} ({zone}).", unusual, "#review-facts")
+        detail, unusual = gettext("Outside 07–19 (%(zone)s)."), True
+    detail %= {"zone": timezone.get_default_timezone_name()}
+    return Figure("time", gettext("Time of day"), value, detail, unusual, "#review-facts")
+
+
+def _together(*sentences: str) -> str:
+    return " ".join(filter(None, sentences))
 
 
 def _number(value: float) -> str:
