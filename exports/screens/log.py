@@ -13,7 +13,7 @@ from django.contrib import admin
 from django.db.models import QuerySet, Subquery
 from django.http import HttpRequest, QueryDict
 from django.urls import reverse
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts import access, catalogue
@@ -41,7 +41,7 @@ class LogForm(ListForm):
         label=gettext_lazy("Waiting for me"),
         required=False,
         choices=[
-            ("", gettext_lazy("Everything")),
+            ("", pgettext_lazy("waiting for whomever", "Everything")),
             ("yes", gettext_lazy("Only what I may decide on")),
         ],
         widget=UnfoldAdminSelectWidget,

@@ -23,7 +23,7 @@ from django.db.models import (
 )
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, ngettext, pgettext
 
 from accounts import access, clock, days
 from accounts.models import User
@@ -196,7 +196,7 @@ def _sensitive(export: ExportRequest, model: type[Record], reader: User) -> Figu
     label = gettext("Sensitive data")
     if not export.sensitive_fields:
         none = gettext("No sensitive column, filter or order.")
-        return Figure("sensitive", label, gettext("None"), none)
+        return Figure("sensitive", label, pgettext("nothing is there", "None"), none)
     flagged = from_text(model, export.sensitive_fields)
     shown = tables.called(model, sorted(flagged), reader)
     inside = sum(column["sensitive"] for column in export.columns)
@@ -226,7 +226,7 @@ def _earlier(export: ExportRequest, past: _Past) -> Figure:
     label = gettext("Earlier requests")
     if not states:
         none = gettext("Nothing asked for in the 90 days before.")
-        return Figure("earlier", label, gettext("None"), none)
+        return Figure("earlier", label, pgettext("nothing is there", "None"), none)
     rejected, recalled = states.count(S.REJECTED), states.count(S.RECALLED)
     detail = gettext("In the 90 days before: %(rejected)s rejected, %(recalled)s recalled.") % {
         "rejected": _number(rejected),
