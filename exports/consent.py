@@ -41,9 +41,9 @@ def may_proceed(export: ExportRequest) -> bool:
     requester = export.requester
     decider = export.decided_by
     if export.approval_needed and not (decider and access.holds_tool(decider, deciders.DECIDE)):
-        why = reasons.NO_APPROVER
+        why = reasons.kept(reasons.NO_APPROVER)
         if decider:
-            why = reasons.APPROVER_LOST_RIGHT % {"name": decider.get_full_name()}
+            why = reasons.kept(reasons.APPROVER_LOST_RIGHT, name=decider.get_full_name())
         _back_to_pending(export, requester, "approver_lost_right", why, export.because)
         return False
     if needs := consent_needed_since(export, requester):
@@ -51,7 +51,7 @@ def may_proceed(export: ExportRequest) -> bool:
         return False
     hidden = _hidden(export, requester)
     if hidden and export.approval_needed:
-        why = reasons.RESTRICTED
+        why = reasons.kept(reasons.RESTRICTED)
         _back_to_pending(export, requester, "became_restricted", why, "decided_again")
         return False
     if hidden:
@@ -69,15 +69,15 @@ def consent_needed_since(export: ExportRequest, requester: User) -> tuple[str, s
     if export.because == "exempt" and not access.holds_tool(requester, deciders.EXEMPT):
         needed, because = policy.approval(requester, export.record_count, sensitive, besides=export)
         if needed:
-            return "exemption_lost", reasons.EXEMPTION_LOST, because
+            return "exemption_lost", reasons.kept(reasons.EXEMPTION_LOST), because
     newly_sensitive = sensitive - from_text(_model(export), export.sensitive_fields)
     if newly_sensitive and (
         export.approval_needed or policy.approval(requester, 0, newly_sensitive)[0]
     ):
-        why = reasons.SENSITIVE_SINCE_ASKED
+        since = reasons.SENSITIVE_SINCE_ASKED
         if export.decided_by_id:
-            why = reasons.SENSITIVE_SINCE_APPROVED
-        return "became_sensitive", why, "sensitive"
+            since = reasons.SENSITIVE_SINCE_APPROVED
+        return "became_sensitive", reasons.kept(since), "sensitive"
     return None
 
 
@@ -129,7 +129,9 @@ def cancel_revoked(export: ExportRequest) -> None:
     cancel_by_system(
         export,
         reason="requester_lost_right" if active else "requester_inactive",
-        because=reasons.REQUESTER_LOST_RIGHT if active else reasons.REQUESTER_INACTIVE,
+        because=reasons.kept(
+            reasons.REQUESTER_LOST_RIGHT if active else reasons.REQUESTER_INACTIVE
+        ),
         where=None if export.status == S.PENDING else mine(export),
     )
 
@@ -230,7 +232,7 @@ def _fail_tampered(export: ExportRequest) -> None:
         where=mine(export),
         data={"reason": "manifest_changed"},
         ended_at=Now(),
-        ended_because=reasons.CHANGED_OUTSIDE,
+        ended_because=reasons.kept(reasons.CHANGED_OUTSIDE),
         worker="",
         lease_until=None,
         file_name="",

@@ -17,9 +17,9 @@ from pathlib import Path
 from django.conf import settings
 from django.db.models import Q
 from django.db.models.functions import Now
-from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext
 
-from exports import trouble
+from exports import reasons, trouble
 from exports.models import ExportFolder, ExportRequest, Trouble
 from exports.steps import S
 from exports.writers.files import MARKER, FolderError, root
@@ -72,19 +72,16 @@ def check() -> None:
     try:
         found = (root() / MARKER).read_text()
     except NotADirectoryError:
-        raise FolderError(gettext_noop("it is a file, not a folder")) from None
+        raise FolderError(reasons.kept(reasons.FOLDER_IS_FILE)) from None
     except FileNotFoundError:
-        why = gettext_noop("it is not there")
+        why = reasons.kept(reasons.NO_FOLDER)
         if root().is_dir():
-            why = gettext_noop(
-                "its file .crmperms-exports is missing, as where a volume is not mounted; if you "
-                "changed it on purpose, run “manage.py export_worker --use-folder”"
-            )
+            why = reasons.kept(reasons.FOLDER_WITHOUT_MARKER, marker=MARKER)
         raise FolderError(why) from None
     except (OSError, UnicodeError) as error:
         raise FolderError.of(error) from error
     if found.strip() != known:
-        raise FolderError(gettext_noop("it belongs to another installation of crmperms"))
+        raise FolderError(reasons.kept(reasons.FOLDER_OF_OTHERS))
 
 
 def use() -> None:
@@ -113,7 +110,7 @@ def failed(error: FolderError, export: ExportRequest | None = None) -> bool:
                 "Exports wait, nothing is lost, and they go on by themselves: the folder for files "
                 "cannot be used (%(why)s)."
             )
-            % {"why": gettext(str(error))}
+            % {"why": reasons.read(str(error))}
         ),
         subject=lambda: gettext("Exports wait: the folder for files cannot be used"),
     )
@@ -169,7 +166,7 @@ def _make_at_first_use() -> None:
     if not marker:
         # A full disk, or a power cut, left it empty; nobody has used it yet.
         (folder / MARKER).unlink(missing_ok=True)
-        raise FolderError(gettext_noop("its marker file could not be written"))
+        raise FolderError(reasons.kept(reasons.MARKER_NOT_WRITTEN))
     ExportFolder.objects.get_or_create(pk=1, defaults={"marker": marker[:32]})
 
 

@@ -200,7 +200,7 @@ def note_error(export: ExportRequest, error: Exception, lease: timedelta) -> Non
     if isinstance(error, OSError) and error.strerror:
         why = error.strerror.lower()
     ExportRequest.objects.filter(mine(export), pk=export.pk).update(
-        ended_because=reasons.OF_AN_ERROR % {"error": why},
+        ended_because=reasons.kept(reasons.OF_AN_ERROR, error=why),
         worker="",
         tries=F("tries") + 1,
         lease_until=Now() + lease * 5 ** min(export.tries, ATTEMPTS),

@@ -84,7 +84,7 @@ def cancel(export: ExportRequest, *, actor: User) -> None:
             from_=RUNNING,
             data={"from": export.status, "reason": "super_admin"},
             ended_at=Now(),
-            ended_because=reasons.CANCELLED_BY % {"name": person.get_full_name()},
+            ended_because=reasons.kept(reasons.CANCELLED_BY, name=person.get_full_name()),
         )
         said = {"name": person.get_full_name(), "export": export.name}
         if person.pk != export.requester_id:
@@ -159,7 +159,7 @@ def end_with_requester(person: User, actor: Actor) -> None:
             cancel_by_system(
                 export,
                 reason="requester_inactive",
-                because=reasons.REQUESTER_INACTIVE,
+                because=reasons.kept(reasons.REQUESTER_INACTIVE),
                 by=actor,
             )
         except WrongState:

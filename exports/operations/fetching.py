@@ -14,7 +14,7 @@ from accounts import access, audit, clock
 from accounts.models import User
 from accounts.notices import tell_super_admins
 from accounts.words import counted
-from exports import folder, hashes, tables
+from exports import folder, hashes, reasons, tables
 from exports.models import Download, ExportRequest
 from exports.operations import running
 from exports.steps import (
@@ -116,7 +116,7 @@ def close_file(export_id: int, why: str) -> None:
         return gettext(
             "The file of export #%(number)s is closed: %(why)s. Somebody, or a fault of the disk, "
             "changed it on the server. Find out who or what."
-        ) % {"number": export_id, "why": gettext(why)}
+        ) % {"number": export_id, "why": reasons.read(why)}
 
     tell_super_admins(
         text,

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from django.conf import settings
-from django.utils.translation import gettext_noop
+
+from exports import reasons
 
 PART = ".part"
 MARKER = ".crmperms-exports"
@@ -36,7 +37,7 @@ def new_name(suffix: str) -> str:
 class FolderError(Exception):
     """The folder for files cannot be used; the message says why, in English, after “because”.
 
-    It is kept and logged; people are told it in their language, by `gettext`.
+    It is kept and logged; people are told it in their language (reasons.py).
 
     It is no fault of the export that was being written.
     """
@@ -146,9 +147,6 @@ def names() -> set[str]:
     return {path.name for path in root().iterdir() if not path.name.startswith(MARKER)}
 
 
-NOT_REGULAR = gettext_noop("it is not a regular file")
-
-
 class WrongFile(Exception):
     """What lies under an export's name is not the file that was written; the message says why.
 
@@ -208,7 +206,7 @@ class Handout(io.BufferedIOBase):
     def _check(self) -> None:
         """Raise where the whole file, read to its end, is not the one that was written."""
         if self._left or self._hash.hexdigest() != self._sha256:
-            why = gettext_noop("it was changed since it was written")
+            why = reasons.kept(reasons.FILE_CHANGED)
             self._wrong(why)
             raise WrongFile(why)
 
@@ -223,14 +221,14 @@ def _opened(path: Path, size: int) -> BinaryIO:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENXIO):
-            raise WrongFile(NOT_REGULAR) from error
+            raise WrongFile(reasons.kept(reasons.NO_REGULAR_FILE)) from error
         raise
     found = os.fstat(handle)
     why = ""
     if not stat.S_ISREG(found.st_mode):
-        why = NOT_REGULAR
+        why = reasons.kept(reasons.NO_REGULAR_FILE)
     elif found.st_size != size:
-        why = gettext_noop("its size is not the one that was written")
+        why = reasons.kept(reasons.FILE_OF_OTHER_SIZE)
     if why:
         os.close(handle)
         raise WrongFile(why)
