@@ -26,8 +26,9 @@ def take_letters_away() -> None:
     """Rename everything: a letter of Greek and the key, which is unique."""
     for model, fields in NAMED.items():
         there = {field.name for field in model._meta.get_fields()}
-        values = {
-            name: Concat(Value("Ω"), Cast(F("pk"), CharField())) for name in fields if name in there
-        }
-        model._base_manager.update(**values)
+        for name in fields:
+            if name in there:
+                # A permission set of one person has no name, and stays without.
+                named = model._base_manager.filter(**{f"{name}__gt": ""})
+                named.update(**{name: Concat(Value("Ω"), Cast(F("pk"), CharField()))})
     User.objects.update(email=Concat(Value("ω"), Cast(F("pk"), CharField()), Value("@0.0")))

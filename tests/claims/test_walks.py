@@ -1,0 +1,206 @@
+"""Every page in another language: nothing is left in English, and nothing of it is kept for others.
+
+Two walks over all that five people get to. In the first whatever is translated stands in brackets,
+and the company's data have no Latin letters: any such word outside of brackets is a text of ours
+that nobody marked. In the second, everything was read in English before, by the same process.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+
+import pytest
+from babel.messages.catalog import Message
+from django.test import Client
+from django.utils import timezone
+from pytest_django import Settings
+
+from accounts import operations as people
+from accounts.models import AuditEvent, Notice, User
+from accounts.notices import notify
+from exports import operations
+from exports.models import ExportRequest
+from records import operations as records
+from tests.support import messages
+from tests.support.company import TinyCompany
+from tests.support.exports_kit import completed, pending
+from tests.support.factories import TicketFactory
+from tests.support.pseudo import pseudo_language
+from tests.support.walk import Page, walk
+from tests.support.without_letters import take_letters_away
+
+PEOPLE = ("sam", "nora", "rita", "axel", "otto", "visitor")
+"""A super admin, a delegate, a rep, an approver, an auditor, and whoever is not logged in."""
+WORD = re.compile(r"[A-Za-zÄÖÜäöüß]{2,}")
+NO_WORDS = re.compile(
+    r"""
+    \S+@\S+                         # addresses
+    | \b[a-z_]+(?:[.:][a-z_*]+)+    # keys
+    | \b(?:crmperms|CSV|XLSX|JSON|Parquet|CRM|UTC|EUR|ID|IP|SHA|Ctrl|English|Deutsch)\b
+    | \b(?:Mozilla|Chrome|Safari)\S*
+    """,
+    re.VERBOSE,
+)
+"""What is the same in every language."""
+
+
+@pytest.fixture
+def company(c: TinyCompany) -> TinyCompany:
+    """The tiny company on a busy day: something of everything that a page can show."""
+    TicketFactory(owner=c.rita)
+    people.edit_permissions(
+        [c.nora],
+        actor=c.sam,
+        changes={"account.access": True, "account.edit_users": True, "account.user_table": True},
+    )
+    records.restrict_property(actor=c.sam, object="contact", name="phone", sensitive=True)
+    completed(c.rita)
+    rejected = pending(c.rita, c.axel)
+    operations.reject(rejected, actor=c.axel, version=rejected.version, note="1")
+    pending(c.rita, c.axel)
+    today = timezone.localdate()
+    operations.arrange_delegate(
+        actor=c.axel, delegate=c.mona, first_day=today, last_day=today + timedelta(days=1)
+    )
+    records.delete(c.deals["vault"], actor=c.sam)
+    notify(list(c.people.values()), "1", "/admin/")
+    return c
+
+
+def clients(c: TinyCompany, language: str) -> Iterator[tuple[str, Client]]:
+    for name in PEOPLE:
+        client = Client(headers={"Accept-Language": language}, raise_request_exception=True)
+        if name != "visitor":
+            client.force_login(User.objects.get(pk=c.people[name].pk))
+        yield name, client
+
+
+def pages(c: TinyCompany, language: str) -> Iterator[Page]:
+    """Yield every page of everybody, read in this language."""
+    for name, client in clients(c, language):
+        start = "/admin/login/" if name == "visitor" else "/admin/"
+        absent = "/admin/records/deal/1/change/"
+        yield from walk(client, name, start, absent, "/admin/records/deal/?unknown=1")
+
+
+def listed(found: dict[str, set[str]]) -> str:
+    """Return findings as somebody can act on them: where a text seems to come from, and a page."""
+    lines = []
+    for text, where in sorted(found.items(), key=lambda each: (_source(each[0]), each[0])):
+        places = sorted(where)
+        lines.append(f"{_source(text)}: {text!r}  ({len(places)} times, e.g. {places[0]})")
+    return f"{len(lines)} texts are not translated:\n" + "\n".join(lines)
+
+
+def _source(text: str) -> str:
+    """Return the first file that has these words."""
+    words = max(re.split(r"[^A-Za-z ]+", text), key=len).strip()
+    asked = ["git", "grep", "-n", "-F", "--", words, "accounts", "records", "exports", "crmperms"]
+    found = subprocess.run([*asked, "templates"], capture_output=True, text=True, check=False)
+    lines = [each for each in found.stdout.splitlines() if "/locale/" not in each]
+    return ":".join(lines[0].split(":")[:2]) if lines else "?"
+
+
+def stored_sentences() -> set[str]:
+    """Return what was written once, in the language of its reader or writer."""
+    said = {*Notice.objects.values_list("text", flat=True)}
+    said |= {*AuditEvent.objects.values_list("action", flat=True)}
+    for names in ExportRequest.objects.values_list("name", "ended_because", "waits_again_because"):
+        said |= {*names}
+    return {text for text in said if text}
+
+
+def test_every_text_of_every_page_is_translated(company: TinyCompany, settings: Settings) -> None:
+    take_letters_away()
+    kept = sorted(stored_sentences(), key=len, reverse=True)
+    found: dict[str, set[str]] = defaultdict(set)
+    met: dict[str, int] = defaultdict(int)
+    with pseudo_language("de"):
+        for page in pages(company, "de"):
+            met[page.who] += 1
+            for said in page.said:
+                left = said.outside
+                for sentence in kept:
+                    left = left.replace(sentence, "")
+                if WORD.search(NO_WORDS.sub("", left)):
+                    found[said.outside].add(f"{page.who}: {page.address}, {said.where}")
+    assert met["sam"] > 80 and met["rita"] > 30 and met["visitor"] > 1, met
+    assert not found, listed(found)
+
+
+# --- German ---------------------------------------------------------------------------------------
+
+
+def as_pattern(text: str) -> str:
+    """Return a text with parts as what it looks like on a page."""
+    pieces = re.split(r"(%\(\w+\)[sd]|%[sd]|\{\w*\})", text.replace("%%", "%"))
+    return "".join(".+?" if n % 2 else re.escape(piece) for n, piece in enumerate(pieces))
+
+
+class English:
+    """Recognizes the texts that German has other words for."""
+
+    def __init__(self) -> None:
+        self.plain: set[str] = set()
+        german: set[str] = set()
+        patterns = []
+        for app in messages.APPS:
+            for message in messages.kept(app, "de"):
+                for text, said in _pairs(message):
+                    german.add(" ".join(said.split()))
+                    if text == said:
+                        continue
+                    words = re.sub(r"%\(\w+\)[sd]|<[^>]*>", "", text)
+                    if "%(" not in text:
+                        self.plain.add(" ".join(text.split()))
+                    elif len(WORD.findall(words)) > 1 and "<" not in text:
+                        patterns.append(as_pattern(" ".join(text.split())))
+        # One word may be right in both.
+        self.plain -= german
+        self.pattern = re.compile("|".join(sorted(patterns, key=len, reverse=True)) or r"(?!)")
+
+    def has(self, text: str) -> bool:
+        return text in self.plain or self.pattern.fullmatch(text) is not None
+
+
+def _pairs(message: Message) -> list[tuple[str, str]]:
+    if not message.id:
+        return []
+    if isinstance(message.id, str):
+        return [(message.id, message.string)]
+    return list(zip(message.id, message.string, strict=False))
+
+
+def english_in(found: Iterable[Page], kept: set[str]) -> dict[str, set[str]]:
+    english, left = English(), defaultdict[str, set[str]](set)
+    known: dict[str, bool] = {}
+    for page in found:
+        for said in page.said:
+            text = " ".join(said.text.split())
+            if text not in known:
+                known[text] = text not in kept and english.has(text)
+            if known[text]:
+                left[text].add(f"{page.who}: {page.address}, {said.where}")
+    return left
+
+
+def test_nothing_is_left_of_english_for_whoever_reads_german(company: TinyCompany) -> None:
+    take_letters_away()
+    kept = stored_sentences()
+    for _ in pages(company, "en"):
+        pass
+    left = english_in(pages(company, "de"), kept)
+    assert not left, listed(left)
+
+
+def test_english_is_recognized() -> None:
+    """A control of the walk."""
+    english = English()
+    assert english.has("Mark all as read")
+    assert not english.has("Alle als gelesen markieren")
+    assert english.has("Page 3 of 5")
+    assert not english.has("Seite 3 von 5")
