@@ -61,7 +61,9 @@ class _Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
-        is_silent = tag in SILENT or ICON in given.get("class", "").split()
+        # What a file will hold, for example, is the same for every reader.
+        is_same = given.get("translate") == "no"
+        is_silent = is_same or tag in SILENT or ICON in given.get("class", "").split()
         for name in READ_ALOUD:
             if given.get(name):
                 self.said.append(Said(given[name], f"{name} of <{tag}>"))
