@@ -22,7 +22,8 @@ SILENT = ("script", "style", "svg", "code", "kbd", "datalist", "textarea")
 EMPTY = frozenset(
     {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"}
 )
-ICON = "material-symbols-outlined"
+SAME = frozenset({"material-symbols-outlined", "sample"})
+"""Classes of what is the same for every reader: icons, and the first rows of a file."""
 LEADS_OUT = ("/admin/logout/", "/download/", "/static/", "/autocomplete/")
 ALIKE = 2
 """So many pages of one kind are looked at: the first deals tell of all."""
@@ -61,9 +62,7 @@ class _Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
-        # What a file will hold, for example, is the same for every reader.
-        is_same = given.get("translate") == "no"
-        is_silent = is_same or tag in SILENT or ICON in given.get("class", "").split()
+        is_silent = tag in SILENT or not SAME.isdisjoint(given.get("class", "").split())
         for name in READ_ALOUD:
             if given.get(name):
                 self.said.append(Said(given[name], f"{name} of <{tag}>"))
