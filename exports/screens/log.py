@@ -61,9 +61,13 @@ class LogForm(ListForm):
         widget=UnfoldAdminSelectWidget,
     )
     sensitive = forms.ChoiceField(
-        label="Sensitive data",
+        label=gettext_lazy("Sensitive data"),
         required=False,
-        choices=[("", "All"), ("yes", "With"), ("no", "Without")],
+        choices=[
+            ("", gettext_lazy("All")),
+            ("yes", gettext_lazy("With")),
+            ("no", gettext_lazy("Without")),
+        ],
         widget=UnfoldAdminSelectWidget,
     )
     requester = KeyField(
