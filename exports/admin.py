@@ -51,7 +51,7 @@ def panel_opener(request: HttpRequest) -> Callable[[ExportRequest], str]:
     rest = rest_of(request)
     user = person(request)
     review, download = gettext("Review approval request"), pgettext("verb", "Download")
-    details = gettext("Details")
+    details = pgettext("of an export", "Details")
 
     def opener(obj: ExportRequest) -> str:
         if obj.status == ExportRequest.Status.PENDING:
