@@ -31,6 +31,61 @@ from tests.support.wrong_edits import WRONG as EDITS
 WITHIN = 150
 """In so many worlds at most a wrong rule is caught; most are in the first few."""
 
+TOLD_BY: dict[str, tuple[str, ...]] = {
+    "two of the person's teams are named in the rule": (
+        "stage_by_a_to_many_join",
+        "everything_without_unassigned",
+        "deactivated_people_keep_tools",
+        "super_admins_are_locked_out",
+        "no_associating_in_a_locked_stage",
+        "super_admins_need_no_seat",
+    ),
+    "the owner is three levels below": (
+        "team_by_a_to_many_join",
+        "merge_as_wide_as_view",
+        "teams_above_are_seen",
+        "teams_below_are_not_seen",
+        "only_children_are_seen_not_grandchildren",
+        "any_change_where_there_is_any_view",
+    ),
+    "no owner, but a second one": ("null_owner_taken_for_unassigned", "one_box_for_all_actions"),
+    "the owner is in two teams in reach": ("second_owner_owns_nothing", "main_team_alone_counts"),
+    "a team below the person's is named in the rule": (
+        "deactivated_people_go_on",
+        "teams_above_the_chosen_one_pass",
+        "restoring_into_a_locked_stage",
+    ),
+    "the rule is switched off": ("rule_switched_off_still_locks",),
+    "people are named, but super admins only": (
+        "chosen_people_pass_where_super_admins_only",
+        "deleting_in_a_locked_stage",
+        "no_talking_in_a_locked_stage",
+    ),
+    "the box is ticked for one action": ("whoever_sees_a_record_associates_it",),
+    "a deal of a company, then permissions edited": ("children_count_without_their_parent",),
+    "children with their parents": ("nothing_overrides_a_tab",),
+    "what brings others along": ("nothing_comes_along",),
+    "what needs others": ("all_that_an_option_needs_is_forgotten",),
+    "partner admins": (
+        "partner_admins_pass_locked_stages",
+        "partner_admins_read_sensitive_fields",
+        "partner_admins_export_by_their_status",
+        "what_is_stored_is_had",
+    ),
+    "a deal of a company, then partner admin": (
+        "own_permissions_follow_the_set_they_are_based_on",
+    ),
+    "a share that has ended, and no scope": ("ended_shares_still_give",),
+    "shared with an extra team, and no scope": ("extra_members_receive_too",),
+    "shares to an extra team, to view, and ended": ("view_share_gives_edit",),
+}
+"""By case, the wrong rules that it tells from the right ones.
+
+It is asked first under them: each of the forty others takes a quarter of a second to agree.
+"""
+TOLD_BY_DRAWN_WORLDS = ("stage_taken_from_the_form", "reverse_look_up_forgets_teams_below")
+"""Wrong rules that no case tells from the right ones; drawn worlds are asked first under them."""
+
 Patch = pytest.MonkeyPatch
 WRONG: dict[str, Callable[[Patch], None]] = {}
 THROUGH = StageRule.stages.through
@@ -76,9 +131,20 @@ def catches(name: str, patch: Patch, *phases: Phase, within: int = WITHIN) -> No
 
     WRONG[name](patch)
     forget()
-    for case in CASES.values():  # what once told right from wrong is the quickest to ask
-        compare(case, Tally(), people=len(case.people))
+    if name in TOLD_BY_DRAWN_WORLDS:
+        agree()
+    # What once told right from wrong is the quickest to ask.
+    for case in sorted(CASES, key=lambda case: name not in TOLD_BY.get(case, ())):
+        compare(CASES[case], Tally(), people=len(CASES[case].people))
     agree()
+
+
+def test_cases_that_are_asked_first_are_there() -> None:
+    assert TOLD_BY.keys() <= CASES.keys()
+    assert WRONG.keys() >= {
+        *TOLD_BY_DRAWN_WORLDS,
+        *(name for told in TOLD_BY.values() for name in told),
+    }
 
 
 # --- Putting something in a rule's place ----------------------------------------------------------
