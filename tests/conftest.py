@@ -18,6 +18,8 @@ from django.test import TransactionTestCase
 from hypothesis import settings as drawn
 from pytest_django import DjangoDbBlocker, Settings
 from pytest_django.plugin import blocking_manager_key
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from accounts import access
 from accounts.protection import protect, protected_tables, unprotect
@@ -86,6 +88,31 @@ LONGEST = (
     "test_seed_demo.py",
     "test_serve.py",
 )
+
+IN_ONE_PROCESS = ("test_seed_demo.py", "test_serve.py")
+"""One makes the demo company once per process, one starts several processes for each test."""
+BY_PARAMETER = ("test_upgrade.py",)
+"""What a test of these made for a parameter is kept for the other tests with this parameter."""
+
+
+class Together(LoadScopeScheduling):
+    """Sends tests to processes one by one, and to the same one where that saves work.
+
+    xdist has marks for it, which pytest 9.2 keeps it from reading: every group was split up.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, test = nodeid.partition("::")
+        name = file.rpartition("/")[2]
+        if name in IN_ONE_PROCESS:
+            return file
+        return f"{file} {test.partition('[')[2]}" if name in BY_PARAMETER else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Together | None:
+    """Distribute the suite as `Together` says, and the browser's tests by file."""
+    return Together(config, log) if config.getoption("dist") == "loadgroup" else None
 
 
 ON_ONE_DATABASE = {

@@ -18,9 +18,6 @@ import psycopg
 import pytest
 from django.db import connection
 
-# Several processes each: one at a time is enough for two cores.
-pytestmark = pytest.mark.xdist_group("serve")
-
 COMES_UP_WITHIN = 120
 ENDS_WITHIN = 3  # the promise of `make run`
 LAST_LINE = "Logs are in"
