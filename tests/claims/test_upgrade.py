@@ -7,7 +7,7 @@ import hashlib
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -61,13 +61,6 @@ def _on_server(statement: str) -> None:
         cursor.execute(statement)
 
 
-@pytest.fixture(params=landed.versions())
-def landed_before(request: pytest.FixtureRequest, empty_database: None, export_root: Path) -> None:
-    """Load a landed version's database and files, as they were before the upgrade."""
-    landed.load(request.param)
-    _with_files_of(request.param, export_root)
-
-
 def _with_files_of(version: str, export_root: Path) -> None:
     shutil.copytree(landed.FOLDER / version / "files", export_root, dirs_exist_ok=True)
 
@@ -78,7 +71,7 @@ def kept(
     django_db_setup: None,
     django_db_blocker: DjangoDbBlocker,
 ) -> Iterator[dict[str, str]]:
-    """By version, the database that its upgrade led to: it is upgraded once, and copied."""
+    """By version and what was done to it, a database that is made once, and copied."""
     names: dict[str, str] = {}
     yield names
     if connection.vendor == "postgresql":
@@ -87,29 +80,57 @@ def kept(
                 _on_server(f'DROP DATABASE "{name}"')
 
 
+Copied = Callable[[str, Callable[[], object]], None]
+
+
+@pytest.fixture
+def copied(
+    empty_database: None, kept: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Copied:
+    """Return what fills the empty database by a function, or by a copy of what it made before."""
+    own = connection.settings_dict["NAME"]
+
+    def copied(name: str, make: Callable[[], object]) -> None:
+        if name not in kept:
+            make()
+            connection.close()
+            if connection.vendor == "sqlite":
+                kept[name] = str(tmp_path_factory.mktemp("kept") / "kept.sqlite3")
+            else:
+                kept[name] = f"kept_{os.getpid()}_{len(kept)}"
+            _copy_database(own, kept[name])
+        else:
+            connection.close()
+            if connection.vendor == "postgresql":
+                _on_server(f'DROP DATABASE "{own}"')
+            _copy_database(kept[name], own)
+
+    return copied
+
+
+def _landed(version: str, copied: Copied) -> None:
+    copied(f"{version} landed", lambda: landed.load(version))
+
+
+@pytest.fixture(params=landed.versions())
+def landed_before(request: pytest.FixtureRequest, copied: Copied, export_root: Path) -> None:
+    """Load a landed version's database and files, as they were before the upgrade."""
+    _landed(request.param, copied)
+    _with_files_of(request.param, export_root)
+
+
 @pytest.fixture(params=landed.versions())
 def exports(
-    request: pytest.FixtureRequest,
-    empty_database: None,
-    kept: dict[str, str],
-    export_root: Path,
-    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest, copied: Copied, export_root: Path
 ) -> dict[str, ExportRequest]:
     """A landed version's exports by name, after its upgrade to today."""
-    version, own = request.param, connection.settings_dict["NAME"]
-    if version not in kept:
-        landed.load(version)
+    version = request.param
+
+    def upgraded() -> None:
+        _landed(version, copied)
         upgrade()
-        connection.close()
-        if connection.vendor == "sqlite":
-            kept[version] = str(tmp_path_factory.mktemp("upgraded") / "upgraded.sqlite3")
-        else:
-            kept[version] = f"upgraded_{os.getpid()}_{len(kept)}"
-        _copy_database(own, kept[version])
-    else:
-        if connection.vendor == "postgresql":
-            _on_server(f'DROP DATABASE "{own}"')
-        _copy_database(kept[version], own)
+
+    copied(f"{version} upgraded", upgraded)
     _with_files_of(version, export_root)
     return by_name()
 
