@@ -29,6 +29,7 @@ from exports.writers import manifest
 from records.models import Deal
 from tests.support import landed
 from tests.support.exports_kit import table_of
+from tests.support.kept_states import states_kept
 
 LOG = "/admin/exports/exportrequest/"
 NAMES = ["approved", "finished", "left behind", "narrowed", "pending", "waits again"]
@@ -78,6 +79,13 @@ def kept(
         with django_db_blocker.unblock():
             for name in names.values():
                 _on_server(f'DROP DATABASE "{name}"')
+
+
+@pytest.fixture(scope="module", autouse=True)
+def states_are_drawn_once() -> Iterator[None]:
+    """Let the second upgrade of a version use what Django made of its migrations at the first."""
+    with states_kept():
+        yield
 
 
 Copied = Callable[[str, Callable[[], object]], None]
