@@ -187,6 +187,19 @@ CASES["a sensitive name leaves in the column of a related record"] = World(
     policy=Policy(require=True),
 )
 
+# World 447 of seed 1: whose file is sorted by a sensitive name tells it, without the column (Q5).
+# With this salt nobody asks for another order; a deal's own one tells nothing.
+for kind, name in (("contact", "last_name"), ("company", "name"), ("deal", "name")):
+    CASES[f"a sensitive name sorts the file of a {kind}"] = World(
+        sets=(Set({kind: {"view": (EVERYTHING, False)}}, ("crm.export",)),),
+        people=(Person(1, 0), Person(2, superuser=True)),
+        pipelines={1: "deal"},
+        records={kind: (Record(1, stage=1 if kind == "deal" else None, values={name: "alder"}),)},
+        fields=(FieldRule(kind, name, "everyone_edit", (), "sensitive"),),
+        policy=Policy(require=True),
+        salt=30,
+    )
+
 # What permissions need besides, bring along and override; own copies of sets (Q26, R40, R41).
 
 TOOLS_OF = {

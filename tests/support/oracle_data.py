@@ -33,6 +33,8 @@ OWNERS = ("owner", "co_owner")
 # What a filter looks at, where it is not called by it (Q5).
 LOOKS_AT = {"team": OWNERS, "unassigned": OWNERS, "owner": OWNERS, "pipeline": ("stage",)}
 LOOKS_AT |= {"amount_min": ("amount",), "amount_max": ("amount",)}
+# What lists and files are sorted by where no order is asked for; the others by the last change.
+SORTED_BY = {"contact": ("last_name", "first_name"), "company": ("name",)}
 
 
 # --- Fields ---------------------------------------------------------------------------------------
@@ -64,7 +66,7 @@ def is_offered(world: Any, person: Any, kind: str, column: str) -> bool:
 
 def sensitive(world: Any, kind: str, columns: Any, query: dict[str, str]) -> set[str]:
     """Which sensitive fields these columns, filters, this search and order read (R113, Q5)."""
-    read: set[tuple[str, str]] = set()
+    read = set() if "o" in query else {(kind, each) for each in SORTED_BY.get(kind, ())}
     for column in columns:
         way, _, rest = column.partition(".")
         read.add((kind, way))
