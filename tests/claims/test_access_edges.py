@@ -1,21 +1,24 @@
 """What the access engine answers beside the record questions of the oracle; kills its mutants."""
 
+from collections.abc import Callable
 from functools import partial
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.db import connection
+from django.db.models import F, QuerySet
 from django.test.utils import CaptureQueriesContext
 
 from accounts import access
 from accounts.backends import AccessBackend
 from accounts.catalogue import UnknownPermission
-from accounts.models import Membership, ObjectScope, Team, ToolGrant, User
+from accounts.models import Membership, ObjectScope, Rank, Team, ToolGrant, User
 from records.models import Company, Contact, Deal, Level, StageRule
 from records.models.properties import hidden_fields
 from records.operations import restrict_property
 from records.operations.sharing import share
 from tests.support.company import TinyCompany
+from tests.support.factories import TeamFactory
 
 
 def test_grants_are_plain_keys(c: TinyCompany) -> None:
@@ -154,6 +157,47 @@ def test_rights_compared_anew_are_the_person_s_own(c: TinyCompany) -> None:
     ObjectScope.objects.filter(permission_set=c.sets["rep"]).update(merge=0)
     assert access.still_holds(person) is False
     assert access.still_holds(User(pk=10**9)) is False
+
+
+OF_RITA: dict[str, Callable[[TinyCompany], object]] = {
+    "deactivated": lambda c: rita(c).update(is_active=False),
+    "super admin": lambda c: rita(c).update(is_superuser=True),
+    "partner admin": lambda c: rita(c).update(is_partner_admin=True),
+    "logged out everywhere": lambda c: rita(c).update(session_epoch=F("session_epoch") + 1),
+    "another set": lambda c: rita(c).update(permission_set=c.sets["manager"]),
+    "a tool more": lambda c: ToolGrant.objects.create(
+        permission_set=c.sets["rep"], key="audit.view"
+    ),
+    "a wider level": lambda c: forecast(c).update(rank=Rank.TEAM),
+    "a box": lambda c: forecast(c).update(unassigned=True),
+    "a share": lambda c: share(c.deals["robs"], actor=c.sam, user=c.rita, level=Level.VIEW),
+    "no main team": lambda c: Membership.objects.filter(user=c.rita).update(is_main=False),
+    "a mate less": lambda c: Membership.objects.filter(user=c.nora).delete(),
+    "a team where nobody is": lambda c: Membership.objects.create(
+        user=c.rita, team=TeamFactory(name="West")
+    ),
+}
+
+
+def rita(c: TinyCompany) -> QuerySet[User]:
+    return User.objects.filter(pk=c.rita.pk)
+
+
+def forecast(c: TinyCompany) -> QuerySet[ToolGrant]:
+    return ToolGrant.objects.filter(permission_set=c.sets["rep"], option="view")
+
+
+@pytest.mark.parametrize("change", OF_RITA)
+def test_whatever_of_the_rights_is_otherwise_is_noticed(c: TinyCompany, change: str) -> None:
+    """One change each, which nothing else of what a person holds tells."""
+    ToolGrant.objects.create(
+        permission_set=c.sets["rep"], key="sales.forecast", option="view", rank=Rank.OWNED
+    )
+    person = c.fresh("rita")
+    assert access.still_holds(person) is True
+    OF_RITA[change](c)
+    assert access.still_holds(person) is False
+    assert access.still_holds(c.fresh("rita")) is True
 
 
 def test_rights_compared_anew_include_what_upper_floors_noted(c: TinyCompany) -> None:
