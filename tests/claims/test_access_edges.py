@@ -8,6 +8,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import connection
 from django.db.models import F, QuerySet
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from accounts import access
 from accounts.backends import AccessBackend
@@ -239,6 +240,28 @@ def test_what_a_share_gives_can_be_left_out_of_the_question(c: TinyCompany) -> N
         assert set(found.values_list("pk", flat=True)) == reached
         for deal in (robs, ritas):
             assert access.allows(rita, "change", deal, without=without) is (deal.pk in reached)
+
+
+def test_what_is_left_out_of_the_question_is_left_out_of_seeing_too(c: TinyCompany) -> None:
+    """Ruth sees everything and deletes what nobody owns; without the one she has the other not."""
+    scope = ObjectScope.objects.filter(permission_set=c.sets["reader"], object="deal")
+    scope.update(delete=Rank.OWNED, delete_unassigned=True)
+    deal, ruth = c.deals["unassigned"], c.fresh("ruth")
+    for action in ("delete", "restore"):
+        assert access.allows(ruth, action, deal) is True
+        assert access.allows(ruth, action, deal, without=("team",)) is True
+        assert access.allows(ruth, action, deal, without=("everything",)) is False
+        Deal._base_manager.filter(pk=deal.pk).update(deleted_at=timezone.now())
+
+
+def test_answers_follow_what_somebody_is_on_the_same_instance(c: TinyCompany) -> None:
+    nils, deal = c.fresh("nils"), c.deals["ritas"]
+    assert access.allows(nils, "view", deal) is False
+    for status in ("is_superuser", "is_partner_admin"):
+        setattr(nils, status, True)
+        assert access.allows(nils, "view", deal) is True, status
+        setattr(nils, status, False)
+        assert access.allows(nils, "view", deal) is False, status
 
 
 def test_whoever_is_alone_holds_their_tools_too(c: TinyCompany) -> None:
