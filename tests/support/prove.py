@@ -76,6 +76,10 @@ def report(answers: list[dict[str, Any]], start: int, stop: int, seed: int) -> i
 
 def job(numbers: range, seed: int) -> None:
     """Compare these worlds and write the tally as JSON to standard output."""
+    told_to_end: list[int] = []  # heard from here on: laying the tables down may take a minute
+    signal.signal(signal.SIGTERM, lambda *_: told_to_end.append(1))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process passes it on
+
     import django
 
     django.setup()
@@ -94,7 +98,7 @@ def job(numbers: range, seed: int) -> None:
     upcoming, begun = numbers.start, time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         settings.EXPORT_ROOT = Path(folder)
-        for number in until_told(numbers):
+        for number in until_told(numbers, told_to_end):
             disagreement = compared(number, seed, tally)
             upcoming = number + numbers.step
             if disagreement:
@@ -105,16 +109,13 @@ def job(numbers: range, seed: int) -> None:
     print(json.dumps({**told, "cpu": spent}))
 
 
-def until_told(numbers: range) -> Iterator[int]:
-    """Yield these numbers until a signal comes, and tell now and then how far it is."""
-    told_to_end: list[int] = []
-    signal.signal(signal.SIGTERM, lambda *_: told_to_end.append(1))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process passes it on
+def until_told(numbers: range, told_to_end: list[int]) -> Iterator[int]:
+    """Yield these numbers until a signal came, and tell now and then how far it is."""
     told = time.monotonic()
     for number in numbers:
-        yield number
         if told_to_end:
             return
+        yield number
         if time.monotonic() - told > EVERY:
             told = time.monotonic()
             print(f"world {number:,} of {numbers.stop - 1:,}", file=sys.stderr)
