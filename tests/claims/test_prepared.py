@@ -23,6 +23,7 @@ from records.operations.sharing import share
 from tests.support.company import TinyCompany
 from tests.support.doors import rules
 from tests.support.exports_kit import ask
+from tests.support.factories import TeamFactory
 
 REQUESTER = {"requester": "requester"}
 ASKED = {"asked": "requested_at"}
@@ -160,6 +161,7 @@ def test_conditions_are_kept_for_the_same_person_with_the_same_grants_alone(c: T
         lambda: ToolGrant.objects.filter(permission_set=c.sets["rep"]).delete(),
         lambda: share(c.deals["noras"], actor=c.sam, user=c.rita, level="view"),
         lambda: Membership.objects.filter(user=c.nora).delete(),  # a mate less
+        lambda: Membership.objects.create(user=c.rita, team=TeamFactory()),  # where nobody is
         lambda: Membership.objects.filter(user=c.rita).update(is_main=False),
         lambda: Membership.objects.filter(user=c.rita).delete(),
         lambda: rita.update(permission_set=c.sets["manager"]),
