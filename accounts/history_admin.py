@@ -115,12 +115,18 @@ class HistoryForm(ListForm):
         label=gettext_lazy("Permission"),
         required=False,
         max_length=100,
-        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "crm.deal, crm.export, team…"}),
+        widget=UnfoldAdminTextInputWidget(
+            attrs={"placeholder": gettext_lazy("crm.deal, crm.export, team…")}
+        ),
     )
     at_after = day_field(pgettext_lazy("a first day", "From"))
     at_before = day_field(pgettext_lazy("a last day", "To"))
     set_key = forms.IntegerField(
-        required=False, min_value=1, max_value=MOST_KEY, widget=forms.HiddenInput
+        label=gettext_lazy("Permission set no."),
+        required=False,
+        min_value=1,
+        max_value=MOST_KEY,
+        widget=forms.HiddenInput,
     )
 
 

@@ -257,7 +257,13 @@ def tools_of(user: User) -> list[dict[str, Any]]:
             comes_along = gettext("comes with another one")
             origin = str(user.permission_set) if tool.key in stored else comes_along
         rows.append(
-            {"tool": tool, "holds": holds, "origin": origin, "high": tool.risk is Risk.HIGH}
+            {
+                "tool": tool,
+                "tab": catalogue.TAB_LABELS[tool.tab],
+                "holds": holds,
+                "origin": origin,
+                "high": tool.risk is Risk.HIGH,
+            }
         )
     return rows
 

@@ -31,6 +31,9 @@ class AccessForm(forms.ModelForm):  # type: ignore[type-arg]  # Django does not 
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        for name in self.declared_fields.keys() & self.fields.keys():
+            # Where a value is only read, Django's own name of it would be that of the code.
+            self.fields[name].short_description = self.fields[name].label  # type: ignore[attr-defined]  # read by the admin
         if self.instance.pk is None:
             return
         for name in self.veiled & set(self.fields):

@@ -159,6 +159,8 @@ class Delegation(models.Model):
     ended_at = models.DateTimeField(null=True)
 
     class Meta:
+        verbose_name = gettext_lazy("out of office")
+        verbose_name_plural = gettext_lazy("out of office")
         ordering = ("first_day", "id")
         constraints = (
             models.CheckConstraint(

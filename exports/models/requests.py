@@ -203,6 +203,7 @@ class ExportRequest(Lease):
 
     class Meta:
         verbose_name = gettext_lazy("export")
+        verbose_name_plural = gettext_lazy("exports")
         ordering = ("-id",)
         constraints = (
             models.CheckConstraint(

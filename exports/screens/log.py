@@ -79,7 +79,11 @@ class LogForm(ListForm):
     requested_after = day_field(gettext_lazy("Requested from"))
     requested_before = day_field(gettext_lazy("Requested to"))
     earlier_than = forms.IntegerField(
-        required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput
+        label=gettext_lazy("Before export no."),
+        required=False,
+        min_value=1,
+        max_value=2**63 - 1,
+        widget=forms.HiddenInput,
     )
     """The number of an export: what was asked for before it. The risk card links with it."""
 
