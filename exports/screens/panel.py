@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Any
 
 from django.db.models import OuterRef, QuerySet, Subquery
@@ -63,18 +64,20 @@ def panel(export: ExportRequest, user: User) -> dict[str, Any]:
     # Nobody reads why they may not do what nobody expects them to do.
     why_not = operations.why_not_decide(export, actor=user) if pending and (mine or decides) else ""
     may_decide = pending and decides and not why_not
+    downloads = list(export.downloads.select_related("user")) if export.sha256 else []
     return {
         "export": export,
         "kind": kind,
         "is_under_way": export.status in (S.APPROVED, S.PROCESSING),
         "what": what_it_has(export),
+        "time_left": time_left(export),
         "waits_because": waits_because(export),
         "filters": described_query(export, user),
         "columns": described_columns(export, user),
         "consent": BECAUSE.get(export.because, ""),
         "less": conditions_in_words(export, user),
         "left_out": left_out_in_words(export, user) if export.delivered_count is not None else (),
-        "downloads": list(export.downloads.select_related("user")) if export.sha256 else [],
+        "downloads": downloads,
         "file_hash": hashes.shown(export, user) if export.sha256 else None,
         "file_size": hashes.size_shown(export, user),
         "told": told(export) if export.approval_needed else (),
@@ -85,6 +88,8 @@ def panel(export: ExportRequest, user: User) -> dict[str, Any]:
         "may_cancel": user.is_superuser and not mine and not export.is_final,
         "may_try_again": (mine or user.is_superuser) and export.status == S.FAILED,
         "may_download": mine and completed and not why_no_file,
+        "download_started": gettext("The download has started: %(used)s of %(most)s used.")
+        % {"used": counted(len(downloads) + 1), "most": counted(export.most_downloads)},
         "why_no_file": why_no_file,
         "most_downloads": export.most_downloads if completed else None,
     }
@@ -102,6 +107,18 @@ def what_it_has(export: ExportRequest) -> str:
         "kinds": noun,
         "format": export.format.upper(),
     }
+
+
+def time_left(export: ExportRequest) -> str:
+    """Return about how long an export is still written; empty where nothing tells it yet."""
+    if export.status != S.PROCESSING or export.claimed_at is None or not export.rows_written:
+        return ""
+    took = (timezone.now() - export.claimed_at).total_seconds()
+    minutes = ceil(took * (export.most_leaving - export.rows_written) / export.rows_written / 60)
+    if minutes <= 1:
+        return gettext("less than a minute left")
+    said = ngettext("about %(count)s minute left", "about %(count)s minutes left", minutes)
+    return said % {"count": counted(minutes)}
 
 
 def waits_because(export: ExportRequest) -> str:

@@ -221,9 +221,19 @@ document.addEventListener("DOMContentLoaded", () => {
     plan();
   };
 
+  // Nothing else tells that a file is on its way: the page stays as it is. Said until it is closed.
+  const say = (text) => {
+    const place = document.getElementById("review-body");
+    if (!text || !place) return;
+    const line = place.previousElementSibling?.matches(".is-started") ? place.previousElementSibling : document.createElement("p");
+    Object.assign(line, { className: "panel-message is-success is-started", role: "status", textContent: text });
+    place.before(line);
+  };
+
   document.addEventListener("visibilitychange", plan);
   document.addEventListener("submit", (event) => {
     if (!event.target.matches("[data-then-follow]")) return;
+    say(event.target.dataset.started);
     [pause, looksMore] = [soon, 5];
     plan();
   });

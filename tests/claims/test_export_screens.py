@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from datetime import timedelta
 
 import pytest
 from django.db import connection
@@ -12,12 +13,13 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.access import permitted
-from accounts.models import AuditEvent, Notice, ToolGrant
+from accounts.models import AuditEvent, Notice, ToolGrant, User
 from exports import operations, worker
 from exports.models import Download, ExportPolicy, ExportRequest
 from records.models import Deal, Property
 from tests.claims.test_budgets import BUDGETS
 from tests.support.company import TinyCompany
+from tests.support.exports_kit import approved, completed
 from tests.support.factories import DealFactory
 
 LOG = "/admin/exports/exportrequest/"
@@ -346,3 +348,42 @@ def test_notices_stay_new_until_they_are_marked_as_read(c: TinyCompany) -> None:
     assert "1 new" in axel.get("/admin/").text
     axel.post("/admin/inbox/read/")
     assert "1 new" not in axel.get("/admin/").text
+
+
+def panel_of(export: ExportRequest, person: User) -> str:
+    client = Client()
+    client.force_login(person)
+    return client.get(f"/admin/exports/exportrequest/?review={export.pk}").text
+
+
+@pytest.mark.parametrize(
+    ("ago", "rows", "said"),
+    [
+        (55, 1, "1 of 4 records · about 3 minutes left"),
+        (30, 3, "3 of 4 records · less than a minute left"),
+        (60, 0, "0 of 4 records<"),
+        (-60, 2, "2 of 4 records · less than a minute left"),  # the database's clock is ahead
+    ],
+)
+def test_export_that_is_written_shows_how_far_it_is(
+    c: TinyCompany, ago: int, rows: int, said: str
+) -> None:
+    export = approved(c.rita, c.mona)
+    ExportRequest.objects.filter(pk=export.pk).update(
+        status="processing",
+        record_count=4,
+        rows_written=rows,
+        claimed_at=timezone.now() - timedelta(seconds=ago),
+        worker="w",
+        lease_until=timezone.now() + timedelta(minutes=5),
+    )
+    page = panel_of(export, c.rita)
+    assert said in page
+    assert f'<progress max="4" value="{rows}"' in page
+
+
+def test_download_is_said_to_have_started_with_how_many_are_used(c: TinyCompany) -> None:
+    export = completed(c.rita)
+    assert 'data-started="The download has started: 1 of 10 used."' in panel_of(export, c.rita)
+    operations.open_download(export, actor=c.rita).close()
+    assert 'data-started="The download has started: 2 of 10 used."' in panel_of(export, c.rita)
