@@ -367,6 +367,40 @@ def test_a_set_with_a_box_is_covered_by_whoever_has_the_box(c: TinyCompany) -> N
         "boxes as hers",
         "a level as hers",
     }
+    # The same asked of anyone: who could give Paul each set.
+    assert {name for name, each in made.items() if dora in access.who_can("assign", each)} == {
+        "boxes as hers",
+        "a level as hers",
+    }
+
+
+@pytest.mark.parametrize(
+    ("held", "may"),
+    [
+        (None, False),
+        ({"rank": TEAM}, False),
+        ({"rank": TEAM, "unassigned": True}, True),
+        ({"rank": EVERYTHING}, True),
+    ],
+)
+def test_box_of_a_tool_is_passed_on_by_whoever_has_it(
+    c: TinyCompany, held: dict[str, Any] | None, may: bool
+) -> None:
+    """The box alone, beside a level that Paul has already (R96)."""
+    view = {"key": "sales.forecast", "option": "view"}
+    ToolGrant.objects.create(permission_set=c.sets["small"], rank=OWNED, **view)
+    ToolGrant.objects.create(permission_set=c.sets["delegate"], key="sales.seat")
+    if held is not None:
+        ToolGrant.objects.create(permission_set=c.sets["delegate"], **view, **held)
+    dora = User.objects.get(pk=c.dora.pk)
+    box = {"sales.forecast:view.unassigned": True}
+    if may:
+        operations.edit_permissions([c.paul], actor=dora, changes=box)
+    else:
+        with pytest.raises(NotAllowed, match="you do not hold yourself"):
+            operations.edit_permissions([c.paul], actor=dora, changes=box)
+    stored = ToolGrant.objects.get(permission_set=c.fresh("paul").permission_set, **view)
+    assert stored.unassigned is may
 
 
 def test_what_has_no_effect_is_nobodys_to_give(c: TinyCompany) -> None:
