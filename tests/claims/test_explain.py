@@ -663,7 +663,9 @@ def test_access_can_be_asked_about_a_deactivated_person_too(c: TinyCompany, clie
     assert [each["text"] for each in client.get(f"{asked}Rob").json()["results"]] == ["Rob"]
     answer = client.get(page(c.deals["freds"], f"access/?user={c.fred.pk}").removesuffix("/")).text
     assert "Fred (deactivated)" in answer
-    assert re.search(r'scope="row">inactive</th>\s*<td>takes away</td>\s*<td><span', answer)
+    assert re.search(
+        r'scope="row"><code>inactive</code></th>\s*<td>takes away</td>\s*<td><span', answer
+    )
     # To choose, active people are offered alone.
     choosing = asked.replace("autocomplete/", "autocomplete/choose/")
     assert client.get(f"{choosing}Fred").json()["results"] == []
