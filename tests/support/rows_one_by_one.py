@@ -116,6 +116,6 @@ def _name(obj: Model) -> str:
 def _cell(column: Column, value: Any) -> Cell:
     """Return a value as a cell: choices by their labels, and empty text as nothing."""
     if column.kind in (Kind.TEXT, Kind.RELATION, Kind.PERSON):
-        return column.choices.get(value, str(value)) or None if value is not None else None
+        return str(column.choices.get(value, value)) or None if value is not None else None
     typed: Cell = value
     return typed
