@@ -143,6 +143,7 @@ def test_a_list_goes_by_letters_on_both_databases(c: TinyCompany) -> None:
 def test_every_column_of_a_name_has_the_order_of_letters() -> None:
     """The collation stands on the column: an order by it is served by its index."""
     codes = {"password", "object", "format", "headers", "editors", "outcome", "priority"}
+    codes |= {"language", "time_zone", "density"}
     for model in (User, Company, Contact, Deal, Ticket, Pipeline, Stage):
         for field in model._meta.concrete_fields:
             if isinstance(field, models.CharField) and not {field.name} & {*codes, "lifecycle"}:

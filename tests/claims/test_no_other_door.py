@@ -90,6 +90,7 @@ OF_A_MODEL: dict[str, tuple[str, ...]] = {
 }
 OF_THE_SITE = {
     *("", "admin/", "admin/login/", "admin/logout/", "admin/password_change/"),
+    "admin/your-settings/",
     *("admin/password_change/done/", "admin/search/", "admin/shared/", "admin/jsi18n/"),
     *("admin/permissions/", "admin/set-up/", "admin/password_reset/", "admin/password_reset/sent/"),
     *("admin/password_reset/<uidb64>/<token>/", "admin/password_reset/done/"),

@@ -119,7 +119,7 @@ def walk(client: Client, who: str, start: str = "/admin/", *more: str) -> Iterat
     forms: dict[str, str] = {}
     while waiting:
         address = waiting.popleft()
-        if (kinds[_kind(address)]) >= ALIKE:
+        if all(kinds[each] >= ALIKE for each in _kinds(address)):
             continue
         answer = client.get(address)
         if answer.status_code in (301, 302):
@@ -130,7 +130,7 @@ def walk(client: Client, who: str, start: str = "/admin/", *more: str) -> Iterat
             continue
         if (page := _page_of(who, address, answer)) is None:
             continue
-        kinds[_kind(address)] += 1
+        kinds.update(_kinds(address))
         yield page
         for link in read(answer.text)[1]:
             target = urljoin(address, unescape(link)).partition("#")[0]
@@ -138,7 +138,7 @@ def walk(client: Client, who: str, start: str = "/admin/", *more: str) -> Iterat
                 met.add(target)
                 waiting.append(target)
         for action, _ in forms_of(answer.text):
-            forms.setdefault(_kind(urljoin(address, action)), urljoin(address, action))
+            forms.setdefault(_path(urljoin(address, action)), urljoin(address, action))
     for address in forms.values():
         if _stays(address):
             answer = client.post(address, {}, follow=True)
@@ -158,8 +158,14 @@ def _stays(address: str) -> bool:
     return is_ours and path.path.startswith("/admin/") and not any(e in address for e in LEADS_OUT)
 
 
-def _kind(address: str) -> str:
-    """Return what pages alike have in common: the path without numbers, and what is asked for."""
-    parts = urlsplit(address)
-    asked = sorted({name for name, _ in parse_qsl(parts.query, keep_blank_values=True)})
-    return f"{re.sub(r'[0-9]+', '#', parts.path)}?{'&'.join(asked)}"
+def _kinds(address: str) -> set[str]:
+    """Return what pages alike have in common: the path without numbers, with each thing asked for.
+
+    What two filters show together, they show one by one.
+    """
+    asked = parse_qsl(urlsplit(address).query, keep_blank_values=True)
+    return {f"{_path(address)}?{name}" for name, _ in asked} or {_path(address)}
+
+
+def _path(address: str) -> str:
+    return re.sub(r"[0-9]+", "#", urlsplit(address).path)
