@@ -76,13 +76,15 @@ class Suggestion:
 
     kind: str
     words: str
-    """With {who}, {whom} and {whose} for the person, {name} for a team or a pipeline; besides what
-    `parts` names."""
+    """With {who}, {whom} and {whose} for the person, {name} for a team or a pipeline, {instead};
+    besides what `parts` names."""
     object: str = ""
     action: str = ""
     rank: Rank | None = None
     team: Team | None = None
     name: str = ""
+    instead: str = ""
+    """The main team that another one takes the place of."""
     holders: int = 0
     """Of a step in the person's permission set: how many active people have that set."""
     parts: Mapping[str, Any] = field(default_factory=dict, compare=False)
@@ -100,6 +102,7 @@ class Suggestion:
             if other
             else pgettext("whose", "your"),
             name=self.name,
+            instead=self.instead,
             **self.parts,
         )
         if not other or self.holders < 2:
@@ -134,8 +137,9 @@ def first_enough(
 ) -> dict[str, Suggestion | None]:
     """Return, by action, the first step after which the rules would allow it on the stored row.
 
-    One query for all of them; one more where several teams would do, to take the one that opens the
-    fewest rows; one more where a permission set would change, to tell how many people have it.
+    One query for all of them; a few more where a team would do: whether something is shared with
+    the main team, which of several teams opens the fewest rows, and what the main team is called;
+    one more where a permission set would change, to tell how many people have it.
     """
     tried = [(action, step) for action, steps in candidates.items() for step in steps]
     question = ("enough", *((action, step.question) for action, step in tried))
@@ -150,33 +154,65 @@ def first_enough(
             if holds and action == wanted
         ]
         if holding:
-            enough[wanted] = _opening_least(holding, wanted, type(obj)).suggestion
+            enough[wanted] = _opening_least(user, holding, wanted, type(obj)).suggestion
     if any(step and step.kind in IN_THE_SET for step in enough.values()):
         holders = User.objects.filter(permission_set=user.permission_set_id, is_active=True).count()
         for action, step in enough.items():
             if step and step.kind in IN_THE_SET:
                 enough[action] = replace(step, holders=holders)
+    for action, step in enough.items():
+        if step and _replaces_main(user, step):
+            main = Team.objects.get(pk=user.grants.main_teams[0])
+            enough[action] = replace(step, words=_instead(), instead=str(main))
     return enough
 
 
 IN_THE_SET = frozenset({"tool", "create", "scope", "box"})
 
 
-def _opening_least(steps: list[Candidate], action: str, model: type[Model]) -> Candidate:
-    """Return the first step; where it is a team, the team that lets the person reach fewest rows.
+def _instead() -> str:
+    """Say what another main team takes away, wherever there is one: it is there for a reason."""
+    return gettext(
+        "a super admin made {name} {whose} main team and kept {instead} as an extra one, though "
+        "shares with {instead} would then not reach {whom} any more"
+    )
 
-    Every other kind stands in the order of what it opens, whatever the rows.
+
+def _opening_least(
+    user: User, steps: list[Candidate], action: str, model: type[Model]
+) -> Candidate:
+    """Return the first step; where it is a team, the team that opens the fewest rows.
+
+    Every other kind stands in the order of what it opens, whatever the rows. Another main team that
+    ends shares comes after every team that only adds; and no loss makes a step a smaller one: what
+    the person may already counts either way.
     """
     first, teams = steps[0], [step for step in steps if step.suggestion.team]
-    if first not in teams or len(teams) == 1:
+    if first not in teams:
         return first
-    opened = model._base_manager.aggregate(
+    adding = [step for step in teams if not _replaces_main(user, step.suggestion)]
+    if 0 < len(adding) < len(teams) and _is_given_something(user.grants.main_teams):
+        teams = adding
+    if len(teams) == 1:
+        return teams[0]
+    before = access.condition(access.rules_for(Loaded(user), action, model))
+    reached = model._base_manager.aggregate(
         **{
-            str(place): Count("pk", filter=_after(step, action, model))
+            str(place): Count("pk", filter=before | _after(step, action, model))
             for place, step in enumerate(teams)
         }
     )
-    return teams[min(range(len(teams)), key=lambda place: opened[str(place)])]
+    return teams[min(range(len(teams)), key=lambda place: reached[str(place)])]
+
+
+def _replaces_main(user: User, step: Suggestion) -> bool:
+    return step.kind == "main_team" and bool(user.grants.main_teams)
+
+
+def _is_given_something(main_teams: Sequence[int]) -> bool:
+    """Tell whether anything is shared with whoever has one of these as main team."""
+    given = [each for read in access.given_one_by_one for each in read() if each.to_teams]
+    return any(each.rows.filter(**{f"{each.receiver}__in": main_teams}).exists() for each in given)
 
 
 def _after(candidate: Candidate, action: str, model: type[Model]) -> Q:

@@ -23,10 +23,11 @@ ASKED = ("change", "delete")
 def suggest(user: User, action: str, record: Record) -> Suggestion | None:
     """Return the smallest single step after which this person may do this to the stored record.
 
-    The smallest is the one that lets them do this to the fewest records. None where they may
-    already, where nothing could help (a deactivated account, the recycle bin), and where more than
-    one thing stands in the way. A few queries, whatever the number of rows. It may name a team, and
-    so tell where an owner is: for super admins.
+    The smallest is the one that lets them do this to the fewest more records; one that takes
+    something away comes last, and says so. None where they may already, where nothing could help (a
+    deactivated account, the recycle bin), and where more than one thing stands in the way. A few
+    queries, whatever the number of rows. It may name a team, and so tell where an owner is: for
+    super admins.
     """
     explanation = access.explain(user, action, record)
     if explanation.allowed or not user.is_active:

@@ -326,6 +326,33 @@ def test_a_team_with_which_it_is_shared_is_found_as_main_team(c: TinyCompany) ->
     assert check(step, lena, "change", c.deals["chosen_n"]) == ""
 
 
+def test_another_main_team_says_what_it_takes_away_and_comes_last(c: TinyCompany) -> None:
+    """It ends what is shared with the main team that it replaces, and opens no less for that."""
+    una, deal, south = locked_out(c), c.deals["chosen"], c.teams["south"]
+    step = suggest(una, "change", deal)
+    assert step is not None
+    assert (step.kind, step.team) == ("team", c.teams["north"])
+    # As main team, North would let Una change one deal fewer than as an extra one.
+    held = DealFactory(owner=c.otto, stage=c.stages["open"])
+    sharing.share(held, actor=TESTING, team=south, level="edit")
+    una = User.objects.get(pk=una.pk)
+    assert allows(una, "change", held)
+    assert suggest(una, "change", deal) == step
+    assert check(step, una, "change", deal) == ""
+    # Only as main team would another team do: it is said what ends, and that South is to stay.
+    other = TeamFactory(name="Other {name}")
+    c.rule.teams.set([other])
+    sharing.share(deal, actor=TESTING, team=other, level="edit")
+    deal = Deal.objects.get(pk=deal.pk)
+    step = suggest(una, "change", deal)
+    assert step is not None
+    assert step.sentence("Una") == (
+        "It would be enough if a super admin made Other {name} Una’s main team and kept South as "
+        "an extra one, though shares with South would then not reach Una any more."
+    )
+    assert flips(step, una, "change", deal)
+
+
 def test_smaller_steps_come_first(c: TinyCompany) -> None:
     def found(name: str, action: str, deal: str) -> str:
         step = suggest(c.fresh(name), action, c.deals[deal])

@@ -26,6 +26,8 @@ from tests.support.worlds import (
 UNSEEING = Set({"deal": {"view": (NONE, False)}})
 EDITOR = Set({"deal": {"view": (EVERYTHING, False), "change": (EVERYTHING, False)}})
 TEAM_EDITOR = Set({"deal": {"view": (TEAM, False), "change": (TEAM, False)}}, ("crm.export",))
+BOXED_EDITOR = Set({"deal": {"view": (EVERYTHING, False), "change": (OWNED, True)}})
+NEAR_EDITOR = Set({"deal": {"view": (EVERYTHING, False), "change": (TEAM, False)}})
 ALL = Set(
     {"deal": dict.fromkeys(("view", "change", "delete", "communicate"), (EVERYTHING, False))},
     ("crm.export", "audit.view"),
@@ -154,6 +156,52 @@ CASES: dict[str, World] = {
         records={"deal": (Record(1, owner=2, stage=1),)},
         shares=(Share("deal", 1, ("user", 1), "view", "past"),),
         salt=56,
+    ),
+    # World 1846 of seed 1. Another main team ends what is shared with the one that it replaces: it
+    # opens no less for that. With these salts it is asked what would be enough to change record 1.
+    "another main team would end a share, beside a rule that opens": World(
+        sets=(BOXED_EDITOR,),
+        people=(Person(1, 0, (1,)), Person(2, superuser=True)),
+        teams=(TeamIn(1), TeamIn(2)),
+        pipelines={1: "deal"},
+        rules=(Rule(1, stages=(1,), teams=(2,)),),
+        records={"deal": (Record(1, stage=1), Record(2, owner=2, stage=3))},
+        shares=(Share("deal", 2, ("team", 1), "edit"),),
+        salt=12,
+    ),
+    "another main team would end a share, beside a team that only adds": World(
+        sets=(NEAR_EDITOR,),
+        people=(Person(1, 0, (1,)), Person(2, superuser=True, teams=(2,)), Person(3)),
+        teams=(TeamIn(1), TeamIn(2)),
+        pipelines={1: "deal"},
+        rules=(Rule(1, stages=(1,), teams=(2,)),),
+        records={
+            "deal": (
+                *(Record(1, owner=2, stage=1), Record(2, owner=3, stage=3)),
+                Record(3, owner=3, stage=1),
+            )
+        },
+        shares=tuple(Share("deal", key, ("team", 1), "edit") for key in (2, 3)),
+        salt=12,
+    ),
+    "either of two main teams would end shares, and one gives them back": World(
+        sets=(NEAR_EDITOR,),
+        people=(Person(1, 0, (1,)), Person(2, superuser=True)),
+        teams=(TeamIn(1), TeamIn(2), TeamIn(3)),
+        pipelines={1: "deal"},
+        rules=(Rule(1, stages=(1,), teams=(2, 3)),),
+        records={
+            "deal": (
+                Record(1, owner=2, stage=1),
+                *(Record(key, owner=2, stage=3) for key in (2, 3, 4)),
+            )
+        },
+        shares=(
+            *(Share("deal", key, ("team", 1), "edit") for key in (2, 3)),
+            *(Share("deal", key, ("team", 2), "edit") for key in (1, 4)),
+            *(Share("deal", key, ("team", 3), "edit") for key in (1, 2, 3)),
+        ),
+        salt=12,
     ),
 }
 

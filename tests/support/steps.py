@@ -100,8 +100,9 @@ def opens(step: Suggestion, user: User, action: str, record: Any, *, count: bool
     """Return on how many records more they may, or 0 where this one is not among them."""
     model = type(record)
 
-    def reached(person: User) -> int:
-        return permitted(model._base_manager.all(), person, action).count() if count else 0
+    def reached(person: User) -> set[int]:
+        rows = permitted(model._base_manager.all(), person, action)
+        return set(rows.values_list("pk", flat=True)) if count else set()
 
     opened, before = 0, reached(user)
     try:
@@ -109,7 +110,7 @@ def opens(step: Suggestion, user: User, action: str, record: Any, *, count: bool
             apply(step, user, model._base_manager.get(pk=record.pk))
             after = User.objects.get(pk=user.pk)
             if allows(after, action, record):
-                opened = reached(after) - before if count else 1
+                opened = len(reached(after) - before) if count else 1
             raise Undone
     except Undone:
         assert not allows(user, action, record)
@@ -167,14 +168,24 @@ def check(step: Suggestion | None, user: User, action: str, record: Any) -> str:
 def opened_by_each(
     world: World, person_id: int, kind: str, action: str, record_id: int
 ) -> dict[tuple[Any, ...], int]:
-    """Return every single step that is enough, by the oracle, with how many records it opens."""
+    """Return every single step that is enough, by the oracle, with what it comes to.
+
+    That is how many records the person may do this to before or after: what a step takes away makes
+    it no smaller. Another main team instead of one with which something is shared takes that away:
+    it is a step only where no other is.
+    """
+    (person,) = (each for each in world.people if each.id == person_id)
+    before = {r.id for r in world.records[kind] if oracle.can(world, person, action, kind, r)}
+    main = person.teams[0] if person.teams and person.has_main else None
+    ends = any(share.to == ("team", main) and not share.over for share in world.shares)
     found = {}
     for step, after in _worlds_after(world, person_id, kind, action, record_id):
         (person,) = (each for each in after.people if each.id == person_id)
         reached = [r.id for r in after.records[kind] if oracle.can(after, person, action, kind, r)]
         if record_id in reached:
-            found[step] = len(reached)
-    return found
+            found[step] = len(before.union(reached))
+    adding = {step: count for step, count in found.items() if not ends or step[0] != "main_team"}
+    return adding or found
 
 
 def plain(step: Suggestion) -> tuple[Any, ...]:
