@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import Model
+from django.utils import translation
 from django.utils.text import capfirst
 from django.utils.translation import gettext
 
@@ -19,6 +20,9 @@ from accounts.audit_words import CODED, CODES, KEYS
 from accounts.catalogue.kinds import ACTION_LABELS
 from accounts.forms import tool_labels
 from accounts.models import AuditEvent, PermissionSet, Rank, Team, User
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 named: dict[str, type[Model]] = {"user": User, "set": PermissionSet, "team": Team}
 """Things whose keys stand in data, and whose names every reader of the log may know."""
@@ -102,7 +106,16 @@ def details_of(event: AuditEvent) -> list[tuple[str, str]]:
 
 def label_of_key(key: str) -> str:
     """Return what a key of the data is called."""
-    return str(KEYS.get(key) or capfirst(key.replace("_", " ")))
+    said = KEYS.get(key) or _of_kinds().get(key)
+    return str(said or capfirst(key.replace("_", " ")))
+
+
+def _of_kinds() -> dict[str, StrOrPromise]:
+    """Return what kinds of record are called, by key and by the plural that events count by."""
+    with translation.override(None):  # as the code says it
+        counted = {str(kind.nouns): kind for kind in catalogue.objects()}
+    called = {key: kind.plural for key, kind in counted.items()}
+    return {**called, **{kind.key: kind.label for kind in catalogue.objects()}}
 
 
 def _keys_in(value: Any, thing: str) -> Iterator[tuple[str, int]]:
