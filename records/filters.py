@@ -208,7 +208,7 @@ def canonical(model: type[Record], query: str | QueryDict, *, user: User) -> str
     """Return the one way to write this query: known parameters, sorted, no empties, valid.
 
     It means the same to every reader: numbers stand with a point and without separators, days as
-    2026-12-31, and with their time zone where that is not the installation's.
+    2026-12-31, and with their time zone, but for the installation's where that is the reader's too.
 
     Raises `BadQuery` for an unknown parameter or a value hidden from or absent for the person, and
     `InvalidValue` for a mistyped one.
@@ -236,9 +236,11 @@ def _for_every_reader(model: type[Record], query: QueryDict, filters: RecordFilt
         elif isinstance(declared, RangeFilter):
             for parameter in ends:
                 query[parameter] = ungrouped(str(query[parameter]))
-    zone = query.get(ZONE) or timezone.get_current_timezone_name()
+    own, ours = timezone.get_current_timezone_name(), timezone.get_default_timezone_name()
+    zone = query.get(ZONE) or own
     query.pop(ZONE, None)
-    if has_moments and zone != timezone.get_default_timezone_name():
+    # Ours is named too where whoever asked would read days without one as those of their own.
+    if has_moments and {zone, own} != {ours}:
         query[ZONE] = zone
 
 

@@ -253,6 +253,24 @@ def test_days_of_a_filter_stay_those_of_whoever_asked(c: TinyCompany) -> None:
     assert delivered_ids(export) == {before.pk}
 
 
+def test_days_of_the_installation_stay_so_for_who_reads_in_another_zone(c: TinyCompany) -> None:
+    """What is frozen, and what the approver reads, is of the days that were asked for."""
+    Deal.objects.all().update(owner=c.rita, stage=c.stages["open"])
+    Deal.objects.update(created_at=datetime(2026, 6, 1, tzinfo=UTC))
+    late = Deal.objects.order_by("pk")[0]
+    moment = datetime(2026, 6, 30, 16, tzinfo=UTC)  # 01:00 on the next day, in Tokyo
+    Deal.objects.filter(pk=late.pk).update(created_at=moment)
+    asked = "created_at_after=2026-06-30&created_at_before=2026-06-30&zone=UTC"
+    with timezone.override("Asia/Tokyo"):
+        assert list(filters.narrowed(Deal.objects.all(), asked, user=c.rita)) == [late]
+        assert filters.canonical(Deal, asked, user=c.rita) == asked
+        export = pending(c.rita, c.axel, query=asked)
+    assert frozen_ids(export) == [late.pk]
+    assert dict(filters.described(Deal, export.query, user=c.axel))["Created"] == (
+        "2026-06-30 – 2026-06-30"
+    )
+
+
 def test_a_query_names_no_zone_that_is_none(c: TinyCompany) -> None:
     days = "created_at_after=2026-06-30"
     for zone in ("Asia/Nowhere", "../etc/passwd", "posixrules"):
