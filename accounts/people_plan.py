@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from django.db.models import Model
+from django.utils import translation
+from django.utils.functional import lazy
+from django.utils.text import format_lazy
 from django.utils.translation import gettext, gettext_lazy
 
 from accounts import access
@@ -44,8 +47,8 @@ class Planned:
     main_team: Team | None
     extra_teams: tuple[Team, ...]
     permission_set: PermissionSet | None
-    differences: dict[str, str]
-    """What differs from now: column → from what to what, in words."""
+    differences: dict[str, StrOrPromise]
+    """What differs from now: column → from what to what, in lazy words."""
 
     @property
     def name(self) -> str:
@@ -65,13 +68,17 @@ class Plan:
 
     @property
     def mark(self) -> str:
-        """Return a mark of all that it would do; another one as soon as anything differs."""
-        return mark(
-            [
-                [each.line, each.what, each.email, each.differences, each.person and each.person.pk]
-                for each in self.people
-            ]
-        )
+        """Return a mark of all that it would do; another one as soon as anything differs.
+
+        The same in every language: who looked at it in one may confirm it in another.
+        """
+        with translation.override(None):
+            return mark(
+                [
+                    [each.line, each.what, each.email, each.differences, _key(each.person)]
+                    for each in self.people
+                ]
+            )
 
 
 class _Names(Generic[M]):
@@ -139,7 +146,7 @@ def _planned(
     last = now.last_name if wanted.last_name is None else wanted.last_name
     permission_set = given or now.permission_set
     differences = {
-        column: f"{_said(before)} → {_said(after)}" if person else _said(after)
+        column: format_lazy("{} → {}", _said(before), _said(after)) if person else _said(after)
         for column, before, after in (
             (FIRST, now.first_name, first),
             (LAST, now.last_name, last),
@@ -176,7 +183,14 @@ def _needed(names: _Names[M], name: str, column: str, absent: StrOrPromise) -> M
     return found
 
 
-def _said(value: str | Model | set[Team] | None) -> str:
+def _key(person: User | None) -> int | None:
+    return person.pk if person else None
+
+
+def _in_words(value: str | Model | set[Team] | None) -> str:
     if isinstance(value, set):
         return ", ".join(sorted(map(str, value))) or gettext("none")
     return str(value or gettext("none"))
+
+
+_said = lazy(_in_words, str)

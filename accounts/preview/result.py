@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import astuple, dataclass
 from typing import Any
 
 from django.conf import settings
+from django.utils import translation
 from django.utils.translation import gettext
 
 from accounts import access
@@ -75,7 +76,7 @@ def previewed(
     before: Company,
     after: Company,
     changed: Collection[int],
-    said: Iterable[str] = (),
+    said: Callable[[], Iterable[str]] = tuple,
     *,
     actor: Actor,
 ) -> Preview:
@@ -86,8 +87,10 @@ def previewed(
     somebody else gains or loses beyond that is neither counted nor hinted at, neither in the number
     that confirms a change nor in the mark. That much tells them nothing new: of a record that they
     view, “Who can see this” names the same people.
+
+    `said` returns what is narrowed in words of the active language.
     """
-    narrowed = tuple(dict.fromkeys(said))
+    narrowed = tuple(dict.fromkeys(said()))
     seen_by = None if is_free(actor) or isinstance(actor, System) else actor
     found = outcome(before, after, changed, seen_by=seen_by)
     told = [
@@ -96,7 +99,10 @@ def previewed(
         [list(map(astuple, totals)) for totals in (found.opened, found.opened_to_others)],
     ]
     stands = _stands(before, after, changed)
-    return Preview(len(changed), found, narrowed, mark([told, stands, narrowed]))
+    with translation.override(None):
+        # Who looked at it in one language may confirm it in another: nothing changed by that.
+        plainly = tuple(dict.fromkeys(said())) if narrowed else ()
+    return Preview(len(changed), found, narrowed, mark([told, stands, plainly]))
 
 
 def _stands(before: Company, after: Company, changed: Collection[int]) -> list[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from django.utils.translation import gettext
@@ -40,11 +40,11 @@ def permissions(people: Iterable[User], wanted: Changes, *, actor: Actor) -> Pre
         )
         for key, rights in held.items()
     }
-    said = [
-        words
-        for state in (*states.values(), *([changes.NOTHING] if None in held.values() else []))
-        for words in changes.narrowed_by(*state, wanted)
-    ]
+    begun = [*states.values(), *([changes.NOTHING] if None in held.values() else [])]
+
+    def said() -> list[str]:
+        return [words for state in begun for words in changes.narrowed_by(*state, wanted)]
+
     return previewed(company, company.with_people(changed), changed, said, actor=actor)
 
 
@@ -55,8 +55,12 @@ def sets(permission_sets: Iterable[PermissionSet], wanted: Changes, *, actor: Ac
     for permission_set in PermissionSet.objects.filter(pk__in=keys):
         require(actor, "change", permission_set)
     states = _states(keys)
-    said = [words for state in states.values() for words in changes.narrowed_by(*state, wanted)]
     after = {key: changes.after(*state, wanted) for key, state in states.items()}
+
+    def said() -> list[str]:
+        begun = states.values()
+        return [words for state in begun for words in changes.narrowed_by(*state, wanted)]
+
     return _sets_as(after, said, actor)
 
 
@@ -68,8 +72,7 @@ def set_as(
     asked = list(tools)
     rows = {key: clamped(row) for key, row in scopes.items()}
     state = State(rows, tuple(map(str, sorted(to_be_stored(asked)))))
-    said = [*narrowed(scopes), *ticked_along(asked)]
-    return _sets_as({permission_set.pk: state}, said, actor)
+    return _sets_as({permission_set.pk: state}, lambda: _narrowed(scopes, asked), actor)
 
 
 def assignment(
@@ -95,8 +98,12 @@ def set_created(
     changed = {
         key: replace(company.people[key], rights=held) for key in keys_to_change(people, actor)
     }
-    said = [*narrowed(scopes), *ticked_along(asked)]
-    return previewed(company, company.with_people(changed), changed, said, actor=actor)
+    after = company.with_people(changed)
+    return previewed(company, after, changed, lambda: _narrowed(scopes, asked), actor=actor)
+
+
+def _narrowed(scopes: Scopes, tools: Iterable[str]) -> list[str]:
+    return [*narrowed(scopes), *ticked_along(tools)]
 
 
 def set_deleted(
@@ -116,7 +123,9 @@ def set_deleted(
     return previewed(company, company.with_people(changed), changed, actor=actor)
 
 
-def _sets_as(after: Mapping[int, State], said: Iterable[str], actor: Actor) -> Preview:
+def _sets_as(
+    after: Mapping[int, State], said: Callable[[], Iterable[str]], actor: Actor
+) -> Preview:
     company = standings.now()
     held = {key: Held.of(state) for key, state in after.items()}
     changed = {

@@ -241,6 +241,17 @@ def test_what_changed_since_it_was_shown_is_shown_once_more(c: TinyCompany, clie
     assert User.objects.filter(email="new@example.com").exists()
 
 
+def test_what_was_shown_in_one_language_is_imported_in_another(
+    c: TinyCompany, client: Client
+) -> None:
+    """Rita had no last name: “none” reads otherwise, and is the same."""
+    page = hidden(send(client, TABLE))
+    User.objects.filter(pk=c.sam.pk).update(language="de")
+    client.post(IMPORT, page)
+    assert User.objects.filter(email="new@example.com", last_name="Marsh").exists()
+    assert User.objects.get(email="rita@example.com").last_name == "Reed"
+
+
 def test_all_of_it_or_nothing(c: TinyCompany) -> None:
     wanted, _ = read_people("t.csv", TABLE.encode())
     mark = planned(wanted, (), c.sam).mark

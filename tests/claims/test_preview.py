@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
+from django.utils import translation
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
@@ -349,3 +350,29 @@ def test_what_opens_much_is_confirmed_by_its_number(typed: Any) -> None:
 def test_what_opens_much_is_not_saved_without_its_number(typed: Any) -> None:
     with pytest.raises(InvalidChange, match="This opens 1,001 records to people who do not see"):
         require_confirmed(opening(1001), typed)
+
+
+def test_what_was_looked_at_in_one_language_is_confirmed_in_another(c: TinyCompany) -> None:
+    """What is narrowed is said in the reader's words, and the mark is the same whatever they are.
+
+    Another narrowing is another mark, where the change does the same.
+    """
+    wider = {"deal": {"view": OWNED, "change": EVERYTHING}}
+    by_key = {"crm.deal.view": "owned", "crm.deal.change": "everything"}
+    for told in (
+        lambda: preview.set_as(
+            c.sets["rep"], wider, ["sales.forecast:edit=everything"], actor=c.sam
+        ),
+        lambda: preview.set_created(wider, [], [c.rita], actor=c.sam),
+        lambda: preview.sets([c.sets["rep"]], by_key, actor=c.sam),
+        lambda: preview.permissions([c.rita, c.nora], by_key, actor=c.sam),
+    ):
+        english = told()
+        with translation.override("de"):
+            german = told()
+        assert english.narrowed
+        assert german.narrowed != english.narrowed
+        assert german.mark == english.mark
+    less = {"deal": {"view": OWNED, "change": TEAM}}
+    marks = {preview.set_created(asked, [], [], actor=c.sam).mark for asked in (wider, less)}
+    assert len(marks) == 2
