@@ -31,7 +31,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             "new_permissions": badges.new_permissions(request),
             "reach": [_reach(user, kind) for kind in catalogue.objects() if _sees(user, kind)],
             "charts": figures.charts(request),
-            "closing": list(figures.closing(user)),
+            "closing": list(figures.closing(request)),
             "people_lacking": figures.people(user),
             "waiting": waiting_for(request),
             "own_exports": list(own[:MOST_NOTICES]),

@@ -30,6 +30,7 @@ from exports.screens.log import log_address
 from records import filters, kinds
 from records.kinds import Kind
 from records.models import Stage
+from records.screens import limited
 
 WEEKS = 8
 MOST_CLOSING = 5
@@ -104,14 +105,21 @@ def _open_by_stage(user: User, kind: Kind) -> Chart | None:
     )
 
 
-def closing(user: User) -> Iterator[dict[str, Any]]:
-    """Yield, for each kind with a closing day, what of the person's own closes this month."""
-    today = timezone.localdate()
+def closing(request: HttpRequest) -> Iterator[dict[str, Any]]:
+    """Yield, for each kind with a closing day, what of the person's own closes this month.
+
+    Days of which a person sees so many at most stand in lists alone: the first page would use up
+    the limit with each look at it.
+    """
+    user, today = person(request), timezone.localdate()
     first = today.replace(day=1)
     last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
     for kind in kinds.every():
         if not kind.closing or (rows := _own(user, kind, f"{kind.closing}_after")) is None:
             continue
+        if kind.closing in limited.unasked(request, kind.model):
+            continue
+        says_day = kind.closing not in limited.counted(request, kind.model)
         bounds = {f"{kind.closing}__gte": first, f"{kind.closing}__lte": last}
         rows = rows.filter(**bounds)
         soon = rows.order_by(kind.closing, "pk")
@@ -119,17 +127,17 @@ def closing(user: User) -> Iterator[dict[str, Any]]:
             asked = {f"{kind.closing}_after": first, f"{kind.closing}_before": last}
             yield {
                 "title": gettext("My %(kinds)s closing this month") % {"kinds": kind.nouns},
-                "rows": [_closes(kind, row) for row in found[:MOST_CLOSING]],
+                "rows": [_closes(kind, row, says_day) for row in found[:MOST_CLOSING]],
                 "count": capped_count(rows) if len(found) > MOST_CLOSING else len(found),
                 "address": _list_of(user, kind, **asked),
             }
 
 
-def _closes(kind: Kind, row: Any) -> dict[str, Any]:
+def _closes(kind: Kind, row: Any, says_day: bool) -> dict[str, Any]:
     return {
         "name": str(row),
         "address": page_address(row, "change", row.pk),
-        "day": getattr(row, kind.closing),
+        "day": getattr(row, kind.closing) if says_day else None,
     }
 
 

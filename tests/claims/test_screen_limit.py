@@ -116,6 +116,26 @@ def test_a_list_shows_as_many_as_the_limit_leaves_and_then_dots(
     assert phones(client.get(CONTACTS).text) == 5
 
 
+def test_first_page_shows_no_day_that_is_counted(c: TinyCompany, client: Client) -> None:
+    """Nor what closes this month, once lists are not asked by that day any more."""
+    DealFactory(name="Soon", owner=c.rita, stage=c.stages["open"], closed=timezone.localdate())
+    client.force_login(c.rita)
+    [soon] = client.get("/admin/").context["closing"]
+    assert [row["day"] for row in soon["rows"]] == [timezone.localdate()]
+    restrict_property(actor=c.sam, object="deal", name="closed", sensitive=True)
+    limited(c, 2)
+    for _ in range(3):
+        [soon] = client.get("/admin/").context["closing"]
+        assert [(row["name"], row["day"]) for row in soon["rows"]] == [("Soon", None)]
+    assert seen(c.rita) == 0
+    assert client.get(soon["address"]).status_code == 200
+    for _ in range(3):
+        client.get("/admin/records/deal/")
+    assert seen(c.rita) == 2
+    assert client.get("/admin/").context["closing"] == []
+    assert client.get(soon["address"]).status_code == 302
+
+
 def test_super_admins_are_told_and_the_log_keeps_it_once_a_day(
     c: TinyCompany, client: Client, book: list[Contact]
 ) -> None:
