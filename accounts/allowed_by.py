@@ -61,9 +61,12 @@ class Allowed:
 
 def is_apart_from(part: Any, other: Any) -> bool:
     """Tell whether no row is of both: the one has no owner in the column that the other goes by."""
-    column = getattr(other, "lhs", None)
-    every = part.children if isinstance(part, WhereNode) and part.connector == AND else [part]
-    return any(isinstance(each, IsNull) and each.rhs and each.lhs == column for each in every)
+    if not isinstance(other, In | Exact):
+        return False  # it may itself go by there being none
+    # What is negated says the opposite of its parts.
+    is_all_of = isinstance(part, WhereNode) and part.connector == AND and not part.negated
+    every = part.children if is_all_of else [part]
+    return any(isinstance(each, IsNull) and each.rhs and each.lhs == other.lhs for each in every)
 
 
 def is_bound(part: Any, column: str) -> bool:

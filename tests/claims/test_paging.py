@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from accounts import access, audit, clock
 from accounts.access import permitted
+from accounts.allowed_by import Allowed
 from accounts.audit_admin import codes
 from accounts.list_query import Listing
 from accounts.models import AuditEvent, Team, User
@@ -268,6 +269,24 @@ def test_what_a_rule_allows_by_is_recognised(c: TinyCompany) -> None:
     assert Listing.of(Contact.objects.order_by("?")) is None
     assert Listing.of(Contact.objects.order_by("owner")) is None  # a relation has its own order
     assert Listing.of(Team.objects.order_by("name")) is not None
+
+
+def test_what_is_of_several_parts_of_a_rule_is_counted_once(c: TinyCompany) -> None:
+    """Also where a part is negated, or goes by there being no owner itself: the same row, once."""
+    mine = Q(owner=c.rita.pk)
+    unassigned = Q(owner__isnull=True, co_owner__isnull=True)
+    staged, free = Q(stage__isnull=False), Q(owner__isnull=True)
+    for when in (
+        mine | unassigned,
+        mine | ~unassigned,
+        mine | ~free,
+        mine | free | (free & staged),
+        mine | (free & staged) | free,
+        mine | Q(co_owner=c.lena.pk) | (free & staged),
+    ):
+        rows = Deal.objects.filter(when)
+        assert Allowed.of(rows.query) is not None
+        assert capped_count(rows) == len(rows), when
 
 
 # --- The paginator --------------------------------------------------------------------------------
