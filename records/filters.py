@@ -374,7 +374,7 @@ def _end(value: Any) -> str:
 def _term(model: type[Record], term: str, hidden: frozenset[FieldKey]) -> str:
     name = term.removeprefix("-")
     is_hidden = field_key(kind_of(model), name) in hidden
-    shown = gettext("restricted field") if is_hidden else str(kinds.of(model).field(name).label)
+    shown = gettext("restricted field") if is_hidden else _label(model, name)
     return gettext("descending %(field)s") % {"field": shown} if term.startswith("-") else shown
 
 
@@ -427,3 +427,9 @@ def _is_gone(field: forms.Field | None, key: Any) -> bool:
 
 def _sentence(error: ValidationError) -> str:
     return " ".join(error.messages)
+
+
+def _label(model: type[Record], name: str) -> str:
+    """Return what a field is called; its name where there is none of it any more."""
+    labels = {field.name: field.label for field in kinds.of(model).fields}
+    return str(labels.get(name, name))
