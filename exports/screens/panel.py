@@ -113,7 +113,7 @@ def time_left(export: ExportRequest) -> str:
     """Return about how long an export is still written; empty where nothing tells it yet."""
     if export.status != S.PROCESSING or export.claimed_at is None or not export.rows_written:
         return ""
-    took = (timezone.now() - export.claimed_at).total_seconds()
+    took = (clock.database_now() - export.claimed_at).total_seconds()
     minutes = ceil(took * (export.most_leaving - export.rows_written) / export.rows_written / 60)
     if minutes <= 1:
         return gettext("less than a minute left")

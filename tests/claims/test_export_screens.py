@@ -362,7 +362,7 @@ def panel_of(export: ExportRequest, person: User) -> str:
         (55, 1, "1 of 4 records · about 3 minutes left"),
         (30, 3, "3 of 4 records · less than a minute left"),
         (60, 0, "0 of 4 records<"),
-        (-60, 2, "2 of 4 records · less than a minute left"),  # the database's clock is ahead
+        (-60, 2, "2 of 4 records · less than a minute left"),
     ],
 )
 def test_export_that_is_written_shows_how_far_it_is(
