@@ -83,14 +83,14 @@ def way_in() -> str:
 
 def filled_in(text: str, person: User) -> str:
     """Return the text of an e-mail with its link, if it is to have one."""
-    if LINK not in text:
+    if not new_password.has_line(text, LINK):
         return text
-    return text.replace(LINK, f"{settings.SITE_URL}{path_for(person)}")
+    return new_password.with_line(text, LINK, f"{settings.SITE_URL}{path_for(person)}")
 
 
 def is_wanted_still(text: str, notice: Notice) -> bool:
     """Tell whether an e-mail may go out, as far as its link is concerned: it is the newest one."""
-    if LINK not in text:
+    if not new_password.has_line(text, LINK):
         return True
     same = open_ones().filter(pk=notice.user_id, invited_at__lte=notice.created_at)
     return go_by_mail() and same.exists()

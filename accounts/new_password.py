@@ -25,7 +25,10 @@ from accounts.notices import notify
 from accounts.text import normal_email
 
 LINK = "{link}"
-"""Stands in the outbox where the e-mail will have its link; no person's words are in that text."""
+"""Stands in the outbox, in a line of its own, where the e-mail will have its link.
+
+Other e-mails name people, who may be called so: no name has a line of its own (`one_line`).
+"""
 SUBJECT = gettext_noop("Choose a new password")
 ASKED = gettext_noop(
     "Somebody asked for a new password for your account, on the log-in page. The link went to your "
@@ -93,16 +96,26 @@ def may_have(person: User) -> bool:
 
 def filled_in(text: str, person: User) -> str:
     """Return the text of an e-mail with its link, if it is to have one."""
-    if LINK not in text:
+    if not has_line(text, LINK):
         return text
     key = urlsafe_base64_encode(force_bytes(person.pk))
     path = reverse("admin:password_reset_confirm", args=[key, tokens.make_token(person)])
-    return text.replace(LINK, f"{settings.SITE_URL}{path}")
+    return with_line(text, LINK, f"{settings.SITE_URL}{path}")
 
 
 def is_wanted_still(text: str, notice: Notice) -> bool:
     """Tell whether an e-mail may go out, as far as its link is concerned: not hours late."""
-    if LINK not in text:
+    if not has_line(text, LINK):
         return True
     waited = (timezone.now() - notice.created_at).total_seconds()
     return is_offered() and waited < settings.PASSWORD_RESET_TIMEOUT and may_have(notice.user)
+
+
+def has_line(text: str, line: str) -> bool:
+    """Tell whether a text has this line, and nothing else in it."""
+    return line in text.split("\n")
+
+
+def with_line(text: str, line: str, instead: str) -> str:
+    """Return a text with something else in the place of this line."""
+    return "\n".join(instead if each == line else each for each in text.split("\n"))

@@ -84,6 +84,22 @@ def test_asking_approving_and_finishing_write_to_whom_it_concerns(
     assert states() == ["sent"] * 3
 
 
+@pytest.mark.parametrize("name", ["{invitation}", "{link}"])
+def test_whoever_is_called_like_the_place_of_a_link_is_written_about_too(
+    c: TinyCompany, mailoutbox: list[EmailMessage], name: str
+) -> None:
+    """Neither is the e-mail kept back, as one whose link has ended, nor does it bring a link."""
+    User.objects.filter(pk=c.rita.pk).update(first_name="", last_name=name)
+    pending(c.fresh("rita"), c.sue)
+    Notice.objects.update(created_at=timezone.now() - timedelta(hours=2))
+    worker.run_once()
+    (sent,) = [m for m in mailoutbox if m.to == ["sue@example.com"]]
+    assert f"Requested by: {name}\n" in sent.body
+    assert re.findall(r"https?://\S+", sent.body) == [
+        f"{ADDRESS}/admin/exports/exportrequest/{ExportRequest.objects.get().pk}/change/"
+    ]
+
+
 def reject(c: TinyCompany) -> None:
     export = pending(c.rita, c.sue)
     operations.reject(export, actor=c.sue, version=export.version, note="No.")
