@@ -43,7 +43,7 @@ class EndForm(forms.Form):
 
     @property
     def until(self) -> datetime | None:
-        """The end of the last day, in the product's time zone."""
+        """The end of the last day, in the time zone of who chose it."""
         day = self.cleaned_data["last_day"]
         return day and days.moment_after(day)
 
