@@ -30,12 +30,14 @@ def invite(person: User, *, actor: Actor) -> None:
     one_at_a_time("people")
     stored = User.objects.get(pk=person.pk)
     if not stored.is_active:
-        raise InvalidChange(f"{stored.get_full_name()} is deactivated. Reactivate them first.")
+        said = gettext("%(name)s is deactivated. Reactivate them first.")
+        raise InvalidChange(said % {"name": stored.get_full_name()})
     if stored.last_login is not None:
-        raise InvalidChange(
-            f"{stored.get_full_name()} has logged in before and needs no invitation. If the "
-            "password is forgotten, set another one."
+        said = gettext(
+            "%(name)s has logged in before and needs no invitation. If the password is forgotten, "
+            "set another one."
         )
+        raise InvalidChange(said % {"name": stored.get_full_name()})
     by_mail = invitations.go_by_mail()
     around = nullcontext() if by_mail else rights.changing(actor, Door.INVITED, this(person))
     with around:
@@ -71,7 +73,9 @@ def accept_invitation(*, actor: User, password: str) -> None:
         password=actor.password, session_epoch=F("session_epoch") + 1, invited_at=None
     ):
         raise InvalidChange(
-            "This link was used already, or it has ended. If you have no password yet, ask whoever "
-            "invited you for another link."
+            gettext(
+                "This link was used already, or it has ended. If you have no password yet, ask "
+                "whoever invited you for another link."
+            )
         )
     audit.record("person.accept_invitation", actor=actor, on=actor)

@@ -199,3 +199,44 @@ def test_compiled_catalogue_is_the_same_whenever_it_is_made() -> None:
     catalog = Catalog(locale="de")
     catalog.add("a", "b")
     assert messages.compiled(catalog) == messages.compiled(catalog)
+
+
+# --- What an operation refuses is read by whoever asked for it ------------------------------------
+
+
+def refusals_in(text: str) -> Iterator[int]:
+    """Yield the lines in which an error is raised with words that nobody translates."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+            for said in node.exc.args:
+                parts = said.values if isinstance(said, ast.JoinedStr) else [said]
+                words = [each.value for each in parts if isinstance(each, ast.Constant)]
+                if any(isinstance(each, str) and " " in each.strip() for each in words):
+                    yield node.lineno
+
+
+OF_PROGRAMS = re.compile(r"raise (TypeError|ValueError|RuntimeError)\(")
+"""What only a mistake of ours brings about."""
+
+
+def test_no_operation_refuses_in_words_that_are_in_no_catalogue() -> None:
+    found = []
+    for path in (
+        path for app in messages.APPS for path in (ROOT / app / "operations").glob("*.py")
+    ):
+        text = path.read_text()
+        lines = text.splitlines()
+        found += [
+            f"{path.relative_to(ROOT)}:{line}"
+            for line in refusals_in(text)
+            if not OF_PROGRAMS.search(lines[line - 1])
+        ]
+    assert found == []
+
+
+def test_a_refusal_in_plain_words_is_found() -> None:
+    """A control of the test above."""
+    assert list(refusals_in("raise Invalid('Choose one of them.')")) == [1]
+    assert list(refusals_in("raise Invalid(f'{name} is deactivated.')")) == [1]
+    assert list(refusals_in("raise Invalid(gettext('Choose one of them.'))")) == []
+    assert list(refusals_in("raise Invalid(f'{label}: {found}')")) == []
