@@ -70,7 +70,12 @@ document.addEventListener("DOMContentLoaded", () => {
 // The filters take the focus when they open, and give it back.
 document.addEventListener("click", (event) => {
   if (!event.target.closest("#open-filters")) return;
-  setTimeout(() => document.querySelector("#changelist-filter :is(input, select):not([type=hidden])")?.focus(), 50);
+  setTimeout(() => {
+    const sheet = document.getElementById("changelist-filter");
+    // Whoever was quicker is in the sheet already, or in the list of one of its pickers.
+    if (sheet?.contains(document.activeElement) || document.querySelector(".select2-container--open")) return;
+    sheet?.querySelector(":is(input, select, .select2-selection):not([type=hidden], .select2-hidden-accessible)")?.focus();
+  }, 50);
 });
 // At the window, as the theme that closes them: an Escape that closes a picker does not get there.
 window.addEventListener("keydown", (event) => {
