@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.utils.functional import Promise
 from django.utils.translation import trans_real
+
+from tests.support.messages import APPS
 
 OPENS, CLOSES = "⟦", "⟧"
 CONTEXT = trans_real.CONTEXT_SEPARATOR
@@ -42,9 +46,21 @@ def pseudo_language(code: str = "de") -> Iterator[None]:
     """Let a language of ours be the pseudo language, in this process."""
     kept = trans_real._translations.get(code)
     trans_real._translations[code] = PseudoCatalogue(code)
+    forget_by_language()
     try:
         yield
     finally:
+        forget_by_language()
         trans_real._translations.pop(code)
         if kept is not None:
             trans_real._translations[code] = kept
+
+
+def forget_by_language() -> None:
+    """Draw anew what the product keeps per language: this one goes by the name of another."""
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] not in APPS:
+            continue
+        for kept in list(vars(module).values()):
+            if hasattr(kept, "cache_clear") and "language" in inspect.signature(kept).parameters:
+                kept.cache_clear()
