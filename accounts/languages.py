@@ -16,6 +16,9 @@ from django.conf import settings
 from django.utils import timezone, translation
 from django.utils.translation import trans_real
 
+ENGLISH = "en-gb"
+"""The language of the texts in code: of what is kept or printed alike in every installation."""
+
 
 class Reader(Protocol):
     """Whoever has a language and a time zone of their own, or none: ""."""

@@ -160,9 +160,10 @@ def first_enough(
         for action, step in enough.items():
             if step and step.kind in IN_THE_SET:
                 enough[action] = replace(step, holders=holders)
-    for action, step in enough.items():
-        if step and _replaces_main(user, step):
-            main = Team.objects.get(pk=user.grants.main_teams[0])
+    replacing = {each: step for each, step in enough.items() if step and _replaces_main(user, step)}
+    if replacing:
+        main = Team.objects.get(pk=user.grants.main_teams[0])
+        for action, step in replacing.items():
             enough[action] = replace(step, words=_instead(), instead=str(main))
     return enough
 

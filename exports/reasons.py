@@ -15,13 +15,11 @@ from typing import TYPE_CHECKING
 from django.utils import translation
 from django.utils.translation import gettext_lazy, ngettext
 
+from accounts.languages import ENGLISH
 from accounts.words import counted
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
-
-ENGLISH = "en"
-"""The language of the texts in code, of which no catalogue makes others."""
 
 CANCELLED_BY = gettext_lazy("%(name)s cancelled it.")
 REQUESTER_LOST_RIGHT = gettext_lazy("The requester may not export this any more.")

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils.translation import override
 
-ENGLISH = "en-gb"
+from accounts.languages import ENGLISH
 
 
 class EnglishCommand(BaseCommand):

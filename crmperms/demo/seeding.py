@@ -16,6 +16,7 @@ from django.utils import timezone, translation
 from accounts import audit
 from accounts import operations as accounts
 from accounts.audit import System
+from accounts.languages import ENGLISH
 from accounts.models import AuditEvent, PermissionSet, Team, User
 from accounts.rights import one_at_a_time
 from crmperms.demo.cast import CAST, DOMAIN, PASSWORD, PRESETS, TEAMS
@@ -82,7 +83,7 @@ def is_seeded() -> bool:
     return AuditEvent.objects.filter(action=DONE).exists()
 
 
-@translation.override("en-gb")
+@translation.override(ENGLISH)
 def seed() -> Standing:
     """Set the demo company up where the database is empty; return what was found before.
 
