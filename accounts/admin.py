@@ -31,7 +31,7 @@ from accounts.import_pages import ImportsPeople
 from accounts.invitation_pages import links_page
 from accounts.many_people import ChangesMany
 from accounts.many_steps import FOR_SUPER_ADMINS
-from accounts.modeladmin import opened, person, say_saved
+from accounts.modeladmin import opened, say_saved, user_of
 from accounts.models import PermissionSet, User
 from accounts.operations import AccountsError
 from accounts.operations.employees import with_mark
@@ -82,7 +82,7 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
         return operations.as_it_stands(obj)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows = access.marked(super().get_queryset(request), person(request), "change")
+        rows = access.marked(super().get_queryset(request), user_of(request), "change")
         rows = with_mark(rows)
         return rows.select_related("permission_set__based_on").prefetch_related("memberships__team")
 
@@ -91,7 +91,7 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
         return [*super().get_list_display(request), self._steps_column(request)]
 
     def _steps_column(self, request: HttpRequest) -> Callable[[Any], Any]:
-        actor = person(request)
+        actor = user_of(request)
 
         def steps(obj: Any) -> str | SafeString:
             if not obj.may_change:
@@ -121,7 +121,7 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
         if db_field.name == "permission_set":
             obj = getattr(request, "_object_of_form", None)
             kept = obj.permission_set_id if isinstance(obj, User) else None
-            rows = access.permitted(PermissionSet.objects.all(), person(request), "assign")
+            rows = access.permitted(PermissionSet.objects.all(), user_of(request), "assign")
             kwargs["queryset"] = rows | PermissionSet.objects.filter(pk=kept or 0)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
@@ -150,7 +150,7 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
     def create(self, request: HttpRequest, obj: Any, form: Any) -> None:
         values = form.cleaned_data
         made = operations.create_person(
-            actor=person(request),
+            actor=user_of(request),
             email=values["email"],
             first_name=values["first_name"],
             last_name=values["last_name"],
@@ -161,7 +161,7 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
         )
         obj.pk = made.pk
         if values["invite"] and not values["password"]:
-            operations.invite(made, actor=person(request))
+            operations.invite(made, actor=user_of(request))
 
     def response_add(
         self, request: HttpRequest, obj: User, post_url_continue: str | None = None
@@ -182,7 +182,7 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
         return links_page(request, context, [invited])
 
     def change(self, request: HttpRequest, obj: Any, form: Any) -> None:
-        values, actor = form.cleaned_data, person(request)
+        values, actor = form.cleaned_data, user_of(request)
         stored = User.objects.select_related("permission_set").get(pk=obj.pk)
         mark = operations.as_it_stands(stored)
         proposal = proposals.person_changed(stored, values, actor=actor, as_it_stands=mark)
@@ -254,13 +254,13 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
             before = None
             try:
                 with at_once():
-                    proposal = _proposal_of(name, target, form.cleaned_data, person(request))
+                    proposal = _proposal_of(name, target, form.cleaned_data, user_of(request))
                     if proposal is not None:
                         if page := page_until_confirmed(request, proposal):
                             return page
                         before = undo.of_status(name, [target])
                     with warning_of_what_follows(request):
-                        step["run"](target, actor=person(request), **form.cleaned_data)
+                        step["run"](target, actor=user_of(request), **form.cleaned_data)
             except AccountsError as refusal:
                 messages.error(request, str(refusal))
             else:
@@ -290,8 +290,8 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
             context["access_page"] = reverse("admin:person_access", args=[obj.pk])
             context["editor"] = edit_address(obj)
             paused = ["lift_pause"] if log_in.is_paused(obj.email) else []
-            context["steps"] = steps_with(obj, person(request), *paused)
-            if operations.is_free(person(request)):
+            context["steps"] = steps_with(obj, user_of(request), *paused)
+            if operations.is_free(user_of(request)):
                 link = {
                     "title": gettext("Permission history"),
                     "url": history_address(person=obj.pk),

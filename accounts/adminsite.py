@@ -33,7 +33,7 @@ from accounts.invitation_pages import invitation_urls
 from accounts.keys import label_of
 from accounts.letters import folded
 from accounts.log_in import LogInPaused, confirm, forget_old, log_in, remember_browser
-from accounts.modeladmin import AccessModelAdmin, person
+from accounts.modeladmin import AccessModelAdmin, user_of
 from accounts.models import User
 from accounts.new_password_pages import new_password_urls
 from accounts.paging import CappedPaginator, InTurn
@@ -93,14 +93,14 @@ class Picker(AutocompleteJsonView):
 
     def get_queryset(self) -> Any:  # rows, or several lists of them one after another
         target: type[Model] = self.source_field.remote_field.model
-        parts = offered_in_turn(target._default_manager.all(), person(self.request), self.purpose)
+        parts = offered_in_turn(target._default_manager.all(), user_of(self.request), self.purpose)
         found = [self._narrowed(rows) for rows in parts]
         return found[0] if len(found) == 1 else InTurn(found)
 
     def _narrowed(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         """Keep what this field takes and what is typed, in the order of names."""
         if isinstance(self.source_field, ForeignObjectRel):
-            rows = access.permitted(rows, person(self.request), access.ASSOCIATE)
+            rows = access.permitted(rows, user_of(self.request), access.ASSOCIATE)
             rows = rows.filter(self._not_linked_yet())
         else:
             rows = rows.complex_filter(self.source_field.get_limit_choices_to())
@@ -117,7 +117,7 @@ class Picker(AutocompleteJsonView):
     def _not_linked_yet(self) -> Q:
         """Hold for rows without this link, and for those whose link leads into the bin."""
         link = self.source_field.field
-        in_bin = access.recycled(link.related_model._base_manager.all(), person(self.request))
+        in_bin = access.recycled(link.related_model._base_manager.all(), user_of(self.request))
         unlinked = Q(**{f"{link.name}__isnull": True})
         return unlinked | Q(**{f"{link.name}__in": in_bin.values("pk")})
 
@@ -167,7 +167,7 @@ class OwnPasswordForm(AdminOwnPasswordChangeForm):
     def clean_old_password(self) -> str:
         password: str = self.cleaned_data["old_password"]
         try:
-            is_right = confirm(self.request, person(self.request), password)
+            is_right = confirm(self.request, user_of(self.request), password)
         except LogInPaused as paused:
             raise ValidationError(
                 gettext("%(paused)s Try again after it.") % {"paused": paused}, code="paused"
@@ -242,10 +242,10 @@ class AccessSite(UnfoldAdminSite):
             },
         )
         if request.method == "POST" and isinstance(response, HttpResponseRedirect):
-            late_forms.give_token(request, token if owner == person(request).pk else None)
+            late_forms.give_token(request, token if owner == user_of(request).pk else None)
             if late:
                 response = late_forms.answer(request, late)
-            remember_browser(request, response, person(request))
+            remember_browser(request, response, user_of(request))
             forget_old()
         paused = getattr(_form_of(response), "paused", None)
         if paused is not None:

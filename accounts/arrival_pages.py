@@ -25,7 +25,7 @@ from accounts.catalogue import Kind, Risk
 from accounts.editor.pages import form_page, is_arrival, review_page, task_of_sets
 from accounts.held import held_in_each
 from accounts.keys import whole_number
-from accounts.modeladmin import person
+from accounts.modeladmin import user_of
 from accounts.models import KnownPermission, Notice, PermissionSet, User
 from accounts.operations import AccountsError
 from accounts.operations.arrivals import ALREADY_DECIDED, PAGE, name_of_subject
@@ -109,7 +109,7 @@ def _in_words(subject: str, rows: Sequence[KnownPermission]) -> Told:
 
 
 def _require_may_decide(request: HttpRequest) -> User:
-    user = person(request)
+    user = user_of(request)
     if not access.allows_any(user, "view", KnownPermission):
         raise PermissionDenied
     return user

@@ -22,7 +22,7 @@ from accounts.audit_details import details_of
 from accounts.keys import KeyField
 from accounts.list_forms import FormFilter, ListForm, LogAdmin, day_field, first_moment, last_moment
 from accounts.log_values import values_in
-from accounts.modeladmin import person
+from accounts.modeladmin import user_of
 from accounts.models import AuditEvent, User
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class AuditEventAdmin(LogAdmin):
         if event is not None:
             stored = event.data
             for shown in audit.shown_data:
-                event.data = shown(person(request), event, event.data)
+                event.data = shown(user_of(request), event, event.data)
             if event.data != stored:
                 # From a hash of all of it, what is hidden could be found by trying.
                 event.row_hash = ""

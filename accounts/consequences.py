@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from django.contrib import messages
 from django.http import HttpRequest
 
-from accounts.modeladmin import AccessModelAdmin, person
+from accounts.modeladmin import AccessModelAdmin, user_of
 
 
 @contextmanager
@@ -22,4 +22,4 @@ def warning_of_what_follows(request: HttpRequest) -> Iterator[None]:
 
 
 def _warnings(request: HttpRequest) -> list[str]:
-    return [warning for told in AccessModelAdmin.warnings for warning in told(person(request))]
+    return [warning for told in AccessModelAdmin.warnings for warning in told(user_of(request))]

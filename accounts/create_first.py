@@ -9,7 +9,7 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext
 
 from accounts import access
-from accounts.modeladmin import page_address, person
+from accounts.modeladmin import page_address, user_of
 
 
 def create_first(
@@ -20,10 +20,10 @@ def create_first(
     `needed` is a kind of thing that is to be created, or one that is there and to be completed.
     """
     if isinstance(needed, Model):
-        may = access.allows(person(request), "change", needed)
+        may = access.allows(user_of(request), "change", needed)
         what_to_do, url = gettext("Complete it first."), page_address(needed, "change", needed.pk)
     else:
-        may = access.allows_any(person(request), "add", needed)
+        may = access.allows_any(user_of(request), "add", needed)
         what_to_do, url = gettext("Create one first."), page_address(needed, "add")
     button = (
         gettext("Create a %(kind)s") if isinstance(needed, type) else gettext("Open the %(kind)s")

@@ -21,7 +21,7 @@ from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from accounts import invitations, operations
 from accounts.consequences import warning_of_what_follows
-from accounts.modeladmin import AccessModelAdmin, person
+from accounts.modeladmin import AccessModelAdmin, user_of
 from accounts.operations import AccountsError
 from accounts.operations.importing import ImportedAlready
 from accounts.people_file import BETWEEN_TEAMS, COLUMNS, MOST_ROWS, Wanted, read_people
@@ -97,7 +97,7 @@ class ImportsPeople(AccessModelAdmin):
         except ImportRefused as refused:
             messages.error(request, str(refused))
             return self._ask(request, TableForm())
-        plan = planned(wanted, faults, person(request))
+        plan = planned(wanted, faults, user_of(request))
         context = {
             **self._context(request),
             "name": name,
@@ -137,7 +137,7 @@ class ImportsPeople(AccessModelAdmin):
         invited = "invite" in request.POST and invitations.go_by_mail()
         return operations.import_people(
             wanted,
-            actor=person(request),
+            actor=user_of(request),
             as_planned=request.POST.get("as_planned", ""),
             token=token_of(request.POST.get("form_token")),
             invites=[each.email for each in wanted] if invited else (),

@@ -17,7 +17,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from accounts import days
 from accounts.chips import Chip, chips_of, value_in_words
 from accounts.log_values import with_words
-from accounts.modeladmin import AccessModelAdmin, person
+from accounts.modeladmin import AccessModelAdmin, user_of
 from accounts.models import User
 from accounts.pickers import PickerSelect, Purpose, offered
 
@@ -87,7 +87,7 @@ class FormFilter(admin.ListFilter):
                 data.setlist(name, values)
         used: dict[str, Any] = dict(data.lists())  # Any, since it is read for emptiness only
         self.used_parameters = used
-        self.user, self.request = person(request), request
+        self.user, self.request = user_of(request), request
         self.form = self.form_class(data, user=self.user, site=model_admin.admin_site)
 
     @classmethod

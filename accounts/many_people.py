@@ -26,7 +26,7 @@ from accounts.editor.pages import MOST_AT_ONCE as MOST_EDITED
 from accounts.invitation_pages import links_page
 from accounts.keys import is_key
 from accounts.many_steps import FOR_SUPER_ADMINS, MANY, ManyForm, ManyStep
-from accounts.modeladmin import AccessModelAdmin, opened, person
+from accounts.modeladmin import AccessModelAdmin, opened, user_of
 from accounts.models import User
 from accounts.operations import AccountsError, Outcome
 from accounts.people import role_of, team_names_of
@@ -62,7 +62,7 @@ class ChangesMany(AccessModelAdmin):
                 **{
                     name: (_action(name), name, step.title)
                     for name, step in MANY.items()
-                    if name not in FOR_SUPER_ADMINS or operations.is_free(person(request))
+                    if name not in FOR_SUPER_ADMINS or operations.is_free(user_of(request))
                 },
             }
         return actions
@@ -92,7 +92,7 @@ class ChangesMany(AccessModelAdmin):
                 % {"count": MOST_AT_ONCE},
             )
             return HttpResponseRedirect(request.get_full_path())
-        form = MANY[name].form(None, user=person(request))
+        form = MANY[name].form(None, user=user_of(request))
         return self._asked(request, name, self._these(request, keys), form)
 
     def many_view(self, request: HttpRequest, name: str) -> HttpResponse:
@@ -106,7 +106,7 @@ class ChangesMany(AccessModelAdmin):
         if len(keys) > MOST_AT_ONCE or not all(map(is_key, keys)):
             raise BadRequest("These are not people of the list.")
         people = self._these(request, [int(key) for key in keys])
-        form = MANY[name].form(request.POST, user=person(request))
+        form = MANY[name].form(request.POST, user=user_of(request))
         if form.is_valid() and not edits_further(request):
             try:
                 if MANY[name].review is not None:
@@ -127,7 +127,7 @@ class ChangesMany(AccessModelAdmin):
         Whoever is left out is so before it is confirmed: where the operation refuses one of them in
         the end, nothing is saved, and the page is shown anew without them.
         """
-        actor, step = person(request), MANY[name]
+        actor, step = user_of(request), MANY[name]
         if not is_reviewed(request):
             operations.require_many_as_opened(people, opened(request))
         try:
@@ -176,7 +176,7 @@ class ChangesMany(AccessModelAdmin):
 
         # Who was reviewed stands as the page said; the mark of its preview says so.
         shown = opened(request) if MANY[name].review is None else None
-        return operations.change_many(people, actor=person(request), step=step, as_opened=shown)
+        return operations.change_many(people, actor=user_of(request), step=step, as_opened=shown)
 
     def _asked(
         self, request: HttpRequest, name: str, people: QuerySet[User], form: ManyForm

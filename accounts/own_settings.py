@@ -15,7 +15,7 @@ from django.utils.translation import gettext, gettext_lazy
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts import languages, operations
-from accounts.modeladmin import person
+from accounts.modeladmin import user_of
 from accounts.models import User
 from accounts.operations import AccountsError
 
@@ -91,7 +91,7 @@ def own_settings_urls() -> list[URLPattern]:
 
 def own_settings_page(request: HttpRequest) -> HttpResponse:
     """Show one's own settings, and save them."""
-    user = person(request)
+    user = user_of(request)
     now = {name: getattr(user, name) for name in ("language", "time_zone", "density")}
     form = OwnSettingsForm(request.POST if request.method == "POST" else None, initial=now)
     if request.method == "POST" and form.is_valid():

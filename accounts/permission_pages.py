@@ -16,7 +16,7 @@ from django.utils.translation import gettext
 from accounts import access, arrivals, catalogue
 from accounts.arrival_pages import arrival_pages
 from accounts.editor.pages import editor_pages
-from accounts.modeladmin import person
+from accounts.modeladmin import user_of
 from accounts.models import KnownPermission, PermissionChange, PermissionSet
 from accounts.person_access import person_pages
 
@@ -46,7 +46,7 @@ def history_page(request: HttpRequest) -> HttpResponse:
 
 def reference_page(request: HttpRequest) -> HttpResponse:
     """List every permission there is, for whoever may see permission sets."""
-    if not access.allows_any(person(request), "view", PermissionSet):
+    if not access.allows_any(user_of(request), "view", PermissionSet):
         raise PermissionDenied
     context = {
         **admin.site.each_context(request),

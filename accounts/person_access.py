@@ -24,7 +24,7 @@ from django.utils.translation import gettext, gettext_lazy, ngettext
 from accounts import access, catalogue, changes, operations
 from accounts.addresses import page_address
 from accounts.catalogue import Kind, ObjectKind, Risk
-from accounts.modeladmin import person
+from accounts.modeladmin import user_of
 from accounts.models import ObjectScope, PermissionSet, Rank, Team, User
 from accounts.open_log_ins import MOST_SHOWN, open_log_ins
 from accounts.operations import AccountsError
@@ -270,7 +270,7 @@ def tools_of(user: User) -> list[dict[str, Any]]:
 
 def person_access(request: HttpRequest, key: int) -> HttpResponse:
     """Show what one person may do, for whoever may change it, and for themselves (B3, E54)."""
-    actor = person(request)
+    actor = user_of(request)
     user = _found(actor, key)
     may_change = access.allows(actor, "change", user)
     # Only who sees every record may know how many somebody else reaches.
@@ -333,7 +333,7 @@ def end_log_ins(request: HttpRequest, key: int) -> HttpResponse:
     """End one open log-in of somebody, or all but the one that asks."""
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
-    actor = person(request)
+    actor = user_of(request)
     user = _found(actor, key)
     mark = request.POST.get("mark", "")
     try:

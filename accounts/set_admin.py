@@ -21,7 +21,7 @@ from accounts.editor.beginnings import beginnings, state_of
 from accounts.editor.tabs import permission_tabs
 from accounts.forms import PermissionSetForm, tool_labels
 from accounts.keys import whole_number
-from accounts.modeladmin import opened, person
+from accounts.modeladmin import opened, user_of
 from accounts.models import PermissionSet, User
 from accounts.permission_pages import history_address
 from accounts.review import edits_further, require_reviewed
@@ -99,7 +99,7 @@ class PermissionSetAdmin(GivesSets):
         return _lines(changes.State({}, _stored(obj).tools))
 
     def create(self, request: HttpRequest, obj: Any, form: Any) -> None:
-        people, actor = list(form.cleaned_data.get("people") or ()), person(request)
+        people, actor = list(form.cleaned_data.get("people") or ()), user_of(request)
         require_reviewed(request, proposals.new_set(form.cleaned_data, people, actor=actor))
         made = operations.create_set(actor=actor, people=people, **_permissions(form))
         obj.pk = made.pk
@@ -110,7 +110,7 @@ class PermissionSetAdmin(GivesSets):
         return operations.as_it_stands(obj)
 
     def change(self, request: HttpRequest, obj: Any, form: Any) -> None:
-        stored, actor = PermissionSet.objects.get(pk=obj.pk), person(request)
+        stored, actor = PermissionSet.objects.get(pk=obj.pk), user_of(request)
         proposal = proposals.set_changed(stored, form.cleaned_data, actor=actor)
         if proposal is not None:
             operations.require_as_opened(stored, opened(request))
@@ -130,7 +130,7 @@ class PermissionSetAdmin(GivesSets):
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """Begin a new set as the address says: a template, another set, a person’s permissions."""
-        state = state_of(person(request), request.GET.get("begin", ""))
+        state = state_of(user_of(request), request.GET.get("begin", ""))
         begun = {"scopes": state.scopes, "tools": list(state.tools)} if state else {}
         typed = {name: request.GET[name] for name in KEPT if name in request.GET}
         return {**begun, **typed}
@@ -139,14 +139,14 @@ class PermissionSetAdmin(GivesSets):
         context = super().record_context(request, obj)
         new = f"{reverse('admin:accounts_permissionset_add')}?begin="
         if obj is None:
-            context["beginnings"] = beginnings(person(request))
+            context["beginnings"] = beginnings(user_of(request))
             context["begin"] = request.GET.get("begin", "")
         else:
             give = page_address(PermissionSet, "give", obj.pk)
             context["steps"] = [{"title": gettext("Copy this set"), "url": f"{new}set-{obj.pk}"}]
-            if access.allows(person(request), "assign", obj):
+            if access.allows(user_of(request), "assign", obj):
                 context["steps"].insert(0, {"title": gettext("Give it to people"), "url": give})
-            if operations.is_free(person(request)):
+            if operations.is_free(user_of(request)):
                 history = history_address(set_key=obj.pk)
                 link = {"title": gettext("Permission history"), "url": history}
                 context["steps"].append(link)
@@ -180,7 +180,7 @@ class PermissionSetAdmin(GivesSets):
         return super().delete_view(request, object_id, context)
 
     def remove(self, request: HttpRequest, obj: Any) -> None:
-        key, actor = whole_number(request.POST.get("replacement")), person(request)
+        key, actor = whole_number(request.POST.get("replacement")), user_of(request)
         replacement = PermissionSet.objects.named().filter(pk=key).first()
         if replacement is not None and obj.people.exists():
             require_reviewed(request, proposals.set_deleted(obj, replacement, actor=actor))

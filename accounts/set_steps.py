@@ -13,7 +13,7 @@ from django.utils.translation import gettext, gettext_lazy, ngettext
 from accounts import access, operations, proposals, undo
 from accounts.consequences import warning_of_what_follows
 from accounts.keys import KeysField
-from accounts.modeladmin import AccessModelAdmin, page_address, person, row_pages
+from accounts.modeladmin import AccessModelAdmin, page_address, row_pages, user_of
 from accounts.models import PermissionSet, User
 from accounts.operations import AccountsError
 from accounts.people import BY_NAME, selectable
@@ -49,7 +49,7 @@ class GivesSets(AccessModelAdmin):
     def give_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask who gets the set, show what follows, and give it to all of them or nobody."""
         permission_set: PermissionSet = self.found(request, object_id)
-        user = person(request)
+        user = user_of(request)
         if not access.allows(user, "assign", permission_set):
             return self.refuse(request, permission_set, "assign")
         posted = request.POST if request.method == "POST" else None
@@ -77,7 +77,7 @@ class GivesSets(AccessModelAdmin):
     def _given(
         self, request: HttpRequest, permission_set: PermissionSet, people: list[User]
     ) -> HttpResponse:
-        actor, back = person(request), self._page(permission_set)
+        actor, back = user_of(request), self._page(permission_set)
         proposal = proposals.set_given(people, permission_set, actor=actor, back=back)
         with at_once():
             if page := page_until_confirmed(request, proposal):

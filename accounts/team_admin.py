@@ -14,7 +14,7 @@ from django.utils.translation import gettext, gettext_lazy
 
 from accounts import access, operations, proposals, undo
 from accounts.forms import TeamForm
-from accounts.modeladmin import opened, person
+from accounts.modeladmin import opened, user_of
 from accounts.models import Team, User
 from accounts.review import require_reviewed
 from accounts.team_steps import ChangesMembers
@@ -37,7 +37,7 @@ class TeamAdmin(ChangesMembers):
 
     def asked_fields(self, request: HttpRequest) -> frozenset[str]:
         """Let whoever governs people ask by teams: “Who can see this” of a record does."""
-        governs = access.allows_any(person(request), "change", User)
+        governs = access.allows_any(user_of(request), "change", User)
         return frozenset({"parent"} if governs else ())
 
     def as_it_stands(self, obj: Model) -> str:
@@ -74,12 +74,12 @@ class TeamAdmin(ChangesMembers):
     def create(self, request: HttpRequest, obj: Any, form: Any) -> None:
         values = form.cleaned_data
         made = operations.create_team(
-            actor=person(request), name=values["name"], parent=values["parent"]
+            actor=user_of(request), name=values["name"], parent=values["parent"]
         )
         obj.pk = made.pk
 
     def change(self, request: HttpRequest, obj: Any, form: Any) -> None:
-        values, actor = form.cleaned_data, person(request)
+        values, actor = form.cleaned_data, user_of(request)
         stored = Team.objects.select_related("parent").get(pk=obj.pk)
         # Where a team hangs is for super admins: whoever else tries is refused by the operation.
         is_moved = stored.parent != values["parent"] and operations.is_free(actor)
@@ -98,7 +98,7 @@ class TeamAdmin(ChangesMembers):
             undo.offer(request, undo.IN_EFFECT, before)
 
     def remove(self, request: HttpRequest, obj: Any) -> None:
-        operations.delete_team(obj, actor=person(request))
+        operations.delete_team(obj, actor=user_of(request))
 
 
 def _below(above: Sequence[str], *, is_shown: bool) -> str | SafeString:

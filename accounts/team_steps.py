@@ -16,7 +16,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 from accounts import access, operations, proposals, undo
 from accounts.addresses import page_address
 from accounts.keys import KeyField, KeysField, whole_number
-from accounts.modeladmin import AccessModelAdmin, person, say_saved
+from accounts.modeladmin import AccessModelAdmin, say_saved, user_of
 from accounts.models import Membership, Team, TeamReach, User
 from accounts.operations import AccountsError
 from accounts.ordering import empty_last
@@ -101,12 +101,12 @@ class ChangesMembers(AccessModelAdmin):
     def record_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         context = super().record_context(request, obj)
         if obj is not None:
-            members = list(_shown_members(obj, person(request))[: MOST_LISTED + 1])
+            members = list(_shown_members(obj, user_of(request))[: MOST_LISTED + 1])
             may_change = self.has_change_permission(request, obj)
             context |= {
                 "members": members[:MOST_LISTED],
                 "there_are_more": len(members) > MOST_LISTED,
-                "owned": owned_by(obj, person(request)),
+                "owned": owned_by(obj, user_of(request)),
                 "may_change": may_change,
                 "may_merge": may_change and self.has_delete_permission(request, obj),
             }
@@ -118,7 +118,7 @@ class ChangesMembers(AccessModelAdmin):
         if not self.has_change_permission(request, team):
             return self.refuse(request, team, "change")
         posted = request.POST if request.method == "POST" else None
-        form = AddMembersForm(posted, team=team, user=person(request))
+        form = AddMembersForm(posted, team=team, user=user_of(request))
         if form.is_valid() and not edits_further(request):
             try:
                 return self._added(request, team, form.cleaned_data)
@@ -131,7 +131,7 @@ class ChangesMembers(AccessModelAdmin):
 
     def _added(self, request: HttpRequest, team: Team, values: dict[str, Any]) -> HttpResponse:
         """Put people into the team once what follows was confirmed: all of them, or nobody."""
-        actor, people = person(request), list(values["people"])
+        actor, people = user_of(request), list(values["people"])
         is_main = values["how"] == "main"
         run = operations.set_main_team if is_main else operations.add_to_team
         propose = proposals.main_team_set if is_main else proposals.team_joined
@@ -158,13 +158,13 @@ class ChangesMembers(AccessModelAdmin):
         if request.method != "POST":
             return _back(team)
         key = whole_number(request.POST.get("person"))
-        seen = User.objects.filter(pk__in=people_seen_by(person(request)))
+        seen = User.objects.filter(pk__in=people_seen_by(user_of(request)))
         target = seen.filter(memberships__team=team, pk=key).first()
         if target is None:
             raise Http404
         if edits_further(request):
             return _back(team)
-        actor, before = person(request), undo.of_teams([target])
+        actor, before = user_of(request), undo.of_teams([target])
         try:
             with at_once():
                 proposal = proposals.team_left(target, team, actor=actor)
@@ -184,9 +184,9 @@ class ChangesMembers(AccessModelAdmin):
         if not self.has_delete_permission(request, team):
             return self.refuse(request, team, "delete")
         posted = request.POST if request.method == "POST" else None
-        form = MergeForm(posted, team=team, user=person(request))
+        form = MergeForm(posted, team=team, user=user_of(request))
         if form.is_valid() and not edits_further(request):
-            into, actor = form.cleaned_data["into"], person(request)
+            into, actor = form.cleaned_data["into"], user_of(request)
             try:
                 with at_once():
                     proposal = proposals.team_merged(team, into, actor=actor)

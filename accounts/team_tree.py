@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from accounts import access, catalogue
 from accounts.access import Keys
 from accounts.letters import folded
-from accounts.modeladmin import AccessChangeList, person
+from accounts.modeladmin import AccessChangeList, user_of
 from accounts.models import Membership, Team, User
 from accounts.paging import CappedCount, capped_count
 from accounts.words import counted
@@ -67,7 +67,7 @@ class TreeChangeList(AccessChangeList):
         positions = in_tree_order(rows)
         if not self.params.get("o"):
             self.result_list = self._page_of_tree(list(positions))
-        owned = owned_by_each(self.result_list, person(request))
+        owned = owned_by_each(self.result_list, user_of(request))
         for row in self.result_list:
             row.position = positions.get(row.pk, Position(0, ()))
             row.is_found = bool(self.query)

@@ -20,7 +20,7 @@ from django.utils.translation import gettext, gettext_lazy
 from accounts import audit, changes, operations, partner_steps
 from accounts.audit import Actor
 from accounts.consequences import warning_of_what_follows
-from accounts.modeladmin import person
+from accounts.modeladmin import user_of
 from accounts.models import PermissionSet, Team, User
 from accounts.operations import AccountsError
 from accounts.operations.memberships import team_data
@@ -124,7 +124,7 @@ def offer(request: HttpRequest, text: StrOrPromise, *parts: Part | None) -> None
             text,
             reverse("admin:undo_permissions"),
             get_token(request),
-            _token(person(request), kept),
+            _token(user_of(request), kept),
             gettext("Undo"),
         ),
     )
@@ -141,7 +141,7 @@ def undo(request: HttpRequest) -> HttpResponse:
     """Take one's own last change back, while nothing newer touched the same values."""
     if request.method != "POST":
         raise Http404
-    actor = person(request)
+    actor = user_of(request)
     try:
         data = signing.loads(request.POST.get("undo", ""), salt=SALT, max_age=AGE)
     except signing.BadSignature:

@@ -9,7 +9,7 @@ from django.db.models import Exists, IntegerField, QuerySet, Subquery
 from django.http import HttpRequest
 
 from accounts import access, notices
-from accounts.modeladmin import person
+from accounts.modeladmin import user_of
 from accounts.modeladmin.requests import once
 from accounts.models import KnownPermission, User
 from exports.deciders import count_awaiting
@@ -36,7 +36,7 @@ def waiting_for_me(request: HttpRequest) -> str:
     _, any_waits, _ = _first_look(request)
     if not any_waits:
         return ""
-    waiting = once(request, waiting_for_me, lambda: count_awaiting(person(request)))
+    waiting = once(request, waiting_for_me, lambda: count_awaiting(user_of(request)))
     return str(waiting or "")
 
 
@@ -47,7 +47,7 @@ def new_permissions(request: HttpRequest) -> str:
 
 
 def _first_look(request: HttpRequest) -> tuple[int, bool, int]:
-    return once(request, _first_look, lambda: _look(person(request)))
+    return once(request, _first_look, lambda: _look(user_of(request)))
 
 
 def _look(user: User) -> tuple[int, bool, int]:

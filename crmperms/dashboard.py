@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext
 
 from accounts import access, catalogue, notices
-from accounts.modeladmin import page_address, person
+from accounts.modeladmin import page_address, user_of
 from accounts.models import ObjectScope, Rank, User
 from accounts.paging import capped_count
 from crmperms import badges, figures
@@ -22,7 +22,7 @@ MOST_NOTICES = 8
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Fill the dashboard: every number is counted within the person's own reach (L70)."""
-    user = person(request)
+    user = user_of(request)
     own = access.permitted(ExportRequest.objects.all(), user, "view").filter(requester=user)
     context.update(
         {

@@ -18,7 +18,7 @@ from django.utils.translation import gettext
 
 from accounts import access, days, people_filters
 from accounts.access import Loaded
-from accounts.modeladmin import page_address, person
+from accounts.modeladmin import page_address, user_of
 from accounts.models import AuditEvent, User
 from accounts.paging import capped_count
 from accounts.words import counted
@@ -44,7 +44,7 @@ ENDED = (S.REJECTED, S.RECALLED, S.CANCELLED, S.LAPSED, S.FAILED)
 
 def charts(request: HttpRequest) -> list[Chart]:
     """Return the charts that say something to this person; each costs a query, or two."""
-    user = person(request)
+    user = user_of(request)
     found: list[Chart | None] = [
         *(_open_by_stage(user, kind) for kind in kinds.every() if kind.is_staged),
         _waiting_by_age(request),
@@ -111,7 +111,7 @@ def closing(request: HttpRequest) -> Iterator[dict[str, Any]]:
     Days of which a person sees so many at most stand in lists alone: the first page would use up
     the limit with each look at it.
     """
-    user, today = person(request), timezone.localdate()
+    user, today = user_of(request), timezone.localdate()
     first = today.replace(day=1)
     last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
     for kind in kinds.every():
@@ -147,7 +147,7 @@ def _closes(kind: Kind, row: Any, says_day: bool) -> dict[str, Any]:
 def _waiting_by_age(request: HttpRequest) -> Chart | None:
     if not badges.waiting_for_me(request):
         return None
-    today, user = timezone.localdate(), person(request)
+    today, user = timezone.localdate(), user_of(request)
     # The youngest and the oldest day of each, in days before today.
     ages = (
         (gettext("Today"), 0, 0),

@@ -21,7 +21,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext, gettext_lazy
 
 from accounts import access
-from accounts.modeladmin import person
+from accounts.modeladmin import user_of
 from accounts.models import PermissionSet, Team, User
 from accounts.words import listed
 from crmperms import starter
@@ -116,7 +116,7 @@ class SetUpForm(forms.Form):
 
 def set_up_page(request: HttpRequest) -> HttpResponse:
     """Offer permission sets and pipelines to begin with, and make those that were ticked."""
-    user = person(request)
+    user = user_of(request)
     if not access.allows_any(user, "add", PermissionSet):
         raise PermissionDenied
     form = SetUpForm(request.POST if request.method == "POST" else None)

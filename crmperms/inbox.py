@@ -16,7 +16,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext
 
 from accounts import notices
-from accounts.modeladmin import person
+from accounts.modeladmin import user_of
 from accounts.models import Notice
 from crmperms import badges
 from crmperms.waiting import waiting_for
@@ -41,7 +41,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
     """Show what this person was told, newest first; with `?unread=1` only what is new."""
     if request.method not in ("GET", "HEAD"):
         return HttpResponseNotAllowed(["GET"])
-    user = person(request)
+    user = user_of(request)
     only_unread = request.GET.get("unread") == "1"
     rows = notices.unread(user) if only_unread else notices.inbox(user)
     page = Paginator(rows, PER_PAGE).get_page(request.GET.get("page"))
@@ -64,7 +64,7 @@ def read_all(request: HttpRequest) -> HttpResponse:
     """Mark everything as read, when the person says so."""
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
-    notices.read_notices(actor=person(request))
+    notices.read_notices(actor=user_of(request))
     return HttpResponseRedirect(reverse(BACK.get(request.POST.get("back", ""), "admin:inbox")))
 
 
@@ -72,7 +72,7 @@ def read_one(request: HttpRequest, pk: int) -> HttpResponse:
     """Mark one notice as read, and go back to the page it stood on."""
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
-    notices.read_notice(_own(request, pk), actor=person(request))
+    notices.read_notice(_own(request, pk), actor=user_of(request))
     query = request.GET.urlencode()
     return HttpResponseRedirect(reverse("admin:inbox") + (f"?{query}" if query else ""))
 
@@ -82,11 +82,11 @@ def open_one(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     notice = _own(request, pk)
-    notices.read_notice(notice, actor=person(request))
-    [notice] = notices.readable(person(request), [notice])
+    notices.read_notice(notice, actor=user_of(request))
+    [notice] = notices.readable(user_of(request), [notice])
     return HttpResponseRedirect(notice.link or reverse("admin:inbox"))
 
 
 def _own(request: HttpRequest, pk: int) -> Notice:
     """Return one of this person's notices; somebody else's is as absent as one that never was."""
-    return get_object_or_404(notices.inbox(person(request)), pk=pk)
+    return get_object_or_404(notices.inbox(user_of(request)), pk=pk)

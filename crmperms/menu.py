@@ -12,7 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
 from accounts import access
-from accounts.modeladmin import page_address, person
+from accounts.modeladmin import page_address, user_of
 from accounts.models import User
 from crmperms import badges
 from records import kinds
@@ -23,7 +23,7 @@ def _may_view(label: str) -> Callable[[HttpRequest], bool]:
     def permission(request: HttpRequest) -> bool:
         question = access.asked(label)
         assert question is not None
-        return isinstance(request.user, User) and access.allows_any(person(request), *question)
+        return isinstance(request.user, User) and access.allows_any(user_of(request), *question)
 
     return permission
 

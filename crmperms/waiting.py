@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpRequest
 
-from accounts.modeladmin import person
+from accounts.modeladmin import user_of
 from crmperms import badges
 from exports.deciders import awaiting
 from exports.models import ExportRequest
@@ -16,4 +16,4 @@ def waiting_for(request: HttpRequest) -> list[ExportRequest]:
     """Return the first requests that wait for this person, if the badge beside them counts any."""
     if not badges.waiting_for_me(request):
         return []
-    return list(awaiting(person(request)).select_related("requester")[:MOST_SHOWN])
+    return list(awaiting(user_of(request)).select_related("requester")[:MOST_SHOWN])

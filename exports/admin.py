@@ -26,7 +26,7 @@ from django.utils.translation import gettext, gettext_lazy, pgettext
 
 from accounts.keys import whole_number
 from accounts.list_forms import LogAdmin
-from accounts.modeladmin import person
+from accounts.modeladmin import user_of
 from accounts.words import counted
 from exports import hashes, operations
 from exports.models import ExportRequest
@@ -49,7 +49,7 @@ def rest_of(request: HttpRequest) -> str:
 def panel_opener(request: HttpRequest) -> Callable[[ExportRequest], str]:
     """Return the column that opens a row's panel over the list as it is narrowed now."""
     rest = rest_of(request)
-    user = person(request)
+    user = user_of(request)
     review, download = gettext("Review approval request"), pgettext("verb", "Download")
     details = pgettext("of an export", "Details")
 
@@ -102,7 +102,7 @@ class ExportRequestAdmin(LogAdmin):
     ) -> tuple[QuerySet[Any], bool]:
         """Find by name, and by the hash of a file that turned up somewhere (B12)."""
         found, may_repeat = super().get_search_results(request, queryset, search_term)
-        return found | hashes.with_file(queryset, person(request), search_term), may_repeat
+        return found | hashes.with_file(queryset, user_of(request), search_term), may_repeat
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         return [*super().get_list_display(request), panel_opener(request)]
@@ -136,7 +136,7 @@ class ExportRequestAdmin(LogAdmin):
         context = dict(extra_context or {}, list_tools=away_tools(request))
         if review := request.GET.get("review"):
             export = self.found(request, review)
-            context["panel"] = panel(export, person(request))
+            context["panel"] = panel(export, user_of(request))
             context["typed"] = typed_before(request, export)
             rest = rest_of(request)
             context["panel_closes_to"] = f"{request.path}?{rest}" if rest else request.path
@@ -200,7 +200,7 @@ class ExportRequestAdmin(LogAdmin):
         def run(export: ExportRequest) -> str:
             operations.approve(
                 export,
-                actor=person(request),
+                actor=user_of(request),
                 version=whole_number(request.POST.get("version")),
                 note=request.POST.get("note", ""),
                 conditions=posted_conditions(request.POST, export),
@@ -214,7 +214,7 @@ class ExportRequestAdmin(LogAdmin):
         def run(export: ExportRequest) -> str:
             operations.reject(
                 export,
-                actor=person(request),
+                actor=user_of(request),
                 version=whole_number(request.POST.get("version")),
                 note=request.POST.get("note", ""),
             )
@@ -224,21 +224,21 @@ class ExportRequestAdmin(LogAdmin):
 
     def recall_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         def run(export: ExportRequest) -> str:
-            operations.recall(export, actor=person(request))
+            operations.recall(export, actor=user_of(request))
             return gettext("Recalled. The export is cancelled.")
 
         return self._step(request, pk, run)
 
     def cancel_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         def run(export: ExportRequest) -> str:
-            operations.cancel(export, actor=person(request))
+            operations.cancel(export, actor=user_of(request))
             return gettext("Cancelled.")
 
         return self._step(request, pk, run)
 
     def again_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         def run(export: ExportRequest) -> str:
-            operations.try_again(export, actor=person(request))
+            operations.try_again(export, actor=user_of(request))
             return gettext("It is tried again; nobody has to approve it anew.")
 
         return self._step(request, pk, run)
@@ -249,7 +249,7 @@ class ExportRequestAdmin(LogAdmin):
             return HttpResponseNotAllowed(["POST"])
         export = self.found(request, str(pk))
         try:
-            file = operations.open_download(export, actor=person(request))
+            file = operations.open_download(export, actor=user_of(request))
         except ExportError as refusal:
             messages.error(request, str(refusal))
             return HttpResponseRedirect(panel_address(export))

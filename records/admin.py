@@ -32,7 +32,7 @@ from unfold.decorators import display
 from accounts import access
 from accounts.create_first import create_first
 from accounts.keys import whole_number
-from accounts.modeladmin import page_address, person, row_pages
+from accounts.modeladmin import page_address, row_pages, user_of
 from accounts.sent_forms import new_token, token_of
 from accounts.words import counted
 from records import filters, kinds, operations
@@ -106,18 +106,18 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
     # Which fields there are -----------------------------------------------------------------------
 
     def hidden_fields(self, request: HttpRequest) -> frozenset[str]:
-        return field_access(person(request), self.model).hidden
+        return field_access(user_of(request), self.model).hidden
 
     def fixed_fields(self, request: HttpRequest) -> frozenset[str]:
-        return field_access(person(request), self.model).fixed
+        return field_access(user_of(request), self.model).fixed
 
     def veiled_fields(self, request: HttpRequest) -> frozenset[str]:
-        return field_access(person(request), self.model).veiled
+        return field_access(user_of(request), self.model).veiled
 
     # Lists --------------------------------------------------------------------------------------
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return access.marked(super().get_queryset(request), person(request), "change")
+        return access.marked(super().get_queryset(request), user_of(request), "change")
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         first, *rest = super().get_list_display(request)
@@ -133,7 +133,7 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
 
     def get_search_fields(self, request: HttpRequest) -> Any:
         """Have no search box where it would look in a field that the person may not read (L16)."""
-        if not filters.may_search(self.model, person(request)):
+        if not filters.may_search(self.model, user_of(request)):
             return ()
         return super().get_search_fields(request)
 
@@ -153,7 +153,7 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """The creator becomes the owner unless another is chosen (E7)."""
-        return {"owner": person(request).pk}
+        return {"owner": user_of(request).pk}
 
     def record_context(self, request: HttpRequest, obj: Model | None) -> dict[str, Any]:
         context = super().record_context(request, obj)
@@ -161,7 +161,7 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
             # Once more the same where a form was refused: it made nothing yet.
             context["form_token"] = token_of(request.POST.get("form_token")) or new_token()
         if isinstance(obj, Record):
-            context["why"] = why(person(request), obj)
+            context["why"] = why(user_of(request), obj)
             self.keep_answers(request, obj, context["why"]["answers"])
             context["access_links"] = self.access_links(request, obj)
             context["veiled"] = self._veiled_labels(request)
@@ -184,7 +184,7 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
         record = self.found(request, object_id)
         name = request.POST.get("field", "")
         try:
-            value = screen_limit.reveal(record, actor=person(request), name=name)
+            value = screen_limit.reveal(record, actor=user_of(request), name=name)
         except operations.NotFound:
             raise Http404 from None
         except screen_limit.UsedUp as refusal:
@@ -227,7 +227,7 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
         try:
             operations.change(
                 record,
-                actor=person(request),
+                actor=user_of(request),
                 values={name: nothing},
                 version=whole_number(version),
             )
@@ -242,16 +242,16 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
     def reasons(self, request: HttpRequest, obj: Model, action: str) -> list[str]:
         assert isinstance(obj, Record)
         return [
-            operations.owner_sentence(obj, person(request)),
-            *operations.refusal(person(request), action, obj),
+            operations.owner_sentence(obj, user_of(request)),
+            *operations.refusal(user_of(request), action, obj),
         ]
 
     def create(self, request: HttpRequest, obj: Any, form: Any) -> None:
         if "owner" in self.fixed_fields(request):
-            obj.owner = person(request)  # not on the form, which offers the creator (E7)
+            obj.owner = user_of(request)  # not on the form, which offers the creator (E7)
         made = operations.create(
             obj,
-            actor=person(request),
+            actor=user_of(request),
             confirm_hand_over=_confirmed(request),
             token=token_of(request.POST.get("form_token")),
         )
@@ -262,7 +262,7 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
         version = request.POST.get("record_version", "")
         operations.change(
             obj,
-            actor=person(request),
+            actor=user_of(request),
             values={name: form.cleaned_data[name] for name in form.changed_data},
             version=whole_number(version),
             confirm_hand_over=_confirmed(request),
@@ -280,7 +280,7 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
             raise operations.Invalid(said % {"fields": ", ".join(labels)})
 
     def remove(self, request: HttpRequest, obj: Any) -> None:
-        operations.delete(obj, actor=person(request))
+        operations.delete(obj, actor=user_of(request))
 
     def response_add(
         self, request: HttpRequest, obj: Any, post_url_continue: str | None = None
@@ -300,16 +300,16 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
 
         Whoever wanted to continue reads the record, and not that they may edit it again.
         """
-        if access.allows(person(request), "change", obj):
+        if access.allows(user_of(request), "change", obj):
             return None
-        sentences = " ".join(operations.refusal(person(request), "change", obj))
+        sentences = " ".join(operations.refusal(user_of(request), "change", obj))
         said = gettext("Saved. You cannot edit it any more. %(why)s") % {"why": sentences}
         messages.warning(request, said)
         return HttpResponseRedirect(self.page_of(obj)) if "_continue" in request.POST else None
 
     def _gone(self, request: HttpRequest, obj: Any) -> HttpResponse | None:
         """Back to the list with a message where the record left the person's sight (Q30)."""
-        if access.allows(person(request), "view", obj):
+        if access.allows(user_of(request), "view", obj):
             return None
         said = gettext("“%(record)s” was saved and handed over. You do not see it any more.")
         messages.success(request, said % {"record": obj})

@@ -27,7 +27,7 @@ from accounts.editor.form import PermissionsForm, limits_of
 from accounts.editor.tabs import permission_tabs
 from accounts.editor.warnings import warnings_of
 from accounts.keys import whole_number
-from accounts.modeladmin import person
+from accounts.modeladmin import user_of
 from accounts.models import KnownPermission, PermissionSet, User
 from accounts.operations import AccountsError
 from accounts.review import Proposal, at_once, page_of, page_until_confirmed
@@ -93,7 +93,7 @@ class Task:
 
 def edit_people(request: HttpRequest) -> HttpResponse:
     """Change what one person may do, or what several may do at once (R1, R5, E14)."""
-    actor = person(request)
+    actor = user_of(request)
     keys = _keys(request, "person")
     seen = access.permitted(User.objects.filter(pk__in=keys), actor, "view")
     rows = seen.select_related("permission_set__based_on").order_by(*User._meta.ordering or ())
@@ -128,7 +128,7 @@ def edit_people(request: HttpRequest) -> HttpResponse:
 
 def edit_sets(request: HttpRequest) -> HttpResponse:
     """Change several permission sets at once, for everybody who has one of them (E13)."""
-    task = task_of_sets(person(request), _keys(request, "set"), arrival=request.GET.get("new", ""))
+    task = task_of_sets(user_of(request), _keys(request, "set"), arrival=request.GET.get("new", ""))
     return edit(request, task)
 
 

@@ -25,7 +25,7 @@ from accounts.modeladmin.relations import (
     safe_column,
     shown,
 )
-from accounts.modeladmin.requests import NOTHING_CHANGED, opened, person, say_saved
+from accounts.modeladmin.requests import NOTHING_CHANGED, opened, say_saved, user_of
 from accounts.modeladmin.screen import AccessModelAdmin
 
 __all__ = [
@@ -43,7 +43,6 @@ __all__ = [
     "names",
     "opened",
     "page_address",
-    "person",
     "plain_column",
     "related_model",
     "relation",
@@ -51,6 +50,7 @@ __all__ = [
     "safe_column",
     "say_saved",
     "shown",
+    "user_of",
     "veiled_column",
     "years",
 ]

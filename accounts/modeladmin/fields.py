@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from accounts import access
 from accounts.modeladmin.columns import Displayed, safe_readonly, years
 from accounts.modeladmin.relations import names, related_model, relation
-from accounts.modeladmin.requests import person
+from accounts.modeladmin.requests import user_of
 from accounts.modeladmin.rights import RightsAdmin
 
 
@@ -43,7 +43,7 @@ class FieldsAdmin(RightsAdmin):
 
     def chosen_fields(self, request: HttpRequest) -> frozenset[str]:
         """Return the fields that this person may fill in by a picker, on whichever row."""
-        user = person(request)
+        user = user_of(request)
         if not any(access.allows_any(user, action, self.model) for action in ("add", "change")):
             return frozenset()
         return frozenset(self.get_autocomplete_fields(request)) - self.hidden_fields(request)

@@ -16,7 +16,7 @@ from accounts import access, numbers
 from accounts.keys import KeyField, KeysField
 from accounts.modeladmin.columns import DOTS
 from accounts.modeladmin.relations import names, related_model
-from accounts.modeladmin.requests import person
+from accounts.modeladmin.requests import user_of
 from accounts.pickers import PickerSelect, Purpose
 from accounts.review import edits_further
 
@@ -79,10 +79,10 @@ class FormFields:
         related = related_model(db_field)
         rows = kwargs.get("queryset")
         rows = related._default_manager.all() if rows is None else rows
-        kwargs["queryset"] = access.nameable(rows, person(request))
+        kwargs["queryset"] = access.nameable(rows, user_of(request))
         if (kept := self._kept(request, db_field)) is not None:
             # What it is linked with lies in the bin: it may stay so, or be linked elsewhere.
-            kwargs["queryset"] |= access.recycled(rows.filter(pk=kept), person(request))
+            kwargs["queryset"] |= access.recycled(rows.filter(pk=kept), user_of(request))
         kwargs.setdefault("form_class", KeyField)
         if db_field.name in self.get_autocomplete_fields(request):  # type: ignore[attr-defined]  # a mixin
             site = self.admin_site  # type: ignore[attr-defined]  # a mixin
@@ -98,7 +98,7 @@ class FormFields:
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         related: type[Model] = db_field.related_model
-        kwargs["queryset"] = access.nameable(related._default_manager.all(), person(request))
+        kwargs["queryset"] = access.nameable(related._default_manager.all(), user_of(request))
         kwargs.setdefault("form_class", KeysField)
         return super().formfield_for_manytomany(db_field, request, **kwargs)  # type: ignore[misc]  # a mixin
 
@@ -140,7 +140,7 @@ class AccessInline(FormFields, TabularInline):  # type: ignore[misc]  # Unfold's
     def _may(self, request: HttpRequest, obj: Model | None) -> bool:
         if obj is None or obj.pk is None:
             return True
-        return access.allows(person(request), "change", obj)
+        return access.allows(user_of(request), "change", obj)
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return True

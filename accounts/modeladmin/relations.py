@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 from accounts import access
 from accounts.addresses import page_address
 from accounts.keys import label_of
-from accounts.modeladmin.requests import once, person
+from accounts.modeladmin.requests import once, user_of
 from accounts.models import User
 
 RESTRICTED = gettext_lazy("restricted record")
@@ -103,7 +103,7 @@ class Names:
 
 def names(request: HttpRequest) -> Names:
     """Return this request's memory of what may be named."""
-    return once(request, Names, lambda: Names(person(request)))
+    return once(request, Names, lambda: Names(user_of(request)))
 
 
 def relation(model: type[Model], name: object) -> ForeignKey[Any, Any] | None:

@@ -16,7 +16,7 @@ T = TypeVar("T")
 NOTHING_CHANGED = gettext_lazy("Nothing was changed: it was stored like this already.")
 
 
-def person(request: HttpRequest) -> User:
+def user_of(request: HttpRequest) -> User:
     """Return who asks; every address but the log-in page demands a log-in."""
     user = request.user
     assert isinstance(user, User)

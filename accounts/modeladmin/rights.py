@@ -14,7 +14,7 @@ from unfold.admin import ModelAdmin
 from accounts import access
 from accounts.keys import whole_number
 from accounts.modeladmin.forms import FormFields
-from accounts.modeladmin.requests import kept, once, person
+from accounts.modeladmin.requests import kept, once, user_of
 from accounts.models import User
 
 
@@ -34,7 +34,7 @@ class RightsAdmin(FormFields, ModelAdmin):  # type: ignore[misc]  # Unfold's for
         """Keep nothing."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return access.permitted(super().get_queryset(request), person(request), "view")
+        return access.permitted(super().get_queryset(request), user_of(request), "view")
 
     def may(self, request: HttpRequest, action: str, obj: Model | str | None = None) -> bool:
         """Ask the engine; Unfold passes a key as text where it means the object (L63)."""
@@ -42,11 +42,11 @@ class RightsAdmin(FormFields, ModelAdmin):  # type: ignore[misc]  # Unfold's for
             row: Model | None = self.get_object(request, unquote(str(obj)))
             return row is not None and self.may(request, action, row)
         if obj is None or obj.pk is None:
-            return access.allows_any(person(request), action, self.model)
+            return access.allows_any(user_of(request), action, self.model)
         if request.method not in ("GET", "HEAD"):
-            return access.allows(person(request), action, obj)
+            return access.allows(user_of(request), action, obj)
         key = ("allows", action, type(obj), obj.pk)
-        return once(request, key, lambda: access.allows(person(request), action, obj))
+        return once(request, key, lambda: access.allows(user_of(request), action, obj))
 
     def keep_answers(self, request: HttpRequest, obj: Model, answers: Mapping[str, bool]) -> None:
         """Ask nothing once more, while this page is read, that the engine has answered of a row."""
@@ -96,7 +96,7 @@ class RightsAdmin(FormFields, ModelAdmin):  # type: ignore[misc]  # Unfold's for
 
     def reasons(self, request: HttpRequest, obj: Model, action: str) -> list[str]:
         """Return why this person may not do this, in sentences."""
-        explanation = access.explain(person(request), action, obj)
+        explanation = access.explain(user_of(request), action, obj)
         return [
             gettext("Refused: %(why)s.") % {"why": finding.because}
             for finding in explanation.decisive

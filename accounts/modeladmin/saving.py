@@ -17,7 +17,7 @@ from accounts import access, audit
 from accounts.errors import NotAllowed
 from accounts.modeladmin.forms import AccessInline
 from accounts.modeladmin.lists import ListAdmin
-from accounts.modeladmin.requests import NOTHING_CHANGED, person
+from accounts.modeladmin.requests import NOTHING_CHANGED, user_of
 
 
 class SavingAdmin(ListAdmin):
@@ -100,7 +100,7 @@ class SavingAdmin(ListAdmin):
         `refusal` is what the operation said; without one the reasons are those of `action`. `verb`
         names what was refused where it is not the action itself: sharing asks for `change`.
         """
-        user = person(request)
+        user = user_of(request)
         reasons = [str(refusal)] if refusal else self.reasons(request, obj, action)
         if refusal is None or refusal.refused is None:
             codes = [f.code for f in access.explain(user, action, obj).decisive]

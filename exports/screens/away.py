@@ -22,7 +22,7 @@ from accounts import access, clock
 from accounts.addresses import page_address
 from accounts.keys import KeyField
 from accounts.list_forms import day_field
-from accounts.modeladmin import person
+from accounts.modeladmin import user_of
 from accounts.models import User
 from exports import operations
 from exports.deciders import DECIDE, colleagues_who_decide
@@ -38,7 +38,7 @@ NOBODY_ELSE = gettext_lazy(
 
 def away_tools(request: HttpRequest) -> list[dict[str, Any]]:
     """Offer “Out of office” above the log to whoever decides on exports."""
-    if not access.holds_tool(person(request), DECIDE):
+    if not access.holds_tool(user_of(request), DECIDE):
         return []
     url = page_address(ExportRequest, "away")
     return [{"title": gettext("Out of office"), "icon": "event_busy", "url": url}]
@@ -70,7 +70,7 @@ class AwayForm(forms.Form):
 
 def away_view(request: HttpRequest) -> HttpResponse:
     """Show one's own arrangements, and make another."""
-    user = person(request)
+    user = user_of(request)
     if not access.holds_tool(user, DECIDE):
         raise PermissionDenied
     today = clock.database_today()
@@ -99,7 +99,7 @@ def end_view(request: HttpRequest, pk: int) -> HttpResponse:
     """End one of one's own arrangements."""
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
-    user = person(request)
+    user = user_of(request)
     # The key is bounded: beyond what the database counts there is no row.
     found = _own(user).filter(pk=pk).first() if pk < 2**63 else None
     if found is None:

@@ -22,7 +22,7 @@ from django.utils.translation import gettext, gettext_lazy, ngettext, pgettext
 
 from accounts import access, catalogue
 from accounts.keys import is_key, whole_number
-from accounts.modeladmin import AccessModelAdmin, page_address, person
+from accounts.modeladmin import AccessModelAdmin, page_address, user_of
 from accounts.words import counted
 from exports import operations, tables
 from exports.language import as_installed
@@ -54,7 +54,7 @@ def export_tool(request: HttpRequest, model_admin: AccessModelAdmin) -> dict[str
 
 def _may_export(request: HttpRequest, model_admin: AccessModelAdmin) -> bool:
     kind = catalogue.kind_of(model_admin.model)
-    return kind is not None and access.allows_any(person(request), access.EXPORT, kind.model)
+    return kind is not None and access.allows_any(user_of(request), access.EXPORT, kind.model)
 
 
 def export_ticked(model_admin: Any, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:
@@ -75,7 +75,7 @@ def new_view(request: HttpRequest, key: str) -> HttpResponse:
     kind = kinds.named(key)
     if kind is None:
         raise Http404
-    model, user = kind.model, person(request)
+    model, user = kind.model, user_of(request)
     if not access.allows_any(user, access.EXPORT, model):
         raise PermissionDenied
     source: Any = admin.site._registry[model]  # a screen of records, which Django does not know
@@ -136,7 +136,7 @@ class Dialog:
         query: str,
         ids: list[int] | None,
     ) -> None:
-        self.request, self.user, self.model = request, person(request), model
+        self.request, self.user, self.model = request, user_of(request), model
         self.query, self.ids = query, ids
         columns = tables.offered_columns(model, self.user)
         flagged = sensitive_keys(self.user)

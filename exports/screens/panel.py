@@ -13,7 +13,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from accounts import access, catalogue, clock
-from accounts.modeladmin import person
+from accounts.modeladmin import user_of
 from accounts.models import User
 from accounts.words import counted
 from exports import deciders, folder, hashes, operations, tables
@@ -237,7 +237,7 @@ def exports_panel(request: HttpRequest, record: Any) -> str:
 
     Of those that held it beside other records only what tells of no link that is hidden from them.
     """
-    kind, user = catalogue.kind_of(type(record)), person(request)
+    kind, user = catalogue.kind_of(type(record)), user_of(request)
     if kind is None:
         return ""
     ways = None if user.is_superuser else tables.leads(type(record), user)

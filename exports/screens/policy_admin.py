@@ -14,7 +14,7 @@ from django.utils.translation import gettext, ngettext
 
 from accounts import access
 from accounts.keys import whole_number
-from accounts.modeladmin import AccessModelAdmin, person, say_saved
+from accounts.modeladmin import AccessModelAdmin, say_saved, user_of
 from accounts.models import User
 from accounts.words import counted
 from exports import deciders, operations, policy
@@ -66,7 +66,7 @@ class ExportPolicyAdmin(AccessModelAdmin):
         if form.is_valid():
             try:
                 operations.change_policy(
-                    actor=person(request),
+                    actor=user_of(request),
                     version=whole_number(request.POST.get("record_version")),
                     **form.cleaned_data,
                 )
@@ -99,7 +99,7 @@ class ExportPolicyAdmin(AccessModelAdmin):
         if form.is_valid():
             records = form.cleaned_data["records"]
             try:
-                operations.set_alert(actor=person(request), records=records)
+                operations.set_alert(actor=user_of(request), records=records)
             except InvalidSetting as refusal:
                 form.add_error(refusal.field, str(refusal))
             else:
@@ -122,7 +122,7 @@ class ExportPolicyAdmin(AccessModelAdmin):
         alert: AlertForm | None = None,
     ) -> TemplateResponse:
         """Draw the page; a `form` given is shown in the open dialog."""
-        user, now = person(request), policy.current()
+        user, now = user_of(request), policy.current()
         mine = LargeExportAlert.objects.filter(user=user).values_list("records", flat=True).first()
         version = request.POST.get("record_version") if form and form.is_bound else now.version
         context = {

@@ -21,7 +21,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 from accounts import access, catalogue
 from accounts.access import EXPORT
 from accounts.keys import KeyField
-from accounts.modeladmin import AccessModelAdmin, page_address, person, row_pages
+from accounts.modeladmin import AccessModelAdmin, page_address, row_pages, user_of
 from accounts.models import Team, User
 from accounts.people import members, named, with_main_team
 from accounts.pickers import PickerSelect, Purpose
@@ -110,7 +110,7 @@ class AccessPages(AccessModelAdmin):
 
     def may_govern(self, request: HttpRequest) -> bool:
         """Tell whether these pages are for this person: they show what others hold."""
-        return access.allows_any(person(request), "change", User)
+        return access.allows_any(user_of(request), "change", User)
 
     def access_links(self, request: HttpRequest, obj: Record) -> list[dict[str, str]]:
         """Return links to both pages for whom they open, else nothing."""
@@ -255,7 +255,7 @@ def owners_panel(request: HttpRequest, record: Any) -> str:
     """Return who owned a record and since when; nothing where that never changed (E54)."""
     if not isinstance(record, Record):
         return ""
-    events, earlier = owners_so_far(record, person(request))
+    events, earlier = owners_so_far(record, user_of(request))
     if not events:
         return ""
     context = {"events": events, "earlier": earlier}

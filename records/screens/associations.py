@@ -23,7 +23,7 @@ from django.utils.translation import gettext
 from accounts import access
 from accounts.access import ASSOCIATE
 from accounts.keys import KeyField, whole_number
-from accounts.modeladmin import DOTS, AccessModelAdmin, page_address, person, row_pages, say_saved
+from accounts.modeladmin import DOTS, AccessModelAdmin, page_address, row_pages, say_saved, user_of
 from accounts.pickers import PickerSelect, Purpose
 from records import kinds
 from records.models import Record
@@ -92,7 +92,7 @@ class AssociatingAdmin(AccessModelAdmin):
         other.pk = whole_number(key)
         before = link.model._base_manager.filter(pk=other.pk).first()
         try:
-            saved = operation(other, field=link.field.name, related=record, actor=person(request))
+            saved = operation(other, field=link.field.name, related=record, actor=user_of(request))
         except NotAllowed as refusal:
             # Said of the other one, which they see.
             stored = link.screen.found(request, str(other.pk))
@@ -107,7 +107,7 @@ class AssociatingAdmin(AccessModelAdmin):
     def _was(self, request: HttpRequest, link: Link, before: Record | None) -> str:
         """Say where a record was linked until now with one that lies in the bin."""
         key = getattr(before, link.field.attname, None)
-        was = associations.in_bin(link.field, key, person(request)) if key else None
+        was = associations.in_bin(link.field, key, user_of(request)) if key else None
         if was is None:
             return ""
         said = gettext("Until now it was linked with “%(record)s”, which is in the recycle bin.")
@@ -144,7 +144,7 @@ class AssociatingAdmin(AccessModelAdmin):
 
     def _linked(self, request: HttpRequest, record: Record, link: Link) -> list[Record]:
         """Return the first linked records in this person's reach, one more than are listed."""
-        user = person(request)
+        user = user_of(request)
         rows = access.permitted(link.model._default_manager.all(), user, "view")
         rows = rows.filter(**{link.field.name: record}).select_related(*link.screen.read_with)
         return list(access.marked(rows, user, ASSOCIATE)[: MOST_LISTED + 1])
@@ -165,7 +165,7 @@ class AssociatingAdmin(AccessModelAdmin):
 
     def _panel(self, request: HttpRequest, record: Record, link: Link) -> dict[str, Any]:
         """Return what a panel shows: linked records in reach, and how to add and remove some."""
-        user = person(request)
+        user = user_of(request)
         editable = link.writable and self.has_change_permission(request, record)
         found = self._linked(request, record, link)
         listed = self._listed(request, link, found[:MOST_LISTED])

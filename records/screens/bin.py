@@ -23,7 +23,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from accounts import access
 from accounts.access import RESTORE
 from accounts.keys import whole_number
-from accounts.modeladmin import AccessModelAdmin, page_address, person
+from accounts.modeladmin import AccessModelAdmin, page_address, user_of
 from accounts.paging import CappedPaginator
 from records import filters, kinds
 from records.models import Record
@@ -36,7 +36,7 @@ def bin_tool(request: HttpRequest, screen: AccessModelAdmin) -> dict[str, Any] |
     """Offer the recycle bin above a list, to whoever may restore anything of this kind."""
     model = screen.model
     if not isinstance(screen, RecyclingAdmin) or not access.allows_any(
-        person(request), RESTORE, model
+        user_of(request), RESTORE, model
     ):
         return None
     return {
@@ -72,7 +72,7 @@ class RecyclingAdmin(AccessModelAdmin):
 
     def bin_view(self, request: HttpRequest) -> HttpResponse:
         """List what this person may restore, the latest first."""
-        user = person(request)
+        user = user_of(request)
         if not access.allows_any(user, RESTORE, self.model):
             raise PermissionDenied
         term = request.GET.get(filters.SEARCH, "").strip()
@@ -103,7 +103,7 @@ class RecyclingAdmin(AccessModelAdmin):
         """Restore one record, and open it where this person sees it."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        user = person(request)
+        user = user_of(request)
         key = whole_number(request.POST.get("record"))
         record = in_bin(self.model, user).filter(pk=key).first()
         if record is None:

@@ -16,7 +16,7 @@ from django.contrib.admin.utils import display_for_field, flatten_fieldsets
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponseRedirect
 
-from accounts.modeladmin import DOTS, AccessModelAdmin, person, relation, shown
+from accounts.modeladmin import DOTS, AccessModelAdmin, relation, shown, user_of
 from accounts.modeladmin.requests import kept, once
 from records import filters
 from records.models import Record
@@ -32,7 +32,7 @@ NOTHING: Shown[Cell] = Shown(frozenset(), everything=False)
 
 def counted(request: HttpRequest, model: type[Any]) -> frozenset[str]:
     """Return the fields of this kind of record whose values are counted for who asks."""
-    return screen_limit.counted_fields(person(request), model)
+    return screen_limit.counted_fields(user_of(request), model)
 
 
 def count(request: HttpRequest, model: type[Record], cells: Collection[Cell]) -> Shown[Cell]:
@@ -40,10 +40,10 @@ def count(request: HttpRequest, model: type[Record], cells: Collection[Cell]) ->
 
     Only for pages that are read: what is posted leads to another page as a rule.
     """
-    limit = screen_limit.limit_of(person(request), model)
+    limit = screen_limit.limit_of(user_of(request), model)
     if limit is None or request.method not in ("GET", "HEAD"):
         return NOTHING
-    found = screen_limit.show(person(request), list(cells), limit)
+    found = screen_limit.show(user_of(request), list(cells), limit)
     if not found.everything:
         say_why(request, limit)
     return found
@@ -61,7 +61,7 @@ def unasked(request: HttpRequest, model: type[Any]) -> frozenset[str]:
     """
 
     def now() -> frozenset[str]:
-        fields, user = counted(request, model), person(request)
+        fields, user = counted(request, model), user_of(request)
         limit = screen_limit.limit_of(user, model)
         is_used_up = fields and limit is not None and screen_limit.is_used_up(user, limit)
         return fields if is_used_up else frozenset()
@@ -151,7 +151,7 @@ class LimitedAdmin(AccessModelAdmin):
     ) -> Any:  # Unfold promises a TemplateResponse; this redirects too
         """Leave out filters by what reads as dots, and say why; an old address may have them."""
         late = set(request.GET) & late_parameters(request, self.model)
-        limit = screen_limit.limit_of(person(request), self.model)
+        limit = screen_limit.limit_of(user_of(request), self.model)
         if late and limit is not None:
             query = request.GET.copy()
             for name in late:
@@ -164,14 +164,14 @@ class LimitedAdmin(AccessModelAdmin):
 def late_parameters(request: HttpRequest, model: type[Record]) -> set[str]:
     """Return the parameters that would ask for values which read as dots."""
     hidden = {field_key(kind_of(model), name) for name in unasked(request, model)}
-    names = filters.parameter_names(model, person(request)) if hidden else []
+    names = filters.parameter_names(model, user_of(request)) if hidden else []
     return {name for name in names if filters.reads_asked_for(model, f"{name}=1") & hidden}
 
 
 def parameter_names(request: HttpRequest, model: type[Record]) -> list[str]:
     """Return the parameters that filter a list for who asks, as things stand today."""
     late = late_parameters(request, model)
-    return [name for name in filters.parameter_names(model, person(request)) if name not in late]
+    return [name for name in filters.parameter_names(model, user_of(request)) if name not in late]
 
 
 def counted_column(request: HttpRequest, model: type[Record], name: str) -> Callable[[Any], Any]:

@@ -20,7 +20,7 @@ from unfold.widgets import (
 
 from accounts.chips import Chip, chips_of
 from accounts.keys import label_of
-from accounts.modeladmin import SORTED_COLUMN, AccessModelAdmin, person
+from accounts.modeladmin import SORTED_COLUMN, AccessModelAdmin, user_of
 from accounts.pickers import PickerSelect, Purpose
 from records import filters
 from records.filter_sets import PickedField
@@ -45,7 +45,7 @@ class RecordListFilter(admin.ListFilter):
         model_admin: AccessModelAdmin,
     ) -> None:
         super().__init__(request, params, model, model_admin)  # type: ignore[arg-type]  # Django passes lists of values
-        self.model, self.model_admin, self.user = model, model_admin, person(request)
+        self.model, self.model_admin, self.user = model, model_admin, user_of(request)
         data = QueryDict(mutable=True)
         for name in parameter_names(request, model):
             # As the query reads them, so that the form shows what is filtered by and nothing else.
@@ -182,18 +182,18 @@ def canonical_query(request: HttpRequest, model_admin: Any, model: type[Record])
         if name in request.GET:
             data.setlist(name, request.GET.getlist(name))
     if filters.SEARCH in data and unasked(request, model) & set(model.search_fields):
-        limit = screen_limit.limit_of(person(request), model) or 0
+        limit = screen_limit.limit_of(user_of(request), model) or 0
         raise filters.InvalidValue(screen_limit.why_dots(limit))
     if order := _order_names(request, model_admin, model):
         data[filters.ORDER] = order
-    return filters.canonical(model, data, user=person(request))
+    return filters.canonical(model, data, user=user_of(request))
 
 
 def _order_names(request: HttpRequest, model_admin: Any, model: type[Record]) -> str:
     columns = list(model_admin.get_list_display(request))
     if model_admin.get_actions(request):
         columns.insert(0, "action_checkbox")
-    allowed = filters.orderable(model, person(request)) - unasked(request, model)
+    allowed = filters.orderable(model, user_of(request)) - unasked(request, model)
     parts = []
     for part in request.GET.get("o", "").split("."):
         if not SORTED_COLUMN.fullmatch(part):

@@ -22,7 +22,7 @@ from accounts import access, catalogue, past
 from accounts.access import LEVELS
 from accounts.keys import KeyField, whole_number
 from accounts.list_forms import day_field
-from accounts.modeladmin import AccessModelAdmin, person
+from accounts.modeladmin import AccessModelAdmin, user_of
 from accounts.models import PermissionChange, Rank, User
 from accounts.past import BadMoment, moment_on
 from accounts.permission_pages import history_address
@@ -92,7 +92,7 @@ def time_machine_tool(request: HttpRequest, screen: AccessModelAdmin) -> dict[st
 
 def day_page(request: HttpRequest) -> HttpResponse:
     """Answer for a day and a person or a record, whatever became of them since."""
-    reader = person(request)
+    reader = user_of(request)
     if not access.allows_any(reader, "view", PermissionChange):
         raise PermissionDenied
     if set(request.GET) - {"day", "user", "record", "page"}:

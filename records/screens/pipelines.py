@@ -22,9 +22,9 @@ from accounts.modeladmin import (
     AccessInline,
     AccessModelAdmin,
     opened,
-    person,
     row_pages,
     say_saved,
+    user_of,
 )
 from accounts.models import Team, User
 from accounts.people import selectable
@@ -136,29 +136,29 @@ class PipelineAdmin(AccessModelAdmin):
     def create(self, request: HttpRequest, obj: Any, form: Any) -> None:
         values = form.cleaned_data
         made = operations.create_pipeline(
-            actor=person(request), object=values["object"], name=values["name"]
+            actor=user_of(request), object=values["object"], name=values["name"]
         )
         obj.pk = made.pk
 
     def change(self, request: HttpRequest, obj: Any, form: Any) -> None:
         operations.change_pipeline(
             obj,
-            actor=person(request),
+            actor=user_of(request),
             name=form.cleaned_data["name"],
             as_opened=opened(request),
         )
 
     def remove(self, request: HttpRequest, obj: Any) -> None:
-        operations.delete_pipeline(obj, actor=person(request))
+        operations.delete_pipeline(obj, actor=user_of(request))
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         formset.save(commit=False)
         for stage in formset.deleted_objects:
-            operations.delete_stage(stage, actor=person(request))
+            operations.delete_stage(stage, actor=user_of(request))
         stages = [*formset.new_objects, *(stage for stage, _ in formset.changed_objects)]
         for stage in stages:
             stage.pipeline_id = form.instance.pk
-        operations.save_stages(stages, actor=person(request))
+        operations.save_stages(stages, actor=user_of(request))
 
     # The rule ----------------------------------------------------------------------------------
 
@@ -196,7 +196,7 @@ class PipelineAdmin(AccessModelAdmin):
             try:
                 operations.set_stage_rule(
                     pipeline,
-                    actor=person(request),
+                    actor=user_of(request),
                     as_opened=opened(request),
                     **form.cleaned_data,
                 )

@@ -14,7 +14,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts import access
 from accounts.keys import KeysField
-from accounts.modeladmin import AccessForm, AccessModelAdmin, opened, person
+from accounts.modeladmin import AccessForm, AccessModelAdmin, opened, user_of
 from accounts.models import Team
 from accounts.people import selectable
 from records import kinds, operations
@@ -133,7 +133,7 @@ class PropertyAdmin(AccessModelAdmin):
     # “View” of a field is about its values (Property.access_rules), so the screen asks for what
     # only super admins have: laying a restriction down.
     def may(self, request: HttpRequest, action: str, obj: Model | str | None = None) -> bool:
-        return access.allows_any(person(request), "add", Property)
+        return access.allows_any(user_of(request), "add", Property)
 
     def as_it_stands(self, obj: Model) -> str:
         assert isinstance(obj, Property)
@@ -152,7 +152,7 @@ class PropertyAdmin(AccessModelAdmin):
         return isinstance(obj, Property) and obj.is_stale and self.may(request, "delete", obj)
 
     def remove(self, request: HttpRequest, obj: Any) -> None:
-        operations.forget_property(obj, actor=person(request))
+        operations.forget_property(obj, actor=user_of(request))
 
     def get_form(
         self, request: HttpRequest, obj: Model | None = None, change: bool = False, **kwargs: Any
@@ -186,7 +186,7 @@ class PropertyAdmin(AccessModelAdmin):
     ) -> Property:
         values = form.cleaned_data
         return operations.restrict_property(
-            actor=person(request),
+            actor=user_of(request),
             object=object_key,
             name=name,
             access=values["access"],

@@ -22,7 +22,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts import access
 from accounts.access import Explanation
-from accounts.modeladmin import AccessModelAdmin, page_address, person, row_pages
+from accounts.modeladmin import AccessModelAdmin, page_address, row_pages, user_of
 from accounts.models import User
 from accounts.words import listed
 from records import kinds
@@ -90,14 +90,14 @@ class RequestingAdmin(AccessModelAdmin):
         """Ask why somebody needs to edit a record that they only see, and send it."""
         record: Record = self.found(request, object_id)
         back = page_address(record, "change", record.pk)
-        if access.allows(person(request), "change", record):
+        if access.allows(user_of(request), "change", record):
             messages.info(request, gettext("You may edit this record already."))
             return HttpResponseRedirect(back)
         form = ReasonForm(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
             try:
                 access_requests.request_access(
-                    record, actor=person(request), reason=form.cleaned_data["reason"]
+                    record, actor=user_of(request), reason=form.cleaned_data["reason"]
                 )
             except RecordError as refusal:
                 form.add_error(None, str(refusal))
@@ -105,7 +105,7 @@ class RequestingAdmin(AccessModelAdmin):
                 said = gettext("Request sent. You will be told when it is decided.")
                 messages.success(request, said)
                 return HttpResponseRedirect(back)
-        asked = access_requests.asked(record, person(request))
+        asked = access_requests.asked(record, user_of(request))
         context = {
             **self.admin_site.each_context(request),
             "title": gettext("Request access"),
@@ -135,7 +135,7 @@ def list_page(request: HttpRequest) -> HttpResponse:
     """List what this person may decide, oldest first, and what they asked for, latest first."""
     if not sees_records(request):
         raise PermissionDenied
-    user = person(request)
+    user = user_of(request)
     waiting = access_requests.to_decide(user).select_related("requester")
     own = AccessRequest.objects.filter(requester=user).select_related("decided_by")
     page = Paginator(waiting, PER_PAGE).get_page(request.GET.get("page"))
@@ -194,7 +194,7 @@ def _out_of_reach(request: AccessRequest) -> str:
 
 def request_page(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one request; whoever may decide it does so here, and its requester takes it back."""
-    user = person(request)
+    user = user_of(request)
     asked = AccessRequest.objects.select_related("requester", "decided_by").filter(pk=pk)
     found = access_requests.seen(user, asked).first()
     if found is None:
@@ -235,7 +235,7 @@ def _linked(record: Record) -> SafeString:
 
 def _step(request: HttpRequest, asked: AccessRequest, form: DecisionForm) -> str:
     """Do the step whose button was pressed; return what to say."""
-    user, step = person(request), request.POST.get("step")
+    user, step = user_of(request), request.POST.get("step")
     note = form.cleaned_data["note"]
     if step == "withdraw":
         access_requests.withdraw(asked, actor=user)

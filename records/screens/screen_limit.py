@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from accounts.keys import whole_number
-from accounts.modeladmin import AccessModelAdmin, page_address, person, say_saved
+from accounts.modeladmin import AccessModelAdmin, page_address, say_saved, user_of
 from accounts.numbers import WholeNumberField
 from accounts.words import counted
 from records.models import Property, ScreenLimit
@@ -78,7 +78,7 @@ class ScreenLimitAdmin(AccessModelAdmin):
     def _saved(self, request: HttpRequest, form: ScreenLimitForm, version: str) -> bool:
         try:
             saved = screen_limit.set_screen_limit(
-                actor=person(request),
+                actor=user_of(request),
                 values_a_day=form.cleaned_data["values_a_day"],
                 version=whole_number(version),
             )

@@ -19,7 +19,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminSingleDateWidget
 
 from accounts import access, catalogue, days
 from accounts.keys import KeyField, whole_number
-from accounts.modeladmin import AccessModelAdmin, page_address, person, row_pages, say_saved
+from accounts.modeladmin import AccessModelAdmin, page_address, row_pages, say_saved, user_of
 from accounts.modeladmin.requests import once
 from accounts.models import Team, User
 from records import kinds
@@ -99,7 +99,7 @@ class SharingAdmin(AccessModelAdmin):
                 chosen = form.cleaned_data
                 sharing.share(
                     record,
-                    actor=person(request),
+                    actor=user_of(request),
                     user=chosen["user"],
                     team=chosen["team"],
                     level=chosen["level"],
@@ -109,7 +109,7 @@ class SharingAdmin(AccessModelAdmin):
                 said = gettext("“%(record)s” is shared with %(receiver)s.")
                 say_saved(request, said % {"record": record, "receiver": receiver})
                 return HttpResponseRedirect(self._share_page(record))
-            sharing.require_sharing(record, person(request))
+            sharing.require_sharing(record, user_of(request))
         except NotAllowed as refusal:
             return self.refuse(request, record, "change", refusal, verb="share")
         except Invalid as refusal:
@@ -133,7 +133,7 @@ class SharingAdmin(AccessModelAdmin):
         user = _chosen(User, request.POST.get("user", ""))
         team = _chosen(Team, request.POST.get("team", ""))
         try:
-            sharing.unshare(record, actor=person(request), user=user, team=team)
+            sharing.unshare(record, actor=user_of(request), user=user, team=team)
         except NotAllowed as refusal:
             return self.refuse(request, record, "change", refusal, verb="share")
         except (Invalid, NotFound) as refusal:
@@ -141,7 +141,7 @@ class SharingAdmin(AccessModelAdmin):
         else:
             said = gettext("“%(record)s” is no longer shared with %(receiver)s.")
             messages.success(request, said % {"record": record, "receiver": user or team})
-        if access.allows(person(request), "view", record):
+        if access.allows(user_of(request), "view", record):
             return HttpResponseRedirect(self._share_page(record))
         # They gave it to their own team, and saw it by that alone.
         return HttpResponseRedirect(page_address(self.model, "changelist"))
@@ -160,9 +160,9 @@ class SharingAdmin(AccessModelAdmin):
 def may_share(request: HttpRequest, record: Record) -> bool:
     """Ask once per page whether this person may share this record."""
     if request.method not in ("GET", "HEAD"):
-        return sharing.may_share(person(request), record)
+        return sharing.may_share(user_of(request), record)
     key = ("may share", type(record), record.pk)
-    return once(request, key, lambda: sharing.may_share(person(request), record))
+    return once(request, key, lambda: sharing.may_share(user_of(request), record))
 
 
 def shares_panel(request: HttpRequest, record: Any) -> str:
@@ -175,7 +175,7 @@ def shares_panel(request: HttpRequest, record: Any) -> str:
             "receiver": getattr(share, share.receiver_field),
             "receiver_field": "user" if share.receiver_field == "user" else "team",
             "said": " · ".join((str(share.level.label), end_of(share.until), giver_of(share))),
-            "may_end": allowed or share.giver_id == person(request).pk,
+            "may_end": allowed or share.giver_id == user_of(request).pk,
         }
         for share in cast("list[Any]", sharing.shares_of(record))
     ]
@@ -192,7 +192,7 @@ def shares_panel(request: HttpRequest, record: Any) -> str:
 
 def shared_page(request: HttpRequest) -> HttpResponse:
     """Show a person what is shared with them and what they shared, of what they may view now."""
-    user = person(request)
+    user = user_of(request)
     if not sees_records(request):
         raise PermissionDenied
     context = {

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext
 
 from accounts.chips import without
-from accounts.modeladmin import person
+from accounts.modeladmin import user_of
 from accounts.models import Rank, User
 from records.models import Record
 
@@ -32,7 +32,7 @@ def tabs(request: HttpRequest, model: type[Record], offered: list[str]) -> list[
     database: a tab is an address, and the list decides what they see there.
     """
     wanted = [
-        (title, ask) for title, ask in _wanted(person(request), model) if set(ask) <= {*offered}
+        (title, ask) for title, ask in _wanted(user_of(request), model) if set(ask) <= {*offered}
     ]
     if not wanted:
         return []
