@@ -264,7 +264,9 @@ def _tell_super_admins(
             "name": person.get_full_name() if person else "",
             "count": len(keys),
             "permissions": listed(labels),
-            "how": f"{door.label} “{edited.name}”" if edited else door.label,
+            "how": gettext("%(how)s “%(set)s”") % {"how": door.label, "set": edited.name}
+            if edited
+            else door.label,
         }
 
     tell_super_admins(

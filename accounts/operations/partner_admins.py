@@ -8,8 +8,10 @@ from django.utils.translation import gettext
 
 from accounts import audit
 from accounts.account_errors import InvalidChange, NotAllowed
+from accounts.addresses import page_address
 from accounts.audit import Actor, operation
 from accounts.models import PermissionSet, User
+from accounts.notices import one_line, tell_super_admins
 from accounts.operations.employees import employees
 from accounts.operations.frame import permissions_changing, require, require_super_admin, this
 from accounts.operations.sets import remove_own
@@ -37,6 +39,8 @@ def make_partner_admin(person: User, *, actor: Actor) -> None:
             text = gettext("Somebody changed %(name)s meanwhile. Look at them once more.")
             raise InvalidChange(text % {"name": stored})
         audit.record("person.make_partner_admin", actor=actor, on=person)
+    if isinstance(actor, User):
+        _tell_super_admins(actor, stored)
 
 
 @operation("person.remove_partner_admin")
@@ -60,6 +64,24 @@ def remove_partner_admin(person: User, *, actor: Actor, permission_set: Permissi
             data={"permission_set": permission_set.pk},
         )
         remove_own(person)
+
+
+def _tell_super_admins(actor: User, person: User) -> None:
+    """Tell the other super admins that somebody from outside looks after people from now on."""
+    tell_super_admins(
+        lambda: (
+            gettext("%(actor)s made %(name)s a partner admin.")
+            % {"actor": actor.get_full_name(), "name": person.get_full_name()}
+        ),
+        page_address(User, "change", person.pk),
+        but=[actor.pk, person.pk],
+        subject=lambda: gettext("Somebody became a partner admin"),
+        mail=lambda: (
+            gettext("%(name)s made somebody a partner admin. Look whether it is meant.")
+            % {"name": one_line(actor.get_full_name())}
+        ),
+        place=lambda: gettext("People"),
+    )
 
 
 def why_no_partner_admins(people: Sequence[User]) -> dict[int, str]:

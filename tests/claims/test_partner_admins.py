@@ -18,7 +18,14 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts import access, catalogue, operations, policy_file
 from accounts.delegation import every_piece, lacks
-from accounts.models import AuditEvent, PermissionChange, PermissionSet, RightsChange, User
+from accounts.models import (
+    AuditEvent,
+    Notice,
+    PermissionChange,
+    PermissionSet,
+    RightsChange,
+    User,
+)
 from accounts.operations import InvalidChange, NotAllowed
 from accounts.people_file import read_people
 from accounts.people_plan import planned
@@ -311,6 +318,20 @@ def test_super_admin_gives_and_takes_it(c: TinyCompany) -> None:
     assert [each.partner_admin for each in then] == [False, True, False]
     live = Deal.objects.filter(deleted_at=None).count()
     assert [each.reach["deal"]["view"] for each in then] == [0, live, 0]
+
+
+def test_other_super_admins_are_told_of_a_new_partner_admin(c: TinyCompany) -> None:
+    with pytest.raises(NotAllowed):
+        operations.make_partner_admin(c.paul, actor=c.sue)
+    assert not Notice.objects.exists()
+    operations.make_partner_admin(c.pete, actor=c.sam)
+    operations.make_partner_admin(c.pete, actor=c.sam)  # it is one by now: nothing happens
+    told = [
+        (each.user, each.text, each.link)
+        for each in Notice.objects.filter(text__contains="partner")
+    ]
+    text = f"{c.sam.get_full_name()} made {c.pete.get_full_name()} a partner admin."
+    assert told == [(c.sue, text, f"{PEOPLE}{c.pete.pk}/change/")]
 
 
 def test_deactivated_person_becomes_no_partner_admin(c: TinyCompany) -> None:
