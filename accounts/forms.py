@@ -66,6 +66,7 @@ class ScopeGrid(forms.Widget):
         key = f"crm.{kind.key}.{action}"
         return {
             "key": key,
+            "action": catalogue.ACTION_LABELS[action],
             "locked": key in self.locked,
             "locked_box": key + catalogue.UNASSIGNED in self.locked,
             "now": self.now.get(key, "") if self.now is not None else "",

@@ -18,6 +18,7 @@ from django.db.models import DateField, DateTimeField, Field, Model
 from django.utils.formats import localize
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.timezone import localtime
 from django.utils.translation import get_language, gettext_lazy
 from unfold.utils import display_for_field, display_for_label, display_for_value
@@ -47,7 +48,7 @@ class Column:
         if isinstance(self.field, DateField) and not isinstance(self.field, DateTimeField):
             look += " nowrap"  # days are read on one line
         tag = "th" if is_head else "td"
-        self.opening = format_html('<{} class="{}" data-label="{}">', tag, look, label)
+        self.opening = format_html('<{} class="{}" data-label="{}">', tag, look, capfirst(label))
         self.closing = format_html("</{}>", tag)
 
     def cell(self, row: Model) -> str:
