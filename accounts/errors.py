@@ -41,5 +41,19 @@ class NotFound(Refusal):
     """No such thing in the actor's reach: absent and hidden are the same."""
 
 
+class Unanswered(Refusal):
+    """Something that is done once a question is answered with yes.
+
+    A form asks it as a question, and not as a mistake of whoever filled it in.
+    """
+
+    def __init__(self, question: str, what_follows: str, button: str) -> None:
+        super().__init__(f"{question} {what_follows}")
+        self.question = question
+        self.what_follows = what_follows
+        self.button = button
+        """What “yes” is called: the step itself."""
+
+
 class Stale(Refusal):
     """Somebody else changed it since it was read."""

@@ -97,6 +97,11 @@ def edits_further(request: HttpRequest) -> bool:
     return AGAIN in request.POST
 
 
+def sent_once_more(request: HttpRequest) -> list[tuple[str, str]]:
+    """Return what a form sent, for a question that sends all of it along with its answer."""
+    return [(name, value) for name, value in late_forms.sent(request) if name != AGAIN]
+
+
 def page_until_confirmed(request: HttpRequest, proposal: Proposal) -> HttpResponse | None:
     """Return the page that shows what follows; None once exactly that was confirmed.
 

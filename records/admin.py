@@ -31,7 +31,7 @@ from unfold.decorators import display
 
 from accounts import access
 from accounts.create_first import create_first
-from accounts.keys import whole_number
+from accounts.keys import KeyField, whole_number
 from accounts.modeladmin import page_address, row_pages, user_of
 from accounts.sent_forms import new_token, token_of
 from accounts.words import counted
@@ -40,6 +40,7 @@ from records.models import Pipeline, Record
 from records.models.base import BIN_DAYS
 from records.models.properties import field_access
 from records.operations import RecordError, screen_limit
+from records.rules import with_locks
 from records.screens.access import AccessPages
 from records.screens.associations import AssociatingAdmin
 from records.screens.bin import RecyclingAdmin
@@ -320,6 +321,14 @@ def _confirmed(request: HttpRequest) -> bool:
     return request.POST.get("_confirm_hand_over") == "yes"
 
 
+class StageField(KeyField):
+    """A stage; one in which whoever chooses cannot edit any more bears a padlock."""
+
+    def label_from_instance(self, obj: Any) -> str:
+        label = super().label_from_instance(obj)
+        return gettext("%(stage)s 🔒 locked for you") % {"stage": label} if obj.is_locked else label
+
+
 class StagedAdmin(RecordAdmin):
     """Records that stand in a pipeline."""
 
@@ -327,10 +336,11 @@ class StagedAdmin(RecordAdmin):
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "stage":
-            stages = db_field.related_model._default_manager
+            stages = with_locks(db_field.related_model._default_manager.all(), user_of(request))
             kwargs["queryset"] = stages.select_related("pipeline").order_by(
                 "pipeline__name", "position"
             )
+            kwargs["form_class"] = StageField
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def get_list_select_related(self, request: HttpRequest) -> list[str]:

@@ -36,7 +36,7 @@ class InvalidChoice(Invalid):
         self.field = field.name
 
 
-class HandOver(RecordError):
+class HandOver(RecordError, errors.Unanswered):
     """The change takes the record from its actor: confirm it (Q30, Q39).
 
     They give it away, or move it into a stage in which they cannot edit it any more.

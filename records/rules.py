@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import BooleanField, Case, Q, QuerySet, Value, When
 from django.utils.translation import gettext_lazy
 
-from accounts.access import RESTORE, Given, Rule
+from accounts.access import RESTORE, Given, Loaded, Rule
 from accounts.models import Rank
 from accounts.prepared import Prepared, Seen, among
+from accounts.rule import settled
 from records.models.pipelines import StageRule
 from records.models.shares import SHARES, live
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from accounts.asker import Asker
+    from accounts.models import User
+    from records.models import Stage
     from records.models.base import Record
     from records.models.shares import TeamShare, UserShare
 
@@ -97,18 +100,29 @@ def stage_rules(person: Asker, action: str) -> list[Rule]:
     """
     if action not in BOUND_BY_STAGE:
         return []
+    return [Rule("stage", False, locked_for(person, "stage"), _LOCKED_FOR_THEM)]
+
+
+def locked_for(person: Asker, stage: str) -> Q:
+    """Hold where the stage in this column is one in which this person edits nothing.
+
+    Asked of a record's stage by the rule above, and of stages alone where one is chosen.
+    """
     locked = person.once(
         "locked stages",
         lambda: LOCKED_STAGES.rows(person=person.id(), teams=among(person.teams())),
     )
-    return [
-        Rule(
-            "stage",
-            False,
-            Q(stage__in=locked) & ~person.is_superuser(),
-            _LOCKED_FOR_THEM,
+    return Q(**{f"{stage}__in": locked}) & ~person.is_superuser()
+
+
+def with_locks(stages: QuerySet[Stage], user: User) -> QuerySet[Stage]:
+    """Add `is_locked` to stages: whether this person edits nothing there; no query of its own."""
+    locked = settled(locked_for(Loaded(user), "pk"))
+    return stages.annotate(
+        is_locked=Case(
+            When(locked, then=Value(True)), default=Value(False), output_field=BooleanField()
         )
-    ]
+    )
 
 
 def _locked_stages(person: Seen, teams: Seen) -> QuerySet[Any]:

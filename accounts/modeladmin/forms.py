@@ -13,6 +13,7 @@ from unfold.admin import TabularInline
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts import access, numbers
+from accounts.errors import Unanswered
 from accounts.keys import KeyField, KeysField
 from accounts.modeladmin.columns import DOTS
 from accounts.modeladmin.relations import names, related_model
@@ -48,7 +49,7 @@ class AccessForm(forms.ModelForm):  # type: ignore[type-arg]  # Django does not 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         refusal = getattr(self.request, "refusal", None)
-        if refusal is not None:
+        if refusal is not None and not isinstance(refusal, Unanswered):
             name = getattr(refusal, "field", None)
             if name in self.fields:
                 # In the form's own words: a choice refused late reads as one that is absent.
@@ -58,8 +59,10 @@ class AccessForm(forms.ModelForm):  # type: ignore[type-arg]  # Django does not 
         return cleaned
 
     def is_valid(self) -> bool:
-        """Show what was sent once more where somebody goes back to it from its review."""
-        return super().is_valid() and not (self.request and edits_further(self.request))
+        """Show what was sent once more where something is asked, or was and is not answered yet."""
+        asks = isinstance(getattr(self.request, "refusal", None), Unanswered)
+        goes_back = self.request is not None and edits_further(self.request)
+        return super().is_valid() and not asks and not goes_back
 
     def validate_unique(self) -> None:
         """Leave uniqueness to the operations: asking here tells of rows out of reach (L36)."""

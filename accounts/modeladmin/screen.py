@@ -14,13 +14,13 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy
 
 from accounts import audit
-from accounts.errors import NotAllowed
+from accounts.errors import NotAllowed, Unanswered
 from accounts.keys import is_key
 from accounts.modeladmin.requests import opened
 from accounts.modeladmin.saving import SavingAdmin
 from accounts.models import User
 from accounts.operations import AccountsError
-from accounts.review import Unconfirmed
+from accounts.review import Unconfirmed, sent_once_more
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -134,7 +134,9 @@ class AccessModelAdmin(SavingAdmin):
                 return self.refuse(request, obj, "change", refusal)
             # Shown on the form, with everything that was typed (see AccessForm.clean).
             request.refusal = refusal  # type: ignore[attr-defined]  # for this request's form
-            context["refusal"] = type(refusal).__name__
+            if isinstance(refusal, Unanswered):
+                # With all that was sent: “yes” is about exactly that.
+                context |= {"asks": refusal, "sent": sent_once_more(request)}
             return super().changeform_view(request, object_id, form_url, context)
 
     def render_change_form(

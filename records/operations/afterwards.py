@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import connection
 from django.db.models import QuerySet
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_lazy, pgettext
 
 from accounts import access
 from accounts.audit import Actor
@@ -44,14 +44,18 @@ def check_sight(record: Record, creator: User) -> None:
     """
     if not access.allows(creator, "view", record):
         raise HandOver(
-            gettext(
-                "With these owners you will not see this record afterwards. Confirm that you hand "
-                "it over, or choose an owner in your reach."
-            )
+            gettext("Hand it over? You will not see it any more."),
+            str(IN_REACH),
+            pgettext("to do so", "Hand over"),
         )
     explanation = access.explain(creator, "change", record)
     if {finding.code for finding in explanation.decisive} == {"stage"}:
-        raise HandOver(_locked_sentence(record))
+        said = gettext("Create it in “%(stage)s”? You will not be able to edit it any more.")
+        raise HandOver(
+            said % {"stage": _stage_of(record)},
+            _who_may_there(record),
+            pgettext("to do so", "Create and lock"),
+        )
 
 
 def check_reach(record: Record, actor: User) -> None:
@@ -61,33 +65,39 @@ def check_reach(record: Record, actor: User) -> None:
         return
     denying = {f.code for f in explanation.findings if f.holds and not f.allows}
     granting = any(f.holds and f.allows for f in explanation.findings)
-    sentences = []
-    if not granting or denying != {"stage"}:
-        sentences.append(
-            gettext(
-                "With these owners you will not be able to edit this record afterwards, and may "
-                "not see it any more. Confirm that you hand it over, or choose an owner in your "
-                "reach."
-            )
+    is_given_away = not granting or denying != {"stage"}
+    if "stage" not in denying:
+        said = gettext("Hand it over? You will not be able to edit it any more, or even see it.")
+        raise HandOver(said, str(IN_REACH), pgettext("to do so", "Hand over"))
+    # Allowed to anybody who could edit (Q39); its next edit is not.
+    parts = {"stage": _stage_of(record)}
+    if is_given_away:
+        said = gettext(
+            "Move to “%(stage)s” and hand over? You will not be able to edit it any more, or even "
+            "see it."
         )
-    if "stage" in denying:
-        # Allowed to anybody who could edit (Q39); its next edit is not.
-        sentences.append(_locked_sentence(record))
-    raise HandOver(" ".join(sentences))
+        follows = f"{_who_may_there(record)} {IN_REACH}"
+        raise HandOver(said % parts, follows, pgettext("to do so", "Move, lock and hand over"))
+    said = gettext("Move to “%(stage)s”? You will not be able to edit it any more.")
+    raise HandOver(said % parts, _who_may_there(record), pgettext("to do so", "Move and lock"))
 
 
-def _locked_sentence(record: Record) -> str:
+IN_REACH = gettext_lazy("These owners are out of your reach. To keep it, choose an owner in it.")
+
+
+def _stage_of(record: Record) -> str:
+    return str(record.stage.name)  # type: ignore[attr-defined]  # only records with a stage have a stage finding
+
+
+def _who_may_there(record: Record) -> str:
     return about_stage(
         record,
         gettext(
-            "After this you cannot edit it any more: in the locked stage “%(stage)s” of "
-            "%(pipeline)s, only super admins may edit it or move it on. Confirm that this is what "
-            "you want, or choose another stage."
+            "In the locked stage “%(stage)s” of %(pipeline)s, only super admins may edit it or "
+            "move it on."
         ),
         gettext(
-            "After this you cannot edit it any more: in the locked stage “%(stage)s” of "
-            "%(pipeline)s, %(people)s may edit it or move it on. Confirm that this is what you "
-            "want, or choose another stage."
+            "In the locked stage “%(stage)s” of %(pipeline)s, %(people)s may edit it or move it on."
         ),
     )
 

@@ -113,7 +113,7 @@ def test_creating_needs_create_and_stays_in_sight(c: TinyCompany) -> None:
     def draft() -> Deal:
         return Deal(name="New", stage=c.stages["vault"], owner=c.rita)
 
-    with pytest.raises(HandOver, match="After this you cannot edit it any more"):
+    with pytest.raises(HandOver, match="You will not be able to edit it any more"):
         operations.create(draft(), actor=c.rita)  # directly in a locked stage (Q40)
     assert not Deal.objects.filter(name="New").exists()
     assert operations.create(draft(), actor=c.sam).stage == c.stages["vault"]

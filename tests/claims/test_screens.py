@@ -17,15 +17,17 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from accounts import audit
-from accounts.access import allows, allows_any, permitted
+from accounts.access import allows, allows_any, explain, permitted
 from accounts.modeladmin import AccessInline, AccessModelAdmin
 from accounts.models import AuditEvent, ObjectScope, User
 from accounts.operations import create_team, deactivate, reactivate
 from records import filters
-from records.models import Company, Contact, Deal, Ticket
+from records.models import Company, Contact, Deal, Stage, Ticket
 from records.operations import set_stage_rule
+from records.rules import with_locks
 from tests.support.company import TEAM, TinyCompany
 from tests.support.factories import PASSWORD, DealFactory
+from tests.support.forms_as_shown import forms_of
 
 LIST = "/admin/records/deal/"
 
@@ -145,16 +147,43 @@ def test_moving_into_a_locked_stage_is_allowed_and_says_so(c: TinyCompany, clien
     moved = form_of(deal, stage=c.stages["vault"].pk, name="Typed")
     answer = client.post(page(deal), moved)
     assert answer.status_code == 200
-    assert "After this you cannot edit it any more" in answer.text
-    assert "in the locked stage “Vault” of Renewals, only super admins may edit it" in answer.text
-    assert "_confirm_hand_over" in answer.text
-    assert 'value="Typed"' in answer.text
+    assert "You will not be able to edit it any more" in answer.text
+    assert "In the locked stage “Vault” of Renewals, only super admins may edit it" in answer.text
+    # A question, and no mistake of whoever filled it in.
+    assert "Move to “Vault”? You will not be able to edit it any more." in answer.text
+    assert "Move and lock" in answer.text
+    assert "errornote" not in answer.text
+    assert "Please correct" not in answer.text
+    # “Yes” and “Cancel” both send all that was typed: without a script, too.
+    question, form = (each for _, each in forms_of(answer.text) if "record_version" in each)
+    assert question["name"] == form["name"] == ["Typed"]
+    back = client.post(page(deal), {**question, "again": "1"})
+    assert "You will not be able to edit it any more" not in back.text
+    assert 'value="Typed"' in back.text
     deal.refresh_from_db()
     assert deal.stage == c.stages["open"]
-    answer = client.post(page(deal), {**moved, "_confirm_hand_over": "yes"}, follow=True)
+    answer = client.post(page(deal), {**question, "_confirm_hand_over": "yes"}, follow=True)
     deal.refresh_from_db()
     assert (deal.stage, deal.name) == (c.stages["vault"], "Typed")
     assert "You cannot edit it any more" in answer.text
+
+
+@pytest.mark.parametrize("name", ["sam", "rita", "rob", "nora", "ruth"])
+def test_stages_bear_a_padlock_for_whom_they_lock_out(c: TinyCompany, name: str) -> None:
+    """Parity: what the choice says of a stage is what the rule says of a record in it."""
+    stages = with_locks(Stage.objects.all(), c.fresh(name))
+    deal = DealFactory(owner=c.people[name], stage=c.stages["open"])
+    for stage in stages:
+        Deal.objects.filter(pk=deal.pk).update(stage=stage)
+        findings = explain(c.fresh(name), "change", deal).findings
+        told = [each.holds for each in findings if each.code == "stage"]
+        assert told == [stage.is_locked], stage
+    assert any(stage.is_locked for stage in stages) == (name != "sam")
+    client = Client()
+    client.force_login(c.people[name])
+    text = client.get(f"{LIST}add/").text
+    if name != "ruth":  # who creates none
+        assert ("Vault 🔒 locked for you" in text) == (name != "sam")
 
 
 def test_continuing_after_a_move_into_a_locked_stage_shows_the_record_to_read(
@@ -180,7 +209,7 @@ def test_creating_in_a_locked_stage_asks_first_and_says_so_afterwards(
     new = Deal(name="Born locked", stage=c.stages["vault"], owner=c.rita)
     answer = client.post(f"{LIST}add/", form_of(new))
     assert answer.status_code == 200
-    assert "After this you cannot edit it any more" in answer.text
+    assert "You will not be able to edit it any more" in answer.text
     assert 'value="Born locked"' in answer.text
     assert not Deal.objects.filter(name="Born locked").exists()
     answer = client.post(f"{LIST}add/", form_of(new, _confirm_hand_over="yes"), follow=True)
@@ -200,8 +229,8 @@ def test_giving_away_into_a_locked_stage_is_one_question_about_both(
     deal = c.deals["ritas"]
     both = form_of(deal, owner=c.nora.pk, stage=c.stages["vault"].pk)
     answer = client.post(page(deal), both)
-    assert "With these owners you will not be able to edit this record" in answer.text
-    assert "in the locked stage “Vault”" in answer.text
+    assert "Move to “Vault” and hand over?" in answer.text
+    assert "In the locked stage “Vault”" in answer.text
     assert answer.text.count("_confirm_hand_over") == 1
     assert client.post(page(deal), {**both, "_confirm_hand_over": "yes"}).status_code == 302
 
