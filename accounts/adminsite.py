@@ -38,6 +38,7 @@ from accounts.models import User
 from accounts.new_password_pages import new_password_urls
 from accounts.paging import CappedPaginator, InTurn
 from accounts.passwords import LONGEST_PASSWORD
+from accounts.picked import PickView
 from accounts.pickers import Purpose, offered_in_turn
 from accounts.text import one_form
 
@@ -204,6 +205,7 @@ class AccessSite(UnfoldAdminSite):
         choose = path("autocomplete/choose/", self.admin_view(self.choose_view), name="choose")
         return [
             choose,
+            path("pick/<slug:offer>/", self.admin_view(PickView.as_view()), name="pick"),
             *new_password_urls(self),
             *invitation_urls(self),
             *(url for url in super().get_urls() if getattr(url, "name", "") != "view_on_site"),

@@ -34,7 +34,7 @@ ROOM = 16 * 1024
 _COOKIE = "forms_of"
 _SALT = "accounts.late_forms"
 _NOT_TYPED = re.compile(
-    r"^(_|csrf|initial-|as_opened$|record_version$|form_token$)|_FORMS$|password"
+    r"^(_|csrf|initial-|as_opened$|record_version$|form_token$)|_FORMS$|-boxes$|password"
 )
 """What a form sends that nobody typed, or that nobody may read over a shoulder."""
 

@@ -6,10 +6,14 @@ log, and what is gone still stands there: it offers that too, marked as what it 
 
 Both offer only what the person may name. Where each is answered stands in adminsite.py; who may use
 it, in `AccessModelAdmin.chosen_fields` and `asked_fields`.
+
+Where a form chooses several people or teams, what it takes is an `Offer`: its address finds among
+the rows that the form takes from this person, and among no others (accounts/picked.py).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 from typing import Any, TypeVar
 
@@ -21,6 +25,13 @@ from accounts.keys import KeySelect
 from accounts.models import User
 
 M = TypeVar("M", bound=Model)
+Offer = Callable[[User, int], QuerySet[Any] | None]
+"""What a form offers this person to choose several of; None where they have no such form.
+
+The number is the key of what the form is about, 0 where it is about nothing yet."""
+
+offers: dict[str, Offer] = {}
+"""A slot for whatever has a form: its offers, by the name under which their rows are found."""
 
 
 class Purpose(Enum):
@@ -51,6 +62,13 @@ def offered_in_turn(queryset: QuerySet[M], user: User, purpose: Purpose) -> list
         return [rows.filter(getattr(queryset.model, "can_be_chosen", Q()))]
     in_bin = access.recycled(queryset, user)
     return [rows] if in_bin.query.is_empty() else [rows, in_bin]
+
+
+def rows_of(offer: str, user: User, key: int) -> QuerySet[Any] | None:
+    """Return the rows that this person can choose by this offer now; None: it is none of theirs."""
+    if offer not in offers or (rows := offers[offer](user, key)) is None:
+        return None
+    return offered(rows, user, Purpose.CHOOSE)
 
 
 class PickerSelect(KeySelect):

@@ -159,5 +159,6 @@ def entered(
         and (name in offered or "-" in name)
         and name != "record_version"
         and not name.startswith(("_", "csrf", "initial-"))
+        and not name.endswith("-boxes")  # which says only that there was no script
         and "password" not in name
     ]

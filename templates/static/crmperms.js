@@ -94,6 +94,8 @@ const nameBoxes = () => {
     for (const attribute of ["role", "aria-readonly"]) value?.removeAttribute(attribute);
     if (label) {
       label.id ||= `label-of-${select.id}`;
+      // Where several are picked one types into a field in the box.
+      box.querySelector(".select2-search__field")?.setAttribute("aria-labelledby", label.id);
       box.setAttribute("aria-labelledby", `${label.id} ${value?.id ?? ""}`.trim());
     } else if (select?.ariaLabel) {
       box.removeAttribute("aria-labelledby");
@@ -115,6 +117,13 @@ document.addEventListener("keydown", (event) => {
   const select = box.closest(".select2-container").previousElementSibling;
   django.jQuery(select).select2("open");
   document.querySelector(".select2-container--open .select2-search__field")?.focus();
+});
+
+// What is picked is a change of the form, which Select2 tells to nobody but jQuery.
+document.addEventListener("DOMContentLoaded", () => {
+  window.django?.jQuery?.(document).on("change", ".chip-select", (event) => {
+    if (!event.originalEvent) event.target.dispatchEvent(new Event("change", { bubbles: true }));
+  });
 });
 
 // Escape that closes a picker closes nothing around it: the filter sheet listens at the window.

@@ -95,7 +95,7 @@ OF_THE_SITE = {
     *("admin/permissions/", "admin/set-up/", "admin/password_reset/", "admin/password_reset/sent/"),
     *("admin/password_reset/<uidb64>/<token>/", "admin/password_reset/done/"),
     *("admin/invitation/done/", "admin/invitation/<uidb64>/<token>/"),
-    *("admin/autocomplete/", "admin/autocomplete/choose/"),
+    *("admin/autocomplete/", "admin/autocomplete/choose/", "admin/pick/<slug:offer>/"),
     *("admin/permissions/history/", "admin/permissions/history/on/"),
     *("admin/permissions/new/", "admin/permissions/new/switch/"),
     "admin/permissions/new/<str:subject>/",
