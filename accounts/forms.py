@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib.auth.password_validation import validate_password
+from django.db.models import QuerySet
 from django.utils.translation import gettext, gettext_lazy
 from unfold.widgets import (
     UnfoldAdminPasswordWidget,
@@ -14,12 +15,14 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
-from accounts import catalogue, invitations
+from accounts import access, catalogue, invitations
 from accounts.held import lowest_set
-from accounts.keys import KeyField, KeysField, whole_number
-from accounts.modeladmin import AccessForm
+from accounts.keys import KeyField, whole_number
+from accounts.modeladmin import AccessForm, user_of
 from accounts.models import PermissionSet, Rank, Team, User
 from accounts.operations import grants_of, scopes_of, unknown_in
+from accounts.picked import PickedField, Picking
+from accounts.pickers import offers
 from accounts.tool_forms import ToolsField
 
 # --- Permission sets: one row per object, one column per action -----------------------------------
@@ -139,7 +142,23 @@ class ScopeGridField(forms.Field):
         return True
 
 
-class PermissionSetForm(AccessForm):
+def _who_may_get_a_new_set(user: User, key: int) -> QuerySet[User] | None:
+    if not access.allows_any(user, "add", PermissionSet):
+        return None
+    return User.objects.filter(is_superuser=False)
+
+
+def _extra_teams(user: User, key: int) -> QuerySet[Team] | None:
+    """Return every team, for whoever adds or edits users: their names are public."""
+    if not any(access.allows_any(user, action, User) for action in ("add", "change")):
+        return None
+    return Team.objects.all()
+
+
+offers |= {"new_set_people": _who_may_get_a_new_set, "extra_teams": _extra_teams}
+
+
+class PermissionSetForm(Picking, AccessForm):
     """A permission set with its scopes and tools."""
 
     scopes = ScopeGridField(
@@ -155,11 +174,11 @@ class PermissionSetForm(AccessForm):
         label=gettext_lazy("Remove what this version does not know"), required=False
     )
 
-    people = KeysField(
+    people = PickedField(
+        "new_set_people",
+        User,
         label=gettext_lazy("Who gets it"),
-        queryset=User.objects.none(),
         required=False,
-        widget=forms.CheckboxSelectMultiple(attrs={"class": "plain-boxes is-long"}),
         help_text=gettext_lazy("They have it instead of what they had so far, at once."),
     )
 
@@ -173,8 +192,7 @@ class PermissionSetForm(AccessForm):
         self.initial.setdefault("tools", of_new_ones)
         if "people" in self.fields:
             choices: Any = self.fields["people"]
-            choices.queryset = User.objects.filter(is_active=True, is_superuser=False)
-            if not choices.queryset.exists():
+            if self.request is not None and not choices.open_to(user_of(self.request)).exists():
                 choices.help_text = gettext(
                     "There is nobody yet to give it to: super admins need no set."
                 )
@@ -198,7 +216,7 @@ def _teams() -> dict[str, Any]:
     return {"queryset": Team.objects.all(), "required": False}
 
 
-class PersonForm(AccessForm):
+class PersonForm(Picking, AccessForm):
     """A person: name, log-in, permission set and teams."""
 
     main_team = KeyField(
@@ -207,10 +225,11 @@ class PersonForm(AccessForm):
         widget=UnfoldAdminSelectWidget,
         empty_label=gettext_lazy("No team"),
     )
-    extra_teams = KeysField(
+    extra_teams = PickedField(
+        "extra_teams",
+        Team,
         label=gettext_lazy("Extra teams"),
-        **_teams(),
-        widget=forms.CheckboxSelectMultiple(attrs={"class": "plain-boxes"}),
+        required=False,
         help_text=gettext_lazy("Gives sight of that team’s records too."),
     )
 
@@ -220,6 +239,8 @@ class PersonForm(AccessForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if "extra_teams" in self.fields and self.request is not None:
+            self.fields["extra_teams"].open_to(user_of(self.request))  # type: ignore[attr-defined]  # a picked field
         if self.instance.pk and "main_team" in self.fields:
             rows = list(self.instance.memberships.values_list("team", "is_main"))
             self.initial["main_team"] = next((team for team, is_main in rows if is_main), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern
@@ -12,29 +13,35 @@ from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from accounts import access, operations, proposals, undo
 from accounts.consequences import warning_of_what_follows
-from accounts.keys import KeysField
 from accounts.modeladmin import AccessModelAdmin, page_address, row_pages, user_of
 from accounts.models import PermissionSet, User
 from accounts.operations import AccountsError
-from accounts.people import BY_NAME, selectable
+from accounts.picked import PickedField, Picking
+from accounts.pickers import offers
 from accounts.review import at_once, edits_further, page_until_confirmed
 from accounts.words import counted
 
 
-class GiveForm(forms.Form):
+def _who_may_get(user: User, key: int) -> QuerySet[User] | None:
+    """Return to whom this person may give the set, which they may give."""
+    given = access.permitted(PermissionSet.objects.filter(pk=key), user, "assign").first()
+    if given is None:
+        return None
+    others = User.objects.filter(is_superuser=False).exclude(permission_set=given)
+    return access.permitted(others, user, "change")
+
+
+offers["set_people"] = _who_may_get
+
+
+class GiveForm(Picking, forms.Form):
     """Who gets the set."""
 
-    people = KeysField(
-        label=gettext_lazy("Who gets it"),
-        queryset=User.objects.none(),
-        widget=forms.CheckboxSelectMultiple(attrs={"class": "plain-boxes is-long"}),
-    )
+    people = PickedField("set_people", User, label=gettext_lazy("Who gets it"))
 
     def __init__(self, data: Any, *, permission_set: PermissionSet, user: User) -> None:
         super().__init__(data)
-        others = selectable().filter(is_superuser=False).exclude(permission_set=permission_set)
-        offered = access.permitted(others, user, "change").order_by(*BY_NAME)
-        self.fields["people"].queryset = offered  # type: ignore[attr-defined]  # a field of keys
+        offered = self.fields["people"].open_to(user, permission_set.pk)  # type: ignore[attr-defined]  # a picked field
         if not offered.exists():
             text = gettext("There is nobody else to whom you may give it.")
             self.fields["people"].help_text = text
@@ -65,6 +72,7 @@ class GivesSets(AccessModelAdmin):
             "opts": self.opts,
             "original": permission_set,
             "form": form,
+            "media": self.media + form.media,
             "text": gettext(
                 "From then on each of them may do exactly what the set says; what they have now is "
                 "replaced."

@@ -15,12 +15,13 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts import access, operations, proposals, undo
 from accounts.addresses import page_address
-from accounts.keys import KeyField, KeysField, whole_number
+from accounts.keys import KeyField, whole_number
 from accounts.modeladmin import AccessModelAdmin, say_saved, user_of
 from accounts.models import Membership, Team, TeamReach, User
 from accounts.operations import AccountsError
 from accounts.ordering import empty_last
-from accounts.people import BY_NAME, selectable
+from accounts.picked import PickedField, Picking
+from accounts.pickers import offers
 from accounts.review import at_once, edits_further, page_until_confirmed
 from accounts.team_tree import owned_by, people_seen_by
 from accounts.words import counted
@@ -29,14 +30,22 @@ MOST_LISTED = 200
 """How many members the page of a team names; the list of people has the others."""
 
 
-class AddMembersForm(forms.Form):
+def _who_may_come(user: User, key: int) -> QuerySet[User] | None:
+    """Return whom this person may put into the team that they may change."""
+    team = access.permitted(Team.objects.filter(pk=key), user, "change").first()
+    if team is None:
+        return None
+    there = Membership.objects.filter(team=team, user=OuterRef("pk"))
+    return access.permitted(User.objects.all(), user, "change").exclude(Exists(there))
+
+
+offers["team_members"] = _who_may_come
+
+
+class AddMembersForm(Picking, forms.Form):
     """Who comes into a team, and how."""
 
-    people = KeysField(
-        label=gettext_lazy("People"),
-        queryset=User.objects.none(),
-        widget=forms.CheckboxSelectMultiple(attrs={"class": "plain-boxes is-long"}),
-    )
+    people = PickedField("team_members", User, label=gettext_lazy("People"))
     how = forms.ChoiceField(
         label=pgettext_lazy("how somebody is in a team", "As"),
         choices=[
@@ -53,9 +62,7 @@ class AddMembersForm(forms.Form):
 
     def __init__(self, data: Any, *, team: Team, user: User) -> None:
         super().__init__(data)
-        there = Membership.objects.filter(team=team, user=OuterRef("pk"))
-        offered = access.permitted(selectable(), user, "change").exclude(Exists(there))
-        self.fields["people"].queryset = offered.order_by(*BY_NAME)  # type: ignore[attr-defined]  # a field of keys
+        offered = self.fields["people"].open_to(user, team.pk)  # type: ignore[attr-defined]  # a picked field
         if not offered.exists():
             self.fields["people"].help_text = gettext("There is nobody else whom you may add.")
 
@@ -125,7 +132,7 @@ class ChangesMembers(AccessModelAdmin):
             except AccountsError as refusal:
                 form.add_error(None, str(refusal))
         text = gettext(
-            "Tick whoever shall be in this team. Their other extra teams stay as they are."
+            "Choose whoever shall be in this team. Their other extra teams stay as they are."
         )
         return self._asked(request, team, form, gettext("Add members"), text, "accounts/step.html")
 
@@ -237,6 +244,7 @@ class ChangesMembers(AccessModelAdmin):
             "opts": self.opts,
             "original": team,
             "form": form,
+            "media": self.media + form.media,
             "text": text,
             "button": title,
             "back": page_address(Team, "change", team.pk),

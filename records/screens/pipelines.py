@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 from django import forms
@@ -15,6 +16,7 @@ from django.utils.translation import gettext, gettext_lazy
 from unfold.decorators import display
 from unfold.widgets import UnfoldBooleanSwitchWidget
 
+from accounts import access
 from accounts.addresses import page_address
 from accounts.create_first import create_first
 from accounts.keys import KeysField
@@ -27,10 +29,21 @@ from accounts.modeladmin import (
     user_of,
 )
 from accounts.models import Team, User
-from accounts.people import selectable
+from accounts.picked import PickedField, Picking
+from accounts.pickers import offers
 from records import operations
 from records.models import Pipeline, Stage, StageRule
 from records.operations import RecordError
+
+
+def _for_rules(model: type[Model]) -> Callable[[User, int], QuerySet[Any] | None]:
+    """Return what a rule may name, for whoever lays rules down."""
+    return lambda user, key: (
+        model._default_manager.all() if access.allows_any(user, "change", Pipeline) else None
+    )
+
+
+offers |= {"rule_people": _for_rules(User), "rule_teams": _for_rules(Team)}
 
 
 class StageInline(AccessInline):
@@ -41,14 +54,16 @@ class StageInline(AccessInline):
     hide_title = True
 
 
-class RuleForm(forms.Form):
+class RuleForm(Picking, forms.Form):
     """Who may edit records in some stages of one pipeline (R106)."""
 
     enabled = forms.BooleanField(
         label=gettext_lazy("Control editing access"),
         required=False,
         widget=UnfoldBooleanSwitchWidget,
-        help_text=gettext_lazy("Off: everybody edits as their permissions say, in every stage."),
+        help_text=gettext_lazy(
+            "While this is off, everybody edits as their permissions say, in every stage."
+        ),
     )
     stages = KeysField(
         queryset=Stage.objects.none(),
@@ -65,26 +80,22 @@ class RuleForm(forms.Form):
         widget=forms.RadioSelect(attrs={"class": "plain-boxes"}),
         initial=StageRule.Editors.SUPER_ADMINS,
     )
-    teams = KeysField(
+    teams = PickedField(
+        "rule_teams",
+        Team,
         label=gettext_lazy("Teams"),
-        queryset=Team.objects.all(),
         required=False,
-        widget=forms.CheckboxSelectMultiple(attrs={"class": "plain-boxes"}),
         help_text=gettext_lazy("Members count, main and extra; teams above are not implied."),
     )
-    users = KeysField(
-        queryset=User.objects.none(),
-        required=False,
-        label=gettext_lazy("People"),
-        widget=forms.CheckboxSelectMultiple(attrs={"class": "plain-boxes is-long"}),
-    )
+    users = PickedField("rule_people", User, required=False, label=gettext_lazy("People"))
 
     def __init__(
-        self, *args: Any, pipeline: Pipeline, rule: StageRule | None, **kwargs: Any
+        self, *args: Any, pipeline: Pipeline, rule: StageRule | None, user: User, **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
-        users = selectable(rule.users.values_list("pk", flat=True) if rule else ())
-        self.fields["users"].queryset = users  # type: ignore[attr-defined]  # a model choice field
+        kept = rule.users.values_list("pk", flat=True) if rule else ()
+        self.fields["users"].open_to(user, kept=kept)  # type: ignore[attr-defined]  # a picked field
+        self.fields["teams"].open_to(user)  # type: ignore[attr-defined]  # a picked field
         stages = pipeline.stages.all()
         self.fields["stages"].queryset = stages  # type: ignore[attr-defined]  # a model choice field
         self.fields["stages"].label_from_instance = lambda stage: stage.name  # type: ignore[attr-defined]  # a model choice field
@@ -190,7 +201,9 @@ class PipelineAdmin(AccessModelAdmin):
             "teams": rule.teams.all(),
         }
         posted = request.POST if request.method == "POST" else None
-        form = RuleForm(posted, initial=initial, pipeline=pipeline, rule=rule)
+        form = RuleForm(
+            posted, initial=initial, pipeline=pipeline, rule=rule, user=user_of(request)
+        )
         back = page_address(Pipeline, "change", pipeline.pk)
         if request.method == "POST" and form.is_valid():
             try:
@@ -212,6 +225,7 @@ class PipelineAdmin(AccessModelAdmin):
             "opts": self.opts,
             "original": pipeline,
             "form": form,
+            "media": self.media + form.media,
             "as_opened": as_opened,
             "back": back,
         }

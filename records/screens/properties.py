@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.contrib import admin
@@ -13,42 +14,52 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts import access
-from accounts.keys import KeysField
 from accounts.modeladmin import AccessForm, AccessModelAdmin, opened, user_of
-from accounts.models import Team
-from accounts.people import selectable
+from accounts.models import Team, User
+from accounts.picked import PickedField, Picking
+from accounts.pickers import offers
 from records import kinds, operations
 from records.models import Property, PropertyGrant
 from records.models.properties import field_of
 from records.operations import RecordError
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
 LEVELS = PropertyGrant.Level
 
 
-def _people() -> dict[str, Any]:
-    return {
-        "queryset": selectable(),
-        "required": False,
-        "widget": forms.CheckboxSelectMultiple(attrs={"class": "plain-boxes is-long"}),
-    }
+def _for_fields(model: type[Model]) -> Callable[[User, int], QuerySet[Any] | None]:
+    """Return for whom a field may be, for whoever lays that down."""
+    return lambda user, key: (
+        model._default_manager.all() if access.allows_any(user, "add", Property) else None
+    )
 
 
-def _teams() -> dict[str, Any]:
-    return {
-        "queryset": Team.objects.all(),
-        "required": False,
-        "widget": forms.CheckboxSelectMultiple(attrs={"class": "plain-boxes"}),
-        "help_text": gettext_lazy("Members count, main and extra; teams above are not implied."),
-    }
+offers |= {"field_people": _for_fields(User), "field_teams": _for_fields(Team)}
 
 
-class PropertyForm(AccessForm):
+def _people(label: StrOrPromise) -> PickedField:
+    return PickedField("field_people", User, required=False, label=label)
+
+
+def _teams(label: StrOrPromise) -> PickedField:
+    return PickedField(
+        "field_teams",
+        Team,
+        required=False,
+        label=label,
+        help_text=gettext_lazy("Members count, main and extra; teams above are not implied."),
+    )
+
+
+class PropertyForm(Picking, AccessForm):
     """What is said about one field."""
 
-    viewer_teams = KeysField(**_teams(), label=gettext_lazy("Teams that may view"))
-    viewer_people = KeysField(**_people(), label=gettext_lazy("People who may view"))
-    editor_teams = KeysField(**_teams(), label=gettext_lazy("Teams that may view and edit"))
-    editor_people = KeysField(**_people(), label=gettext_lazy("People who may view and edit"))
+    viewer_teams = _teams(gettext_lazy("Teams that may view"))
+    viewer_people = _people(gettext_lazy("People who may view"))
+    editor_teams = _teams(gettext_lazy("Teams that may view and edit"))
+    editor_people = _people(gettext_lazy("People who may view and edit"))
 
     class Meta:
         model = Property
@@ -56,16 +67,18 @@ class PropertyForm(AccessForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if self.instance.pk is None:
-            return
-        grants = list(self.instance.grants.values_list("level", "user", "team"))
-        people = selectable(user for _, user, _ in grants if user)
+        grants: list[tuple[str, int | None, int | None]] = []
+        if self.instance.pk is not None:
+            grants = list(self.instance.grants.values_list("level", "user", "team"))
         for level, kind in ((LEVELS.VIEW, "viewer"), (LEVELS.EDIT, "editor")):
             rows = [(user, team) for stored, user, team in grants if stored == level]
             self.initial[f"{kind}_people"] = [user for user, _ in rows if user]
             self.initial[f"{kind}_teams"] = [team for _, team in rows if team]
-            if f"{kind}_people" in self.fields:
-                self.fields[f"{kind}_people"].queryset = people  # type: ignore[attr-defined]  # a model choice field
+        for field in self.fields.values():
+            if isinstance(field, PickedField) and self.request is not None:
+                # Whoever may view may edit from now on, deactivated or not.
+                kept = [user for _, user, _ in grants if user]
+                field.open_to(user_of(self.request), kept=() if "teams" in field.offer else kept)
 
     def clean(self) -> dict[str, Any]:
         """Highly sensitive is sensitive too, whether or not both were switched on."""
@@ -121,7 +134,7 @@ class PropertyAdmin(AccessModelAdmin):
                 ),
                 "classes": ("only-chosen",),
                 "description": gettext_lazy(
-                    "Whoever is ticked on both sides may edit. Nobody else learns that the field "
+                    "Whoever is chosen on both sides may edit. Nobody else learns that the field "
                     "exists, apart from super admins."
                 ),
             },

@@ -619,7 +619,7 @@ def test_settings_screen_is_for_super_admins_and_lays_down_what_was_chosen(
     assert [reads(c, name) for name in ("rita", "rob", "nora")] == [VIEW, EDIT, NOTHING]
     row = Property.objects.get(object="deal", name="amount")
     text = client.get(f"{base}{row.pk}/change/").text
-    assert re.search(rf'name="viewer_people" value="{c.rita.pk}"[^>]* checked', text)
+    assert re.search(rf'name="viewer_people-box" value="{c.rita.pk}" checked', text)
     mark = re.search(r'name="as_opened" value="(\w{64})"', text)
     assert mark is not None
     secret = {"access": "everyone_view", "highly_sensitive": "on", "as_opened": mark[1]}
