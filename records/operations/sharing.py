@@ -7,7 +7,7 @@ no question here: `records.rules.share_rules` says it, whenever anybody asks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -19,6 +19,7 @@ from django.utils.translation import gettext, gettext_lazy
 from accounts import access, audit, catalogue, clock, days
 from accounts.audit import Actor, operation
 from accounts.models import Membership, Team, User
+from accounts.words import listed
 from records.models import SHARES, Level, Record, Share, TeamShare, UserShare
 from records.models.shares import live
 from records.operations.kept import keep_share
@@ -51,7 +52,10 @@ def require_sharing(record: Record, actor: Actor) -> None:
     raise NotAllowed(said % {"why": why}, why.code)
 
 
-@operation("{object}.share")
+MOST_AT_ONCE = 100
+"""With so many people and teams at most a record is shared at once."""
+
+
 def share(
     record: Record,
     *,
@@ -61,8 +65,25 @@ def share(
     team: Team | None = None,
     until: datetime | None = None,
 ) -> Share:
-    """Open a record to one person or to one team's main members; replaces what they had of it.
+    """Open a record to one person or to one team's main members; as `share_with`."""
+    _one_of(user, team)
+    people, teams = [user] if user else [], [team] if team else []
+    return share_with(record, actor=actor, level=level, people=people, teams=teams, until=until)[0]
 
+
+@operation("{object}.share")
+def share_with(
+    record: Record,
+    *,
+    actor: Actor,
+    level: str,
+    people: Iterable[User] = (),
+    teams: Iterable[Team] = (),
+    until: datetime | None = None,
+) -> list[Share]:
+    """Open a record to these people and to the teams' main members: to all of them, or to nobody.
+
+    It replaces what each of them had of it; one event for each with whom that makes a difference.
     `level` is a `Level`; `until` an aware moment to come, at most the end of `days.LAST_DAY`, or
     None for no end. Raises `NotFound`, `NotAllowed` with the reasons, or `Invalid`.
     """
@@ -70,37 +91,48 @@ def share(
     require_sharing(stored, actor)
     if level not in Level.values:
         raise Invalid(gettext("Choose what the share allows: view, or view and edit."))
+    _check_end(until)
+    receivers = _receivers(actor, list(people), list(teams))
+    codename = f"{Level(level).codename}_{stored._meta.model_name}"
+    terms = {
+        "permission": Permission.objects.get(
+            content_type=ContentType.objects.get_for_model(stored), codename=codename
+        ),
+        "giver": actor if isinstance(actor, User) else None,
+        "until": until,
+    }
+    before = _held_by(stored, receivers)
+    shares = [_open_to(each, stored, actor, terms, before.get(each)) for each in receivers]
+    _require_worth(stored, [each for each in receivers if isinstance(each, User)])
+    return shares
+
+
+def _check_end(until: datetime | None) -> None:
     if until is not None and until <= clock.database_now():
         raise Invalid(gettext("This end lies in the past. Choose a later one, or none."))
     if until is not None and until > days.moment_after(days.LAST_DAY):
         # PostgreSQL would keep it and could not be read any more, east of its time zone.
         said = gettext("This end lies after the year %(year)s. Choose none instead.")
         raise Invalid(said % {"year": days.LAST_DAY.year})
-    receiver = _receiver(stored, actor, user, team)
-    table = _table(stored, receiver)
-    codename = f"{Level(level).codename}_{stored._meta.model_name}"
-    permission = Permission.objects.get(
-        content_type=ContentType.objects.get_for_model(stored), codename=codename
-    )
-    key = {f"{table.receiver_field}_id": receiver.pk, "content_object": stored}
-    before = table._default_manager.filter(**key).select_related("permission").first()
-    is_same = before is not None and (before.permission_id, before.giver_id, before.until) == (
-        permission.pk,
-        actor.pk if isinstance(actor, User) else None,
-        until,
-    )
-    if is_same:
-        return before  # type: ignore[no-any-return]  # guardian's bases are not typed
-    now = {
-        "permission": permission,
-        "giver": actor if isinstance(actor, User) else None,
-        "until": until,
-        "created_at": clock.database_now(),
-    }
+
+
+def _open_to(
+    receiver: User | Team,
+    record: Record,
+    actor: Actor,
+    terms: dict[str, Any],
+    before: Any,  # a share; guardian's bases are not typed
+) -> Share:
+    """Write one receiver's share, unless it says the same already."""
+    if before is not None and all(getattr(before, name) == terms[name] for name in terms):
+        return before  # type: ignore[no-any-return]  # as above
+    now = {**terms, "created_at": clock.database_now()}
+    table = _table(record, receiver)
+    key = {f"{table.receiver_field}_id": receiver.pk, "content_object": record}
     shared: Share = table._default_manager.update_or_create(defaults=now, **key)[0]
     data = {**_data(shared), "from": before and _terms(before)}
-    keep_share(stored, _to(shared), data["from"], _terms(shared), actor)
-    audit.record(f"{stored.object_key}.share", actor=actor, on=stored, data=data)
+    keep_share(record, _to(shared), data["from"], _terms(shared), actor)
+    audit.record(f"{record.object_key}.share", actor=actor, on=record, data=data)
     return shared
 
 
@@ -208,23 +240,58 @@ def _one_of(user: User | None, team: Team | None) -> User | Team:
     raise Invalid(gettext("Choose one person or one team."))
 
 
-def _receiver(record: Record, actor: Actor, user: User | None, team: Team | None) -> User | Team:
-    """Return who shall receive a share, as stored now; someone to whom it can give something."""
-    chosen = _one_of(user, team)
-    if isinstance(chosen, Team):
-        if not Team.objects.filter(pk=chosen.pk).exists():
-            raise Invalid(gettext("This team does not exist any more. Choose another one."))
-        return chosen
-    if chosen == actor:
+def _receivers(actor: Actor, people: list[User], teams: list[Team]) -> list[User | Team]:
+    """Return who shall receive a share, as stored now: people first, each once."""
+    if not people and not teams:
+        raise Invalid(gettext("Choose at least one person or team."))
+    if len(people) + len(teams) > MOST_AT_ONCE:
+        said = gettext("Share with at most %(count)s people and teams at once.")
+        raise Invalid(said % {"count": MOST_AT_ONCE})
+    if actor in people:
         raise Invalid(gettext("You have this record already. Choose somebody else."))
-    # Locked, or somebody deactivated meanwhile would find the share when they come back.
-    people = User.objects.select_for_update(of=("self",))
-    stored = people.filter(pk=chosen.pk, is_active=True).first()
-    if stored is None or not access.allows_any(stored, "view", type(record)):
-        # One sentence for whatever keeps them from it: what they hold is not told to others.
-        said = gettext("A share would give %(name)s nothing. Choose somebody else.")
-        raise Invalid(said % {"name": chosen.get_full_name()})
-    return stored
+    # Locked, or somebody deactivated meanwhile would find the share when they come back; in one
+    # order, so that of two who share at once the second waits for the first.
+    stored = User.objects.select_for_update(of=("self",)).order_by("pk")
+    found = list(stored.filter(pk__in=[each.pk for each in people], is_active=True))
+    if gone := [each for each in people if each not in found]:
+        raise _nothing(gone)
+    there = list(Team.objects.filter(pk__in=[team.pk for team in teams]).order_by("pk"))
+    if {*teams} - {*there}:
+        raise Invalid(gettext("This team does not exist any more. Choose another one."))
+    return [*found, *there]
+
+
+def _held_by(record: Record, receivers: Iterable[User | Team]) -> dict[User | Team, Any]:
+    """Return the shares that these have of a record, live or ended; a query for each table."""
+    wanted = list(receivers)
+    found: dict[User | Team, Any] = {}
+    for kind in (User, Team):
+        some = {each.pk: each for each in wanted if isinstance(each, kind)}
+        if some:
+            table = _table(record, next(iter(some.values())))
+            key = f"{table.receiver_field}_id"
+            rows = table._default_manager.filter(**{f"{key}__in": some}, content_object=record)
+            for row in rows.select_related("permission", "giver"):
+                found[some[getattr(row, key)]] = row
+    return found
+
+
+def _require_worth(record: Record, people: list[User]) -> None:
+    """Raise where a share that was just written gives somebody nothing; one query for all."""
+    keys = [each.pk for each in people]
+    reached = access.who_can("view", record).filter(pk__in=keys) if keys else User.objects.none()
+    seeing = set(reached.values_list("pk", flat=True))
+    if nothing := [each for each in people if each.pk not in seeing]:
+        raise _nothing(nothing)
+
+
+def _nothing(people: list[User]) -> Invalid:
+    """Return the refusal to share with these: one sentence for whatever keeps them from it.
+
+    What they hold is not told to others.
+    """
+    said = gettext("A share would give %(name)s nothing. Choose somebody else.")
+    return Invalid(said % {"name": listed(each.get_full_name() for each in people)})
 
 
 def _table(record: Record, receiver: User | Team) -> type[Any]:
