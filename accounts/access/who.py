@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -77,15 +77,23 @@ def _questions(action: str, model: type[Model]) -> dict[str, Prepared | None]:
     return asked | {"found": of_anyone_and_record(model, partial(_may, action, model))}
 
 
-def of_anyone_and_record(model: type[Model], when: Callable[[Asker], Q]) -> Prepared:
+def _anyone(person: Mapping[str, Seen]) -> Anyone:
+    return Anyone(lambda name, depth: person[name](depth))
+
+
+def of_anyone_and_record(
+    model: type[Model],
+    when: Callable[[Asker], Q],
+    asker: Callable[[Mapping[str, Seen]], Anyone] = _anyone,
+) -> Prepared:
     """Return the question whether this holds of a stored record and of the person of a row.
 
-    It is asked of a key (`record`) and of the columns of the row (`ROW`).
+    It is asked of a key (`record`) and of the columns of the row (`ROW`), of which `asker` makes
+    whom the rules are asked about.
     """
 
     def there_is(record: Seen, **person: Seen) -> Q:
-        asker = Anyone(lambda name, depth: person[name](depth))
-        return Q(Exists(model._base_manager.filter(when(asker), pk=record(1))))
+        return Q(Exists(model._base_manager.filter(when(asker(person)), pk=record(1))))
 
     # The key of a record is what a person's key is: a number.
     return Prepared(there_is, User, {"record": "id", **_COLUMNS})
