@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any, cast
 
@@ -14,17 +14,21 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpR
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern
-from django.utils.translation import gettext, gettext_lazy, pgettext
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminSingleDateWidget
+from django.utils.translation import gettext, gettext_lazy, ngettext, pgettext
+from unfold.widgets import UnfoldAdminSingleDateWidget
 
 from accounts import access, catalogue, days
-from accounts.keys import KeyField, whole_number
+from accounts.keys import whole_number
 from accounts.modeladmin import AccessModelAdmin, page_address, row_pages, say_saved, user_of
 from accounts.modeladmin.requests import once
 from accounts.models import Team, User
+from accounts.picked import PickedField, Picking
+from accounts.pickers import offers
+from accounts.words import counted, listed
 from records import kinds
 from records.models import SHARES, Level, Record
 from records.operations import Invalid, NotAllowed, NotFound, sharing
+from records.screens.share_preview import preview
 from records.screens.share_words import between, end_of, giver_of
 
 MOST_LISTED = 50
@@ -48,15 +52,42 @@ class EndForm(forms.Form):
         return day and days.moment_after(day)
 
 
-class ShareForm(EndForm):
+PREVIEW = "_preview"
+"""Asks what the share would do, without making it."""
+MOST_NAMED = 5
+"""So many receivers at most are named when a record was shared; else they are counted."""
+
+
+def _may_receive(
+    model: type[Record], receivers: type[Model]
+) -> Callable[[User, int], QuerySet[Any] | None]:
+    """Return with whom somebody may share a record of this kind, if it is theirs to share."""
+
+    def rows(user: User, key: int) -> QuerySet[Any] | None:
+        record = access.permitted(model._base_manager.filter(pk=key), user, "view").first()
+        if record is None or not sharing.may_share(user, record):
+            return None
+        every: QuerySet[Any] = receivers._default_manager.all()
+        return every.exclude(pk=user.pk) if receivers is User else every
+
+    return rows
+
+
+for _kind in kinds.every():
+    if _kind.key in SHARES:
+        offers[f"{_kind.key}_people"] = _may_receive(_kind.model, User)
+        offers[f"{_kind.key}_teams"] = _may_receive(_kind.model, Team)
+
+
+class ShareForm(Picking, EndForm):
     """With whom a record is shared, at which level, how long; the operation decides the rest."""
 
-    user = KeyField(queryset=User.objects.none(), required=False, label=gettext_lazy("Person"))
-    team = KeyField(
-        queryset=Team.objects.all(),
+    people = PickedField("", User, required=False, label=gettext_lazy("People"))
+    teams = PickedField(
+        "",
+        Team,
         required=False,
-        label=gettext_lazy("or team"),
-        widget=UnfoldAdminSelectWidget,
+        label=gettext_lazy("Teams"),
         help_text=gettext_lazy("Reaches everybody whose main team it is, for as long as it is."),
     )
     level = forms.ChoiceField(
@@ -69,7 +100,18 @@ class ShareForm(EndForm):
             "kind only views it."
         ),
     )
-    field_order = ("user", "team", "level", "last_day")
+    field_order = ("people", "teams", "level", "last_day")
+
+    def __init__(self, data: Any, *, record: Record, user: User) -> None:
+        super().__init__(data)
+        for name in ("people", "teams"):
+            field: Any = self.fields[name]  # a picked field
+            field.offer = f"{record.object_key}_{name}"
+            field.open_to(user, record.pk)
+
+    @property
+    def asks_for_a_preview(self) -> bool:
+        return self.is_bound and PREVIEW in self.data
 
 
 class SharingAdmin(AccessModelAdmin):
@@ -88,27 +130,14 @@ class SharingAdmin(AccessModelAdmin):
     def share_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask with whom to share a record, and share it."""
         record: Record = self.found(request, object_id)
-        form = ShareForm(request.POST if request.method == "POST" else None)
-        owner = self.opts.get_field(record.owner_fields[0])
-        # The picker of owners: it searches and shows names alone (R7).
-        picker = self.formfield_for_dbfield(owner, request)  # type: ignore[arg-type]  # a concrete field
-        picker.required, picker.label, picker.help_text = False, gettext("Person"), ""
-        form.fields["user"] = picker
+        form = ShareForm(
+            request.POST if request.method == "POST" else None,
+            record=record,
+            user=user_of(request),
+        )
         try:
-            if request.method == "POST" and form.is_valid():
-                chosen = form.cleaned_data
-                sharing.share(
-                    record,
-                    actor=user_of(request),
-                    user=chosen["user"],
-                    team=chosen["team"],
-                    level=chosen["level"],
-                    until=form.until,
-                )
-                receiver = chosen["user"] or chosen["team"]
-                said = gettext("“%(record)s” is shared with %(receiver)s.")
-                say_saved(request, said % {"record": record, "receiver": receiver})
-                return HttpResponseRedirect(self._share_page(record))
+            if form.is_valid() and not form.asks_for_a_preview:
+                return self._shared(request, record, form)
             sharing.require_sharing(record, user_of(request))
         except NotAllowed as refusal:
             return self.refuse(request, record, "change", refusal, verb="share")
@@ -120,10 +149,54 @@ class SharingAdmin(AccessModelAdmin):
             "opts": self.opts,
             "original": record,
             "form": form,
+            "preview": self._preview(request, record, form),
             "media": self.media + form.media,
             "back": self._share_page(record),
         }
         return TemplateResponse(request, "records/share.html", context)
+
+    def _shared(self, request: HttpRequest, record: Record, form: ShareForm) -> HttpResponse:
+        """Share the record with all who were chosen, and say so."""
+        chosen = form.cleaned_data
+        receivers = [*chosen["people"], *chosen["teams"]]
+        sharing.share_with(
+            record,
+            actor=user_of(request),
+            level=chosen["level"],
+            people=chosen["people"],
+            teams=chosen["teams"],
+            until=form.until,
+        )
+        names = listed(receivers)
+        if len(receivers) > MOST_NAMED:
+            said = ngettext(
+                "%(count)s person or team", "%(count)s people and teams", len(receivers)
+            )
+            names = said % {"count": counted(len(receivers))}
+        said = gettext("“%(record)s” is shared with %(receiver)s.")
+        say_saved(request, said % {"record": record, "receiver": names})
+        return HttpResponseRedirect(self._share_page(record))
+
+    def _preview(
+        self, request: HttpRequest, record: Record, form: ShareForm
+    ) -> dict[str, Any] | None:
+        """Return what the share would do, once it is known what it would be."""
+        chosen = form.cleaned_data if form.is_bound else {}
+        if not chosen.keys() >= {"people", "teams", "level", "last_day"}:
+            return None
+        if len(chosen["people"]) + len(chosen["teams"]) > sharing.MOST_AT_ONCE:
+            return None
+        return {
+            "until": end_of(form.until),
+            "lines": preview(
+                record,
+                Level(chosen["level"]),
+                chosen["people"],
+                chosen["teams"],
+                reader=user_of(request),
+                governs=access.allows_any(user_of(request), "change", User),
+            ),
+        }
 
     def unshare_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """End one share of a record."""

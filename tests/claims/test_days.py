@@ -145,7 +145,7 @@ def test_a_share_ends_with_its_last_day_or_is_refused(c: TinyCompany, zone: str)
     client, deal = Client(), c.deals["ritas"]
     client.force_login(c.rita)
     page = f"/admin/records/deal/{deal.pk}"
-    wanted = {"team": c.teams["south"].pk, "level": "view"}
+    wanted = {"teams": c.teams["south"].pk, "level": "view"}
     for day in FAR:
         answer = client.post(f"{page}/share/", {**wanted, "last_day": day})
         assert "Choose a day from 1 January 1900 to 31 December 2999." in answer.text

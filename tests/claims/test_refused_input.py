@@ -46,7 +46,7 @@ def test_what_is_no_key_is_refused_on_the_form_like_an_absent_row(
             assert answer.status_code == 200
             assert "Select a valid choice" in answer.text or "is required" in answer.text
     share = f"{LIST}{c.deals['ritas'].pk}/share/"
-    for receiver in ("user", "team"):
+    for receiver in ("people", "teams"):
         answer = client.post(share, {receiver: key, "level": "view"})
         assert answer.status_code == 200
     assert AuditEvent.objects.count() == events
