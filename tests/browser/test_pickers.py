@@ -166,6 +166,10 @@ def complaints(page: Page, path: str) -> list[str]:
         except AssertionError as error:
             wrong.append(f"{path}: {name}: {str(error).splitlines()[0]}")
             page.keyboard.press("Escape")
+    if (preview := page.locator("#share-preview")).count():
+        # Drawn by requests of its own, which a page that is left would break off.
+        for text in picked.values():
+            expect(preview).to_contain_text(text)
     if not wrong and page.locator(f"#filter-form {PICKER}").count():
         page.locator("#filter-form [type=submit]").first.click()
         page.wait_for_url("**?*")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import html
+import re
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import Permission
+from django.contrib.contenttypes.models import ContentType
 from django.db import IntegrityError, connection, transaction
 from django.db.models import BooleanField, Case, Q, Value, When
 from django.test import Client
@@ -27,12 +31,13 @@ from accounts.access import (
 from accounts.audit import System
 from accounts.models import AuditEvent, ObjectScope, Team, User
 from accounts.operations import clamped, deactivate, reactivate, set_teams
+from accounts.receiving import standings
 from exports.models import ExportRecord
 from exports.operations import request_export
 from records import operations
 from records.models import SHARES, Company, Contact, Deal, Level
 from records.operations import sharing
-from records.operations.sharing import share, unshare
+from records.operations.sharing import share, share_with, unshare
 from records.rules import share_rules
 from tests.claims.test_budgets import BUDGETS
 from tests.claims.test_screens import LIST, form_of, page
@@ -465,7 +470,7 @@ def test_story_of_a_share_over_http(c: TinyCompany) -> None:
     assert "lies in the past" in wrong.text
     assert 'value="2020-01-01"' in wrong.text
     day = (timezone.now() + timedelta(days=5)).date()
-    posted = {"user": c.rob.pk, "level": "edit", "last_day": day.isoformat()}
+    posted = {"people": c.rob.pk, "level": "edit", "last_day": day.isoformat()}
     done = rita.post(page(deal, "share"), posted, follow=True)
     assert done.redirect_chain == [(page(deal), 302)]
     assert "is shared with Rob" in done.text
@@ -487,7 +492,7 @@ def test_story_of_a_share_over_http(c: TinyCompany) -> None:
     assert "View and edit · until" in nora.get(page(deal)).text
     for client, receiver in ((nora, c.lena), (rob, c.lena)):
         for ask in ("share", "unshare"):
-            refused = client.post(page(deal, ask), {"user": receiver.pk, "level": "view"})
+            refused = client.post(page(deal, ask), {"people": receiver.pk, "level": "view"})
             if ask == "share":
                 assert refused.status_code == 403
                 assert "You may not share" in refused.text
@@ -506,7 +511,7 @@ def test_story_of_a_share_over_http(c: TinyCompany) -> None:
 def test_team_is_shared_with_and_ended_over_http(c: TinyCompany, client: Client) -> None:
     client.force_login(c.rita)
     deal, south = c.deals["ritas"], c.teams["south"]
-    client.post(page(deal, "share"), {"team": south.pk, "level": "view"})
+    client.post(page(deal, "share"), {"teams": south.pk, "level": "view"})
     assert may(c, "rob", "ritas") == (True, False)
     assert "South" in client.get(page(deal)).text
     client.post(page(deal, "unshare"), {"team": south.pk})
@@ -528,7 +533,7 @@ def test_hidden_and_absent_records_answer_sharing_the_same_to_the_byte(
 def test_changes_of_shares_need_the_forms_token(c: TinyCompany) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(c.rita)
-    posted = {"user": c.rob.pk, "level": "view"}
+    posted = {"people": c.rob.pk, "level": "view"}
     assert client.post(page(c.deals["ritas"], "share"), posted).status_code == 403
     assert not DealUserShare.objects.exists()
 
@@ -603,3 +608,201 @@ def test_one_check_and_one_reverse_are_one_query_each(c: TinyCompany) -> None:
         assert c.nora in list(who_can("change", c.deals["robs"]))
     assert len(captured) == 2
     assert condition(rules_for(Loaded(rita), "change", Deal))
+
+
+# --- With several at once -------------------------------------------------------------------------
+
+
+def test_share_with_many_is_one_change_and_one_event_for_each(c: TinyCompany) -> None:
+    deal = c.deals["ritas"]
+    share(deal, actor=c.sam, user=c.lena, level=VIEW)
+    share_with(
+        deal,
+        actor=c.rita,
+        level=EDIT,
+        people=[c.rob, c.lena, c.rob],
+        teams=[c.teams["south"]],
+    )
+    assert may(c, "rob", "ritas") == (True, True)
+    assert {row.user for row in DealUserShare.objects.all()} == {c.rob, c.lena}
+    assert DealTeamShare.objects.get().group_id == c.teams["south"].pk
+    events = AuditEvent.objects.filter(action="deal.share", actor=c.rita).order_by("id")
+    assert [(e.data.get("user"), e.data.get("team"), bool(e.data["from"])) for e in events] == [
+        *sorted([(c.rob.pk, None, False), (c.lena.pk, None, True)]),
+        (None, c.teams["south"].pk, False),
+    ]
+    # Once more the same changes nothing, and the log says nothing.
+    written = AuditEvent.objects.count()
+    share_with(deal, actor=c.rita, level=EDIT, people=[c.rob, c.lena])
+    assert AuditEvent.objects.count() == written
+
+
+@pytest.mark.parametrize(
+    ("people", "teams", "sentence"),
+    [
+        (["rob", "axel"], ["south"], "A share would give Axel nothing"),
+        (["rob", "fred", "nils"], [], "A share would give"),
+        (["rob", "rita"], ["south"], "You have this record already"),
+        (["rob"], ["gone"], "does not exist any more"),
+        ([], [], "at least one person or team"),
+    ],
+)
+def test_share_with_many_is_for_all_of_them_or_for_nobody(
+    c: TinyCompany, people: list[str], teams: list[str], sentence: str
+) -> None:
+    deal, gone = c.deals["ritas"], Team(pk=10**9, name="Gone")
+    with pytest.raises(operations.Invalid, match=sentence):
+        share_with(
+            deal,
+            actor=c.rita,
+            level=VIEW,
+            people=[c.people[name] for name in people],
+            teams=[c.teams.get(name, gone) for name in teams],
+        )
+    assert not DealUserShare.objects.exists()
+    assert not DealTeamShare.objects.exists()
+    assert not AuditEvent.objects.filter(action="deal.share").exists()
+    with pytest.raises(operations.NotAllowed):  # nobody gives more than they hold
+        share_with(c.deals["noras"], actor=c.rita, level=VIEW, people=[c.rob, c.lena])
+    share_with(deal, actor=c.rita, level=VIEW, people=[c.rob], teams=[c.teams["south"]])
+
+
+def test_share_with_many_asks_as_often_for_two_as_for_forty(c: TinyCompany) -> None:
+    """What each of them could do is one question; only what is written is written for each."""
+    deal = c.deals["ritas"]
+
+    def reads(number: int) -> int:
+        people = [UserFactory(permission_set=c.sets["rep"]) for _ in range(number)]
+        with CaptureQueriesContext(connection) as captured:
+            share_with(deal, actor=c.rita, level=EDIT, people=people)
+        asked = [each["sql"] for each in captured if "accounts_objectscope" in each["sql"]]
+        return len(asked)
+
+    assert reads(2) == reads(40)
+
+
+# What sharing would do is foretold by the same rules that hold afterwards.
+
+
+@pytest.mark.parametrize("level", [VIEW, EDIT])
+@pytest.mark.parametrize("deal", ["ritas", "robs", "vault", "chosen", "unassigned", "noras"])
+def test_preview_foretells_what_the_rules_say_once_it_is_shared(
+    c: TinyCompany, deal: str, level: Level
+) -> None:
+    shared_all_over(c)
+    row, people = c.deals[deal], list(User.objects.filter(is_active=True))
+    team = c.teams["south"]
+    permission = f"{level.codename}_deal"
+    told = standings(row, permission, [each.pk for each in people], [])
+    assert [each.person for each in told] != []
+    by_team = standings(row, permission, [], [team.pk])
+    assert {each.person for each in by_team} == {
+        each for each in people if team.pk in each.grants.main_teams
+    }
+
+    def now(person: User) -> tuple[bool, bool]:
+        fresh = User.objects.get(pk=person.pk)
+        return allows(fresh, "view", row), allows(fresh, "change", row)
+
+    for each in (*told, *by_team):
+        assert (each.sees, each.edits) == now(each.person), each
+        granting = explain(each.person, "view", row)
+        codes = {f.code for f in granting.findings if f.holds and f.allows}
+        assert set(each.because) == codes
+    # Written past the operation, which refuses whom a share would give nothing.
+    ContentType.objects.clear_cache()
+    given = Permission.objects.get(codename=permission, content_type__model="deal")
+    for each in told:
+        with transaction.atomic():
+            key = {"user": each.person, "content_object": row}
+            DealUserShare.objects.update_or_create(
+                defaults={"permission": given, "until": None}, **key
+            )
+            assert (each.would_see, each.would_edit) == now(each.person), each
+            findings = explain(User.objects.get(pk=each.person.pk), "change", row).findings
+            assert each.held_back == {f.code for f in findings if f.holds and not f.allows}
+            transaction.set_rollback(True)
+    with transaction.atomic():
+        DealTeamShare.objects.update_or_create(
+            defaults={"permission": given, "until": None}, group=team, content_object=row
+        )
+        for each in by_team:
+            assert (each.would_see, each.would_edit) == now(each.person), each
+        transaction.set_rollback(True)
+
+
+def test_preview_asks_as_often_for_few_as_for_many(c: TinyCompany) -> None:
+    deal = c.deals["ritas"]
+
+    def cost() -> int:
+        keys = list(User.objects.exclude(pk=c.rob.pk).values_list("pk", flat=True))
+        teams = list(Team.objects.values_list("pk", flat=True))
+        with CaptureQueriesContext(connection) as captured:
+            assert standings(deal, "view_deal", keys, teams)
+        return len(captured)
+
+    # Who is in which team; one for each way to receive it; the order of names.
+    assert cost() == 5
+    for _ in range(30):
+        UserFactory(permission_set=c.sets["rep"], team=c.teams["south"])
+    assert cost() == 5
+
+
+def previewed(text: str) -> dict[str, str]:
+    """Return the lines of the preview on a page: name → what is said."""
+    lines = re.findall(
+        r'class="preview-line[^"]*">\s*<strong>([^<]*)</strong>\s*<span>([^<]*)</span>', text
+    )
+    return {name: html.unescape(said) for name, said in lines}
+
+
+def test_form_shares_with_several_and_says_before_what_each_can_do(c: TinyCompany) -> None:
+    client = Client()
+    client.force_login(c.rita)
+    deal, later = c.deals["ritas"], timezone.now() + timedelta(days=3)
+    share(deal, actor=c.rita, user=c.lena, level=EDIT, until=later)
+    chosen = [c.rob.pk, c.people["ruth"].pk, c.lena.pk, c.nora.pk, c.axel.pk]
+    posted = {"people": chosen, "teams": [c.teams["south"].pk], "level": "edit"}
+    written = AuditEvent.objects.count()
+    asked = client.post(page(deal, "share"), {**posted, "_preview": "1"})
+    said = previewed(asked.text)
+    assert said["Rob"] == "Will see and edit it."
+    assert said["Ruth"].startswith("Can only see it: their own permissions let them edit no deals.")
+    assert "Shared already: View and edit" in said["Lena"]
+    # Of what colleagues hold it tells no more than what comes of it for this record.
+    assert said["Nora"] == "Will be able to edit it. They see it already."
+    assert said["Axel"] == "A share would give them nothing. Take them out."
+    assert said["South (team)"] == "Of its main members: 2 can see and edit it."
+    assert AuditEvent.objects.count() == written
+    assert DealUserShare.objects.count() == 1
+    # Whoever governs people reads why.
+    sam = Client()
+    sam.force_login(c.sam)
+    told = previewed(sam.post(page(deal, "share"), {**posted, "_preview": "1"}).text)
+    assert told["Nora"] == "Will be able to edit it. They see it because: owner is in their team."
+    # One whom it would give nothing keeps it from all of them.
+    refused = client.post(page(deal, "share"), posted)
+    assert "A share would give Axel nothing" in refused.text
+    assert DealUserShare.objects.count() == 1
+    done = client.post(page(deal, "share"), {**posted, "people": chosen[:-1]}, follow=True)
+    assert "is shared with 5 people" not in done.text
+    assert "is shared with Lena, Nora, Rob, Ruth and South" in html.unescape(done.text)
+    assert DealUserShare.objects.count() == 4
+    # In a locked stage sharing to edit lets them see it, and says what keeps them.
+    vault = sam.post(page(c.deals["vault"], "share"), {**posted, "_preview": "1"})
+    assert "not edit it while it is in the locked stage “Vault”" in previewed(vault.text)["Rob"]
+    assert "not edit it while it is in its locked stage" in previewed(vault.text)["South (team)"]
+
+
+def test_preview_is_for_whoever_may_share(c: TinyCompany) -> None:
+    """Else it would tell of colleagues, and of records out of reach, what the pages do not."""
+    client = Client()
+    client.force_login(c.nora)
+    posted = {"people": [c.rob.pk], "level": "edit", "_preview": "1"}
+    refused = client.post(page(c.deals["ritas"], "share"), posted)
+    assert refused.status_code == 403
+    assert not previewed(refused.text)
+    hidden, absent = (
+        client.post(page(deal, "share"), posted) for deal in (c.deals["robs"], Deal(pk=10**9))
+    )
+    assert (hidden.status_code, hidden.content) == (404, absent.content)
