@@ -115,6 +115,13 @@ class Asker(ABC):
         """
         return shared()
 
+    def excepted(self, kind: str, permission: str, made: Callable[[], Q]) -> Q:
+        """Hold where the person is excepted from a rule for a record, as `receives` says it.
+
+        A question of its own, since a share brings no exception, supposed or not.
+        """
+        return self.receives(kind, (permission,), made)
+
     @abstractmethod
     def mates_own(self, owner_fields: Sequence[str]) -> Q:
         """Hold where one of the person's mates is named in one of these fields of the record.

@@ -27,11 +27,11 @@ class RecordsConfig(AppConfig):
         from records.kinds import every
         from records.models import Pipeline, Stage
         from records.models.properties import label_of_field
+        from records.operations import exceptions, sharing
         from records.operations.access_requests import unreadable as unreadable_requests
         from records.operations.screen_limit import unreadable as unreadable_limits
-        from records.operations.sharing import end_with_receiver
         from records.policy_file import SECTIONS
-        from records.rules import given_by_shares
+        from records.rules import given_by_exceptions, given_by_shares
         from records.screens.about import shares_about
         from records.screens.access import owners_panel
         from records.screens.bin import bin_tool
@@ -52,9 +52,9 @@ class RecordsConfig(AppConfig):
         kinds_of_keys.update({"pipeline": "pipeline", "stage": "stage", "stages": "stage"})
         field_labels.append(label_of_field)
         indexed.extend(kind.model for kind in every())
-        given_one_by_one.append(given_by_shares)
+        given_one_by_one.extend((given_by_shares, given_by_exceptions))
         sections_about.append(shares_about)
-        on_leaving.append(end_with_receiver)
+        on_leaving.extend((sharing.end_with_receiver, exceptions.end_with_receiver))
         where_named.append(places)
         unreadable.extend((unreadable_limits, unreadable_requests))
         sections.extend(SECTIONS)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import BooleanField, Case, Q, QuerySet, Value, When
+from django.db.models import BooleanField, Case, Exists, OuterRef, Q, QuerySet, Value, When
 from django.utils.translation import gettext_lazy
 
 from accounts.access import RESTORE, Given, Loaded, Rule
 from accounts.models import Rank
 from accounts.prepared import Prepared, Seen, among
 from accounts.rule import settled
+from records import kinds
+from records.models.exceptions import StageException
 from records.models.pipelines import StageRule
 from records.models.shares import SHARES, live
 
@@ -29,12 +31,17 @@ SHARED = "shared"
 # other side stay possible (R108, R109, Q41). A record comes back into the stage it was deleted in.
 BOUND_BY_STAGE = frozenset({"change", "delete", "merge", RESTORE})
 
+# Of these, what an exception from the rule opens: editing, and moving on with it (R108, B15).
+OPEN_BY_EXCEPTION = frozenset({"change"})
+EXCEPTED = "excepted"
+
 # A share gives these and nothing else: an edit share lets one view and edit (E55).
 GIVEN_BY_SHARE = {"view": ("view", "change"), "change": ("change",)}
 
 _SHARED_WITH_THEM = gettext_lazy("it is shared with the person or with their main team")
 _LOCKED_FOR_THEM = gettext_lazy(
-    "the record is in a locked stage, and the pipeline’s rule does not name the person"
+    "the record is in a locked stage, and neither the pipeline’s rule names the person nor an "
+    "exception"
 )
 
 
@@ -92,15 +99,19 @@ def _live_shares(
     )
 
 
-def stage_rules(person: Asker, action: str) -> list[Rule]:
+def stage_rules(person: Asker, action: str, model: type[Record]) -> list[Rule]:
     """Deny changing a record in a locked stage to whom its pipeline's rule does not name (R105).
 
     Asked of the stored stage, so one save cannot move a record out and edit it (Q40). Team members
-    count main and extra, evaluated live; teams above are not implied (Q42).
+    count main and extra, evaluated live; teams above are not implied (Q42). An exception lets one
+    person edit one record in the stage that it was made for, until it ends (B15).
     """
     if action not in BOUND_BY_STAGE:
         return []
-    return [Rule("stage", False, locked_for(person, "stage"), _LOCKED_FOR_THEM)]
+    denied = locked_for(person, "stage")
+    if action in OPEN_BY_EXCEPTION:
+        denied &= ~_excepted(person, model.object_key)
+    return [Rule("stage", False, denied, _LOCKED_FOR_THEM)]
 
 
 def locked_for(person: Asker, stage: str) -> Q:
@@ -123,6 +134,36 @@ def with_locks(stages: QuerySet[Stage], user: User) -> QuerySet[Stage]:
             When(locked, then=Value(True)), default=Value(False), output_field=BooleanField()
         )
     )
+
+
+def _excepted(person: Asker, kind: str) -> Q:
+    """Hold for records of this kind that the person may edit though their stage is locked."""
+
+    def made() -> Q:
+        mine = StageException.objects.filter(
+            live(),
+            user=person.id(depth=2),
+            object=kind,
+            record=OuterRef("pk"),
+            stage=OuterRef("stage"),
+        )
+        return Q(Exists(mine))
+
+    return person.excepted(kind, EXCEPTED, made)
+
+
+def given_by_exceptions() -> Iterator[Given]:
+    """Yield what exceptions give to anybody; fills the slot `access.given_one_by_one`.
+
+    One made for another stage than the record stands in gives nothing.
+    """
+    for kind in kinds.every():
+        if kind.is_staged:
+            there = kind.model._base_manager.filter(pk=OuterRef("record"), stage=OuterRef("stage"))
+            rows = StageException.objects.filter(live(), Exists(there), object=kind.key)
+            yield Given(
+                kind.key, rows.annotate(gives=Value(EXCEPTED)), "user", False, "gives", "record"
+            )
 
 
 def _locked_stages(person: Seen, teams: Seen) -> QuerySet[Any]:

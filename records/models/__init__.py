@@ -2,6 +2,7 @@
 
 from records.models.base import Record
 from records.models.crm import Company, Contact, Deal, Ticket
+from records.models.exceptions import StageException
 from records.models.history import ReachChange
 from records.models.pipelines import Pipeline, Stage, StageRule
 from records.models.properties import FlagLifted, Property, PropertyGrant
@@ -32,6 +33,7 @@ __all__ = [
     "ScreenLimit",
     "Share",
     "Stage",
+    "StageException",
     "StageRule",
     "TeamShare",
     "Ticket",

@@ -132,7 +132,7 @@ class Record(models.Model):
             bin_rule,
             *scope_rules(person, asked, cls.object_key, cls.owner_fields),
             *share_rules(person, asked, cls),
-            *(stage_rules(person, action) if hasattr(cls, "stage") else ()),
+            *(stage_rules(person, action, cls) if hasattr(cls, "stage") else ()),
         ]
 
 

@@ -26,11 +26,12 @@ _NOT_BY_HAND = gettext_lazy("this history cannot be written by hand")
 class ReachChange(models.Model):
     """One fact that rules ask about a record or a pipeline, from one value to another.
 
-    Owners and stages are keys; `deleted_at` is a moment; a share is its level and its end; a rule
-    on stages is all that it says. Null is none.
+    Owners and stages are keys; `deleted_at` is a moment; a share is its level and its end, an
+    exception from a rule on stages its stage and its end; a rule on stages is all that it says.
+    Null is none.
     """
 
-    SHARE, STAGE_RULE = "share", "stage_rule"
+    SHARE, STAGE_RULE, STAGE_EXCEPTION = "share", "stage_rule", "stage_exception"
     PIPELINE = "pipeline"
 
     at = models.DateTimeField(

@@ -37,6 +37,16 @@ def keep_share(
     change.save(force_insert=True)
 
 
+def keep_exception(
+    record: Record, receiver: int, before: dict[str, Any] | None, after: Any, actor: Actor
+) -> None:
+    """Keep an exception from a rule on stages that was made, changed or ended (None)."""
+    fact = ReachChange.STAGE_EXCEPTION
+    who = f"user:{receiver}"
+    change = _change(record.object_key, record.pk, fact, before, after, actor, who)
+    change.save(force_insert=True)
+
+
 def keep_rule(pipeline: Pipeline, before: Any, after: Any, actor: Actor) -> None:
     """Keep what the rule on a pipeline's stages said, and says now, if that differs."""
     if before != after:

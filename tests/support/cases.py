@@ -12,6 +12,7 @@ from tests.support.worlds import (
     NONE,
     OWNED,
     TEAM,
+    Excepted,
     FieldRule,
     Person,
     Policy,
@@ -125,6 +126,17 @@ CASES: dict[str, World] = {
         people=(Person(1, 0), Person(2, 0)),
         pipelines={1: "deal"},
         records={"deal": (Record(1, stage=1),)},
+    ),
+    "excepted in this stage, in another one, and no more": World(
+        sets=(EDITOR,),
+        people=(Person(1, 0), Person(2, 0), Person(3, 0)),
+        pipelines={1: "deal"},
+        rules=(Rule(1, stages=(1, 2), editors="super_admins"),),
+        records={"deal": (Record(1, owner=1, stage=1), Record(2, owner=1, stage=2))},
+        exceptions=(
+            *(Excepted("deal", 1, 1, 1), Excepted("deal", 2, 1, 1)),
+            Excepted("deal", 1, 2, 1, "past"),
+        ),
     ),
     "shares to an extra team, to view, and ended": World(
         sets=(Set({"deal": {"view": (OWNED, False), "change": (OWNED, False)}}),),

@@ -91,6 +91,16 @@ def mates(world: Any, person: Any) -> set[int]:
     return {other.id for other in world.people if reached & set(other.teams)}
 
 
+def excepted(world: Any, person: Any, object: str, record: Any) -> bool:
+    """Whether this person may edit it in this very stage, for a time (B15)."""
+    return any(
+        (each.object, each.record, each.person, each.stage)
+        == (object, record.id, person.id, record.stage)
+        and not each.over
+        for each in world.exceptions
+    )
+
+
 def locked(world: Any, person: Any, record: Any) -> bool:
     """Whether the stored stage is closed to this person (R105-R108, R110, Q40, Q42)."""
     for rule in world.rules:
@@ -131,6 +141,8 @@ def codes(world: Any, person: Any, action: str, object: str, record: Any) -> fro
         "no_scope": rank == NONE and not (person.superuser or person.partner),
         "stage": OBJECTS[object][1] and action in EDITING and locked(world, person, record),
     }
+    if action == "change" and excepted(world, person, object, record):
+        reasons["stage"] = False  # to edit it or move it on, and nothing else
     if action == "export":
         reasons["no_scope"] |= not has_tool(world, person, "crm.export")
     if action not in ("view", "add", "export"):

@@ -15,12 +15,21 @@ from accounts import catalogue, operations
 from accounts.held import to_be_stored
 from accounts.models import Membership, ObjectScope, PermissionSet, Team, ToolGrant, User
 from exports.models import ExportPolicy
-from records.models import SHARES, Pipeline, Property, PropertyGrant, Stage, StageRule
+from records.models import (
+    SHARES,
+    Pipeline,
+    Property,
+    PropertyGrant,
+    Stage,
+    StageException,
+    StageRule,
+)
 from records.models.properties import field_access
 from tests.support import oracle, oracle_writes
 from tests.support.worlds import (
     NONE,
     SCOPED,
+    Excepted,
     FieldRule,
     Policy,
     Record,
@@ -74,6 +83,7 @@ def lay_down(world: World) -> World:
         world,
         sets=tuple(map(oracle_writes.written, world.sets)),
         shares=_lay_down_shares(world),
+        exceptions=_lay_down_exceptions(world),
         fields=_lay_down_fields(world),
     )
 
@@ -248,6 +258,22 @@ def _lay_down_shares(world: World) -> tuple[Share, ...]:
     for model, each in rows.items():
         model._default_manager.bulk_create(each)
     return written
+
+
+def _lay_down_exceptions(world: World) -> tuple[Excepted, ...]:
+    """Write exceptions from rules on stages; all of them are known."""
+    days = {"past": timedelta(days=-1), "future": timedelta(days=1)}
+    StageException.objects.bulk_create(
+        StageException(
+            object=each.object,
+            record=each.record,
+            user_id=each.person,
+            stage_id=each.stage,
+            until=timezone.now() + days[each.until],
+        )
+        for each in world.exceptions
+    )
+    return world.exceptions
 
 
 def _lay_down_fields(world: World) -> tuple[FieldRule, ...]:

@@ -110,6 +110,21 @@ class Share(Short):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
+class Excepted(Short):
+    """One person who may edit one record in one locked stage; `until` is "past" or "future"."""
+
+    object: str
+    record: int
+    person: int
+    stage: int
+    until: str = "future"
+
+    @property
+    def over(self) -> bool:
+        return self.until == "past"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class FieldRule(Short):
     """Who may see and edit a field: `access` as E24 names it, `grants` of (to, level).
 
@@ -150,6 +165,7 @@ class World(Short):
     """What happens one after the other: kinds of `tests.support.changes`, each with a salt of its
     own."""
     salt: int = 0
+    exceptions: tuple[Excepted, ...] = ()
 
 
 STAGES_EACH = 3
@@ -317,6 +333,8 @@ class _Draw:
                 for _ in range(self.choice(HOW_MANY_CHANGES))
             ),
             salt=self.random.randrange(2**16 + 1),
+            # Drawn last, so that what was drawn before this was known stays as it was.
+            exceptions=self._exceptions(records),
         )
 
     def some(self, items: Iterable[Any], most: int, least: int = 0) -> list[Any]:
@@ -436,6 +454,19 @@ class _Draw:
             level = self.choice(["edit", "view"])
             shares[what, to] = Share(*what, to, level, self.choice(UNTIL))
         return tuple(shares.values())
+
+    def _exceptions(self, records: dict[str, tuple[Record, ...]]) -> tuple[Excepted, ...]:
+        """Mostly for the stage in which the record stands; one for each person and record."""
+        staged = [(kind, each) for kind in self.kinds for each in records[kind] if each.stage]
+        stages = [stage for stage, _ in self._stages()]
+        found = {}
+        for _ in range(self.random.randint(0, 6) if staged else 0):
+            kind, record = self.choice(staged)
+            person = self.choice(self.keys)
+            stage = self.choice([record.stage, record.stage, self.choice(stages)])
+            until = self.choice(["future", "future", "past"])
+            found[kind, record.id, person] = Excepted(kind, record.id, person, stage, until)
+        return tuple(found.values())
 
     def _fields(self) -> tuple[FieldRule, ...]:
         restricted = [(kind, name) for kind in self.kinds for name in FIELDS[kind]]
