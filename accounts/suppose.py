@@ -60,6 +60,9 @@ class Supposed(Loaded):
         # Asked of the tables: what another main team would bring is not among what was loaded.
         return ALWAYS if self.share else shared()
 
+    def excepted(self, kind: str, permission: str, made: Callable[[], Q]) -> Q:
+        return made()
+
     def owns(self, owner_fields: Sequence[str]) -> Q:
         return ALWAYS if self.owner else super().owns(owner_fields)
 
@@ -68,10 +71,10 @@ class Supposed(Loaded):
 class Suggestion:
     """One step that would be enough, as data and in words.
 
-    `kind` is a stable string: share, owner, stage, team, main_team, tool, create, scope, box. Of
-    the others only those that the kind needs are set. The words name people, teams and pipelines,
-    whose names are public. That a certain team would be enough tells where an owner is, though:
-    such a step is for super admins only (L92).
+    `kind` is a stable string: share, owner, exception, stage, team, main_team, tool, create, scope,
+    box. Of the others only those that the kind needs are set. The words name people, teams and
+    pipelines, whose names are public. That a certain team would be enough tells where an owner is,
+    though: such a step is for super admins only (L92).
     """
 
     kind: str

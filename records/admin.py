@@ -45,6 +45,7 @@ from records.screens.access import AccessPages
 from records.screens.associations import AssociatingAdmin
 from records.screens.bin import RecyclingAdmin
 from records.screens.columns import dressed
+from records.screens.exceptions import ExceptingAdmin
 from records.screens.limited import LimitedAdmin
 from records.screens.listing import list_filter
 from records.screens.requests import RequestingAdmin
@@ -329,7 +330,7 @@ class StageField(KeyField):
         return gettext("%(stage)s 🔒 locked for you") % {"stage": label} if obj.is_locked else label
 
 
-class StagedAdmin(RecordAdmin):
+class StagedAdmin(RecordAdmin, ExceptingAdmin):
     """Records that stand in a pipeline."""
 
     read_with = (*RecordAdmin.read_with, "stage__pipeline")

@@ -35,6 +35,7 @@ class RecordsConfig(AppConfig):
         from records.screens.about import shares_about
         from records.screens.access import owners_panel
         from records.screens.bin import bin_tool
+        from records.screens.exceptions import exceptions_panel
         from records.screens.past import time_machine_tool
         from records.screens.shares import shares_panel
         from records.screens.teams import places
@@ -58,7 +59,7 @@ class RecordsConfig(AppConfig):
         where_named.append(places)
         unreadable.extend((unreadable_limits, unreadable_requests))
         sections.extend(SECTIONS)
-        AccessModelAdmin.record_panels.extend((shares_panel, owners_panel))
+        AccessModelAdmin.record_panels.extend((shares_panel, exceptions_panel, owners_panel))
         AccessModelAdmin.list_tools.append(bin_tool)
         AccessModelAdmin.list_tools.append(time_machine_tool)
         shown_data.append(without_hidden_fields)

@@ -18,13 +18,13 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext, gettext_lazy
 
-from accounts import access, catalogue, past
+from accounts import access, catalogue, days, past
 from accounts.access import LEVELS, Loaded
 from accounts.models import Membership, PermissionChange, User
 from accounts.past import shadow
 from accounts.people import BY_NAME, with_main_team
 from accounts.permission_history import ACTIVE
-from records.models import SHARES, Level, ReachChange, Record, StageRule
+from records.models import SHARES, Level, ReachChange, Record, StageException, StageRule
 from records.models.shares import TeamShare, UserShare
 
 R = TypeVar("R", bound=Record)
@@ -100,6 +100,7 @@ def person_on(user: User, moment: datetime) -> PersonThen:
         return PersonThen(existed=False)
     with past.as_it_was(moment):
         _lay_down_shares_with(user.pk, moment)
+        _lay_down_exceptions_for(user.pk, moment)
         then = User.objects.select_related("permission_set").get(pk=user.pk)
         # Loaded here and kept by the instance: below it is asked about the records of today, when
         # nothing is held any more.
@@ -190,6 +191,8 @@ def record_as_it_was(record: R, moment: datetime) -> Iterator[R]:
                 shadow(table, where=f"content_object_id = {key}")
             _undo_shares(record.object_key, tables, of_record, moment)
         if hasattr(record, "stage_id"):
+            shadow(StageException, where=f"object = '{record.object_key}' AND record = {key}")
+            _undo_exceptions(of_record, moment)
             _lay_down_stage_rules(_firsts(changes.filter(object=ReachChange.PIPELINE)))
         yield model._base_manager.get(pk=key)
 
@@ -220,6 +223,36 @@ def _lay_down_shares_with(user: int, moment: datetime) -> None:
         shadow(to_teams, where=f"group_id IN ({listed})")
         changes = ReachChange.objects.filter(object=kind, receiver__in=receivers, at__gt=moment)
         _undo_shares(kind, tables, changes, moment)
+
+
+def _lay_down_exceptions_for(user: int, moment: datetime) -> None:
+    """Lay down the exceptions from rules on stages that one person had."""
+    shadow(StageException, where=f"user_id = {user}")
+    changes = ReachChange.objects.filter(
+        fact=ReachChange.STAGE_EXCEPTION, receiver=f"user:{user}", at__gt=moment
+    )
+    _undo_exceptions(changes, moment)
+
+
+def _undo_exceptions(changes: Any, moment: datetime) -> None:
+    """Undo changes of exceptions; those that had not ended at the moment last for long here."""
+    rows = changes.filter(fact=ReachChange.STAGE_EXCEPTION).order_by("id")
+    seen = set()
+    for object, receiver, record, before in rows.values_list(
+        "object", "receiver", "record", "before"
+    ):
+        about = {"object": object, "record": record, "user_id": int(receiver.partition(":")[2])}
+        if (which := tuple(about.values())) in seen:
+            continue
+        seen.add(which)
+        past.delete(StageException.objects.filter(**about))
+        if before is not None:
+            until = datetime.fromisoformat(before["until"])
+            StageException.objects.bulk_create(
+                [StageException(stage_id=before["stage"], until=until, **about)]
+            )
+    past.delete(StageException.objects.filter(until__lte=moment))
+    StageException.objects.filter(until__gt=moment).update(until=days.moment_after(days.LAST_DAY))
 
 
 def _undo_shares(

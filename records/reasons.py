@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db import models
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext, gettext_lazy, pgettext, pgettext_lazy
 
-from accounts import access
+from accounts import access, days
 from accounts.models import Rank, Team, User
 from accounts.words import listed
 from records import kinds
@@ -171,6 +175,16 @@ def seen_because(explanation: access.Explanation) -> str:
 def granted_by(code: str) -> str:
     """Return why somebody else reaches a record, in few words."""
     return str(_GRANTED.get(code, code))
+
+
+def end_of(until: datetime | None) -> str:
+    """Return when a share or an exception ends, as it was chosen: by a day, or by a moment."""
+    if until is None:
+        return gettext("no end")
+    if day := days.last_day_before(until):
+        return gettext("until the end of %(day)s") % {"day": date_format(day, "DATE_FORMAT")}
+    moment = date_format(timezone.localtime(until), "DATETIME_FORMAT")
+    return gettext("until %(moment)s") % {"moment": moment}
 
 
 def owner_sentence(record: Record, user: User | None = None) -> str:

@@ -12,10 +12,16 @@ from accounts import access, suppose
 from accounts.access import RESTORE, SCOPE_OF, Explanation, Loaded
 from accounts.models import Team, User
 from accounts.suppose import Candidate, Suggestion
-from records.models import SHARES, Property, Record
+from records.models import SHARES, Property, Record, StageException
 from records.models.properties import field_access, field_of
-from records.reasons import chosen_editors, owner_sentence, seen_because, sentences_of
-from records.rules import BOUND_BY_STAGE, GIVEN_BY_SHARE
+from records.reasons import (
+    chosen_editors,
+    end_of,
+    owner_sentence,
+    seen_because,
+    sentences_of,
+)
+from records.rules import BOUND_BY_STAGE, EXCEPTED, GIVEN_BY_SHARE, OPEN_BY_EXCEPTION
 
 ASKED = ("change", "delete")
 
@@ -52,7 +58,7 @@ def steps(
 ) -> Iterator[Candidate]:
     """Yield every step that is tried, in the order of how many records it opens; each by itself.
 
-    The first two open this record alone. What a team opens, one of these does too, except where a
+    The first three open this record alone. What a team opens, one of these does too, except where a
     locked stage takes away: then the team must be one that may edit there.
     """
     asked = SCOPE_OF.get(action, action)
@@ -60,9 +66,18 @@ def steps(
         yield suppose.share_step(user, asked)
     if action != RESTORE:  # what lies in the recycle bin changes no owner
         yield suppose.owner_step(user)
+    yield from exception_steps(user, action, record)
     yield from stage_steps(user, action, record)
     yield from suppose.team_steps(user, teams)
     yield from suppose.set_steps(user, action, type(record))
+
+
+def exception_steps(user: User, action: str, record: Record) -> Iterator[Candidate]:
+    """Yield an exception from the rule on the record's stage, for this record and a time (B15)."""
+    if getattr(record, "stage", None) is None or action not in OPEN_BY_EXCEPTION:
+        return
+    words = gettext("a super admin let {whom} edit it for a time though its stage is locked")
+    yield Candidate(Suggestion("exception", words), Loaded(user), frozenset({"stage"}))
 
 
 def stage_steps(user: User, action: str, record: Record) -> Iterator[Candidate]:
@@ -188,6 +203,7 @@ def why(user: User, record: Record) -> dict[str, Any]:
             owner_sentence(record, user),
             seen_because(answers["view"]),
             *([str(_CAN[tuple(allowed)])] if allowed else []),
+            *(excepted(user, record) if "change" in allowed else ()),
             *(str(_CANNOT[tuple(verbs)]) % {"why": text} for text, verbs in reasons.items()),
         ],
         "ways": [
@@ -195,6 +211,17 @@ def why(user: User, record: Record) -> dict[str, Any]:
             for text, verbs in ways.items()
         ],
     }
+
+
+def excepted(user: User, record: Record) -> Iterator[str]:
+    """Yield that this person may edit a record by an exception alone, and until when (B15)."""
+    if record.pk not in user.grants.given.get((record.object_key, EXCEPTED), ()):
+        return
+    rows = StageException.objects.filter(user=user, object=record.object_key, record=record.pk)
+    for made in rows:
+        yield gettext("Its stage is locked; an exception lets you edit it %(end)s.") % {
+            "end": end_of(made.until)
+        }
 
 
 _CAN = {

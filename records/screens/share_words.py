@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
-from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext
 
-from accounts import days
+from records.reasons import end_of
+
+__all__ = ["between", "end_of", "giver_of"]
 
 
 def giver_of(share: Any) -> str:
@@ -29,13 +28,3 @@ def between(share: Any, *, given: bool) -> str:
     if share.giver is None:
         return gettext("by the product, with %(receiver)s") % names
     return gettext("by %(giver)s, with %(receiver)s") % names
-
-
-def end_of(until: datetime | None) -> str:
-    """Return when a share ends, as it was chosen: by a day, or by a moment."""
-    if until is None:
-        return gettext("no end")
-    if day := days.last_day_before(until):
-        return gettext("until the end of %(day)s") % {"day": date_format(day, "DATE_FORMAT")}
-    moment = date_format(timezone.localtime(until), "DATETIME_FORMAT")
-    return gettext("until %(moment)s") % {"moment": moment}

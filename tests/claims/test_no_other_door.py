@@ -39,6 +39,7 @@ OF_A_RECORD = (
         for step in ("access", "empty", "request_access", "reveal", "share", "unshare", "who")
     ),
 )
+OF_A_STAGED_RECORD = (*OF_A_RECORD, "<path:object_id>/end_exception/")
 OF_A_LINKED_RECORD = (
     *OF_A_RECORD,
     *("<path:object_id>/associate/", "<path:object_id>/dissociate/"),
@@ -82,8 +83,8 @@ OF_A_MODEL: dict[str, tuple[str, ...]] = {
     ),
     "records/company": OF_A_LINKED_RECORD,
     "records/contact": OF_A_LINKED_RECORD,
-    "records/deal": OF_A_RECORD,
-    "records/ticket": OF_A_RECORD,
+    "records/deal": OF_A_STAGED_RECORD,
+    "records/ticket": OF_A_STAGED_RECORD,
     "records/pipeline": ("<path:object_id>/rule/",),
     "records/property": (),
     "records/screenlimit": (),

@@ -266,9 +266,9 @@ def deactivated(world: World, random: Random) -> tuple[World, Done] | None:
             User.objects.get(pk=person.id), actor=TESTING
         )
     shares = tuple(share for share in world.shares if share.to != ("user", person.id))
-    return replace(world, people=people, shares=shares), lambda: accounts.deactivate(
-        User.objects.get(pk=person.id), actor=TESTING
-    )
+    exceptions = tuple(each for each in world.exceptions if each.person != person.id)
+    after = replace(world, people=people, shares=shares, exceptions=exceptions)
+    return after, lambda: accounts.deactivate(User.objects.get(pk=person.id), actor=TESTING)
 
 
 # --- Records --------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.support.worlds import Record, World
 
-PARTS = ("changes", "shares", "fields", "rules")
+PARTS = ("changes", "shares", "exceptions", "fields", "rules")
 
 
 def smaller(world: World, differs: Callable[[World], bool], most: int = 300) -> World:
@@ -68,4 +68,5 @@ def _with_records(world: World, kind: str, left: tuple[Record, ...]) -> World:
         for of, rows in records.items()
     }
     shares = tuple(s for s in world.shares if s.record in keys.get(s.object, set()))
-    return replace(world, records=linked, shares=shares)
+    left_over = (e for e in world.exceptions if e.record in keys.get(e.object, set()))
+    return replace(world, records=linked, shares=shares, exceptions=tuple(left_over))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 
 from accounts.access import allows, permitted
 from accounts.audit import System
@@ -15,9 +17,9 @@ from accounts.operations import clamped, set_teams
 from accounts.suppose import Suggestion
 from records import operations
 from records.models import StageRule
-from records.operations import sharing
+from records.operations import exceptions, sharing
 from tests.support import oracle
-from tests.support.worlds import Share, World
+from tests.support.worlds import Excepted, Share, World
 
 TESTING = System("test")
 
@@ -37,6 +39,9 @@ def apply(step: Suggestion, user: User, record: Any) -> None:
         join(user, step.team, as_main=step.kind == "main_team")
     elif step.kind == "stage":
         name_in_rule(user, record)
+    elif step.kind == "exception":
+        until = timezone.now() + timedelta(days=1)
+        exceptions.except_from_stage(record, actor=TESTING, user=user, until=until)
     elif step.kind == "share":
         level = "edit" if step.action == "change" else "view"
         sharing.share(record, actor=TESTING, user=user, level=level)
@@ -130,6 +135,8 @@ def every_step(user: User, action: str, record: Any) -> Iterator[Suggestion]:
         pipeline__stages=record.stage, enabled=True
     ):
         yield Suggestion("stage", "")
+        if asked == "change" and exceptions.is_locked_for(user, record):
+            yield Suggestion("exception", "")
     for team in Team.objects.all():
         yield Suggestion("team", "", team=team)
         yield Suggestion("main_team", "", team=team)
@@ -223,6 +230,11 @@ def _worlds_after(
             named = replace(rule, editors="chosen", users=users)
             rules = tuple(named if each is rule else each for each in world.rules)
             yield ("stage", None), replace(world, rules=rules)
+    if record.stage is not None and action == "change":
+        this = (kind, record_id, person_id)
+        others = (e for e in world.exceptions if (e.object, e.record, e.person) != this)
+        made = Excepted(kind, record_id, person_id, record.stage)
+        yield ("exception", None), replace(world, exceptions=(*others, made))
     for team in world.teams:
         others = tuple(key for key in person.teams if key != team.id)
         if team.id not in person.teams:

@@ -1,0 +1,168 @@
+"""Exceptions from rules on stages: one person edits one record there for a time (B15)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from accounts.access import allows, explain, permitted, who_can
+from accounts.models import AuditEvent, User
+from accounts.operations import deactivate, reactivate
+from records import operations
+from records.models import Deal, ReachChange, StageException, StageRule, Ticket
+from records.operations.exceptions import (
+    MOST_DAYS,
+    end_exception,
+    except_from_stage,
+    exceptions_of,
+)
+from records.past import person_on, record_as_it_was, who_could_see
+from records.why import why
+from tests.claims.test_screens import page
+from tests.support.company import TinyCompany
+from tests.support.factories import StageFactory, TicketFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def in_days(number: int = 7) -> datetime:
+    return timezone.now() + timedelta(days=number)
+
+
+def may(c: TinyCompany, name: str, action: str, deal: str) -> bool:
+    """Ask every reader whether this person may, and hold them to one answer."""
+    user, row = c.fresh(name), c.deals[deal]
+    answers = {
+        allows(user, action, row),
+        permitted(Deal._base_manager.filter(pk=row.pk), user, action).exists(),
+        explain(user, action, row).allowed,
+        who_can(action, row).filter(pk=user.pk).exists(),
+    }
+    assert len(answers) == 1, (name, action, deal)
+    return answers.pop()
+
+
+def test_exception_opens_editing_of_one_record_for_one_person_and_nothing_else(
+    c: TinyCompany,
+) -> None:
+    before = {
+        (name, action, deal): may(c, name, action, deal)
+        for name in ("rita", "nora", "mona", "xena")
+        for action in ("view", "change", "delete", "merge")
+        for deal in ("vault", "chosen_n", "ritas")
+    }
+    assert not before["rita", "change", "vault"]
+    except_from_stage(c.deals["vault"], actor=c.sam, user=c.rita, until=in_days())
+    after = {each: may(c, *each) for each in before}
+    assert {each for each in before if before[each] != after[each]} == {("rita", "change", "vault")}
+    # What is opened is editing and moving on (R108).
+    operations.change(
+        c.deals["vault"], actor=c.fresh("rita"), values={"stage": c.stages["open"]}, version=1
+    )
+
+
+def test_exception_ends_by_itself_and_with_the_stage_that_it_was_made_for(c: TinyCompany) -> None:
+    deal, pipeline = c.deals["vault"], c.stages["vault"].pipeline
+    deeper = StageFactory(pipeline=pipeline, name="Deeper")
+    StageRule.objects.get(pipeline=pipeline).stages.add(deeper)
+    made = except_from_stage(deal, actor=c.sam, user=c.rita, until=in_days())
+    # Another locked stage is another question, in the very save that moves it there.
+    with pytest.raises(operations.HandOver, match="cannot edit it any more"):
+        operations.change(deal, actor=c.fresh("rita"), values={"stage": deeper}, version=1)
+    Deal.objects.filter(pk=deal.pk).update(stage=deeper)
+    assert not may(c, "rita", "change", "vault")
+    Deal.objects.filter(pk=deal.pk).update(stage=c.stages["vault"])
+    assert may(c, "rita", "change", "vault")
+    StageException.objects.filter(pk=made.pk).update(until=timezone.now() - timedelta(seconds=1))
+    assert not may(c, "rita", "change", "vault")
+    assert exceptions_of(deal) == []
+
+
+def test_only_who_may_change_the_rule_excepts_and_never_themselves(c: TinyCompany) -> None:
+    deal, until = c.deals["chosen"], in_days()
+    for name in ("rita", "nora", "mona", "xena"):  # an editor there, an owner, a manager
+        with pytest.raises((operations.NotAllowed, operations.NotFound)):
+            except_from_stage(deal, actor=c.fresh(name), user=c.nora, until=until)
+    assert AuditEvent.objects.filter(action="deal.except_from_stage", result="refused").exists()
+    refused = [
+        (c.deals["vault"], c.sam, until, "themselves"),
+        (c.deals["vault"], c.rita, timezone.now() - timedelta(days=1), "lies in the past"),
+        (c.deals["vault"], c.rita, in_days(MOST_DAYS + 1), "at most"),
+        (c.deals["noras"], c.rita, until, "No locked stage"),
+        (deal, c.rita, until, "No locked stage"),  # the rule names her
+        (c.deals["vault"], c.fred, until, "No locked stage"),  # deactivated
+    ]
+    for record, user, end, said in refused:
+        with pytest.raises(operations.Invalid, match=said):
+            except_from_stage(record, actor=c.sam, user=user, until=end)
+    assert not StageException.objects.exists()
+    assert not ReachChange.objects.filter(fact="stage_exception").exists()
+
+
+def test_exception_is_said_ended_and_logged(c: TinyCompany) -> None:
+    deal = c.deals["vault"]
+    except_from_stage(deal, actor=c.sam, user=c.rita, until=in_days())
+    assert "an exception lets you edit it" in " ".join(why(c.fresh("rita"), deal)["sentences"])
+    rita, sam = Client(), Client()
+    rita.force_login(c.rita)
+    sam.force_login(c.sam)
+    shown = rita.get(page(deal)).text
+    assert "Exceptions from the locked stage" in shown
+    end = page(deal, "end_exception")
+    assert f'action="{end}"' not in shown
+    assert f'action="{end}"' in sam.get(page(deal)).text
+    assert sam.get(end).status_code == 405
+    rita.post(end, {"user": c.rita.pk})
+    assert may(c, "rita", "change", "vault")
+    for key in ("0", "x", str(c.nora.pk)):
+        assert "has already ended" in sam.post(end, {"user": key}, follow=True).text
+    assert "has ended" in sam.post(end, {"user": c.rita.pk}, follow=True).text
+    assert not may(c, "rita", "change", "vault")
+    assert "Exceptions from the locked stage" not in rita.get(page(deal)).text
+    with pytest.raises(operations.NotFound):
+        end_exception(deal, actor=c.sam, user=c.rita)
+    done = AuditEvent.objects.filter(object="deal", result="done").order_by("id")
+    assert list(done.values_list("action", flat=True)) == [
+        "deal.except_from_stage",
+        "deal.end_exception",
+    ]
+
+
+def test_exception_of_who_leaves_is_gone_when_they_come_back(c: TinyCompany) -> None:
+    except_from_stage(c.deals["vault"], actor=c.sam, user=c.rita, until=in_days())
+    deactivate(c.rita, actor=c.sam)
+    assert not StageException.objects.exists()
+    reactivate(c.fresh("rita"), actor=c.sam)
+    assert not may(c, "rita", "change", "vault")
+
+
+def test_exception_of_a_kind_that_has_the_same_key_is_another_one(c: TinyCompany) -> None:
+    """Keys of deals and tickets may be equal; an exception is for one of them."""
+    deal = c.deals["vault"]
+    ticket = TicketFactory(pk=deal.pk, owner=c.sam)
+    StageException.objects.create(
+        user=c.rita, object="ticket", record=deal.pk, stage=deal.stage, until=in_days()
+    )
+    assert not may(c, "rita", "change", "vault")
+    assert Ticket.objects.get() == ticket
+
+
+def test_time_machine_knows_who_was_excepted(c: TinyCompany) -> None:
+    deal = c.deals["vault"]
+    Deal.objects.filter(pk=deal.pk).update(created_at=timezone.now() - timedelta(days=2))
+    User.objects.update(date_joined=timezone.now() - timedelta(days=2))
+    before = timezone.now()
+    except_from_stage(deal, actor=c.sam, user=c.rita, until=in_days())
+    during = timezone.now()
+    end_exception(deal, actor=c.sam, user=c.rita)
+    for moment, holds in ((before, False), (during, True), (timezone.now(), False)):
+        with record_as_it_was(deal, moment) as then:
+            assert allows(User.objects.get(pk=c.rita.pk), "change", then) == holds, moment
+        levels = {p.pk: p.level for p in who_could_see(deal, moment).people}
+        assert ("change" in levels[c.rita.pk]) == holds
+    reached = [person_on(c.rita, each).reach["deal"]["change"] for each in (before, during)]
+    assert reached[1] == reached[0] + 1
+    assert not StageException.objects.exists()
