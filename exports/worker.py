@@ -34,6 +34,7 @@ from exports.writers import files, manifest, writer_of
 from exports.writers.files import FolderError
 from exports.writers.rows import rows_of
 from exports.writers.writer import Head
+from records.operations import access_requests
 
 logger = logging.getLogger(__name__)
 
@@ -139,7 +140,9 @@ def do_upkeep(stop: Stop | None = None) -> None:
     stop = stop or Stop()
     agree = clocks.agree()
     # First, so that nobody is reminded of what is over.
-    duties: list[Callable[[], object]] = [upkeep.lapse_overdue] if agree else []
+    duties: list[Callable[[], object]] = (
+        [upkeep.lapse_overdue, access_requests.lapse_overdue] if agree else []
+    )
     duties += [
         upkeep.remind,
         begin_delegations,

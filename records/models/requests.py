@@ -1,7 +1,8 @@
-"""Requests for access: somebody sees a record, may not edit it, and asks whoever can open it (B15).
+"""Requests for access: somebody may not do something, and asks whoever can change that (B15).
 
-A request opens nothing. What it leads to is a share, which is explained, logged and ended like any
-other; `records.operations.access_requests` alone writes these rows.
+A request opens nothing. What it leads to is a share or an exception from the rule on a stage, each
+explained, logged and ended like any other; or, for fields and exports, somebody's word that they
+have changed what decides. `records.operations.access_requests` alone writes these rows.
 """
 
 from __future__ import annotations
@@ -20,7 +21,14 @@ if TYPE_CHECKING:
 
 
 class AccessRequest(models.Model):
-    """One person's request to edit one record, and what became of it."""
+    """What one person asked for, and what became of it."""
+
+    class About(models.TextChoices):
+        """What somebody asks for."""
+
+        RECORD = "record", gettext_lazy("Edit one record")
+        FIELD = "field", gettext_lazy("Edit a field of all records that they may edit")
+        EXPORT = "export", gettext_lazy("Export records of one kind")
 
     class Status(models.TextChoices):
         """Where a request stands; only a waiting one changes."""
@@ -29,11 +37,14 @@ class AccessRequest(models.Model):
         GRANTED = "granted", gettext_lazy("Granted")
         DECLINED = "declined", gettext_lazy("Declined")
         WITHDRAWN = "withdrawn", gettext_lazy("Withdrawn")
+        LAPSED = "lapsed", gettext_lazy("Not decided in time")
 
     requester = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    about = models.CharField(max_length=10, choices=About.choices, default=About.RECORD)
     # No foreign key: of whichever kind it is.
     object = models.CharField(max_length=60)
-    record = models.BigIntegerField()
+    record = models.BigIntegerField(null=True)
+    field = models.CharField(max_length=60, blank=True)
     reason = models.CharField(max_length=500)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.WAITING)
@@ -42,7 +53,9 @@ class AccessRequest(models.Model):
     )
     decided_at = models.DateTimeField(null=True)
     note = models.CharField(max_length=500, blank=True)
-    until = models.DateTimeField(null=True, help_text="Of the share it led to. Empty: no end.")
+    until = models.DateTimeField(
+        null=True, help_text="Of the share or the exception that it led to. Empty: no end."
+    )
 
     class Meta:
         verbose_name = gettext_lazy("request for access")
@@ -54,6 +67,18 @@ class AccessRequest(models.Model):
                 condition=Q(status="waiting"),
                 name="access_requested_once",
             ),
+            # A null record equals no other, so what is about no record needs this one beside it.
+            models.UniqueConstraint(
+                fields=["object", "about", "field", "requester"],
+                condition=Q(status="waiting", record=None),
+                name="access_requested_once_of_kind",
+            ),
+            models.CheckConstraint(
+                condition=Q(about="record", record__isnull=False, field="")
+                | (Q(about="field", record=None) & ~Q(field=""))
+                | Q(about="export", record=None, field=""),
+                name="access_request_is_about_one_thing",
+            ),
             models.CheckConstraint(
                 condition=~Q(decided_by=F("requester")),
                 name="access_request_decided_by_another",
@@ -64,7 +89,9 @@ class AccessRequest(models.Model):
                     decided_by__isnull=False,
                     decided_at__isnull=False,
                 )
-                | Q(status__in=["waiting", "withdrawn"], decided_by=None, decided_at=None),
+                | Q(
+                    status__in=["waiting", "withdrawn", "lapsed"], decided_by=None, decided_at=None
+                ),
                 name="access_request_decided_by_somebody",
             ),
         )

@@ -1,60 +1,149 @@
-"""Asking to edit a record one only sees, and deciding about it (B15).
+"""Asking for what the product refused, and deciding about it (B15).
 
-Whoever may share the record decides, by sharing it for a time: so nobody gives more than they hold,
-and what is given ends by itself. Nothing here opens a record in another way.
+Whoever may share a record decides about it, by sharing it for a time; where a locked stage is in
+the way, whoever may change the rule on stages excepts the requester from it for a time. So nobody
+gives more than they hold, and what is given ends by itself. Rights on fields and the permission
+*Export* are given where they always are, and here it is only said that they were. Nothing here
+opens anything in another way, and nothing gives consent to an export.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db import transaction
 from django.db.models.functions import Now
-from django.urls import Resolver404, resolve, reverse
+from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy
 
-from accounts import access, audit
-from accounts.audit import operation
-from accounts.models import Notice, User
+from accounts import access, audit, clock
+from accounts.access import EXPORT
+from accounts.audit import Actor, System, operation
+from accounts.models import User
 from accounts.notices import notify
 from accounts.text import BREAKS, one_form, trouble
 from records import kinds
 from records.models import SHARES, AccessRequest, Level, Record
-from records.operations import sharing
+from records.models.properties import field_access
+from records.operations import exceptions, sharing
+from records.operations.asked_for import (
+    PAGE,
+    asked,
+    asked_to_export,
+    has_it_now,
+    may_decide,
+    read_field,
+    records_of,
+    seen,
+    super_admins,
+    to_decide,
+    unreadable,
+    viewed_kind,
+)
 from records.operations.writing import find_stored
 from records.reasons import sentences_of
 from records.refusals import Invalid, NotAllowed, NotFound, Stale
-from records.rules import SHARED
 
-PAGE = "admin:access_request"
+__all__ = [
+    "asked",
+    "asked_to_export",
+    "decline",
+    "grant",
+    "has_it_now",
+    "lapse_overdue",
+    "may_decide",
+    "read_field",
+    "records_of",
+    "request_access",
+    "request_export",
+    "request_field",
+    "seen",
+    "super_admins",
+    "to_decide",
+    "unreadable",
+    "viewed_kind",
+    "withdraw",
+]
+
 LONGEST_TEXT = 500
 MOST_WAITING = 20
-S = AccessRequest.Status
+LAPSE_DAYS = 14
+"""After so many days without a decision a request lapses, as one for an export does at first."""
+SYSTEM = System("access requests")
+S, A = AccessRequest.Status, AccessRequest.About
 
 ALREADY = gettext_lazy(
     "This request does not wait any more. Open it again to see what became of it."
 )
 GONE = gettext_lazy("There is no such request in your reach. It may have been withdrawn.")
+NOTHING_THERE = gettext_lazy("There is nothing to ask for under this address.")
+
+
+# --- Asking ---------------------------------------------------------------------------------------
 
 
 @operation("{object}.request_access")
 def request_access(record: Record, *, actor: User, reason: str) -> AccessRequest:
-    """Ask whoever may share this record to let the actor edit it, and tell them.
+    """Ask to edit this record, and tell whoever is nearest and may let them (`asked`).
 
-    The owners who may share it are told, or else the super admins. Raises `NotFound` for a record
-    out of reach, and `Invalid` where there is nothing to ask for, no reason, or the same request
-    waits.
+    Raises `NotFound` for a record out of reach, and `Invalid` where there is nothing to ask for, no
+    reason, or the same request waits.
     """
     stored = find_stored(record, actor, lock=True)
     if stored.object_key not in SHARES:
         raise Invalid(gettext("Records of this kind cannot be shared. Ask a super admin."))
     if access.allows(actor, "change", stored):
         raise Invalid(gettext("You may edit this record already."))
+    made = _made(actor, reason, about=A.RECORD, object=stored.object_key, record=stored.pk)
+    _record("request_access", made, stored, actor, reason=made.reason)
+    _tell_deciders(asked(stored, actor), made, actor)
+    return made
+
+
+@operation("access_request.ask_field")
+def request_field(*, actor: User, object: str, name: str, reason: str) -> AccessRequest:
+    """Ask to edit a field that the actor only reads, of whoever says who edits which field.
+
+    Raises `NotFound` for a field that is hidden or absent, and `Invalid` as `request_access` does.
+    """
+    field, kind = read_field(actor, object, name), viewed_kind(actor, object)
+    if field is None or kind is None:
+        raise NotFound(str(NOTHING_THERE))
+    if name not in field_access(actor, kind.model).fixed:
+        raise Invalid(gettext("You may edit this field already."))
+    made = _made(actor, reason, about=A.FIELD, object=object, field=name)
+    _record_of_kind("ask_field", made, actor, field=name, reason=made.reason)
+    _tell_deciders(super_admins(but=actor), made, actor)
+    return made
+
+
+@operation("access_request.ask_export")
+def request_export(*, actor: User, object: str, reason: str) -> AccessRequest:
+    """Ask for the permission *Export*, of whoever may give it to the actor.
+
+    It is asked for from one kind of record, which the actor must view: `NotFound` else, and
+    `Invalid` as `request_access` raises it. Consent to an export is another matter, asked for then.
+    """
+    kind = viewed_kind(actor, object)
+    if kind is None:
+        raise NotFound(str(NOTHING_THERE))
+    if access.allows_any(actor, EXPORT, kind.model):
+        raise Invalid(gettext("You may export these records already."))
+    made = _made(actor, reason, about=A.EXPORT, object=object)
+    _record_of_kind("ask_export", made, actor, reason=made.reason)
+    _tell_deciders(asked_to_export(actor), made, actor)
+    return made
+
+
+def _made(actor: User, reason: str, **about: Any) -> AccessRequest:
+    """Write a request down; raises where there is no reason, too many wait, or this one does."""
     reason = _words(reason, gettext("Say what you need it for."))
+    # Locked, so that of two at the same moment the second finds the first.
+    User.objects.select_for_update(of=("self",)).get(pk=actor.pk)
     mine = AccessRequest.objects.filter(requester=actor, status=S.WAITING)
-    if mine.filter(object=stored.object_key, record=stored.pk).exists():
+    if mine.filter(**about).exists():
         raise Invalid(
             gettext("You have asked for this already. You will be told when it is decided.")
         )
@@ -63,67 +152,66 @@ def request_access(record: Record, *, actor: User, reason: str) -> AccessRequest
             "You have %(count)s requests waiting. Withdraw one, or wait until some are decided."
         )
         raise Invalid(said % {"count": MOST_WAITING})
-    made = AccessRequest.objects.create(
-        requester=actor, object=stored.object_key, record=stored.pk, reason=reason
-    )
-    _record("request_access", made, stored, actor, reason=reason)
-    _tell(
-        asked(stored, actor),
-        lambda: gettext("%(name)s requests to edit a %(kind)s.") % _parts(made, actor),
-        made,
-    )
-    return made
+    return AccessRequest.objects.create(requester=actor, reason=reason, **about)
 
 
-def asked(record: Record, requester: User) -> list[User]:
-    """Return whom a request is sent to: owners who may share the record, or else super admins."""
-    keys = {getattr(record, f"{name}_id") for name in record.owner_fields} - {None, requester.pk}
-    owners = User.objects.filter(pk__in=keys, is_active=True).order_by("pk")
-    found = [owner for owner in owners if sharing.may_share(owner, record)]
-    return found or list(
-        User.objects.filter(is_active=True, is_superuser=True).exclude(pk=requester.pk)
-    )
+# --- Deciding -------------------------------------------------------------------------------------
 
 
 @operation("access_request.grant")
 def grant(
     request: AccessRequest, *, actor: User, until: datetime | None, note: str = ""
 ) -> AccessRequest:
-    """Share the record with the requester, to edit it, until this moment; None for no end.
+    """Give what was asked for, until this moment; None for no end, which only a share may have.
 
-    Raises `NotFound`, `NotAllowed` where the actor may not share it or asked themselves, `Invalid`
-    where a share would not be enough, and `Stale` for a request that waits no more.
+    A record is shared with the requester, to edit it, or they are excepted from the rule on its
+    stage, or both. For a field and for exports nothing is given here: it is said that they may by
+    now, and refused where they may not. Raises `NotFound`, `NotAllowed` where the actor may not
+    decide or asked themselves, `Invalid` where it would not be enough, and `Stale` for a request
+    that waits no more.
     """
     stored, record = _to_decide(request, actor)
-    requester = stored.requester
-    sharing.share(record, actor=actor, level=Level.EDIT, user=requester, until=until)
+    if record is not None:
+        _open(record, stored.requester, actor, until)
+    elif not has_it_now(stored):
+        raise Invalid(str(_NOT_YET[A(stored.about)]) % _parts(stored, stored.requester))
+    done = _decided(stored, record, S.GRANTED, actor, note, until if record else None)
+    _tell([stored.requester], _GRANTED[A(stored.about)], done, actor)
+    return done
+
+
+def _open(record: Record, requester: User, actor: User, until: datetime | None) -> None:
+    """Let somebody edit a record as far as the actor may let them; raises where that is too little.
+
+    A share where nothing else is missing; and where nothing is, since that is what was asked for.
+    """
+    opened = False
+    if exceptions.may_except(actor) and exceptions.is_locked_for(requester, record):
+        if until is None:
+            raise Invalid(
+                gettext("Choose a last day: nobody is excepted from a locked stage for ever.")
+            )
+        exceptions.except_from_stage(record, actor=actor, user=requester, until=until)
+        # Read afresh: what they hold was loaded before this.
+        requester = User.objects.get(pk=requester.pk)
+        opened = access.allows(requester, "change", record)
+    if not opened:
+        sharing.share(record, actor=actor, level=Level.EDIT, user=requester, until=until)
+        requester = User.objects.get(pk=requester.pk)
     answer = access.explain(requester, "change", record)
     if not answer.allowed:
         why = " ".join(sentences_of(answer, requester, "change", record, str(requester)))
         said = gettext("A share would not let %(name)s edit it. %(why)s")
         raise Invalid(said % {"name": requester, "why": why})
-    done = _decided(stored, record, S.GRANTED, actor, note, until)
-    _tell(
-        [requester],
-        lambda: gettext("%(name)s lets you edit the %(kind)s.") % _parts(stored, actor),
-        done,
-    )
-    return done
 
 
 @operation("access_request.decline")
 def decline(request: AccessRequest, *, actor: User, note: str) -> AccessRequest:
-    """Say no, with a reason for the requester; raises as `grant` does."""
+    """Say no, with a reason for the requester, or whom to ask; raises as `grant` does."""
     stored, record = _to_decide(request, actor)
     note = _words(note, gettext("Say why, or whom to ask instead."))
     done = _decided(stored, record, S.DECLINED, actor, note, None)
-    _tell(
-        [stored.requester],
-        lambda: (
-            gettext("%(name)s declined your request to edit a %(kind)s.") % _parts(stored, actor)
-        ),
-        done,
-    )
+    _tell([stored.requester], _DECLINED[A(stored.about)], done, actor)
     return done
 
 
@@ -134,90 +222,36 @@ def withdraw(request: AccessRequest, *, actor: User) -> None:
     if stored is None:
         raise NotFound(str(GONE))
     _only_while_waiting(stored, status=S.WITHDRAWN)
-    audit.record(
-        "access_request.withdraw",
-        actor=actor,
-        object=stored.object,
-        object_id=str(stored.record),
-        data={"request": stored.pk},
-    )
+    _record_of_kind("withdraw", stored, actor)
 
 
-# --- Reading --------------------------------------------------------------------------------------
+def lapse_overdue() -> None:
+    """End requests that nobody decided on in time, and tell who asked; a worker calls it."""
+    limit = clock.database_now() - timedelta(days=LAPSE_DAYS)
+    overdue = AccessRequest.objects.filter(status=S.WAITING, created_at__lte=limit)
+    for request in overdue.select_related("requester"):
+        _lapse(request)
 
 
-def seen(user: User, asked: QuerySet[AccessRequest]) -> QuerySet[AccessRequest]:
-    """Return those of these requests that this person may read: own ones, and for their records."""
-    return asked.filter(Q(requester=user) | _may_share(user, asked))
-
-
-def to_decide(user: User) -> QuerySet[AccessRequest]:
-    """Return the waiting requests of active people that this person may decide, oldest first."""
-    waiting = AccessRequest.objects.filter(status=S.WAITING, requester__is_active=True)
-    return waiting.filter(_may_share(user, waiting)).exclude(requester=user).order_by("id")
-
-
-def records_of(requests: Iterable[AccessRequest], user: User) -> dict[int, Record]:
-    """Return, by key of a request, its record where this person may view it; a query per kind."""
-    wanted = list(requests)
-    found: dict[tuple[str, int], Record] = {}
-    for key in {each.object for each in wanted}:
-        kind = kinds.named(key)
-        if kind is not None:
-            keys = [each.record for each in wanted if each.object == key]
-            rows = access.permitted(kind.model._base_manager.filter(pk__in=keys), user, "view")
-            found |= {(key, row.pk): row for row in rows}
-    return {
-        each.pk: found[each.object, each.record]
-        for each in wanted
-        if (each.object, each.record) in found
-    }
-
-
-def unreadable(user: User, notices: Sequence[Notice]) -> set[int]:
-    """Return the notices about requests that this person may not read any more, by key.
-
-    Fills the slot `accounts.notices.unreadable`. At most one query, however many there are.
-    """
-    about: dict[int, int] = {}
-    for notice in notices:
-        try:
-            target = resolve(notice.link)
-        except Resolver404:
-            continue
-        if target.view_name == PAGE:
-            about[notice.pk] = target.kwargs["pk"]
-    if not about:
-        return set()
-    told_of = AccessRequest.objects.filter(pk__in=set(about.values()))
-    readable = set(seen(user, told_of).values_list("pk", flat=True))
-    return {notice for notice, request in about.items() if request not in readable}
+@transaction.atomic
+def _lapse(request: AccessRequest) -> None:
+    """End one request, unless somebody decided meanwhile."""
+    waiting = AccessRequest.objects.filter(pk=request.pk, status=S.WAITING)
+    if waiting.update(status=S.LAPSED):
+        _record_of_kind("lapse", request, SYSTEM)
+        said = gettext_lazy("Nobody decided on your request for access in time. You may ask again.")
+        _tell([request.requester], said, request, request.requester)
 
 
 # --- Parts ----------------------------------------------------------------------------------------
 
 
-def _may_share(user: User, requests: QuerySet[AccessRequest]) -> Q:
-    """Hold for those of these requests whose records this person may share (`sharing.may_share`).
-
-    Only their records are asked: PostgreSQL would make a table of all that the person may share.
-    """
-    found = Q(pk__in=())
-    shared = (kind for kind in kinds.every() if kind.key in SHARES)
-    for kind in shared:
-        wanted = requests.filter(object=kind.key).values("record")
-        rows = kind.model._base_manager.filter(pk__in=wanted)
-        keys = access.permitted(rows, user, "change", without=(SHARED,)).values("pk")
-        found |= Q(object=kind.key, record__in=keys)
-    return found
-
-
-def _to_decide(request: AccessRequest, actor: User) -> tuple[AccessRequest, Record]:
-    """Return a waiting request as stored, and its record, for whoever may decide about it."""
+def _to_decide(request: AccessRequest, actor: User) -> tuple[AccessRequest, Record | None]:
+    """Return a waiting request as stored, for whoever may decide about it, and its record."""
     asked_for = AccessRequest.objects.filter(pk=request.pk)
     stored = seen(actor, asked_for).select_related("requester").first()
     record = records_of([stored], actor).get(stored.pk) if stored else None
-    if stored is None or record is None:
+    if stored is None or (record is None and stored.about == A.RECORD):
         raise NotFound(str(GONE))
     if stored.requester == actor:
         raise NotAllowed(gettext("Nobody decides about their own request."), "self")
@@ -228,7 +262,7 @@ def _to_decide(request: AccessRequest, actor: User) -> tuple[AccessRequest, Reco
 
 def _decided(
     request: AccessRequest,
-    record: Record,
+    record: Record | None,
     status: str,
     actor: User,
     note: str,
@@ -238,7 +272,11 @@ def _decided(
     values = {"decided_by": actor, "decided_at": Now(), "note": note, "until": until}
     _only_while_waiting(request, status=status, **values)
     step = "grant" if status == S.GRANTED else "decline"
-    _record(f"{step}_access", request, record, actor, user=request.requester_id, note=note)
+    about = {"user": request.requester_id, "note": note}
+    if record is not None:
+        _record(f"{step}_access", request, record, actor, **about)
+    else:
+        _record_of_kind(step, request, actor, **about)
     return request
 
 
@@ -253,11 +291,55 @@ def _record(step: str, made: AccessRequest, record: Record, actor: User, **data:
     audit.record(f"{record.object_key}.{step}", actor=actor, on=record, data=about)
 
 
-def _tell(people: Iterable[User], text: Callable[[], str], request: AccessRequest) -> None:
-    """Tell people a sentence without a word of the record or of the reason (L88)."""
+def _record_of_kind(step: str, made: AccessRequest, actor: Actor, **data: Any) -> None:
+    """Record what happened to a request where its record is not at hand, or where it has none."""
+    audit.record(
+        f"access_request.{step}",
+        actor=actor,
+        object=made.object,
+        object_id="" if made.record is None else str(made.record),
+        data={"request": made.pk, **data},
+    )
+
+
+_ASKED = {
+    A.RECORD: gettext_lazy("%(name)s requests to edit a %(kind)s."),
+    A.FIELD: gettext_lazy("%(name)s requests to edit a field of %(kinds)s."),
+    A.EXPORT: gettext_lazy("%(name)s requests to export %(kinds)s."),
+}
+_GRANTED = {
+    A.RECORD: gettext_lazy("%(name)s lets you edit the %(kind)s."),
+    A.FIELD: gettext_lazy("%(name)s says that you may edit the field of %(kinds)s now."),
+    A.EXPORT: gettext_lazy("%(name)s says that you may export %(kinds)s now."),
+}
+_DECLINED = {
+    A.RECORD: gettext_lazy("%(name)s declined your request to edit a %(kind)s."),
+    A.FIELD: gettext_lazy("%(name)s declined your request to edit a field of %(kinds)s."),
+    A.EXPORT: gettext_lazy("%(name)s declined your request to export %(kinds)s."),
+}
+_NOT_YET = {
+    A.FIELD: gettext_lazy(
+        "%(name)s may not edit this field yet. Change who may edit it first, then say so here."
+    ),
+    A.EXPORT: gettext_lazy(
+        "%(name)s may not export %(kinds)s yet. Give them the permission Export first, then say so "
+        "here."
+    ),
+}
+
+
+def _tell_deciders(people: Iterable[User], made: AccessRequest, actor: User) -> None:
+    _tell(people, _ASKED[A(made.about)], made, actor)
+
+
+def _tell(people: Iterable[User], text: Any, request: AccessRequest, actor: User) -> None:
+    """Tell people a sentence without a word of the record, the field or the reason (L88).
+
+    `text` is put into the language of whoever reads it, and may name the actor and the kind.
+    """
     notify(
         people,
-        text,
+        lambda: str(text) % _parts(request, actor),
         reverse(PAGE, args=[request.pk]),
         subject=lambda: gettext("A request for access"),
         mail=lambda: gettext("There is news of a request for access."),
@@ -268,7 +350,11 @@ def _tell(people: Iterable[User], text: Callable[[], str], request: AccessReques
 def _parts(request: AccessRequest, actor: User) -> dict[str, str]:
     """Return who did something and what kind of record it was about, in the language of now."""
     kind = kinds.named(request.object)
-    return {"name": actor.get_full_name(), "kind": kind.noun if kind else gettext("record")}
+    return {
+        "name": actor.get_full_name(),
+        "kind": kind.noun if kind else gettext("record"),
+        "kinds": kind.nouns if kind else gettext("records"),
+    }
 
 
 def _words(text: str, missing: str = "") -> str:

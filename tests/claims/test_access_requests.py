@@ -13,12 +13,15 @@ from accounts.models import AuditEvent, Notice, User
 from accounts.notices import OUT_OF_REACH, readable
 from accounts.operations import deactivate
 from records import operations
-from records.models import AccessRequest, Deal, Record
+from records.models import AccessRequest, Deal, Record, StageException
+from records.operations import sharing
 from records.operations.access_requests import (
+    LAPSE_DAYS,
     MOST_WAITING,
     asked,
     decline,
     grant,
+    lapse_overdue,
     request_access,
     seen,
     to_decide,
@@ -26,7 +29,7 @@ from records.operations.access_requests import (
 )
 from records.operations.sharing import may_share
 from tests.support.company import TinyCompany
-from tests.support.factories import DealFactory
+from tests.support.factories import DealFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 WHY = "I write the offer."
@@ -48,13 +51,14 @@ def told(user: User) -> list[str]:
     [
         ("rita", "noras", ["nora"]),
         ("nora", "unassigned", ["sam", "sue"]),  # nobody owns it
-        ("nora", "freds", ["sam", "sue"]),  # its owner is deactivated
+        ("nora", "freds", ["mona"]),  # its owner is deactivated: who leads a team above may share
         ("ella", "co_owned", ["rita", "rob"]),
-        ("rita", "chosen_n", ["sam", "sue"]),  # locked for its owner, who could not share it
-        ("eve", "vault", ["sam", "sue"]),
+        ("rita", "chosen_n", ["sam", "sue"]),  # locked for its owner and for whoever is above
+        ("eve", "vault", ["sam", "sue"]),  # a share would not be enough
+        ("ruth", "noras", ["sam", "sue"]),  # nor for who may edit no deal
     ],
 )
-def test_request_goes_to_owners_who_may_share_or_else_to_super_admins(
+def test_request_goes_to_the_nearest_who_may_share_or_else_to_super_admins(
     c: TinyCompany, by: str, deal: str, whom: list[str]
 ) -> None:
     assert {user.email for user in asked(c.deals[deal], c.people[by])} == {
@@ -67,6 +71,18 @@ def test_request_goes_to_owners_who_may_share_or_else_to_super_admins(
         assert told(user) == (heard if name in whom else [])
     event = AuditEvent.objects.get(action="deal.request_access")
     assert (event.actor, event.object_id) == (c.people[by], str(c.deals[deal].pk))
+
+
+def test_people_of_the_owners_team_are_asked_before_those_above(c: TinyCompany) -> None:
+    lead = UserFactory(permission_set=c.sets["manager"], team=c.teams["north_a"])
+    assert asked(c.deals["freds"], c.nora) == [lead]
+    # Who may edit it by a share alone is nobody to ask.
+    other = UserFactory(permission_set=c.sets["rep"], team=c.teams["north_a"])
+    sharing.share(c.deals["freds"], actor=c.sam, user=other, level="edit")
+    assert asked(c.deals["freds"], c.nora) == [lead]
+    deactivate(lead, actor=c.sam)
+    assert asked(c.deals["freds"], c.nora) == [c.mona]
+    assert asked(c.deals["freds"], c.mona) == [c.sam, c.sue]
 
 
 def test_what_cannot_be_asked_for_leaves_nothing(c: TinyCompany) -> None:
@@ -236,3 +252,59 @@ def test_decider_may_not_give_what_only_a_share_gives_them(c: TinyCompany) -> No
     assert other not in to_decide(c.fresh("rita"))  # she edits it by a share alone
     with pytest.raises(operations.NotFound):
         grant(other, actor=c.fresh("rita"), until=None)
+
+
+def test_request_that_nobody_decides_on_lapses_and_may_be_made_again(c: TinyCompany) -> None:
+    made, young = requested(c, "rita", "noras"), requested(c, "ella", "noras")
+    old = timezone.now() - timedelta(days=LAPSE_DAYS, seconds=1)
+    AccessRequest.objects.filter(pk=made.pk).update(created_at=old)
+    lapse_overdue()
+    lapse_overdue()  # once
+    made.refresh_from_db()
+    young.refresh_from_db()
+    assert (made.status, young.status) == ("lapsed", "waiting")
+    assert told(c.rita) == ["Nobody decided on your request for access in time. You may ask again."]
+    event = AuditEvent.objects.get(action="access_request.lapse")
+    assert (event.actor, event.system) == (None, "access requests")
+    for step in (
+        lambda: grant(made, actor=c.nora, until=None),
+        lambda: decline(made, actor=c.nora, note="Late."),
+        lambda: withdraw(made, actor=c.rita),
+    ):
+        with pytest.raises(operations.Stale):
+            step()
+    assert not c.deals["noras"].user_shares.exists()
+    requested(c, "rita", "noras")
+
+
+# --- Locked stages --------------------------------------------------------------------------------
+
+
+def test_super_admin_grants_an_exception_from_the_stage_and_a_share_where_that_is_missing_too(
+    c: TinyCompany,
+) -> None:
+    until = timezone.now() + timedelta(days=3)
+    own = requested(c, "rita", "vault")  # hers, and locked
+    with pytest.raises(operations.Invalid, match="for ever"):
+        grant(own, actor=c.sam, until=None)
+    assert not StageException.objects.exists()
+    grant(own, actor=c.sam, until=until)
+    made = StageException.objects.get()
+    assert (made.user, made.giver, made.until) == (c.rita, c.sam, until)
+    assert not c.deals["vault"].user_shares.exists()  # reach is what she had
+    assert allows(c.fresh("rita"), "change", c.deals["vault"])
+    other = requested(c, "nora", "vault")  # locked, and not hers
+    grant(other, actor=c.sam, until=until)
+    assert c.deals["vault"].user_shares.get().until == until
+    assert allows(c.fresh("nora"), "change", c.deals["vault"])
+    assert not allows(c.fresh("nora"), "delete", c.deals["vault"])
+
+
+def test_nobody_is_excepted_from_a_stage_by_who_may_only_share(c: TinyCompany) -> None:
+    """Rita edits where Nora may not, and so decides; what she may give is a share."""
+    made = requested(c, "nora", "chosen")
+    with pytest.raises(operations.Invalid, match="A share would not let"):
+        grant(made, actor=c.rita, until=timezone.now() + timedelta(days=3))
+    assert not StageException.objects.exists()
+    assert not c.deals["chosen"].user_shares.exists()
+    decline(made, actor=c.rita, note="Ask Sam: the stage is locked.")
