@@ -167,6 +167,8 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
             self.keep_answers(request, obj, context["why"]["answers"])
             context["access_links"] = self.access_links(request, obj)
             context["veiled"] = self._veiled_labels(request)
+            if context["why"]["may_change"]:
+                context["only_read"] = self.only_read(request, obj)
         return context
 
     def _veiled_labels(self, request: HttpRequest) -> list[tuple[str, str]]:

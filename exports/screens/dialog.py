@@ -17,6 +17,7 @@ from django.http import (
     QueryDict,
 )
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext, gettext_lazy, ngettext, pgettext
 
@@ -39,10 +40,19 @@ from records.screens.listing import canonical_query
 
 
 def export_tool(request: HttpRequest, model_admin: AccessModelAdmin) -> dict[str, Any] | None:
-    """Offer “Export” above a list, with the list's own filters, to whoever may export from it."""
+    """Offer “Export” above a list, with the list's own filters, to whoever may export from it.
+
+    Whoever may not is told so, and where to ask for it (B15).
+    """
     kind = catalogue.kind_of(model_admin.model)
-    if kind is None or not _may_export(request, model_admin):
+    if kind is None:
         return None
+    if not _may_export(request, model_admin):
+        return {
+            "title": gettext("Request export"),
+            "icon": "lock",
+            "url": reverse("admin:request_export", args=[kind.key]),
+        }
     url = page_address(ExportRequest, "new", kind.key)
     query = request.GET.urlencode()
     return {
@@ -77,7 +87,7 @@ def new_view(request: HttpRequest, key: str) -> HttpResponse:
         raise Http404
     model, user = kind.model, user_of(request)
     if not access.allows_any(user, access.EXPORT, model):
-        raise PermissionDenied
+        return _refused(request, kind)
     source: Any = admin.site._registry[model]  # a screen of records, which Django does not know
     source.check_address(request, "ids")
     try:
@@ -101,6 +111,19 @@ def new_view(request: HttpRequest, key: str) -> HttpResponse:
         "back": page_address(model, "changelist"),
     }
     return TemplateResponse(request, "exports/new.html", context)
+
+
+def _refused(request: HttpRequest, kind: kinds.Kind) -> HttpResponse:
+    """Say that somebody may not export what they view, and where to ask for it."""
+    if not access.allows_any(user_of(request), "view", kind.model):
+        raise PermissionDenied
+    context = {
+        **admin.site.each_context(request),
+        "title": gettext("Export %(kinds)s") % {"kinds": kind.nouns},
+        "kind": kind,
+        "back": page_address(kind.model, "changelist"),
+    }
+    return TemplateResponse(request, "exports/no_right.html", context, status=403)
 
 
 REASONS = {

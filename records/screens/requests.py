@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext, gettext_lazy
 from unfold.widgets import UnfoldAdminTextareaWidget
 
@@ -26,10 +27,11 @@ from accounts.modeladmin import AccessModelAdmin, page_address, row_pages, user_
 from accounts.models import User
 from accounts.words import listed
 from records import kinds
-from records.models import AccessRequest, Record
-from records.operations import access_requests, sharing
-from records.reasons import sentences_of
-from records.refusals import RecordError
+from records.models import AccessRequest, Property, Record
+from records.models.properties import field_access
+from records.operations import access_requests, exceptions
+from records.reasons import sentences_of, stage_sentence
+from records.refusals import NotFound, RecordError
 from records.screens.share_words import end_of
 from records.screens.shares import EndForm, sees_records
 from records.why import way_out
@@ -66,7 +68,7 @@ class ReasonForm(forms.Form):
 
 
 class DecisionForm(EndForm):
-    """For how long to let the requester edit, and a word to them."""
+    """For how long to let the requester edit, and a word to them; for what has an end."""
 
     note = _text(
         gettext_lazy("Note"),
@@ -89,44 +91,138 @@ class RequestingAdmin(AccessModelAdmin):
     def request_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask why somebody needs to edit a record that they only see, and send it."""
         record: Record = self.found(request, object_id)
-        back = page_address(record, "change", record.pk)
-        if access.allows(user_of(request), "change", record):
+        user, back = user_of(request), page_address(record, "change", record.pk)
+        if access.allows(user, "change", record):
             messages.info(request, gettext("You may edit this record already."))
             return HttpResponseRedirect(back)
-        form = ReasonForm(request.POST if request.method == "POST" else None)
-        if request.method == "POST" and form.is_valid():
-            try:
-                access_requests.request_access(
-                    record, actor=user_of(request), reason=form.cleaned_data["reason"]
-                )
-            except RecordError as refusal:
-                form.add_error(None, str(refusal))
-            else:
-                said = gettext("Request sent. You will be told when it is decided.")
-                messages.success(request, said)
-                return HttpResponseRedirect(back)
-        asked = access_requests.asked(record, user_of(request))
-        context = {
-            **self.admin_site.each_context(request),
-            "title": gettext("Request access"),
-            "opts": self.opts,
-            "original": record,
-            "text": gettext("Your request to edit it goes to %(people)s.")
-            % {"people": listed(asked)}
-            if asked
-            else gettext("Your request to edit it goes to the super admins."),
-            "form": form,
-            "button": gettext("Send request"),
-            "back": back,
-        }
-        return TemplateResponse(request, "accounts/step.html", context)
+
+        def send(reason: str) -> None:
+            access_requests.request_access(record, actor=user, reason=reason)
+
+        return _ask(
+            request,
+            send,
+            subject=record,
+            text=gettext("Your request to edit it goes to %(people)s.")
+            % {"people": _listed(access_requests.asked(record, user))},
+            back=back,
+            opts=self.opts,
+        )
+
+    def only_read(self, request: HttpRequest, record: Record) -> list[tuple[str, str]]:
+        """Return (label, where to ask for it) of the fields that this person reads alone."""
+        fixed = self.fixed_fields(request)
+        kind = kinds.of(self.model)
+        return [
+            (field.label, reverse("admin:request_field", args=[kind.key, field.name]))
+            for field in kind.fields
+            if field.name in fixed
+        ]
+
+
+def _ask(
+    request: HttpRequest,
+    send: Callable[[str], object],
+    *,
+    subject: object,
+    text: str,
+    back: str,
+    opts: Any,
+) -> HttpResponse:
+    """Ask what something is needed for, and send the request; `opts` of the kind of record."""
+    form = ReasonForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            send(form.cleaned_data["reason"])
+        except NotFound:
+            raise Http404 from None
+        except RecordError as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            said = gettext("Request sent. You will be told when it is decided.")
+            messages.success(request, said)
+            return HttpResponseRedirect(back)
+    context = {
+        **admin.site.each_context(request),
+        "title": gettext("Request access"),
+        "opts": opts,
+        "original": subject,
+        "text": text,
+        "form": form,
+        "button": gettext("Send request"),
+        "back": back,
+    }
+    return TemplateResponse(request, "accounts/step.html", context)
+
+
+def _listed(people: list[User]) -> str:
+    return listed(people) if people else gettext("the super admins")
+
+
+def field_view(request: HttpRequest, key: str, name: str) -> HttpResponse:
+    """Ask why somebody needs to edit a field that they only read; hidden and absent are one."""
+    user = user_of(request)
+    kind, field = (
+        access_requests.viewed_kind(user, key),
+        access_requests.read_field(user, key, name),
+    )
+    if kind is None or field is None:
+        raise Http404
+    back = page_address(kind.model, "changelist")
+    if name not in field_access(user, kind.model).fixed:
+        messages.info(request, gettext("You may edit this field already."))
+        return HttpResponseRedirect(back)
+    parts = {
+        "kinds": kind.nouns,
+        "people": _listed(access_requests.super_admins(but=user)),
+    }
+    return _ask(
+        request,
+        lambda reason: access_requests.request_field(
+            actor=user, object=key, name=name, reason=reason
+        ),
+        subject=capfirst(field.label),
+        text=gettext(
+            "Your request to edit this field of the %(kinds)s that you may edit goes to %(people)s."
+        )
+        % parts,
+        back=back,
+        opts=kind.model._meta,
+    )
+
+
+def export_view(request: HttpRequest, key: str) -> HttpResponse:
+    """Ask why somebody needs to export, who may not."""
+    user = user_of(request)
+    kind = access_requests.viewed_kind(user, key)
+    if kind is None:
+        raise Http404
+    back = page_address(kind.model, "changelist")
+    if access.allows_any(user, access.EXPORT, kind.model):
+        messages.info(request, gettext("You may export these records already."))
+        return HttpResponseRedirect(back)
+    people = _listed(access_requests.asked_to_export(user))
+    return _ask(
+        request,
+        lambda reason: access_requests.request_export(actor=user, object=key, reason=reason),
+        subject=gettext("Export %(kinds)s") % {"kinds": kind.nouns},
+        text=gettext(
+            "Your permission set does not let you export. Your request goes to %(people)s. With "
+            "the permission, each export still needs the approval that anybody’s would need."
+        )
+        % {"people": people},
+        back=back,
+        opts=kind.model._meta,
+    )
 
 
 def request_pages() -> list[URLPattern]:
-    """Return the addresses of the list and of one request."""
+    """Return the addresses of the list, of one request, and of asking where there is no record."""
     view = admin.site.admin_view
     return [
         path("access-requests/", view(list_page), name="access_requests"),
+        path("access-requests/export/<str:key>/", view(export_view), name="request_export"),
+        path("access-requests/field/<str:key>/<str:name>/", view(field_view), name="request_field"),
         path("access-requests/<int:pk>/", view(request_page), name="access_request"),
     ]
 
@@ -156,7 +252,7 @@ def _rows(found: Iterable[AccessRequest], user: User) -> list[dict[str, Any]]:
     return [
         {
             "request": each,
-            "what": records.get(each.pk) or _out_of_reach(each),
+            "what": records.get(each.pk) or what_of(each, user),
             "status": _became(each),
         }
         for each in requests
@@ -185,11 +281,23 @@ _DECIDED = {
 }
 
 
-def _out_of_reach(request: AccessRequest) -> str:
+def what_of(request: AccessRequest, user: User) -> str:
+    """Return what a request is about, as far as this reader sees it; of a record, that it is one.
+
+    A record in reach says its own name (`access_requests.records_of`).
+    """
     kind = kinds.named(request.object)
+    parts = {"kind": kind.noun, "kinds": kind.nouns} if kind else {}
+    if request.about == AccessRequest.About.EXPORT and kind:
+        return gettext("Export %(kinds)s") % parts
+    if request.about == AccessRequest.About.FIELD:
+        field = access_requests.read_field(user, request.object, request.field)
+        if field is None or kind is None:
+            return gettext("A field that you may not see any more")
+        return f"{capfirst(kind.nouns)} · {capfirst(field.label)}"
     if kind is None:
         return gettext("A record that you may not see any more")
-    return gettext("A %(kind)s that you may not see any more") % {"kind": kind.noun}
+    return gettext("A %(kind)s that you may not see any more") % parts
 
 
 def request_page(request: HttpRequest, pk: int) -> HttpResponse:
@@ -216,15 +324,16 @@ def request_page(request: HttpRequest, pk: int) -> HttpResponse:
         **admin.site.each_context(request),
         "title": gettext("Request for access"),
         "asked": found,
-        "what": _linked(record) if record else _out_of_reach(found),
+        "what": _linked(record) if record else what_of(found, user),
         "is_own": is_own,
         "status": _became(found, with_moment=True),
         "end": end_of(found.until) if found.status == AccessRequest.Status.GRANTED else "",
         "form": form,
         "media": form.media,
     }
-    if record and found.is_waiting and not is_own and sharing.may_share(user, record):
-        context |= {"decides": True, **_what_helps(found.requester, record, user)}
+    if found.is_waiting and not is_own and access_requests.may_decide(user, found):
+        helps = _what_helps(found, record, user) if record else _where_it_is_given(found)
+        context |= {"decides": True, **helps}
     return TemplateResponse(request, "records/access_request.html", context)
 
 
@@ -245,19 +354,35 @@ def _step(request: HttpRequest, asked: AccessRequest, form: DecisionForm) -> str
         return gettext("Declined. %(name)s reads your note.") % {"name": asked.requester}
     if step == "grant":
         access_requests.grant(asked, actor=user, until=form.until, note=note)
-        return gettext("%(name)s may edit it now.") % {"name": asked.requester}
+        if asked.about == AccessRequest.About.RECORD:
+            return gettext("%(name)s may edit it now.") % {"name": asked.requester}
+        return gettext("%(name)s is told so.") % {"name": asked.requester}
     raise Http404
 
 
-def _what_helps(requester: User, record: Record, user: User) -> dict[str, Any]:
-    """Tell whether a share is enough, and for a super admin what is, where it is not."""
+def _what_helps(asked: AccessRequest, record: Record, user: User) -> dict[str, Any]:
+    """Tell whether a share is enough, or an exception, and for a super admin what is, if not."""
+    requester = asked.requester
     answer: Explanation = access.explain(requester, "change", record)
     if answer.allowed:
         return {"has_it": True}
     denying = {each.code for each in answer.findings if each.holds and not each.allows}
-    if not denying - {"unseen"}:
-        return {"share_helps": True}
+    excepts = "stage" in denying and exceptions.may_except(user)
+    if not denying - {"unseen"} - ({"stage"} if excepts else set()):
+        return {"share_helps": True, "stage": stage_sentence(record) if excepts else ""}
     return {
         "reasons": sentences_of(answer, requester, "change", record, str(requester)),
         "way_out": way_out(requester, "change", record, answer) if user.is_superuser else "",
     }
+
+
+def _where_it_is_given(asked: AccessRequest) -> dict[str, Any]:
+    """Tell whether the requester may do it by now, and else where that is decided."""
+    where, name = reverse("admin:edit_permissions"), gettext("Edit their permissions")
+    where = f"{where}?person={asked.requester_id}"
+    if asked.about == AccessRequest.About.FIELD:
+        name = gettext("Change who may edit the field")
+        rule = Property.objects.filter(object=asked.object, name=asked.field).first()
+        where = page_address(Property, "change", rule.pk) if rule else page_address(Property, "add")
+    has_it = access_requests.has_it_now(asked)
+    return {"is_given_elsewhere": True, "done": has_it, "where": where, "where_name": name}

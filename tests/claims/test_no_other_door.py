@@ -101,6 +101,8 @@ OF_THE_SITE = {
     *("admin/permissions/new/", "admin/permissions/new/switch/"),
     "admin/permissions/new/<str:subject>/",
     *("admin/access-requests/", "admin/access-requests/<int:pk>/"),
+    "admin/access-requests/export/<str:key>/",
+    "admin/access-requests/field/<str:key>/<str:name>/",
     *("admin/inbox/", "admin/inbox/read/", "admin/inbox/<int:pk>/read/"),
     *("admin/inbox/<int:pk>/open/", "admin/<app_label>/", "admin/<url>"),
 }
