@@ -48,7 +48,6 @@ from records.refusals import Invalid, NotAllowed, NotFound, Stale
 
 __all__ = [
     "asked",
-    "asked_to_export",
     "decline",
     "grant",
     "has_it_now",
@@ -60,7 +59,6 @@ __all__ = [
     "request_export",
     "request_field",
     "seen",
-    "super_admins",
     "to_decide",
     "unreadable",
     "viewed_kind",

@@ -25,7 +25,7 @@ from accounts import access
 from accounts.access import Explanation
 from accounts.modeladmin import AccessModelAdmin, page_address, row_pages, user_of
 from accounts.models import User
-from accounts.words import listed
+from accounts.words import counted, listed
 from records import kinds
 from records.models import AccessRequest, Property, Record
 from records.models.properties import field_access
@@ -103,8 +103,7 @@ class RequestingAdmin(AccessModelAdmin):
             request,
             send,
             subject=record,
-            text=gettext("Your request to edit it goes to %(people)s.")
-            % {"people": _listed(access_requests.asked(record, user))},
+            text=_goes_to(access_requests.asked(record, user), record),
             back=back,
             opts=self.opts,
         )
@@ -155,8 +154,20 @@ def _ask(
     return TemplateResponse(request, "accounts/step.html", context)
 
 
-def _listed(people: list[User]) -> str:
-    return listed(people) if people else gettext("the super admins")
+def _goes_to(people: list[User], record: Record) -> str:
+    """Return whom a request goes to; owners stand on the record, and of others no name is told.
+
+    That somebody else may share it would tell who is in which team (L92).
+    """
+    if people and {each.pk for each in people} <= {
+        getattr(record, f"{name}_id") for name in record.owner_fields
+    }:
+        said = gettext("Your request to edit it goes to %(people)s.")
+        return said % {"people": listed(people)}
+    return gettext(
+        "Your request to edit it goes to whoever is nearest to it and may let you, or else to the "
+        "super admins."
+    )
 
 
 def field_view(request: HttpRequest, key: str, name: str) -> HttpResponse:
@@ -172,10 +183,6 @@ def field_view(request: HttpRequest, key: str, name: str) -> HttpResponse:
     if name not in field_access(user, kind.model).fixed:
         messages.info(request, gettext("You may edit this field already."))
         return HttpResponseRedirect(back)
-    parts = {
-        "kinds": kind.nouns,
-        "people": _listed(access_requests.super_admins(but=user)),
-    }
     return _ask(
         request,
         lambda reason: access_requests.request_field(
@@ -183,9 +190,10 @@ def field_view(request: HttpRequest, key: str, name: str) -> HttpResponse:
         ),
         subject=capfirst(field.label),
         text=gettext(
-            "Your request to edit this field of the %(kinds)s that you may edit goes to %(people)s."
+            "You may read this field and not edit it. Your request to edit it, in the %(kinds)s "
+            "that you may edit, goes to the super admins."
         )
-        % parts,
+        % {"kinds": kind.nouns},
         back=back,
         opts=kind.model._meta,
     )
@@ -201,16 +209,15 @@ def export_view(request: HttpRequest, key: str) -> HttpResponse:
     if access.allows_any(user, access.EXPORT, kind.model):
         messages.info(request, gettext("You may export these records already."))
         return HttpResponseRedirect(back)
-    people = _listed(access_requests.asked_to_export(user))
     return _ask(
         request,
         lambda reason: access_requests.request_export(actor=user, object=key, reason=reason),
         subject=gettext("Export %(kinds)s") % {"kinds": kind.nouns},
         text=gettext(
-            "Your permission set does not let you export. Your request goes to %(people)s. With "
-            "the permission, each export still needs the approval that anybody’s would need."
-        )
-        % {"people": people},
+            "Your permission set does not let you export. Your request goes to whoever may give "
+            "you the permission. With it, each export still needs the approval that anybody’s "
+            "would need."
+        ),
         back=back,
         opts=kind.model._meta,
     )
@@ -334,6 +341,10 @@ def request_page(request: HttpRequest, pk: int) -> HttpResponse:
     if found.is_waiting and not is_own and access_requests.may_decide(user, found):
         helps = _what_helps(found, record, user) if record else _where_it_is_given(found)
         context |= {"decides": True, **helps}
+        if helps.get("stage"):
+            form.fields["last_day"].help_text = gettext(
+                "Needed: an exception ends with this day, and lasts %(count)s days at most."
+            ) % {"count": counted(exceptions.MOST_DAYS)}
     return TemplateResponse(request, "records/access_request.html", context)
 
 

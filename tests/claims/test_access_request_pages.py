@@ -124,3 +124,13 @@ def test_list_costs_the_same_for_three_requests_and_for_thirty(c: TinyCompany) -
             assert nora.get(LIST).status_code == 200
         counts.append(len(queries))
     assert counts[0] == counts[1]
+
+
+def test_nobody_learns_from_whom_a_request_goes_to_who_is_in_which_team(c: TinyCompany) -> None:
+    """Fred's deal goes to Mona, Rita's locked one to the super admins: the page says the same."""
+    nora = logged_in(c, "nora")
+    said = "goes to whoever is nearest to it and may let you, or else to the super admins."
+    for name in ("freds", "vault"):
+        text = " ".join(nora.get(page(c.deals[name], "request_access")).text.split())
+        assert said in text
+        assert "Mona" not in text

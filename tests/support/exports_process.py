@@ -421,7 +421,10 @@ def guess(email: str, number: str) -> None:
 
 
 def main(arguments: list[str]) -> None:
+    from tests.support.asked_process import decide_access
+
     steps = {
+        "decide_access": decide_access,
         "ask": ask,
         "decide": decide,
         "work": work,
