@@ -22,6 +22,7 @@ VERBS: dict[str, StrOrPromise] = {
     "arrive": gettext_lazy("new with an upgrade"),
     "ask_export": gettext_lazy("export requested by somebody who may not"),
     "ask_field": gettext_lazy("access to a field requested"),
+    "ask_linked": gettext_lazy("access to a linked record requested"),
     "ask_new_password": gettext_lazy("new password asked for by e-mail"),
     "assign": pgettext_lazy("what happened", "given"),
     "assign_set": gettext_lazy("permission set given"),

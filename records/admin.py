@@ -42,13 +42,13 @@ from records.models.properties import field_access
 from records.operations import RecordError, screen_limit
 from records.rules import with_locks
 from records.screens.access import AccessPages
+from records.screens.asking import RequestingAdmin
 from records.screens.associations import AssociatingAdmin
 from records.screens.bin import RecyclingAdmin
 from records.screens.columns import dressed
 from records.screens.exceptions import ExceptingAdmin
 from records.screens.limited import LimitedAdmin
 from records.screens.listing import list_filter
-from records.screens.requests import RequestingAdmin
 from records.screens.saving import SavesByOneOperation
 from records.screens.shares import SharingAdmin
 from records.why import why
@@ -167,6 +167,7 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
             self.keep_answers(request, obj, context["why"]["answers"])
             context["access_links"] = self.access_links(request, obj)
             context["veiled"] = self._veiled_labels(request)
+            context["restricted_links"] = self.restricted_links(request, obj)
             if context["why"]["may_change"]:
                 context["only_read"] = self.only_read(request, obj)
         return context

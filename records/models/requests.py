@@ -27,6 +27,7 @@ class AccessRequest(models.Model):
         """What somebody asks for."""
 
         RECORD = "record", gettext_lazy("Edit one record")
+        LINKED = "linked", gettext_lazy("See the record that a link leads to")
         FIELD = "field", gettext_lazy("Edit a field of all records that they may edit")
         EXPORT = "export", gettext_lazy("Export records of one kind")
 
@@ -45,6 +46,10 @@ class AccessRequest(models.Model):
     object = models.CharField(max_length=60)
     record = models.BigIntegerField(null=True)
     field = models.CharField(max_length=60, blank=True)
+    via_object = models.CharField(
+        max_length=60, blank=True, help_text="Whose field leads to the record; of links alone."
+    )
+    via = models.BigIntegerField(null=True)
     reason = models.CharField(max_length=500)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.WAITING)
@@ -64,8 +69,14 @@ class AccessRequest(models.Model):
         constraints = (
             models.UniqueConstraint(
                 fields=["object", "record", "requester"],
-                condition=Q(status="waiting"),
+                condition=Q(status="waiting", about="record"),
                 name="access_requested_once",
+            ),
+            # By its way alone: that two links lead to one record is not told to who sees neither.
+            models.UniqueConstraint(
+                fields=["via_object", "via", "field", "requester"],
+                condition=Q(status="waiting", about="linked"),
+                name="access_requested_once_of_link",
             ),
             # A null record equals no other, so what is about no record needs this one beside it.
             models.UniqueConstraint(
@@ -74,9 +85,10 @@ class AccessRequest(models.Model):
                 name="access_requested_once_of_kind",
             ),
             models.CheckConstraint(
-                condition=Q(about="record", record__isnull=False, field="")
-                | (Q(about="field", record=None) & ~Q(field=""))
-                | Q(about="export", record=None, field=""),
+                condition=Q(about="record", record__isnull=False, field="", via=None)
+                | (Q(about="linked", record__isnull=False, via__isnull=False) & ~Q(field=""))
+                | (Q(about="field", record=None, via=None) & ~Q(field=""))
+                | Q(about="export", record=None, field="", via=None),
                 name="access_request_is_about_one_thing",
             ),
             models.CheckConstraint(

@@ -30,16 +30,19 @@ from records.models.properties import field_access
 from records.operations import exceptions, sharing
 from records.operations.asked_for import (
     PAGE,
+    action_of,
     asked,
     asked_to_export,
     has_it_now,
     may_decide,
     read_field,
     records_of,
+    restricted_link,
     seen,
     super_admins,
     to_decide,
     unreadable,
+    via_of,
     viewed_kind,
 )
 from records.operations.writing import find_stored
@@ -47,6 +50,7 @@ from records.reasons import sentences_of
 from records.refusals import Invalid, NotAllowed, NotFound, Stale
 
 __all__ = [
+    "action_of",
     "asked",
     "decline",
     "grant",
@@ -58,9 +62,12 @@ __all__ = [
     "request_access",
     "request_export",
     "request_field",
+    "request_linked",
+    "restricted_link",
     "seen",
     "to_decide",
     "unreadable",
+    "via_of",
     "viewed_kind",
     "withdraw",
 ]
@@ -100,6 +107,26 @@ def request_access(record: Record, *, actor: User, reason: str) -> AccessRequest
     return made
 
 
+@operation("{object}.ask_linked")
+def request_linked(record: Record, *, actor: User, name: str, reason: str) -> AccessRequest:
+    """Ask to view what this field of the record leads to, which is hidden from the actor (Q31).
+
+    They learn nothing of it by asking, not even whether another link leads to the same. Raises
+    `NotFound` for a record out of reach and where nothing is restricted there, and `Invalid` as
+    `request_access` does.
+    """
+    stored = find_stored(record, actor, lock=True)
+    linked = restricted_link(actor, stored, name)
+    if linked is None:
+        raise NotFound(str(NOTHING_THERE))
+    way = {"via_object": stored.object_key, "via": stored.pk, "field": name}
+    about = {"object": linked.object_key, "record": linked.pk}
+    made = _made(actor, reason, same={"about": A.LINKED, **way}, about=A.LINKED, **about, **way)
+    _record("ask_linked", made, stored, actor, field=name, reason=made.reason)
+    _tell_deciders(asked(linked, actor, "view"), made, actor)
+    return made
+
+
 @operation("access_request.ask_field")
 def request_field(*, actor: User, object: str, name: str, reason: str) -> AccessRequest:
     """Ask to edit a field that the actor only reads, of whoever says who edits which field.
@@ -135,13 +162,18 @@ def request_export(*, actor: User, object: str, reason: str) -> AccessRequest:
     return made
 
 
-def _made(actor: User, reason: str, **about: Any) -> AccessRequest:
-    """Write a request down; raises where there is no reason, too many wait, or this one does."""
+def _made(
+    actor: User, reason: str, *, same: dict[str, Any] | None = None, **about: Any
+) -> AccessRequest:
+    """Write a request down; raises where there is no reason, too many wait, or the same one does.
+
+    `same` tells what is the same one, where that is not all that it is about.
+    """
     reason = _words(reason, gettext("Say what you need it for."))
     # Locked, so that of two at the same moment the second finds the first.
     User.objects.select_for_update(of=("self",)).get(pk=actor.pk)
     mine = AccessRequest.objects.filter(requester=actor, status=S.WAITING)
-    if mine.filter(**about).exists():
+    if mine.filter(**(same or about)).exists():
         raise Invalid(
             gettext("You have asked for this already. You will be told when it is decided.")
         )
@@ -163,14 +195,14 @@ def grant(
     """Give what was asked for, until this moment; None for no end, which only a share may have.
 
     A record is shared with the requester, to edit it, or they are excepted from the rule on its
-    stage, or both. For a field and for exports nothing is given here: it is said that they may by
-    now, and refused where they may not. Raises `NotFound`, `NotAllowed` where the actor may not
-    decide or asked themselves, `Invalid` where it would not be enough, and `Stale` for a request
-    that waits no more.
+    stage, or both; what a link leads to is shared to be viewed. For a field and for exports nothing
+    is given here: it is said that they may by now, and refused where they may not. Raises
+    `NotFound`, `NotAllowed` where the actor may not decide or asked themselves, `Invalid` where it
+    would not be enough, and `Stale` for a request that waits no more.
     """
     stored, record = _to_decide(request, actor)
     if record is not None:
-        _open(record, stored.requester, actor, until)
+        _open(record, stored, actor, until)
     elif not has_it_now(stored):
         raise Invalid(str(_NOT_YET[A(stored.about)]) % _parts(stored, stored.requester))
     done = _decided(stored, record, S.GRANTED, actor, note, until if record else None)
@@ -178,13 +210,14 @@ def grant(
     return done
 
 
-def _open(record: Record, requester: User, actor: User, until: datetime | None) -> None:
-    """Let somebody edit a record as far as the actor may let them; raises where that is too little.
+def _open(record: Record, asked_for: AccessRequest, actor: User, until: datetime | None) -> None:
+    """Open a record as far as the actor may; raises where that is too little for what was asked.
 
-    A share where nothing else is missing; and where nothing is, since that is what was asked for.
+    By a share where nothing else is missing; and where nothing is, since that is what was asked.
     """
-    opened = False
-    if exceptions.may_except(actor) and exceptions.is_locked_for(requester, record):
+    requester, action, opened = asked_for.requester, action_of(asked_for), False
+    locked = action == "change" and exceptions.is_locked_for(requester, record)
+    if locked and exceptions.may_except(actor):
         if until is None:
             raise Invalid(
                 gettext("Choose a last day: nobody is excepted from a locked stage for ever.")
@@ -192,14 +225,17 @@ def _open(record: Record, requester: User, actor: User, until: datetime | None) 
         exceptions.except_from_stage(record, actor=actor, user=requester, until=until)
         # Read afresh: what they hold was loaded before this.
         requester = User.objects.get(pk=requester.pk)
-        opened = access.allows(requester, "change", record)
+        opened = access.allows(requester, action, record)
     if not opened:
-        sharing.share(record, actor=actor, level=Level.EDIT, user=requester, until=until)
+        level = Level.EDIT if action == "change" else Level.VIEW
+        sharing.share(record, actor=actor, level=level, user=requester, until=until)
         requester = User.objects.get(pk=requester.pk)
-    answer = access.explain(requester, "change", record)
+    answer = access.explain(requester, action, record)
     if not answer.allowed:
-        why = " ".join(sentences_of(answer, requester, "change", record, str(requester)))
+        why = " ".join(sentences_of(answer, requester, action, record, str(requester)))
         said = gettext("A share would not let %(name)s edit it. %(why)s")
+        if action == "view":
+            said = gettext("A share would not let %(name)s see it. %(why)s")
         raise Invalid(said % {"name": requester, "why": why})
 
 
@@ -249,7 +285,7 @@ def _to_decide(request: AccessRequest, actor: User) -> tuple[AccessRequest, Reco
     asked_for = AccessRequest.objects.filter(pk=request.pk)
     stored = seen(actor, asked_for).select_related("requester").first()
     record = records_of([stored], actor).get(stored.pk) if stored else None
-    if stored is None or (record is None and stored.about == A.RECORD):
+    if stored is None or (record is None and stored.record is not None):
         raise NotFound(str(GONE))
     if stored.requester == actor:
         raise NotAllowed(gettext("Nobody decides about their own request."), "self")
@@ -302,16 +338,19 @@ def _record_of_kind(step: str, made: AccessRequest, actor: Actor, **data: Any) -
 
 _ASKED = {
     A.RECORD: gettext_lazy("%(name)s requests to edit a %(kind)s."),
+    A.LINKED: gettext_lazy("%(name)s requests to see a %(kind)s."),
     A.FIELD: gettext_lazy("%(name)s requests to edit a field of %(kinds)s."),
     A.EXPORT: gettext_lazy("%(name)s requests to export %(kinds)s."),
 }
 _GRANTED = {
     A.RECORD: gettext_lazy("%(name)s lets you edit the %(kind)s."),
+    A.LINKED: gettext_lazy("%(name)s lets you see the %(kind)s."),
     A.FIELD: gettext_lazy("%(name)s says that you may edit the field of %(kinds)s now."),
     A.EXPORT: gettext_lazy("%(name)s says that you may export %(kinds)s now."),
 }
 _DECLINED = {
     A.RECORD: gettext_lazy("%(name)s declined your request to edit a %(kind)s."),
+    A.LINKED: gettext_lazy("%(name)s declined your request to see a %(kind)s."),
     A.FIELD: gettext_lazy("%(name)s declined your request to edit a field of %(kinds)s."),
     A.EXPORT: gettext_lazy("%(name)s declined your request to export %(kinds)s."),
 }

@@ -7,6 +7,7 @@ field whoever lays down who edits fields, about exports whoever may give the req
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.urls import Resolver404, resolve
@@ -19,7 +20,6 @@ from records import kinds
 from records.models import SHARES, AccessRequest, Property, Record
 from records.models.properties import field_access
 from records.operations import sharing
-from records.operations.exceptions import is_locked_for
 from records.rules import SHARED
 
 PAGE = "admin:access_request"
@@ -32,13 +32,13 @@ A = AccessRequest.About
 # --- Whom a request is sent to --------------------------------------------------------------------
 
 
-def asked(record: Record, requester: User) -> list[User]:
-    """Return whom a request to edit a record is sent to: the nearest who can help.
+def asked(record: Record, requester: User, action: str = "change") -> list[User]:
+    """Return whom a request to edit or view a record is sent to: the nearest who can help.
 
     Owners who may share it; else people of its owners' teams who may; else of the teams above; else
     the super admins, as where a share would not be enough.
     """
-    if not _a_share_may_do(record, requester):
+    if not _a_share_may_do(record, requester, action):
         return super_admins(but=requester)
     owners = {getattr(record, f"{name}_id") for name in record.owner_fields} - {None}
     theirs = Membership.objects.filter(user__in=owners).values("team")
@@ -56,9 +56,9 @@ def asked(record: Record, requester: User) -> list[User]:
     return super_admins(but=requester)
 
 
-def _a_share_may_do(record: Record, requester: User) -> bool:
-    """Tell whether nothing stands in the way of editing but what a share brings."""
-    found = access.explain(requester, "change", record).findings
+def _a_share_may_do(record: Record, requester: User, action: str) -> bool:
+    """Tell whether nothing stands in the way but what a share brings."""
+    found = access.explain(requester, action, record).findings
     return not {each.code for each in found if each.holds and not each.allows} - {"unseen"}
 
 
@@ -105,10 +105,10 @@ def _may_decide(user: User, requests: QuerySet[AccessRequest]) -> Q:
     found = Q(pk__in=())
     shared = (kind for kind in kinds.every() if kind.key in SHARES)
     for kind in shared:
-        wanted = requests.filter(about=A.RECORD, object=kind.key).values("record")
+        wanted = requests.filter(object=kind.key, record__isnull=False).values("record")
         rows = kind.model._base_manager.filter(pk__in=wanted)
         keys = access.permitted(rows, user, "change", without=(SHARED,)).values("pk")
-        found |= Q(about=A.RECORD, object=kind.key, record__in=keys)
+        found |= Q(object=kind.key, record__in=keys)
     if lays_down_fields(user):
         found |= Q(about=A.FIELD)
     if _gives_export(user):
@@ -161,6 +161,38 @@ def read_field(user: User, key: str, name: str) -> kinds.Field | None:
     return next((each for each in kind.fields if each.name == name and each.is_stored), None)
 
 
+def action_of(request: AccessRequest) -> str:
+    """Return what the requester wants to do to the record."""
+    return "view" if request.about == A.LINKED else "change"
+
+
+def restricted_link(user: User, record: Record, name: str) -> Record | None:
+    """Return what a link of a record leads to where that is hidden from this person (Q31).
+
+    None where the field is hidden or absent, leads nowhere, or to what they see, in the recycle bin
+    or out of it: then nothing is restricted there.
+    """
+    field = read_field(user, record.object_key, name)
+    related: Any = field.related if field else None
+    if getattr(related, "object_key", None) not in SHARES:
+        return None
+    linked: Record | None = getattr(record, name)
+    if linked is None or access.allows(user, "view", linked):
+        return None
+    in_bin = access.recycled(related._base_manager.filter(pk=linked.pk), user)
+    return None if in_bin.exists() else linked
+
+
+def via_of(request: AccessRequest, user: User) -> Record | None:
+    """Return the record whose link a request is about, where this person may view it."""
+    kind = kinds.named(request.via_object)
+    if kind is None or request.via is None:
+        return None
+    rows: Any = kind.model._base_manager.filter(pk=request.via)
+    found: Record | None = access.permitted(rows, user, "view").first()
+    return found
+
+
 def has_it_now(request: AccessRequest) -> bool:
     """Tell whether the requester may do by now what they asked for; read afresh."""
     requester = User.objects.get(pk=request.requester_id)
@@ -172,12 +204,7 @@ def has_it_now(request: AccessRequest) -> bool:
     if request.about == A.FIELD:
         field = read_field(requester, request.object, request.field)
         return field is not None and field.name not in field_access(requester, kind.model).closed
-    return access.allows(requester, "change", kind.model(pk=request.record))
-
-
-def needs_exception(request: AccessRequest, record: Record) -> bool:
-    """Tell whether a locked stage keeps the requester from editing the record."""
-    return is_locked_for(User.objects.get(pk=request.requester_id), record)
+    return access.allows(requester, action_of(request), kind.model(pk=request.record))
 
 
 def unreadable(user: User, notices: Sequence[Notice]) -> set[int]:

@@ -36,7 +36,10 @@ OF_A_RECORD = (
     *("bin/", "bin/restore/"),
     *(
         f"<path:object_id>/{step}/"
-        for step in ("access", "empty", "request_access", "reveal", "share", "unshare", "who")
+        for step in (
+            *("access", "empty", "request_access", "request_linked", "reveal", "share"),
+            *("unshare", "who"),
+        )
     ),
 )
 OF_A_STAGED_RECORD = (*OF_A_RECORD, "<path:object_id>/end_exception/")
