@@ -333,7 +333,7 @@ class StageField(KeyField):
         return gettext("%(stage)s 🔒 locked for you") % {"stage": label} if obj.is_locked else label
 
 
-class StagedAdmin(RecordAdmin, ExceptingAdmin):
+class StagedAdmin(RecordAdmin, ExceptingAdmin):  # type: ignore[misc]  # as RecordAdmin
     """Records that stand in a pipeline."""
 
     read_with = (*RecordAdmin.read_with, "stage__pipeline")

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import BooleanField, Case, Exists, OuterRef, Q, QuerySet, Value, When
+from django.db.models import (
+    BooleanField,
+    Case,
+    Exists,
+    Model,
+    OuterRef,
+    Q,
+    QuerySet,
+    Value,
+    When,
+)
 from django.utils.translation import gettext_lazy
 
 from accounts.access import RESTORE, Given, Loaded, Rule
@@ -159,7 +169,8 @@ def given_by_exceptions() -> Iterator[Given]:
     """
     for kind in kinds.every():
         if kind.is_staged:
-            there = kind.model._base_manager.filter(pk=OuterRef("record"), stage=OuterRef("stage"))
+            model: type[Model] = kind.model  # one of those that have a stage
+            there = model._base_manager.filter(pk=OuterRef("record"), stage=OuterRef("stage"))
             rows = StageException.objects.filter(live(), Exists(there), object=kind.key)
             yield Given(
                 kind.key, rows.annotate(gives=Value(EXCEPTED)), "user", False, "gives", "record"

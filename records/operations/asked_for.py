@@ -204,7 +204,8 @@ def has_it_now(request: AccessRequest) -> bool:
     if request.about == A.FIELD:
         field = read_field(requester, request.object, request.field)
         return field is not None and field.name not in field_access(requester, kind.model).closed
-    return access.allows(requester, action_of(request), kind.model(pk=request.record))
+    model: Any = kind.model
+    return access.allows(requester, action_of(request), model(pk=request.record))
 
 
 def unreadable(user: User, notices: Sequence[Notice]) -> set[int]:

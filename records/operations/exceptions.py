@@ -37,6 +37,12 @@ def is_locked_for(user: User, record: Record) -> bool:
     return any(each.code == "stage" and each.holds for each in found)
 
 
+def is_locked(record: Record) -> bool:
+    """Tell whether a rule binds whoever it does not name in the stage where a record stands."""
+    stage = getattr(record, "stage_id", None)
+    return stage is not None and StageRule.objects.filter(enabled=True, stages=stage).exists()
+
+
 @operation("{object}.except_from_stage")
 def except_from_stage(
     record: Record, *, actor: Actor, user: User, until: datetime
@@ -47,7 +53,7 @@ def except_from_stage(
     away, and where no locked stage keeps them from editing it.
     """
     stored = find_stored(record, actor, lock=True)
-    _require(actor)
+    require_excepting(actor)
     if user == actor:
         raise Invalid(gettext("Nobody makes an exception for themselves."))
     now = clock.database_now()
@@ -75,8 +81,9 @@ def except_from_stage(
     terms = {"stage_id": stage, "until": until, "giver": giver}
     key = {"user": receiver, "object": stored.object_key, "record": stored.pk}
     made = StageException.objects.update_or_create(defaults=terms, **key)[0]
-    keep_exception(stored, receiver.pk, mine and _terms(mine), _terms(made), actor)
-    data = {"user": receiver.pk, **_terms(made), "from": mine and _terms(mine)}
+    before = _terms(mine) if mine is not None else None
+    keep_exception(stored, receiver.pk, before, _terms(made), actor)
+    data = {"user": receiver.pk, **_terms(made), "from": before}
     audit.record(f"{stored.object_key}.except_from_stage", actor=actor, on=stored, data=data)
     return made
 
@@ -88,7 +95,7 @@ def end_exception(record: Record, *, actor: Actor, user: User) -> None:
     Raises `NotFound` for a record out of reach and for an exception that is no more.
     """
     stored = find_stored(record, actor, lock=True)
-    _require(actor)
+    require_excepting(actor)
     rows = StageException.objects.filter(object=stored.object_key, record=stored.pk, user=user)
     before = rows.first()
     if before is None:
@@ -119,7 +126,8 @@ def exceptions_of(record: Record) -> list[StageException]:
     return list(rows.select_related("user", "giver").order_by("until", "id"))
 
 
-def _require(actor: Actor) -> None:
+def require_excepting(actor: Actor) -> None:
+    """Raise `NotAllowed` unless the actor may make exceptions."""
     if not may_except(actor):
         said = gettext("Only super admins make exceptions from rules on stages, and end them.")
         raise NotAllowed(said, "exception")

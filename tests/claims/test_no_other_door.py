@@ -42,7 +42,10 @@ OF_A_RECORD = (
         )
     ),
 )
-OF_A_STAGED_RECORD = (*OF_A_RECORD, "<path:object_id>/end_exception/")
+OF_A_STAGED_RECORD = (
+    *OF_A_RECORD,
+    *("<path:object_id>/end_exception/", "<path:object_id>/make_exception/"),
+)
 OF_A_LINKED_RECORD = (
     *OF_A_RECORD,
     *("<path:object_id>/associate/", "<path:object_id>/dissociate/"),

@@ -115,6 +115,18 @@ def test_exception_is_said_ended_and_logged(c: TinyCompany) -> None:
     assert f'action="{end}"' not in shown
     assert f'action="{end}"' in sam.get(page(deal)).text
     assert sam.get(end).status_code == 405
+    make = page(deal, "make_exception")
+    assert f'href="{make}"' not in shown
+    day = timezone.localdate() + timedelta(days=2)
+    posted = {"user": c.nora.pk, "last_day": day.isoformat()}
+    for answer in (rita.get(make, follow=True), rita.post(make, posted, follow=True)):
+        assert "Only super admins make exceptions" in answer.text
+    assert rita.post(page(c.deals["robs"], "make_exception"), posted).status_code == 404
+    assert "This field is required" in sam.post(make, {**posted, "user": ""}).text
+    assert "themselves" in sam.post(make, {**posted, "user": c.sam.pk}).text
+    assert "may edit it in this stage now" in sam.post(make, posted, follow=True).text
+    assert {each.user for each in exceptions_of(deal)} == {c.rita, c.nora}
+    end_exception(deal, actor=c.sam, user=c.nora)
     rita.post(end, {"user": c.rita.pk})
     assert may(c, "rita", "change", "vault")
     for key in ("0", "x", str(c.nora.pk)):
@@ -122,12 +134,17 @@ def test_exception_is_said_ended_and_logged(c: TinyCompany) -> None:
     assert "has ended" in sam.post(end, {"user": c.rita.pk}, follow=True).text
     assert not may(c, "rita", "change", "vault")
     assert "Exceptions from the locked stage" not in rita.get(page(deal)).text
+    assert f'href="{make}"' in sam.get(page(deal)).text
+    assert (
+        f'href="{page(c.deals["noras"], "make_exception")}"'
+        not in sam.get(page(c.deals["noras"])).text
+    )
     with pytest.raises(operations.NotFound):
         end_exception(deal, actor=c.sam, user=c.rita)
     done = AuditEvent.objects.filter(object="deal", result="done").order_by("id")
     assert list(done.values_list("action", flat=True)) == [
-        "deal.except_from_stage",
-        "deal.end_exception",
+        *["deal.except_from_stage"] * 2,
+        *["deal.end_exception"] * 2,
     ]
 
 
