@@ -281,9 +281,15 @@ def _lapse(request: AccessRequest) -> None:
 
 
 def _to_decide(request: AccessRequest, actor: User) -> tuple[AccessRequest, Record | None]:
-    """Return a waiting request as stored, for whoever may decide about it, and its record."""
+    """Return a waiting request as stored, for whoever may decide about it, and its record.
+
+    Locked before its record and its requester are, by whatever step: of two who decide at the same
+    moment the second waits, and neither waits for what the other one holds.
+    """
     asked_for = AccessRequest.objects.filter(pk=request.pk)
-    stored = seen(actor, asked_for).select_related("requester").first()
+    may_read = seen(actor, asked_for).exists()
+    locked = asked_for.select_related("requester").select_for_update(of=("self",))
+    stored = locked.first() if may_read else None
     record = records_of([stored], actor).get(stored.pk) if stored else None
     if stored is None or (record is None and stored.record is not None):
         raise NotFound(str(GONE))
