@@ -16,6 +16,7 @@ from crmperms.first_hour import check_list
 from crmperms.waiting import waiting_for
 from exports.models import ExportRequest
 from exports.policy import usage_shown, warnings
+from records.screens.tabs import WHOLE_LIST
 
 MOST_NOTICES = 8
 
@@ -65,7 +66,7 @@ def _reach(user: User, kind: catalogue.ObjectKind) -> dict[str, Any]:
         "label": str(kind.plural),
         "count": capped_count(rows),
         "scope": text,
-        "url": page_address(kind.model, "changelist"),
+        "url": f"{page_address(kind.model, 'changelist')}{WHOLE_LIST}",
     }
 
 

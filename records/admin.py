@@ -49,6 +49,7 @@ from records.screens.columns import dressed
 from records.screens.exceptions import ExceptingAdmin
 from records.screens.limited import LimitedAdmin
 from records.screens.listing import list_filter
+from records.screens.places import OpensAsLeft
 from records.screens.saving import SavesByOneOperation
 from records.screens.shares import SharingAdmin
 from records.why import why
@@ -87,6 +88,7 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
     RecyclingAdmin,
     SharingAdmin,
     RequestingAdmin,
+    OpensAsLeft,
     LimitedAdmin,
     SavesByOneOperation,
 ):

@@ -83,7 +83,13 @@ class AccessChangeList(ChangeList):
 
     def get_query_string(self, new_params: Any = None, remove: Any = None) -> str:
         extra = self.model_admin.extra_parameters
-        return super().get_query_string(new_params, [*(remove or ()), *extra])
+        query = super().get_query_string(new_params, [*(remove or ()), *extra])
+        return self.whole_list if query == "?" else query
+
+    @property
+    def whole_list(self) -> str:
+        """The address of all rows in the list's own order, from a page of it."""
+        return self.model_admin.whole_list
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         wanted = self.params.get("o", "")
@@ -147,6 +153,8 @@ class ListAdmin(FieldsAdmin):
     """Whether the table grows with people and teams alone: any order is quick then."""
     extra_parameters: ClassVar[tuple[str, ...]] = ()
     """Query parameters of this list beside page, order, search and its filters' own."""
+    whole_list = "?"
+    """The address of all rows in the list's own order, from a page of the list."""
 
     def before_rows_are_shown(self, request: HttpRequest, rows: list[Any]) -> None:
         """Look at the rows of a list's page before any of their values is drawn."""

@@ -116,6 +116,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     density = models.CharField(
         max_length=12, choices=Density.choices, default=Density.COMFORTABLE, editable=False
     )
+    list_places = models.JSONField(
+        default=dict,
+        editable=False,
+        help_text="By kind: the tab and the order that their list was last used in.",
+    )
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"

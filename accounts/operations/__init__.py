@@ -54,7 +54,7 @@ from accounts.operations.memberships import (
     set_teams,
 )
 from accounts.operations.opened import as_it_stands, require_as_opened
-from accounts.operations.own_settings import choose_settings
+from accounts.operations.own_settings import choose_settings, keep_list_place
 from accounts.operations.partner_admins import (
     make_partner_admin,
     remove_partner_admin,
@@ -117,6 +117,7 @@ __all__ = [
     "import_people",
     "invite",
     "is_free",
+    "keep_list_place",
     "lift_log_in_pause",
     "line",
     "make_partner_admin",

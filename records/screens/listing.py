@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from django import forms
@@ -27,7 +28,7 @@ from records.filter_sets import PickedField
 from records.models import Record
 from records.operations import screen_limit
 from records.screens.limited import late_parameters, parameter_names, unasked
-from records.screens.tabs import OWNERS, Tab, tabs
+from records.screens.tabs import OWNERS, WHOLE_LIST, Tab, tabs
 
 
 class RecordListFilter(admin.ListFilter):
@@ -74,7 +75,8 @@ class RecordListFilter(admin.ListFilter):
         given = set(self.used_parameters)
         if any(tab.is_on for tab in self.tabs):
             given -= set(OWNERS)
-        return chips_of(self.request, self.form, given, _in_words) if self._is_on else []
+        found = chips_of(self.request, self.form, given, _in_words) if self._is_on else []
+        return [replace(c, without=WHOLE_LIST) if c.without == "?" else c for c in found]
 
     @cached_property
     def tabs(self) -> list[Tab]:

@@ -189,6 +189,9 @@ OPERATIONS: dict[str, Callable[[TinyCompany], Any]] = {
     "choose_settings": lambda c: people.choose_settings(
         actor=c.rita, language="de", time_zone="Europe/Berlin", density="compact"
     ),
+    "keep_list_place": lambda c: people.keep_list_place(
+        actor=c.rita, kind="deal", tab="mine", order="-amount"
+    ),
     "change_own_password": lambda c: own_password(c, c.sam),
     "set_teams": lambda c: moved_to_a_team(c, c.sam),
     "set_main_team": lambda c: people.set_main_team(c.rita, actor=c.sam, team=c.teams["south"]),
