@@ -18,7 +18,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts import audit, audit_words, catalogue
-from accounts.audit_details import details_of
+from accounts.audit_details import details_of, name_objects
 from accounts.keys import KeyField
 from accounts.list_forms import FormFilter, ListForm, LogAdmin, day_field, first_moment, last_moment
 from accounts.log_values import values_in
@@ -128,6 +128,7 @@ class AuditEventAdmin(LogAdmin):
         """Show of an event's data what this reader may read; the stored row stays as it is."""
         event = super().get_object(request, object_id, from_field)
         if event is not None:
+            name_objects([event])
             stored = event.data
             for shown in audit.shown_data:
                 event.data = shown(user_of(request), event, event.data)
@@ -135,6 +136,9 @@ class AuditEventAdmin(LogAdmin):
                 # From a hash of all of it, what is hidden could be found by trying.
                 event.row_hash = ""
         return event
+
+    def before_rows_are_shown(self, request: HttpRequest, rows: list[Any]) -> None:
+        name_objects(rows)
 
     @admin.display(description=gettext_lazy("Time"))
     def time(self, obj: AuditEvent) -> datetime:
@@ -153,10 +157,18 @@ class AuditEventAdmin(LogAdmin):
 
     @admin.display(description=gettext_lazy("Object"))
     def on_what(self, obj: AuditEvent) -> str:
-        """Name the thing by kind and number only: the log shows no record."""
+        """Name people, sets, teams and stages as they are called now; of a record only its number.
+
+        The log shows no record. Two may be called alike: the number stands behind the name.
+        """
         kinds = {model._meta.model_name: model._meta.verbose_name for model in apps.get_models()}
         kind = capfirst(str(kinds.get(obj.object, obj.object)))
-        return f"{kind} #{obj.object_id}" if obj.object_id else kind or "–"
+        numbered = f"{kind} #{obj.object_id}" if obj.object_id else kind or "–"
+        name: str = getattr(obj, "object_name", "")
+        if not name:
+            return numbered
+        said = gettext("%(label)s: %(what)s") % {"label": kind, "what": name}
+        return format_html('<span title="{}">{}</span>', numbered, said)
 
     @display(description=cast("str", gettext_lazy("Result")), label={"refused": "danger"})
     def outcome(self, obj: AuditEvent) -> str | tuple[str, str]:

@@ -6,7 +6,7 @@ stay as they are: they are what the hash covers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from accounts import catalogue
 from accounts.audit_words import CODED, CODES, KEYS
 from accounts.catalogue.kinds import ACTION_LABELS
 from accounts.forms import tool_labels
+from accounts.keys import is_key, whole_number
 from accounts.models import AuditEvent, PermissionSet, Rank, Team, User
 
 if TYPE_CHECKING:
@@ -102,6 +103,23 @@ def details_of(event: AuditEvent) -> list[tuple[str, str]]:
             thing = kinds_of_keys.get(key, outermost)
             lines.append((label_of_key(key), reader.says(value, key, thing)))
     return lines
+
+
+def name_objects(events: Sequence[AuditEvent]) -> None:
+    """Give each event the name of what it is about as it is called now, as `object_name`.
+
+    One query for each sort of thing that is `named`. What is gone, and a record, have no name here:
+    the log says their numbers.
+    """
+    things = {str(model._meta.model_name): model for model in named.values()}
+    keys: dict[str, set[int]] = {}
+    for event in events:
+        if event.object in things and is_key(event.object_id):
+            keys.setdefault(event.object, set()).add(int(event.object_id))
+    found = {thing: _names(things[thing], wanted) for thing, wanted in keys.items()}
+    for event in events:
+        names = found.get(event.object, {})
+        event.object_name = names.get(whole_number(event.object_id), "")
 
 
 def label_of_key(key: str) -> str:

@@ -42,6 +42,9 @@ class AuditEvent(models.Model):
     hash_version = models.PositiveSmallIntegerField()
     row_hash = models.CharField(max_length=64)
 
+    object_name: str
+    """What it is about is called so now; only on events of `audit_details.name_objects`."""
+
     always_visible = ("at", "action", "result")
     append_only = True
     log_columns = ("action", "actor")

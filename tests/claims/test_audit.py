@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from django.contrib import admin
 from django.core.checks import run_checks
 from django.db import DatabaseError, connection, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from accounts import audit
@@ -242,6 +244,43 @@ def test_the_log_is_searched_by_words_of_its_codes(c: TinyCompany, client: Clien
     assert found(about="team") == {code for code in everything if code.startswith("team.")}
     assert found(q="create", about="team") == {"team.create"}
     assert found(q="zebra") == found(about="company", q="login") == set()
+
+
+def test_log_calls_people_and_sets_what_they_are_called_now_and_records_by_number(
+    c: TinyCompany, client: Client
+) -> None:
+    """Read by somebody who sees no people and no records; the number is there all the same."""
+    deal, gone = c.deals["ritas"], 987_654
+    with transaction.atomic():
+        audit.record("person.change", actor=c.sam, on=c.rita)
+        audit.record("set.change", actor=c.sam, on=c.sets["rep"])
+        audit.record("team.change", actor=c.sam, on=c.teams["south"])
+        audit.record("deal.change", actor=c.sam, on=deal)
+        audit.record("person.change", actor=c.sam, object="user", object_id=str(gone))
+        audit.record("person.change", actor=c.sam, object="user", object_id="9" * 40)
+    people.change_person(c.rita, actor=c.sam, email=c.rita.email, first_name="Zoë", last_name="<Q>")
+    client.force_login(c.otto)
+    page = client.get("/admin/accounts/auditevent/").text
+    said = dict(re.findall(r'<span title="(\w[\w ]+ #\d+)">(.*?)</span>', page))
+    assert said[f"User #{c.rita.pk}"] == "User: Zoë &lt;Q&gt;"
+    assert said[f"Permission set #{c.sets['rep'].pk}"] == "Permission set: Rep"
+    assert said[f"Team #{c.teams['south'].pk}"] == "Team: South"
+    assert f"Deal #{deal.pk}" in page
+    assert deal.name not in page
+    assert f"User #{gone}" in page
+    event = AuditEvent.objects.filter(object="user", object_id=str(c.rita.pk)).latest("pk")
+    shown = client.get(f"/admin/accounts/auditevent/{event.pk}/change/").text
+    assert "User: Zoë &lt;Q&gt;" in shown
+    # The log itself keeps numbers: names change, and are read when somebody looks.
+    assert "Zoë" not in str(AuditEvent.objects.values_list())
+    with CaptureQueriesContext(connection) as few:
+        client.get("/admin/accounts/auditevent/?about=person")
+    with transaction.atomic():
+        for each in c.people.values():
+            audit.record("person.change", actor=c.sam, on=each)
+    with CaptureQueriesContext(connection) as many:
+        client.get("/admin/accounts/auditevent/?about=person")
+    assert len(few) == len(many)
 
 
 def test_refusal_of_a_page_is_found_with_what_operations_did(
