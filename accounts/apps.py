@@ -13,7 +13,7 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         from django.db.models import CharField, TextField
 
-        from accounts import checks, letters, sessions  # noqa: F401  # importing the checks registers them
+        from accounts import checks, digits, letters, sessions  # noqa: F401  # importing the checks registers them
         from accounts.arrival_pages import unreadable
         from accounts.notices import unreadable as unreadable_notices
         from accounts.policy_file import NEW_PERMISSIONS, PERMISSION_SETS, TEAMS, sections
@@ -22,5 +22,6 @@ class AccountsConfig(AppConfig):
         sections.extend((PERMISSION_SETS, TEAMS, NEW_PERMISSIONS))
         letters.listen()
         CharField.register_lookup(letters.Folded)
+        CharField.register_lookup(digits.Digits)
         TextField.register_lookup(letters.Folded)
         sessions.listen()

@@ -19,6 +19,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.db.models import Transform
 
+from accounts import digits
+
 FOLD = "crm_fold"
 ORDER = "crm_order"
 ICU = "und-x-icu"
@@ -170,8 +172,9 @@ def teach(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
 
 
 def teach_sqlite(connection: sqlite3.Connection) -> None:
-    """Give a connection of Python's own the function and the collation."""
+    """Give a connection of Python's own the functions and the collation."""
     connection.create_function(FOLD, 1, _fold, deterministic=True)
+    connection.create_function(digits.DIGITS, 1, digits.of_sqlite, deterministic=True)
     connection.create_collation(ORDER, in_order)
 
 

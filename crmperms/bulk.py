@@ -414,12 +414,16 @@ def _insert(model: type[Record], rows: Iterator[Values]) -> None:
 @contextmanager
 def _indexes_afterwards(model: type[Record]) -> Iterator[None]:
     """Take a table's own indexes away, and make them again of all that was written meanwhile."""
-    table, words = model._meta.db_table, model.search_fields
+    table = model._meta.db_table
     editor = connection.SchemaEditorClass(connection)
-    has_words = trigrams.is_laid_down(connection, table, words)
+    of_search = [
+        (fields, of)
+        for fields, of in trigrams.indexes_of(model)
+        if trigrams.is_laid_down(connection, table, fields, of)
+    ]
     with connection.cursor() as cursor:
-        if has_words:
-            trigrams.take_away(connection, table)
+        for _, of in of_search:
+            trigrams.take_away(connection, table, of)
         for index in model._meta.indexes:
             cursor.execute(f"DROP INDEX {connection.ops.quote_name(index.name)}")
         yield
@@ -428,5 +432,5 @@ def _indexes_afterwards(model: type[Record]) -> Iterator[None]:
             cursor.execute("SET CONSTRAINTS ALL DEFERRED")
         for index in model._meta.indexes:
             cursor.execute(str(index.create_sql(model, editor)))
-        if has_words:
-            trigrams.lay_down(connection, table, words)
+        for fields, of in of_search:
+            trigrams.lay_down(connection, table, fields, of)

@@ -105,6 +105,8 @@ class Record(models.Model):
     """Fields that hold years, whose thousands are not separated."""
     search_fields: ClassVar[tuple[str, ...]]
     """What the search box looks in: names, all of them always visible."""
+    number_fields: ClassVar[tuple[str, ...]] = ()
+    """Numbers that it finds by their digits, for whoever may filter by these fields."""
 
     class Meta:
         abstract = True

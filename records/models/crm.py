@@ -64,6 +64,7 @@ class Contact(Record):
     always_visible = ("first_name", "last_name", "email", "lifecycle", *Record.always_visible)
     name_fields = ("first_name", "last_name")
     search_fields = ("first_name", "last_name", "email")
+    number_fields = ("phone",)
 
     class Meta:
         verbose_name = gettext_lazy("contact")

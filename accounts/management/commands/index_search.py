@@ -17,9 +17,10 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         for model in trigrams.indexed:
-            table, fields = model._meta.db_table, model.search_fields  # type: ignore[attr-defined]  # part of the slot's contract
-            plural = model._meta.verbose_name_plural
-            if not trigrams.lay_down(connection, table, fields):
+            table, plural = model._meta.db_table, model._meta.verbose_name_plural
+            if not all(
+                trigrams.lay_down(connection, table, *each) for each in trigrams.indexes_of(model)
+            ):
                 raise CommandError(
                     f"Search of {plural} has no index: this database cannot make it. On PostgreSQL "
                     "install postgresql-contrib and let its owner CREATE EXTENSION pg_trgm."
