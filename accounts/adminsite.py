@@ -108,7 +108,8 @@ class Picker(AutocompleteJsonView):
         term = self.term[:LONGEST_TERM]
         if issubclass(rows.model, User):
             return people.named(rows, term)
-        rows = with_words(rows, term, self.model_admin.picker_fields)
+        screen = self.model_admin
+        rows = with_words(rows, term, screen.picker_fields, screen.found_by_digits(self.request))
         return rows.order_by(*(rows.model._meta.ordering or ()))
 
     def serialize_result(self, obj: Model, to_field_name: str) -> dict[str, str]:

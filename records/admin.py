@@ -141,6 +141,13 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
             return ()
         return super().get_search_fields(request)
 
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Say in the search box what it finds for this person."""
+        found = super().get_changelist_instance(request)
+        if self.found_by_digits(request):
+            found.search_help_text = kinds.of(self.model).number_help
+        return found
+
     def list_parameters(self, request: HttpRequest) -> set[str]:
         known = super().list_parameters(request)
         return known if self.get_search_fields(request) else known - {filters.SEARCH}

@@ -27,6 +27,7 @@ from accounts.numbers import as_typed, ungrouped
 from accounts.ordering import empty_last
 from accounts.text import one_form
 from records import kinds
+from records.by_number import NUMBERS, may_say_so, numbers_of, reads_of_numbers, searched
 from records.filter_sets import (
     ZONE,
     DayRangeFilter,
@@ -118,6 +119,8 @@ def reads_asked_for(model: type[Record], query: str) -> frozenset[FieldKey]:
             found |= reads_of_filter(model, name)
     if SEARCH in data:
         found |= reads_of_search(model)
+    if NUMBERS in data:
+        found |= reads_of_numbers(model)
     return found | _reads_of_terms(model, data.get(ORDER, ""))
 
 
@@ -259,6 +262,8 @@ def _checked(
         if values:
             clean[name] = values[0]
     _check_search(clean.get(SEARCH, ""))
+    if NUMBERS in clean and not may_say_so(clean.get(NUMBERS, ""), clean.get(SEARCH, "")):
+        raise BadQuery
     _check_order(model, clean.get(ORDER, ""), user)
     if ZONE in clean and zone_of_days(clean) is None:
         raise BadQuery
@@ -277,7 +282,7 @@ def given(values: Iterable[str]) -> list[str]:
 
 def _filters_by(data: QueryDict) -> bool:
     """Tell whether a query has any filter: most lists have none, and making them all is slow."""
-    return bool(set(data) - {SEARCH, ORDER, ZONE})
+    return bool(set(data) - {SEARCH, NUMBERS, ORDER, ZONE})
 
 
 def narrowed(queryset: QuerySet[R], query: str | QueryDict, *, user: User) -> QuerySet[R]:
@@ -286,20 +291,26 @@ def narrowed(queryset: QuerySet[R], query: str | QueryDict, *, user: User) -> Qu
     data, filters = _checked(queryset, query, user)
     rows: QuerySet[R] = filters.qs if filters is not None else queryset
     if term := data.get(SEARCH):
-        rows = search(rows, term)
+        rows = search(rows, term, numbers=model.number_fields if NUMBERS in data else ())
     if order := data.get(ORDER):
         return rows.order_by(*empty_last(model, [*order.split(","), "-pk"]))
     # The kind's own order, where it goes by nothing that the person may not read (L13).
     return rows.order_by("pk") if reads_of_order(model, "") & unasked_keys(user) else rows
 
 
-def search(queryset: QuerySet[R], term: str, fields: Iterable[str] | None = None) -> QuerySet[R]:
+def search(
+    queryset: QuerySet[R],
+    term: str,
+    fields: Iterable[str] | None = None,
+    numbers: Iterable[str] = (),
+) -> QuerySet[R]:
     """Keep rows in which every word of `term` occurs in some field that the search box looks in.
 
-    `fields` are the ones to look in, where they are not all. Whoever asks for a person asks
-    `may_search` first.
+    `fields` are the ones to look in, where they are not all; whoever asks for a person asks
+    `may_search` first, and `numbers_of` for `numbers`.
     """
-    return with_words(queryset, term, queryset.model.search_fields if fields is None else fields)
+    looked_in = queryset.model.search_fields if fields is None else fields
+    return with_words(queryset, term, looked_in, numbers)
 
 
 def described(
@@ -337,8 +348,10 @@ def described(
                 said += _in_zone(data)
             lines.append((str(field.label), said))
     if SEARCH in data:
-        masked = reads_of_search(model) & (hidden | hide)
-        lines.append((gettext("Search"), gettext("restricted") if masked else data[SEARCH]))
+        read = reads_of_search(model)
+        read |= reads_of_numbers(model) if NUMBERS in data else frozenset()
+        term = searched(model, data[SEARCH], with_numbers=NUMBERS in data)
+        lines.append((gettext("Search"), gettext("restricted") if read & (hidden | hide) else term))
     if ORDER in data:
         terms = [_term(model, term, hidden) for term in data[ORDER].split(",")]
         lines.append((gettext("Order"), ", ".join(terms)))
@@ -382,7 +395,7 @@ def _check_names(model: type[Record], data: QueryDict, user: User) -> list[str]:
     """Return the parameters this person may ask by; raise where the query has another."""
     names = [*parameter_names(model, user), ORDER, ZONE]
     if may_search(model, user):
-        names.append(SEARCH)
+        names += [SEARCH, NUMBERS] if numbers_of(model, user) else [SEARCH]
     if set(data) - set(names):
         raise BadQuery
     return names

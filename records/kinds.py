@@ -85,6 +85,8 @@ class Kind(ObjectKind):
     plural: str = field(compare=False)
     icon: str = ""
     search_help: str = field(default="", compare=False)
+    number_help: str = field(default="", compare=False)
+    """What the search box says to whoever finds numbers too."""
     columns: tuple[str, ...] = ()
     """What a list shows beside the name."""
     unsorted: tuple[str, ...] = ()

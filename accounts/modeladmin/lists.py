@@ -217,6 +217,10 @@ class ListAdmin(FieldsAdmin):
         unasked = self._unasked(request)
         return [name for name in super().get_search_fields(request) if name not in unasked]
 
+    def found_by_digits(self, request: HttpRequest) -> tuple[str, ...]:
+        """Return the fields with numbers by whose digits this person may find rows."""
+        return ()
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:

@@ -18,6 +18,7 @@ from records.models.pipelines import Stage
 @declare(
     icon="person",
     search_help=gettext_lazy("Search name or e-mail"),
+    number_help=gettext_lazy("Search name, e-mail or phone"),
     columns=("email", "phone", "company", "lifecycle", "owner", "updated_at"),
     unsorted=("email", "phone", "lifecycle"),
     filters=("company", "lifecycle"),

@@ -19,6 +19,7 @@ from django.http import HttpRequest, HttpResponseRedirect
 from accounts.modeladmin import DOTS, AccessModelAdmin, relation, shown, user_of
 from accounts.modeladmin.requests import kept, once
 from records import filters
+from records.by_number import numbers_of
 from records.models import Record
 from records.models.properties import field_key
 from records.operations import screen_limit
@@ -67,6 +68,12 @@ def unasked(request: HttpRequest, model: type[Any]) -> frozenset[str]:
         return fields if is_used_up else frozenset()
 
     return once(request, ("unasked", model), now)
+
+
+def numbers_asked(request: HttpRequest, model: type[Record]) -> tuple[str, ...]:
+    """Return the fields with numbers that a search looks in for who asks, as things stand today."""
+    numbers = numbers_of(model, user_of(request))
+    return () if unasked(request, model) & set(numbers) else numbers
 
 
 class LimitedAdmin(AccessModelAdmin):
@@ -144,7 +151,10 @@ class LimitedAdmin(AccessModelAdmin):
         term = search_term[: filters.LONGEST_SEARCH]
         hidden = unasked(request, self.model)
         fields = [name for name in self.model.search_fields if name not in hidden]
-        return filters.search(queryset, term, fields), False
+        return filters.search(queryset, term, fields, self.found_by_digits(request)), False
+
+    def found_by_digits(self, request: HttpRequest) -> tuple[str, ...]:
+        return numbers_asked(request, self.model)
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

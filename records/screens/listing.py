@@ -24,10 +24,16 @@ from accounts.keys import label_of
 from accounts.modeladmin import SORTED_COLUMN, AccessModelAdmin, user_of
 from accounts.pickers import PickerSelect, Purpose
 from records import filters
+from records.by_number import NUMBERS, YES, looks_for_number
 from records.filter_sets import PickedField
 from records.models import Record
 from records.operations import screen_limit
-from records.screens.limited import late_parameters, parameter_names, unasked
+from records.screens.limited import (
+    late_parameters,
+    numbers_asked,
+    parameter_names,
+    unasked,
+)
 from records.screens.tabs import OWNERS, WHOLE_LIST, Tab, tabs
 
 
@@ -186,6 +192,8 @@ def canonical_query(request: HttpRequest, model_admin: Any, model: type[Record])
     if filters.SEARCH in data and unasked(request, model) & set(model.search_fields):
         limit = screen_limit.limit_of(user_of(request), model) or 0
         raise filters.InvalidValue(screen_limit.why_dots(limit))
+    if looks_for_number(data.get(filters.SEARCH, ""), numbers_asked(request, model)):
+        data[NUMBERS] = YES
     if order := _order_names(request, model_admin, model):
         data[filters.ORDER] = order
     return filters.canonical(model, data, user=user_of(request))
