@@ -30,13 +30,16 @@ class Series:
     """Figures of one colour, one for each label of the chart.
 
     `colour` is a custom property of crmperms.css; `addresses` are the lists behind the figures,
-    empty where there is none.
+    empty where there is none. `notes` stand beside the figures, as what they are worth: in the
+    table below `notes_label`, in the drawing where one points at a bar.
     """
 
     label: str
     colour: str
     values: tuple[int, ...]
     addresses: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    notes_label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ class Chart:
                     {
                         "label": str(each.label),
                         "data": each.values,
+                        **({"notes": each.notes} if each.notes else {}),
                         "backgroundColor": f"var({each.colour})",
                         "maxBarThickness": 22,
                         "borderRadius": 3,
@@ -102,14 +106,23 @@ class Chart:
         return 60 + 34 * len(self.labels) if self.lies else 220
 
     @property
+    def heads(self) -> list[str]:
+        """Return what stands above the table's columns, but for the labels'."""
+        return [
+            head
+            for each in self.series
+            for head in (each.label, *([each.notes_label] if each.notes else []))
+        ]
+
+    @property
     def rows(self) -> Iterator[tuple[str, list[Cell]]]:
-        """Yield the table's rows: a label, and a cell for each series."""
+        """Yield the table's rows: a label, and a cell for each series and for its notes."""
         for number, label in enumerate(self.labels):
-            cells = [
-                Cell(
-                    counted(each.values[number]),
-                    each.addresses[number] if each.addresses and each.values[number] else "",
-                )
-                for each in self.series
-            ]
+            cells = []
+            for each in self.series:
+                has_list = each.addresses and each.values[number]
+                address = each.addresses[number] if has_list else ""
+                cells.append(Cell(counted(each.values[number]), address))
+                if each.notes:
+                    cells.append(Cell(each.notes[number], ""))
             yield label, cells

@@ -10,7 +10,18 @@ from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Case, Count, F, IntegerField, Q, QuerySet, Sum, When
+from django.db.models import (
+    Case,
+    Count,
+    DecimalField,
+    F,
+    IntegerField,
+    Q,
+    QuerySet,
+    Sum,
+    Value,
+    When,
+)
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -30,7 +41,9 @@ from exports.screens.log import log_address
 from records import filters, kinds
 from records.kinds import Kind
 from records.models import Stage
+from records.models.properties import field_access
 from records.screens import limited
+from records.screens.columns import money
 
 WEEKS = 8
 MOST_CLOSING = 5
@@ -46,7 +59,7 @@ def charts(request: HttpRequest) -> list[Chart]:
     """Return the charts that say something to this person; each costs a query, or two."""
     user = user_of(request)
     found: list[Chart | None] = [
-        *(_open_by_stage(user, kind) for kind in kinds.every() if kind.is_staged),
+        *(_open_by_stage(request, kind) for kind in kinds.every() if kind.is_staged),
         _waiting_by_age(request),
     ]
     if access.holds_tool(user, VIEW_ALL_EXPORTS):
@@ -75,19 +88,29 @@ def _list_of(user: User, kind: Kind, **asked: Any) -> str:
     return f"{page_address(kind.model, 'changelist')}?{query}"
 
 
-def _open_by_stage(user: User, kind: Kind) -> Chart | None:
+def _open_by_stage(request: HttpRequest, kind: Kind) -> Chart | None:
+    user = user_of(request)
     rows = _own(user, kind, "stage")
     if rows is None:
         return None
     path = next(field.name for field in kind.fields if field.related is Stage)
+    worth = _shown_worth(request, kind)
     # By key alone: joined with stages, each stage would be gone through for each owner's rows.
-    counts = dict(rows.values_list(path).annotate(number=Count("pk")))
+    found = rows.values_list(path).annotate(
+        number=Count("pk"), worth=Sum(worth) if worth else Value(None, DecimalField())
+    )
+    counts = {stage: (number, total) for stage, number, total in found}
     stages = list(
         Stage.objects.filter(pk__in=counts, outcome=Stage.Outcome.OPEN)
         .select_related("pipeline")
         .order_by("pipeline__name", "pipeline", "position", "pk")
     )
     is_one = len({stage.pipeline_id for stage in stages}) == 1
+    notes: tuple[str, ...] = ()
+    if worth:
+        places = kind.field(worth).places
+        totals = (counts[stage.pk][1] for stage in stages)
+        notes = tuple("–" if total is None else money(total, places) for total in totals)
     return Chart(
         gettext("My open %(kinds)s by stage") % {"kinds": kind.nouns},
         gettext("Stage"),
@@ -96,13 +119,26 @@ def _open_by_stage(user: User, kind: Kind) -> Chart | None:
             Series(
                 kind.plural,
                 "--chart-plain",
-                tuple(counts[stage.pk] for stage in stages),
+                tuple(counts[stage.pk][0] for stage in stages),
                 tuple(_list_of(user, kind, **{path: stage.pk}) for stage in stages),
+                notes,
+                kind.field(worth).title if worth else "",
             ),
         ),
         address=_list_of(user, kind),
         lies=True,
     )
+
+
+def _shown_worth(request: HttpRequest, kind: Kind) -> str:
+    """Return the field of what records are worth, where this person may sum it up; else nothing.
+
+    A sum of few values tells each of them. So there is none of a field that they do not read, or
+    only one value at a time, or only so many values of in a day.
+    """
+    fields = field_access(user_of(request), kind.model)
+    closed = fields.unasked | limited.counted(request, kind.model)
+    return "" if kind.worth in closed else kind.worth
 
 
 def closing(request: HttpRequest) -> Iterator[dict[str, Any]]:

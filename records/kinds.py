@@ -95,6 +95,8 @@ class Kind(ObjectKind):
     """Fields that a list is filtered by, beside owners and stamps; a stage brings its pipeline."""
     closing: str = ""
     """The day by which a record is done with, as the first page lists it; empty: there is none."""
+    worth: str = ""
+    """The amount that a record is about, as the first page sums it up; empty: there is none."""
     rows: tuple[tuple[str, ...], ...] = ()
     """How the form lays the fields out, where it is not two by two in the model's order."""
     version: int = 0

@@ -131,6 +131,7 @@ class Company(Record):
     columns=("amount", "stage", "company", "owner", "closed", "updated_at"),
     filters=("stage", "closed", "amount", "company", "contact"),
     closing="closed",
+    worth="amount",
 )
 class Deal(Record):
     """Business that may be won."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from decimal import Decimal
 from operator import attrgetter
 from typing import Any
 
@@ -87,17 +88,25 @@ def _age(name: str) -> Column:
     return column
 
 
+def money(value: Decimal, places: int) -> str:
+    """Return an amount as the reader's language writes it, with its unit."""
+    return with_unit(number_format(value, places, use_l10n=True, force_grouping=True))
+
+
+def with_unit(amount: str) -> str:
+    """Return an amount with the currency of the installation behind it, where it has one."""
+    return f"{amount} {settings.CURRENCY}" if settings.CURRENCY else amount
+
+
 def _money(field: Field, made: Any) -> Column:
     """An amount with its unit; `made`: a column that counts the values and may show dots."""
-    unit = f" {settings.CURRENCY}" if settings.CURRENCY else ""
     read: Column = made if callable(made) else attrgetter(field.name)
 
     def column(obj: Any) -> Any:
         value = read(obj)
         if value in (None, DOTS):
             return value
-        if not isinstance(value, str):
-            value = number_format(value, field.places, use_l10n=True, force_grouping=True)
-        return format_html('<span class="number">{}{}</span>', value, unit)
+        said = with_unit(value) if isinstance(value, str) else money(value, field.places)
+        return format_html('<span class="number">{}</span>', said)
 
     return column

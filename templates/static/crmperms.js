@@ -34,6 +34,12 @@ document.addEventListener("DOMContentLoaded", () => {
   if (document.getElementById("login-form")) localStorage.removeItem("commandHistory");
 });
 
+// What stands beside a figure of a chart, as what deals are worth, is shown where one points at its bar.
+document.addEventListener("DOMContentLoaded", () => {
+  const tooltip = window.Chart?.defaults.plugins.tooltip;
+  if (tooltip) tooltip.callbacks.afterLabel = (at) => at.dataset.notes?.[at.dataIndex] ?? "";
+});
+
 // A choice that loads the page anew ([data-keeps]) takes along what was typed into the form it names.
 document.addEventListener("submit", (event) => {
   const form = document.getElementById(event.target.dataset.keeps);

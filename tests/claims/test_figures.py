@@ -10,13 +10,14 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts import audit
 from accounts.models import User
 from crmperms import figures
 from exports.models import ExportRequest
 from records import kinds
-from records.models import Deal, Property, Stage
+from records.models import Deal, Property, ScreenLimit, Stage
 from tests.support.company import TinyCompany
 from tests.support.exports_kit import completed, pending
 from tests.support.factories import DealFactory, UserFactory
@@ -107,6 +108,49 @@ def test_figures_hold_nothing_out_of_sight(c: TinyCompany) -> None:
     Stage.objects.filter(pk=stored.stage_id).update(outcome=Stage.Outcome.WON)
     [chart] = home_of(c.fresh("rita")).context["charts"]
     assert [cells[0].text for _, cells in chart.rows] == ["1", "3"]
+
+
+def test_open_deals_are_worth_the_sum_of_those_that_are_counted(
+    c: TinyCompany, settings: Settings
+) -> None:
+    """In the table and where one points at a bar; of no field that its reader may not sum up."""
+    settings.CURRENCY = "EUR"
+    Deal.objects.all().update(amount=None)
+    Deal.objects.filter(pk=c.deals["chosen"].pk).update(amount="1234.50")
+    for amount in ("1000", "0.25", None):
+        DealFactory(owner=c.rita, stage=c.stages["open"], amount=amount)
+    DealFactory(owner=c.rob, stage=c.stages["open"], amount="500000")
+    deals = Deal.objects.filter(deleted_at=None)
+
+    def worth(person: User) -> dict[str, str]:
+        chart = home_of(person).context["charts"][0]
+        return {label: cells[1].text for label, cells in chart.rows if len(cells) > 1}
+
+    answer = home_of(c.fresh("rita"))
+    assert worth(c.fresh("rita")) == {
+        "Renewals: Vault": "–",
+        "Sales: Open": "1,000.25 EUR",
+        "Sales: Chosen": "1,234.50 EUR",
+    }
+    [chart] = answer.context["charts"]
+    assert chart.heads == ["Deals", "Amount"]
+    assert "500,000" not in answer.text
+    assert "1,000.25 EUR" in chart.data
+    assert deals.filter(owner=c.rita, stage=c.stages["open"]).count() == 4
+    for said in (
+        {"access": "super_admins"},
+        {"access": "everyone_edit", "sensitive": True, "highly_sensitive": True},
+    ):
+        Property.objects.update_or_create(object="deal", name="amount", defaults=said)
+        page = home_of(c.fresh("rita"))
+        assert worth(c.fresh("rita")) == {}
+        assert page.context["charts"][0].heads == ["Deals"]
+        assert "1,000.25" not in page.text
+    # A sensitive one is summed up while nobody's screens are counted, and not once they are.
+    Property.objects.filter(name="amount").update(highly_sensitive=False)
+    assert worth(c.fresh("rita"))["Sales: Open"] == "1,000.25 EUR"
+    ScreenLimit.objects.update_or_create(pk=1, defaults={"values_a_day": 50})
+    assert worth(c.fresh("rita")) == {}
 
 
 def test_figure_needs_the_filters_of_its_list(c: TinyCompany) -> None:
