@@ -60,7 +60,7 @@ MIDDLEWARE = [
     "accounts.middleware.LanguageMiddleware",
     "accounts.middleware.MethodMiddleware",
     "crmperms.bodies.BodyMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "crmperms.static_files.StaticFilesMiddleware",
     "accounts.middleware.PageGZipMiddleware",
     "crmperms.faults.KeptAnswerMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -208,6 +208,10 @@ STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "templates" / "static"]
 # Served from where they lie: no collecting step that could be forgotten.
 WHITENOISE_USE_FINDERS = True
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "crmperms.static_files.MarkedStorage"},
+}
 EXPORT_ROOT = Path(env.str("EXPORT_ROOT", default=str(VAR / "exports")))
 # An internal address of nginx that leads to EXPORT_ROOT; empty: the product sends files itself, and
 # a download breaks off when its right is lost.
