@@ -27,6 +27,7 @@ from accounts.numbers import as_typed, ungrouped
 from accounts.ordering import empty_last
 from accounts.text import one_form
 from records import kinds
+from records.by_name import columns_of, paths_of, terms_of
 from records.by_number import NUMBERS, may_say_so, numbers_of, reads_of_numbers, searched
 from records.filter_sets import (
     ZONE,
@@ -126,7 +127,7 @@ def reads_asked_for(model: type[Record], query: str) -> frozenset[FieldKey]:
 
 def _reads_of_terms(model: type[Record], order: str) -> frozenset[FieldKey]:
     names = (term.removeprefix("-") for term in order.split(",") if term)
-    return frozenset(field_key(kind_of(model), name) for name in names)
+    return fields_on(model, *(path for name in names for path in paths_of(model, name)))
 
 
 def _parameters(name: str, declared: Any) -> list[str]:
@@ -194,16 +195,16 @@ def _whole(model: type[R], data: QueryDict, queryset: QuerySet[R], user: User) -
 
 
 def orderable(model: type[Record], user: User) -> frozenset[str]:
-    """Return the fields a list or an export may be ordered by: values of the record itself.
+    """Return the fields a list or an export may be ordered by: none that they may not read.
 
-    A relation would order by names that may be out of the person's reach, and a field that they
-    may not read by its values (L12, S03).
+    Of a relation that is by the names that they may read alone (L12, S03).
     """
-    unasked = unasked_keys(user)
+    unasked, by_name = unasked_keys(user), columns_of(model)
     return frozenset(
         field.name
         for field in kinds.of(model).fields
-        if field.sortable and field_key(kind_of(model), field.name) not in unasked
+        if (field.sortable or field.name in by_name)
+        and not fields_on(model, *paths_of(model, field.name)) & unasked
     )
 
 
@@ -293,7 +294,8 @@ def narrowed(queryset: QuerySet[R], query: str | QueryDict, *, user: User) -> Qu
     if term := data.get(SEARCH):
         rows = search(rows, term, numbers=model.number_fields if NUMBERS in data else ())
     if order := data.get(ORDER):
-        return rows.order_by(*empty_last(model, [*order.split(","), "-pk"]))
+        terms = terms_of(model, [*order.split(","), "-pk"], user)
+        return rows.order_by(*empty_last(model, terms))
     # The kind's own order, where it goes by nothing that the person may not read (L13).
     return rows.order_by("pk") if reads_of_order(model, "") & unasked_keys(user) else rows
 
