@@ -49,6 +49,7 @@ from records.screens.columns import dressed
 from records.screens.exceptions import ExceptingAdmin
 from records.screens.limited import LimitedAdmin
 from records.screens.listing import list_filter
+from records.screens.ordered import OrderedAdmin
 from records.screens.places import OpensAsLeft
 from records.screens.saving import SavesByOneOperation
 from records.screens.shares import SharingAdmin
@@ -89,6 +90,7 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
     SharingAdmin,
     RequestingAdmin,
     OpensAsLeft,
+    OrderedAdmin,
     LimitedAdmin,
     SavesByOneOperation,
 ):
@@ -128,7 +130,10 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
         return [first, "padlock", *(dressed(request, self.model, column) for column in rest)]
 
     def get_sortable_by(self, request: HttpRequest) -> Any:
-        return [dressed(request, self.model, name) for name in super().get_sortable_by(request)]
+        values = [dressed(request, self.model, name) for name in super().get_sortable_by(request)]
+        by_name = self.names_sorted_by(request)
+        columns = self.get_list_display(request) if by_name else []
+        return [*values, *(each for each in columns if getattr(each, "__name__", "") in by_name)]
 
     @display(description=cast("str", pgettext_lazy("above padlocks", "Edit")))
     def padlock(self, obj: Any) -> str:

@@ -58,7 +58,7 @@ class AccessChangeList(ChangeList):
             Column(
                 self.model_admin,
                 name,
-                str(TICK_LABEL) if name == TICK else header["text"],
+                str(TICK_LABEL) if name == TICK else header.get("label", header["text"]),
                 self._address if name in linked else None,
                 is_head=name in heads,
             )

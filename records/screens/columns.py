@@ -41,6 +41,9 @@ def _dressed(model: type[Record], name: str, column: Any) -> Any:
     field = fields.get(name)
     if field is None:
         return column
+    if field.related is not None and callable(column):
+        # What it is sorted by stands in records/by_name.py, under its own name.
+        column.admin_order_field = name
     if field.related is Stage and callable(column):
         return _titled(_stage(name), field, column)
     if field.holds == Type.DECIMAL and not field.choices:

@@ -24,6 +24,7 @@ from accounts.keys import label_of
 from accounts.modeladmin import SORTED_COLUMN, AccessModelAdmin, user_of
 from accounts.pickers import PickerSelect, Purpose
 from records import filters
+from records.by_name import columns_of
 from records.by_number import NUMBERS, YES, looks_for_number
 from records.filter_sets import PickedField
 from records.models import Record
@@ -204,6 +205,7 @@ def _order_names(request: HttpRequest, model_admin: Any, model: type[Record]) ->
     if model_admin.get_actions(request):
         columns.insert(0, "action_checkbox")
     allowed = filters.orderable(model, user_of(request)) - unasked(request, model)
+    by_name = columns_of(model)
     parts = []
     for part in request.GET.get("o", "").split("."):
         if not SORTED_COLUMN.fullmatch(part):
@@ -212,6 +214,9 @@ def _order_names(request: HttpRequest, model_admin: Any, model: type[Record]) ->
         if number >= len(columns):
             continue
         column = getattr(columns[number], "__name__", columns[number])
+        if column in by_name and column in allowed:
+            parts.append(f"-{column}" if part.startswith("-") else column)
+            continue
         name = getattr(getattr(model_admin, str(column), None), "admin_order_field", column)
         if name in allowed and column in model_admin.sortable_by:
             parts.append(f"-{name}" if part.startswith("-") else name)
