@@ -9,6 +9,6 @@ from accounts.trigrams import NUMBERS, SearchIndex
 
 
 class Migration(migrations.Migration):
-    dependencies = [("records", "0016_names_in_every_language")]
+    dependencies = [("records", "0019_requests_about_links")]
 
     operations = [SearchIndex("contact", ("phone",), NUMBERS)]
