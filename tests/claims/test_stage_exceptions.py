@@ -70,7 +70,7 @@ def test_exception_ends_by_itself_and_with_the_stage_that_it_was_made_for(c: Tin
     StageRule.objects.get(pipeline=pipeline).stages.add(deeper)
     made = except_from_stage(deal, actor=c.sam, user=c.rita, until=in_days())
     # Another locked stage is another question, in the very save that moves it there.
-    with pytest.raises(operations.HandOver, match="cannot edit it any more"):
+    with pytest.raises(operations.HandOver, match="not be able to edit it any more"):
         operations.change(deal, actor=c.fresh("rita"), values={"stage": deeper}, version=1)
     Deal.objects.filter(pk=deal.pk).update(stage=deeper)
     assert not may(c, "rita", "change", "vault")
