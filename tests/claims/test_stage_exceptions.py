@@ -8,7 +8,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from accounts.access import allows, explain, permitted, who_can
+import records.rules
+from accounts.access import allows, explain, forget_what_was_made, permitted, who_can
 from accounts.models import AuditEvent, User
 from accounts.operations import deactivate, reactivate
 from records import operations
@@ -183,3 +184,19 @@ def test_time_machine_knows_who_was_excepted(c: TinyCompany) -> None:
     reached = [person_on(c.rita, each).reach["deal"]["change"] for each in (before, during)]
     assert reached[1] == reached[0] + 1
     assert not StageException.objects.exists()
+
+
+def test_exception_opens_neither_deleting_nor_merging_to_who_may_both_elsewhere(
+    c: TinyCompany, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    except_from_stage(c.deals["vault"], actor=c.sam, user=c.eve, until=in_days())
+    assert may(c, "eve", "change", "vault")
+    for action in ("delete", "merge"):
+        assert may(c, "eve", action, "ritas")
+        assert not may(c, "eve", action, "vault")
+    # Negative control: the rule as it would be if an exception opened whatever a stage locks.
+    monkeypatch.setattr(records.rules, "OPEN_BY_EXCEPTION", records.rules.BOUND_BY_STAGE)
+    forget_what_was_made()
+    assert allows(c.fresh("eve"), "delete", c.deals["vault"])
+    monkeypatch.undo()
+    forget_what_was_made()
