@@ -146,6 +146,12 @@ def _key(text: str) -> Weights:
     return "".join(letters), accented if accented.strip(_PLAIN) else "", "".join(cases)
 
 
+@lru_cache(20_000)
+def _letters(text: str) -> str:
+    """Return the first of a text's weights, which is kept: a merge asks for it several times."""
+    return text.translate(_TO_LETTERS) if text.isascii() else _key(text)[0]
+
+
 def in_order(one: str, other: str) -> int:
     """Return whether a text comes before another (-1), after it (1), or is the same (0).
 
@@ -154,8 +160,7 @@ def in_order(one: str, other: str) -> int:
     if one == other:
         return 0
     # Letters decide as a rule; a list of 50,000 calls this as often.
-    mine = one.translate(_TO_LETTERS) if one.isascii() else _key(one)[0]
-    theirs = other.translate(_TO_LETTERS) if other.isascii() else _key(other)[0]
+    mine, theirs = _letters(one), _letters(other)
     if mine != theirs:
         return -1 if mine < theirs else 1
     return -1 if (*_key(one), one) < (*_key(other), other) else 1
