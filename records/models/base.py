@@ -150,12 +150,23 @@ def record_indexes(model: str, *titles: str) -> list[models.Index]:
     by_title = titles or ("name",)
     return [
         models.Index(
-            fields=["owner", "updated_at", "id"], name=f"{model}_own_updated", condition=LIVE
+            fields=["owner", "updated_at", "id", "co_owner"],
+            name=f"{model}_own_updated",
+            condition=LIVE,
         ),
-        models.Index(fields=["owner", *by_title, "id"], name=f"{model}_own_title", condition=LIVE),
         models.Index(
-            fields=["co_owner", "updated_at", "id"],
+            fields=["owner", *by_title, "id", "co_owner"],
+            name=f"{model}_own_title",
+            condition=LIVE,
+        ),
+        models.Index(
+            fields=["co_owner", "updated_at", "id", "owner"],
             name=f"{model}_co_updated",
+            condition=Q(co_owner__isnull=False) & LIVE,
+        ),
+        models.Index(
+            fields=["co_owner", *by_title, "id", "owner"],
+            name=f"{model}_co_title",
             condition=Q(co_owner__isnull=False) & LIVE,
         ),
         models.Index(
