@@ -13,6 +13,7 @@ from django.db.models.sql import Query
 from django.db.models.sql.where import AND, OR, WhereNode
 
 from accounts.access import Among, Keys
+from accounts.paging_sql import NoneOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +59,33 @@ class Allowed:
         """Return what the OR is made of, one condition for each column."""
         return [*(_among(column, keys) for column, keys in self.owners), *self.others]
 
+    def apart(self) -> Iterator[tuple[Any, list[Any]]]:
+        """Yield each part, and conditions that leave out of it what an earlier part has."""
+        parts = self.parts()
+        for number, part in enumerate(parts):
+            yield part, [NoneOf(one) for one in parts[:number] if not is_apart_from(part, one)]
+
 
 def is_apart_from(part: Any, other: Any) -> bool:
     """Tell whether no row is of both: the one has no owner in the column that the other goes by."""
     if not isinstance(other, In | Exact):
         return False  # it may itself go by there being none
-    # What is negated says the opposite of its parts.
-    is_all_of = isinstance(part, WhereNode) and part.connector == AND and not part.negated
-    every = part.children if is_all_of else [part]
+    every = part.children if _is_all_of(part) else [part]
     return any(isinstance(each, IsNull) and each.rhs and each.lhs == other.lhs for each in every)
+
+
+def indexed_by(part: Any) -> tuple[Col, ...]:
+    """Return the first two columns of an index that begins with a part's column; else nothing."""
+    every = part.children if _is_all_of(part) else [part]
+    for column in (getattr(each, "lhs", None) for each in every):
+        if not isinstance(column, Col):
+            continue
+        for index in column.target.model._meta.indexes:
+            first, *others = (name for name, _ in index.fields_orders[:2])
+            if first == column.target.name and others:
+                second: Any = column.target.model._meta.get_field(others[0])  # an index has columns
+                return column, second.get_col(column.alias)
+    return ()
 
 
 def is_bound(part: Any, column: str) -> bool:
@@ -81,6 +100,11 @@ def holds_always(node: Any) -> bool:
         and node.negated
         and [getattr(part, "rhs", None) for part in node.children] == [[]]
     )
+
+
+def _is_all_of(part: Any) -> TypeGuard[WhereNode]:
+    # What is negated says the opposite of its parts.
+    return isinstance(part, WhereNode) and part.connector == AND and not part.negated
 
 
 def _is_or(node: Any) -> TypeGuard[WhereNode]:

@@ -25,16 +25,25 @@ from django.db.models.lookups import Exact
 from django.utils.functional import cached_property
 
 from accounts import words
-from accounts.allowed_by import Allowed, is_apart_from, is_foreign
-from accounts.list_query import KEY, Listing, is_plain
+from accounts.allowed_by import Allowed, indexed_by, is_foreign
+from accounts.list_query import KEY, MOST_BRANCHES, Listing, is_plain
 from accounts.ordering import is_served
-from accounts.paging_sql import Inside, Statement, TheOwner, by_no_index, compiled
+from accounts.paging_sql import (
+    Parted,
+    Statement,
+    TheOwner,
+    ThePart,
+    asked_of_each_row,
+    by_no_index,
+    compiled,
+)
+from accounts.prepared import listed
 
 MOST_COUNTED = 10_000
-MOST_BRANCHES = 256
-"""So many owners at most, one for each column, are looked at one by one."""
-MOST_MERGED = 24
-"""So many of them at most where SQLite merges a deep page: each row goes through all merges."""
+MOST_MERGED, MOST_MERGED_BY_NAME = 64, 16
+"""So many of them at most where SQLite merges a deep page; texts it has compared by Python."""
+SPARSE = 8
+"""Who has so few of them and sees ten thousand rows still sees few of all: owners own little."""
 FEW = 1_000
 """Rows that are found and sorted, or passed over in the order, in a millisecond or two."""
 
@@ -111,9 +120,11 @@ class InTurn(Sequence[Any]):
 def capped_count(rows: QuerySet[Any]) -> int:
     """Return how many rows there are, counted no further than ten thousand; one query."""
     # Apart, each column's index answers alone; of an OR every row found is kept in mind.
-    allowed = Allowed.of(rows.query) if is_plain(rows) else None
-    if allowed and allowed.branches <= MOST_BRANCHES:
-        found = _count_apart(Listing(rows, (), allowed))
+    listing = Listing(rows, (), Allowed.of(rows.query) if is_plain(rows) else None)
+    if (allowed := listing.allowed) and (
+        listing.is_rule_alone or allowed.branches <= MOST_BRANCHES
+    ):
+        found = _count_apart(listing)
     else:
         # Keys only: marks would be worked out for every row counted.
         found = rows.order_by().values("pk")[: MOST_COUNTED + 1].count()
@@ -136,14 +147,13 @@ def page_of(rows: QuerySet[Any], start: int, stop: int, count: int) -> QuerySet[
 def in_shape(listing: Listing, shape: Shape, start: int, stop: int) -> QuerySet[Any]:
     """Return the rows of one page, asked for in this shape."""
     rows = listing.rows
-    if shape in (Shape.KEYS, Shape.BRANCH, Shape.FILLED):
-        return rows.filter(pk__in=Chosen(listing, shape, start, stop))
     if shape is Shape.GATHER:
         rows = rows.order_by(*(by_no_index(term) for term in listing.order))
-    elif shape is Shape.WALK and listing.allowed and connections[rows.db].vendor == "sqlite":
+    elif shape is not Shape.PLAIN and listing.allowed:
         rows = rows.all()
-        # "+" before a condition: SQLite looks for no index that answers it.
-        listing.allowed.put(rows.query, Inside("+(%(inside)s)", listing.allowed.whole))
+        listing.allowed.put(rows.query, asked_of_each_row(listing.allowed.whole))
+    if shape in (Shape.KEYS, Shape.BRANCH, Shape.FILLED):
+        return rows.filter(pk__in=Chosen(listing, shape, start, stop))
     return rows[start:stop]
 
 
@@ -155,7 +165,9 @@ def shape_of(listing: Listing, start: int, count: int) -> Shape:
     is_sqlite = connections[listing.rows.db].vendor == "sqlite"
     is_deep, allowed = start >= FEW, listing.allowed
     is_capped = isinstance(count, CappedCount)
-    most = MOST_MERGED if is_sqlite and is_capped else MOST_BRANCHES
+    most = MOST_BRANCHES
+    if is_sqlite and is_capped:
+        most = MOST_MERGED_BY_NAME if listing.goes_by_text else MOST_MERGED
     is_scattered = listing.comes_in_bursts if listing.is_log else is_deep or not is_capped
     if is_scattered and (count > FEW or listing.is_log) and listing.has_branches(most):
         return Shape.BRANCH
@@ -171,7 +183,11 @@ def shape_of(listing: Listing, start: int, count: int) -> Shape:
     if is_sqlite:
         # It reads no row that it passes over.
         return Shape.WALK if allowed else Shape.PLAIN
-    return Shape.KEYS if is_deep else Shape.PLAIN
+    if is_deep:
+        return Shape.KEYS
+    if allowed and listing.is_rule_alone:
+        return Shape.KEYS if allowed.branches <= SPARSE else Shape.WALK
+    return Shape.PLAIN
 
 
 # --- Shapes in SQL --------------------------------------------------------------------------------
@@ -190,7 +206,7 @@ class Chosen(Expression):
         elif self.shape is Shape.FILLED:
             sql, params = self._filled_first(connection)
         else:
-            sql, params = compiled(self.listing.keys(), connection)
+            sql, params = compiled(self.listing.walked(), connection)
         sql = f"{sql} {self.listing.sorting(connection)}"
         # Two sub-queries: what is chosen by is no column of the key's own.
         key, size = connection.ops.quote_name(KEY), self.stop - self.start
@@ -199,13 +215,27 @@ class Chosen(Expression):
     def _branch(self, connection: Any) -> Statement:
         allowed = self.listing.allowed
         assert allowed is not None
-        arms = [arm for owners in allowed.owners for arm in self._of_owners(connection, *owners)]
-        for condition in allowed.others:
-            arms += self._arm(connection, condition)
+        # SQLite opens a table for each list of keys in each arm: a first page takes less time where
+        # rows of two arms are found to be the same once they are merged, a deep one far more.
+        is_postgresql = connection.vendor == "postgresql"
+        is_apart = is_postgresql or self.start >= FEW
+        every = Parted(self.listing.keys(ThePart()), connection)
+        # SQLite merges arms row by row, and reads no more of each than it needs.
+        ending = f"{self.listing.sorting(connection)} LIMIT {self.stop}" if is_postgresql else ""
+        arms: list[Statement] = []
+        for number, (part, before) in enumerate(allowed.apart()):
+            others = before if is_apart else []
+            if number < len(allowed.owners):
+                arms += of_owners(every, *allowed.owners[number], others, ending)
+            elif found := every.of(part, *others):
+                arms.append(every.ended(found, ending))
         if not arms:
             raise EmptyResultSet
-        # Not ALL: found by two owners, a row is the same in every column, and one.
-        return " UNION ".join(sql for sql, _ in arms), [each for _, own in arms for each in own]
+        # The first ones last: they have the most rows, and go through one merge where arms are few.
+        merged = (" UNION ALL " if is_apart else " UNION ").join(sql for sql, _ in reversed(arms))
+        if len(arms) == 1 and ending:
+            merged = f"SELECT * FROM {merged} arm"  # which is sorted already, and alone
+        return merged, [each for _, own in reversed(arms) for each in own]
 
     def _filled_first(self, connection: Any) -> Statement:
         """Return the rows in which a column is filled, then the others: an index has both so.
@@ -223,61 +253,55 @@ class Chosen(Expression):
             params += own
         return " UNION ALL ".join(arms), params
 
-    def _of_owners(
-        self, connection: Any, column: Col, keys: tuple[Any, ...]
-    ) -> Iterator[Statement]:
-        for sql, params in self._arm(connection, Exact(column, TheOwner())):
-            if connection.vendor == "postgresql":
-                # One plan for all owners: planning a hundred arms took longer than running them.
-                listed, given = f"%s::{column.target.db_type(connection)}[]", [list(keys)]
-                if is_foreign(column):
-                    listed, given = f"ARRAY[{','.join(map(str, keys))}]::bigint[]", []
-                yield (
-                    f"(SELECT arm.* FROM unnest({listed}) page_owner(key) "
-                    f"CROSS JOIN LATERAL {sql} arm)",
-                    [*given, *params],
-                )
-            else:
-                for key in keys:
-                    yield sql, [key if each is TheOwner else each for each in params]
 
-    def _arm(self, connection: Any, condition: Any) -> list[Statement]:
-        """Return the statement of one part of the OR; none where it finds nothing at all."""
-        try:
-            sql, params = compiled(self.listing.keys(condition), connection)
-        except EmptyResultSet:
-            return []
+def of_owners(
+    every: Parted, column: Col, keys: tuple[Any, ...], others: list[Any], ending: str
+) -> Iterator[Statement]:
+    """Yield the statements that have all rows of these owners and what `ending` says of each."""
+    connection = every.compiler.connection
+    if connection.vendor == "postgresql" and len(keys) == 1:
+        # Alone it stays in its order, and is merged: nothing is sorted.
+        if found := every.of(Exact(column, keys[0]), *others):
+            yield every.ended(found, ending)
+    elif found := every.of(Exact(column, TheOwner()), *others):
+        sql, params = every.ended(found, ending)
         if connection.vendor == "postgresql":
-            sql = f"({sql} {self.listing.sorting(connection)} LIMIT {self.stop})"
-        # SQLite merges arms row by row, and reads no more of each than it needs.
-        return [(sql, params)]
+            # One plan for all owners: planning a hundred arms took longer than running them.
+            array, given = f"%s::{column.target.db_type(connection)}[]", [list(keys)]
+            if is_foreign(column):
+                array, given = f"'{{{listed(keys)}}}'::bigint[]", []
+            yield (
+                f"(SELECT arm.* FROM unnest({array}) page_owner(key) CROSS JOIN LATERAL {sql} arm)",
+                [*given, *params],
+            )
+        else:
+            for key in keys:
+                yield sql, [key if each is TheOwner else each for each in params]
 
 
 def _count_apart(listing: Listing) -> int:
-    """Return how many rows there are, one more than the cap at most, by each part of the OR.
-
-    A part counts the rows that none before it has.
-    """
+    """Return how many rows there are, one more than the cap at most, by each part of the OR."""
     assert listing.allowed is not None
     connection = connections[listing.rows.db]
-    parts, arms, params = listing.allowed.parts(), [], []
-    for number, part in enumerate(parts):
-        before = [
-            Inside("(%(inside)s) IS NOT TRUE", each)
-            for each in parts[:number]
-            if not is_apart_from(part, each)
-        ]
-        try:
-            sql, own = compiled(listing.keys(part, *before), connection)
-        except EmptyResultSet:
-            continue
-        # A sub-query: SQLite allows no LIMIT before UNION.
-        arms.append(f"SELECT 1 FROM ({sql} LIMIT {MOST_COUNTED + 1}) arm{number}")
-        params += own
+    try:
+        every = Parted(listing.keys(ThePart()), connection)
+    except EmptyResultSet:
+        return 0
+    arms: list[Statement] = []
+    limit, owners = f"LIMIT {MOST_COUNTED + 1}", listing.allowed.owners
+    for number, (part, before) in enumerate(listing.allowed.apart()):
+        order = indexed_by(part) if listing.is_rule_alone else ()
+        if connection.vendor == "postgresql" and order and number < len(owners):
+            arms += of_owners(every, *owners[number], before, limit)
+        elif found := every.of(part, *before):
+            # In its order, or SQLite takes a shorter index, which does not leave out the bin.
+            by = every.sorting(order) if connection.vendor == "sqlite" else ""
+            arms.append(every.ended(found, f"{by} {limit}"))
     if not arms:
         return 0
-    seen = f"SELECT 1 FROM ({' UNION ALL '.join(arms)}) arms LIMIT {MOST_COUNTED + 1}"
+    united = " UNION ALL ".join(f"SELECT 1 FROM {sql} arm{n}" for n, (sql, _) in enumerate(arms))
+    params = [each for _, own in arms for each in own]
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT COUNT(*) FROM ({seen}) seen", params)
+        cursor.execute(f"SELECT COUNT(*) FROM ({united} {limit}) seen", params)
         (found,) = cursor.fetchone()
     return int(found)

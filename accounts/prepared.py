@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -36,7 +36,13 @@ class Keys(Expression):
         self.keys = tuple(map(int, keys))
 
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
-        return f"({','.join(map(str, self.keys))})", []
+        return f"({listed(self.keys)})", []
+
+
+@lru_cache(16)
+def listed(keys: tuple[int, ...]) -> str:
+    """Return keys as they stand in SQL; a page and its count say the same ones several times."""
+    return ",".join(map(str, keys))
 
 
 def among(keys: Collection[int] | Keys | QuerySet[Any]) -> Any:
@@ -166,14 +172,14 @@ def prepared_text(prepared: Prepared, using: str) -> _Text:
     if not isinstance(made, QuerySet):
         sql = f"({sql})"
     # Names that nothing around it bears, or a column filled in could mean a table in here.
-    return _Text(*_cut(_ALIAS.sub(rf"\1_{prepared.number}", sql), parameters))
+    return _Text(*cut(_ALIAS.sub(rf"\1_{prepared.number}", sql), parameters))
 
 
 def _from_anywhere(place: _Place) -> Seen:
     return lambda depth: place
 
 
-def _cut(sql: str, parameters: Any) -> tuple[tuple[tuple[str, Any], ...], str]:
+def cut(sql: str, parameters: Any) -> tuple[tuple[tuple[str, Any], ...], str]:
     """Return the SQL before each of its parameters, with that one, and what is left."""
     pieces, start, left = [], 0, iter(parameters)
     for found in _PARAMETER.finditer(sql):

@@ -19,7 +19,7 @@ from accounts.access.grants import made_for
 from accounts.asker import Asker
 from accounts.models.people import Membership, TeamReach, User
 from accounts.models.permissions import ObjectScope, ToolGrant
-from accounts.prepared import Keys
+from accounts.prepared import Keys, listed
 from accounts.rule import NEVER, yes
 
 MOST_LITERAL = 10_000
@@ -38,7 +38,7 @@ class Among(In):  # type: ignore[type-arg]  # Django's is not generic when it ru
 
     def as_postgresql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
         column, params = self.process_lhs(compiler, connection)
-        return f"{column} = ANY('{{{','.join(map(str, self.rhs.keys))}}}'::bigint[])", [*params]
+        return f"{column} = ANY('{{{listed(self.rhs.keys)}}}'::bigint[])", [*params]
 
 
 class Loaded(Asker):

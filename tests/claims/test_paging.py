@@ -17,8 +17,7 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from accounts import access, audit, clock
-from accounts.access import permitted
-from accounts.allowed_by import Allowed
+from accounts.access import Keys, permitted
 from accounts.audit_admin import codes
 from accounts.list_query import Listing
 from accounts.models import AuditEvent, Team, User
@@ -116,8 +115,9 @@ def differences(rows: QuerySet[Any], change: Change = right) -> int:
 
 
 @pytest.mark.django_db
-def test_every_shape_has_the_pages_of_the_list() -> None:
+def test_every_shape_has_the_pages_of_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
     """And three that are wrong are found, which show nothing more either."""
+    monkeypatch.setattr("accounts.paging.FEW", SIZE)  # the second page is a deep one
     found: Counter[Change] = Counter()
 
     @seed(13)
@@ -179,6 +179,7 @@ def test_a_log_has_its_pages_in_every_shape(c: TinyCompany) -> None:
     for rows in (
         log,
         log.filter(action__in=kinds),
+        log.filter(action="company.delete"),
         log.filter(action__in=codes(lambda code: "e" in code)),
         log.filter(at__lt=halfway),
         log.filter(at__gte=halfway, at__lt=late),
@@ -217,12 +218,13 @@ def test_shape_suits_what_a_log_is_asked_for(
     ("kind", "who", "order", "count", "start", "on_sqlite", "on_postgresql"),
     [
         (Company, "rita", "-updated_at", 80, 50, Shape.PLAIN, Shape.GATHER),
-        (Company, "rita", "-updated_at", CAPPED, 0, Shape.WALK, Shape.PLAIN),
+        (Company, "rita", "-updated_at", CAPPED, 0, Shape.WALK, Shape.KEYS),
         (Company, "rita", "-updated_at", CAPPED, FEW, Shape.BRANCH, Shape.BRANCH),
         (Deal, "mona", "-updated_at", FEW + 1, 0, Shape.BRANCH, Shape.BRANCH),
         (Deal, "mona", "updated_at", CAPPED, FEW, Shape.BRANCH, Shape.BRANCH),
-        (Deal, "mona", "name", CAPPED, FEW, Shape.WALK, Shape.KEYS),  # no index by co-owner
-        (Deal, "rita", "name", MOST_COUNTED, 0, Shape.WALK, Shape.PLAIN),
+        (Deal, "mona", "name", CAPPED, FEW, Shape.BRANCH, Shape.BRANCH),
+        (Deal, "rita", "name", MOST_COUNTED, 0, Shape.BRANCH, Shape.BRANCH),
+        (Deal, "rita", "-version", CAPPED, FEW, Shape.WALK, Shape.KEYS),  # no index by owner
         (Deal, "sam", "-updated_at", 80, 50, Shape.PLAIN, Shape.PLAIN),
         (Deal, "sam", "-updated_at", CAPPED, 0, Shape.PLAIN, Shape.PLAIN),
         (Deal, "ruth", "-updated_at", CAPPED, FEW, Shape.PLAIN, Shape.KEYS),
@@ -249,6 +251,25 @@ def test_shape_suits_how_much_is_seen(
     assert shape_of(listing, start, count) is (on_sqlite if SQLITE else on_postgresql)
 
 
+def test_who_has_many_owners_in_reach_is_taken_to_see_much(
+    c: TinyCompany, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their first page is found in the order itself, whatever else is asked with it."""
+    monkeypatch.setattr("accounts.paging.SPARSE", 1)
+    monkeypatch.setattr("accounts.paging.MOST_MERGED_BY_NAME", 1)
+    rows = permitted(Deal.objects.all(), c.people["mona"], "view")
+    for order, start, shape in (("-updated_at", 0, Shape.WALK), ("name", FEW, Shape.WALK)):
+        listing = Listing.of(rows.order_by(order, "-id" if order[0] == "-" else "id"))
+        assert listing is not None
+        assert listing.is_rule_alone
+        expected = shape if SQLITE or not start else Shape.BRANCH
+        assert shape_of(listing, start, CAPPED) is expected, order
+    narrowed = Listing.of(rows.filter(amount__gt=5).order_by("-updated_at", "-id"))
+    assert narrowed is not None
+    assert not narrowed.is_rule_alone
+    assert shape_of(narrowed, 0, CAPPED) is (Shape.WALK if SQLITE else Shape.PLAIN)
+
+
 def test_what_a_rule_allows_by_is_recognised(c: TinyCompany) -> None:
     """Without it, every list would still be right, and slow."""
     share(c.companies["bolt"], actor=c.sam, user=c.people["rita"], level="view")
@@ -271,8 +292,17 @@ def test_what_a_rule_allows_by_is_recognised(c: TinyCompany) -> None:
     assert Listing.of(Team.objects.order_by("name")) is not None
 
 
-def test_what_is_of_several_parts_of_a_rule_is_counted_once(c: TinyCompany) -> None:
-    """Also where a part is negated, or goes by there being no owner itself: the same row, once."""
+@pytest.mark.parametrize("is_long", [False, True])
+def test_what_is_of_several_parts_of_a_rule_is_there_once(
+    c: TinyCompany, monkeypatch: pytest.MonkeyPatch, is_long: bool
+) -> None:
+    """In the count and on deep pages; where a part is negated, holds always or never, as well."""
+    monkeypatch.setattr("accounts.paging.FEW", 1)
+    if is_long:  # as for hundreds of owners
+        monkeypatch.setattr("accounts.list_query.MOST_BRANCHES", 0)
+    for number in range(7):
+        both = {"owner": c.rita, "co_owner": c.lena if number % 2 else c.rita}
+        DealFactory(**(both if number % 3 else {}), stage=c.stages["open"])
     mine = Q(owner=c.rita.pk)
     unassigned = Q(owner__isnull=True, co_owner__isnull=True)
     staged, free = Q(stage__isnull=False), Q(owner__isnull=True)
@@ -283,10 +313,13 @@ def test_what_is_of_several_parts_of_a_rule_is_counted_once(c: TinyCompany) -> N
         mine | free | (free & staged),
         mine | (free & staged) | free,
         mine | Q(co_owner=c.lena.pk) | (free & staged),
+        mine | Q(co_owner__in=Keys((c.lena.pk, c.rita.pk))) | staged,
+        mine | Q(pk__in=[]) | free,
+        mine | ~Q(pk__in=[]) | free,
     ):
         rows = Deal.objects.filter(when)
-        assert Allowed.of(rows.query) is not None
         assert capped_count(rows) == len(rows), when
+        assert differences(rows) == 0, when
 
 
 # --- The paginator --------------------------------------------------------------------------------
