@@ -27,7 +27,7 @@ def _rebuilt(model, *titles):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("records", "0016_names_in_every_language"),
+        ("records", "0020_numbers"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
