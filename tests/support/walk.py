@@ -13,7 +13,6 @@ from urllib.parse import parse_qsl, urljoin, urlsplit
 from django.http import HttpResponse
 from django.test import Client
 
-from tests.support.forms_as_shown import forms_of
 from tests.support.pseudo import CLOSES, OPENS
 
 READ_ALOUD = ("aria-label", "title", "placeholder", "alt", "data-label")
@@ -57,6 +56,7 @@ class _Page(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.said: list[Said] = []
         self.links: list[str] = []
+        self.actions: list[str] = []
         self._open: list[tuple[str, bool, int]] = []
         self._depth = 0
 
@@ -70,6 +70,8 @@ class _Page(HTMLParser):
             self.said.append(Said(given.get("value", ""), "value of a button"))
         if tag == "a" and given.get("href"):
             self.links.append(given["href"])
+        if tag == "form":
+            self.actions.append(given.get("action", ""))
         if tag not in EMPTY:
             was_silent = bool(self._open) and self._open[-1][1]
             self._open.append((tag, was_silent or is_silent, self._depth))
@@ -86,6 +88,8 @@ class _Page(HTMLParser):
         if data.strip():
             where = f"<{self._open[-1][0]}>" if self._open else "the page"
             self.said.append(Said(data, where, self._depth))
+        if OPENS not in data and CLOSES not in data:
+            return
         for letter in data:
             if letter == OPENS:
                 self._depth += 1
@@ -93,11 +97,11 @@ class _Page(HTMLParser):
                 self._depth = max(0, self._depth - 1)
 
 
-def read(html: str) -> tuple[list[Said], list[str]]:
-    """Return what people read of a page, in order, and where its links lead."""
+def read(html: str) -> tuple[list[Said], list[str], list[str]]:
+    """Return what people read of a page, in order, and where its links and its forms lead."""
     page = _Page()
     page.feed(html)
-    return page.said, page.links
+    return page.said, page.links, page.actions
 
 
 @dataclass(frozen=True)
@@ -128,28 +132,29 @@ def walk(client: Client, who: str, start: str = "/admin/", *more: str) -> Iterat
                 met.add(following)
                 waiting.appendleft(following)
             continue
-        if (page := _page_of(who, address, answer)) is None:
+        if not _is_page(answer):
             continue
+        said, links, actions = read(answer.text)
         kinds.update(_kinds(address))
-        yield page
-        for link in read(answer.text)[1]:
+        yield Page(who, address, answer.status_code, tuple(said))
+        for link in links:
             target = urljoin(address, unescape(link)).partition("#")[0]
             if target not in met and _stays(target):
                 met.add(target)
                 waiting.append(target)
-        for action, _ in forms_of(answer.text):
+        for action in actions:
             forms.setdefault(_path(urljoin(address, action)), urljoin(address, action))
     for address in forms.values():
         if _stays(address):
             answer = client.post(address, {}, follow=True)
-            if (page := _page_of(who, f"POST {address}", answer)) is not None:
-                yield page
+            if _is_page(answer):
+                said = tuple(read(answer.text)[0])
+                yield Page(who, f"POST {address}", answer.status_code, said)
 
 
-def _page_of(who: str, address: str, answer: HttpResponse) -> Page | None:
-    if answer.streaming or not answer.headers.get("Content-Type", "").startswith("text/html"):
-        return None
-    return Page(who, address, answer.status_code, tuple(read(answer.text)[0]))
+def _is_page(answer: HttpResponse) -> bool:
+    is_html = answer.headers.get("Content-Type", "").startswith("text/html")
+    return is_html and not answer.streaming
 
 
 def _stays(address: str) -> bool:
