@@ -88,17 +88,16 @@ def on_the_file(export: ExportRequest) -> Attack:
 
 def on_the_request(export: ExportRequest, salts: list[str]) -> Attack:
     """Try phone numbers in the query of a request."""
-    known = export.query
+    known, tried = export.query, copy(export)
+    made: dict[str, set[str]] = {}
+    for guess in GUESSES:
+        tried.query = known.replace(PHONE[-4:], guess[-4:])
+        made[guess] = {
+            manifest.digest(tried, salt, form) for salt in salts for form in manifest.FORMS
+        }
 
     def attack(seen: set[str]) -> list[str]:
-        found = []
-        tried = copy(export)
-        for guess in GUESSES:
-            tried.query = known.replace(PHONE[-4:], guess[-4:])
-            made = {manifest.digest(tried, salt, form) for salt in salts for form in manifest.FORMS}
-            if made & seen:
-                found.append(guess)
-        return found
+        return [guess for guess, digests in made.items() if digests & seen]
 
     return attack
 
@@ -144,9 +143,10 @@ def test_value_in_a_filter_is_not_recovered_from_any_hash(c: TinyCompany) -> Non
     export = pending(c.rita, c.axel, model=Contact, query=f"q={PHONE[-4:]}")
     assert PHONE[-4:] in export.query
     frozen = export.frozen.get()
+    without_the_salt = on_the_request(export, [""])
     for who in ("otto", "axel"):
         assert PHONE[-4:] not in logged_in(c, who).get(f"{LOG}?review={export.pk}").text
-        assert on_the_request(export, [""])(hashes_in(seen_by(c, who, export))) == []
+        assert without_the_salt(hashes_in(seen_by(c, who, export))) == []
     # The attack finds it in the log, for whoever had the salt.
     logged = hashes_in(seen_by(c, "otto", export))
     assert on_the_request(export, [frozen.salt])(logged) == [PHONE]
