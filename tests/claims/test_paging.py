@@ -190,6 +190,7 @@ def test_a_log_has_its_pages_in_every_shape(c: TinyCompany) -> None:
     assert not log.filter(action__in=codes(lambda code: code == "zzz")).exists()
 
 
+@pytest.mark.of_database("sqlite", "postgresql")
 @pytest.mark.parametrize(
     ("narrowed", "count", "shape"),
     [
