@@ -74,7 +74,7 @@ def panel(export: ExportRequest, user: User) -> dict[str, Any]:
         "waits_because": waits_because(export),
         "filters": described_query(export, user),
         "columns": described_columns(export, user),
-        "consent": BECAUSE.get(export.because, ""),
+        "consent": reasons_in_words(export),
         "less": conditions_in_words(export, user),
         "left_out": left_out_in_words(export, user) if export.delivered_count is not None else (),
         "downloads": downloads,
@@ -93,6 +93,14 @@ def panel(export: ExportRequest, user: User) -> dict[str, Any]:
         "why_no_file": why_no_file,
         "most_downloads": export.most_downloads if completed else None,
     }
+
+
+def reasons_in_words(export: ExportRequest) -> list[str]:
+    """Return why an export needed approval, or did not: every reason that its row tells of."""
+    codes = [export.because]
+    if export.approval_needed and export.has_sensitive and "sensitive" not in codes:
+        codes.append("sensitive")
+    return [str(BECAUSE[code]) for code in codes if code in BECAUSE]
 
 
 def what_it_has(export: ExportRequest) -> str:
