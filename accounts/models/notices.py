@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
@@ -24,6 +25,13 @@ class Notice(models.Model):
     )
     text = models.CharField(max_length=300)
     link = models.CharField(max_length=300, blank=True)
+    about = models.CharField(
+        max_length=20,
+        blank=True,
+        default="",
+        help_text="Which kind of request it is about (`accounts.to_decide`); empty: none.",
+    )
+    about_id = models.BigIntegerField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
     read_at = models.DateTimeField(null=True, editable=False)
 
@@ -31,9 +39,21 @@ class Notice(models.Model):
 
     class Meta:
         ordering = ("-created_at", "-id")
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(about="", about_id=None) | (~Q(about="") & Q(about_id__isnull=False)),
+                name="notice_is_about_one_request",
+            ),
+        )
         indexes = (
             models.Index(fields=["user", "read_at", "-id"], name="notice_inbox"),
             models.Index(fields=["user", "-created_at", "-id"], name="notice_newest"),
+            # What was told of one request; the newest stands for all of it.
+            models.Index(
+                fields=["user", "about", "about_id", "id"],
+                condition=Q(about_id__isnull=False),
+                name="notice_of_request",
+            ),
         )
 
     def __str__(self) -> str:
@@ -77,7 +97,7 @@ class Outbox(Lease):
             models.Index(
                 fields=["next_try_at"],
                 name="mail_to_send",
-                condition=models.Q(status__in=["waiting", "sending"]),
+                condition=Q(status__in=["waiting", "sending"]),
             ),
         )
 
