@@ -14,11 +14,11 @@ class AccountsConfig(AppConfig):
         from django.db.models import CharField, TextField
 
         from accounts import checks, digits, letters, sessions  # noqa: F401  # importing the checks registers them
-        from accounts.arrival_pages import unreadable
-        from accounts.notices import unreadable as unreadable_notices
+        from accounts.arrival_pages import hidden_notices
+        from accounts.notices import hidden
         from accounts.policy_file import NEW_PERMISSIONS, PERMISSION_SETS, TEAMS, sections
 
-        unreadable_notices.append(unreadable)
+        hidden.append(hidden_notices)
         sections.extend((PERMISSION_SETS, TEAMS, NEW_PERMISSIONS))
         letters.listen()
         CharField.register_lookup(letters.Folded)

@@ -21,12 +21,13 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext
 
 from accounts import access, arrivals, catalogue, operations
+from accounts.access import NEVER
 from accounts.catalogue import Kind, Risk
 from accounts.editor.pages import form_page, is_arrival, review_page, task_of_sets
 from accounts.held import held_in_each
 from accounts.keys import whole_number
 from accounts.modeladmin import user_of
-from accounts.models import KnownPermission, Notice, PermissionSet, User
+from accounts.models import KnownPermission, PermissionSet, User
 from accounts.operations import AccountsError
 from accounts.operations.arrivals import ALREADY_DECIDED, PAGE, name_of_subject
 
@@ -41,14 +42,12 @@ def arrival_pages() -> list[URLPattern]:
     ]
 
 
-def unreadable(user: User, notices: Sequence[Notice]) -> set[int]:
-    """Return the notices about new permissions, by key, unless the person decides on them.
+def hidden_notices(user: User) -> Q:
+    """Hold for notices about new permissions, unless the person decides on them.
 
-    Fills the slot `accounts.notices.unreadable`.
+    Fills the slot `accounts.notices.hidden`.
     """
-    if access.allows_any(user, "view", KnownPermission):
-        return set()
-    return {notice.pk for notice in notices if notice.link == reverse(PAGE)}
+    return NEVER if access.allows_any(user, "view", KnownPermission) else Q(link=reverse(PAGE))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from accounts import invitations, new_password
-from accounts.models import Outbox, User
-from accounts.notices import unreadable
+from accounts.models import Notice, Outbox, User
+from accounts.notices import readable
 
 S = Outbox.Status
 WITH_LINKS = (new_password, invitations)
@@ -122,7 +122,7 @@ def _may_be_told(mail: Outbox) -> bool:
     notice.user = person
     if not all(each.is_wanted_still(mail.text, notice) for each in WITH_LINKS):
         return False
-    return not any(ask(person, [notice]) for ask in unreadable)
+    return readable(person, Notice.objects.filter(pk=notice.pk)).exists()
 
 
 def _message(mail: Outbox) -> EmailMessage:

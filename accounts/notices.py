@@ -6,16 +6,17 @@ they tell of: told exactly what was done, whatever is killed. Sending is mail.py
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext, gettext_noop
 
-from accounts import languages
+from accounts import languages, to_decide
 from accounts.models import Notice, Outbox, User
+from accounts.to_decide import Key
 
 LONGEST_NOTICE = 300
 LONGEST_SUBJECT = 150
@@ -23,27 +24,24 @@ NEWS = gettext_noop("News for you in crmperms")
 CONCERNS_YOU = gettext_noop("Something in crmperms concerns you.")
 INBOX = gettext_noop("Notifications")
 MARK = gettext_noop("This e-mail holds no data; crmperms asks you to log in before it shows any.")
-OUT_OF_REACH = gettext_noop("This notification is about something you no longer have access to.")
 
 Said = str | Callable[[], str]
 """A text, or what returns it in the language, and with the time zone, that are active then."""
 
-unreadable: list[Callable[[User, Sequence[Notice]], set[int]]] = []
-"""A slot for upper floors: which of these notices may this person not read any more, by key?
+hidden: list[Callable[[User], Q]] = []
+"""A slot for upper layers: which notices about no request this person may not read any more.
 
-Asked whenever a notice is read or sent, and not when it was written (S36, L88)."""
+Asked whenever notices are read, counted or sent, and not when they were written (S36, L88)."""
 
 
-def readable(user: User, rows: Iterable[Notice]) -> list[Notice]:
-    """Return this person's notices as they may read them now.
+def readable(user: User, told: QuerySet[Notice]) -> QuerySet[Notice]:
+    """Return those of these notices that this person may read now; the others are as absent.
 
-    One whose subject is out of their reach stays, so that counts and pages agree, and says nothing.
+    They come back with the right. Asked of all that is counted, so that counts and pages agree.
     """
-    found = list(rows)
-    hidden = {key for ask in unreadable for key in ask(user, found)}
-    for notice in found:
-        if notice.pk in hidden:
-            notice.text, notice.link = gettext(OUT_OF_REACH), ""
+    found = told.filter(to_decide.readable(user, told))
+    for ask in hidden:
+        found = found.exclude(ask(user))
     return found
 
 
@@ -58,6 +56,7 @@ def notify(
     place: Said = lambda: gettext(INBOX),
     way_in: Said = "",
     by_mail: bool = True,
+    about: Key | None = None,
 ) -> None:
     """Tell active people a sentence, with a link to where they can act (R129, R130).
 
@@ -81,7 +80,7 @@ def notify(
             texts[person.language, person.time_zone] = said
     of_each = [texts[person.language, person.time_zone] for person in told]
     notices = Notice.objects.bulk_create(
-        Notice(user=person, text=said, link=link)
+        Notice(user=person, text=said, link=link, **_about(about))
         for person, (said, _, _) in zip(told, of_each, strict=True)
     )
     # Not by the clock of this machine: mail that waits for days is given up by it.
@@ -112,24 +111,57 @@ def _body(link: str, mail: Said, place: Said, way_in: Said) -> str:
     return "\n".join(parts)
 
 
+def _about(key: Key | None) -> dict[str, str | int]:
+    return {} if key is None else {"about": key.kind, "about_id": key.pk}
+
+
 def inbox(user: User) -> QuerySet[Notice]:
-    """Return everything a person was told, newest first."""
-    return Notice.objects.filter(user=user)
+    """Return what a person was told and may read now, newest first, of each request the last."""
+    return _last(readable(user, Notice.objects.filter(user=user)))
 
 
 def unread(user: User) -> QuerySet[Notice]:
-    """Return what a person was told and has not marked as read."""
-    return inbox(user).filter(read_at=None)
+    """Return those of `inbox` that the person has not marked as read."""
+    return _last(readable(user, _new(user)))
+
+
+def last_told(user: User, keys: Iterable[Key]) -> dict[Key, Notice]:
+    """Return what a person was told last of each of these requests, which they may read of."""
+    rows = _last(Notice.objects.filter(user=user).filter(to_decide.among(keys)))
+    return {Key(row.about, row.about_id): row for row in rows.order_by() if row.about_id}
+
+
+def _last(told: QuerySet[Notice]) -> QuerySet[Notice]:
+    """Leave out what a later notice about the same request replaces."""
+    later = Notice.objects.filter(
+        user=OuterRef("user"),
+        about=OuterRef("about"),
+        about_id=OuterRef("about_id"),
+        pk__gt=OuterRef("pk"),
+    )
+    return told.filter(~Exists(later.order_by()))
 
 
 def read_notices(*, actor: User) -> int:
     """Mark everything this person was told as read; return how many were new."""
-    return unread(actor).update(read_at=Now())
+    return _new(actor).update(read_at=Now())
 
 
 def read_notice(notice: Notice, *, actor: User) -> None:
-    """Mark one notice as read; somebody else's stays as it is."""
-    unread(actor).filter(pk=notice.pk).update(read_at=Now())
+    """Mark one notice as read, and all of the same request; somebody else's stay as they are."""
+    mine = Q(pk=notice.pk)
+    if notice.about:
+        mine |= Q(about=notice.about, about_id=notice.about_id)
+    _new(actor).filter(mine).update(read_at=Now())
+
+
+def read_about(key: Key, *, actor: User) -> None:
+    """Mark what this person was told of one request as read: they have just dealt with it."""
+    _new(actor).filter(about=key.kind, about_id=key.pk).update(read_at=Now())
+
+
+def _new(user: User) -> QuerySet[Notice]:
+    return Notice.objects.filter(user=user, read_at=None)
 
 
 def one_line(text: str) -> str:

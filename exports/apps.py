@@ -15,12 +15,13 @@ class ExportsConfig(AppConfig):
     def ready(self) -> None:
         from accounts.audit import shown_data, things
         from accounts.modeladmin import AccessModelAdmin
-        from accounts.notices import unreadable
+        from accounts.notices import hidden
         from accounts.operations import on_leaving, on_permissions_changing
         from accounts.operations.arrivals import on_all_on
         from accounts.person_access import about_person, sections_about
         from accounts.person_access import links_about as links_about_person
         from accounts.policy_file import sections
+        from accounts.to_decide import kinds as kinds_of_request
         from exports import checks  # noqa: F401  # importing the checks registers them
         from exports.about import exports_about, links_about, sentences_about
         from exports.hashes import without_plain_hashes
@@ -32,7 +33,8 @@ class ExportsConfig(AppConfig):
         from exports.policy_file import APPROVALS
         from exports.screens.dialog import export_ticked, export_tool
         from exports.screens.panel import exports_panel
-        from exports.steps import unreadable as unreadable_exports
+        from exports.screens.waiting import EXPORTS
+        from exports.steps import KIND, hidden_notices
         from exports.tables import without_hidden_columns
         from records.migrating import also_named
 
@@ -54,7 +56,8 @@ class ExportsConfig(AppConfig):
         on_leaving.append(end_with_requester)
         also_named.append(rename_in_profiles)
         on_permissions_changing.append(leaving_somebody_to_decide)
-        unreadable.append(unreadable_exports)
+        hidden.append(hidden_notices)
+        kinds_of_request[KIND] = EXPORTS
         sections.append(APPROVALS)
         AccessModelAdmin.list_tools.append(export_tool)
         AccessModelAdmin.record_panels.append(exports_panel)

@@ -11,18 +11,19 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q
-from django.urls import Resolver404, resolve, reverse
+from django.db.models import F, Q, QuerySet
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from accounts import access, audit, errors
+from accounts.access import NEVER
 from accounts.audit import Actor, System
-from accounts.keys import whole_number
-from accounts.models import Notice, User
+from accounts.models import User
 from accounts.notices import Said, notify, one_line
 from accounts.text import BREAKS, hidden_character, named, one_form, shows
+from accounts.to_decide import Key
 from accounts.words import counted
 from exports.models import ExportRequest
 
@@ -30,6 +31,8 @@ SYSTEM = System("exports")
 S = ExportRequest.Status
 RUNNING = (S.PENDING, S.APPROVED, S.PROCESSING)
 LONGEST_TEXT = 2000
+KIND = "export"
+"""What notices say of which kind of request they are about (`accounts.to_decide`)."""
 PAGE = "admin:exports_exportrequest_change"
 LOG = "admin:exports_exportrequest_changelist"
 OUT_OF_REACH = gettext_lazy("There is no such export, or it is out of your reach.")
@@ -171,34 +174,29 @@ def tell(
     def place() -> str:
         return gettext("Export log, #%(number)s") % {"number": export.pk}
 
-    notify(list(people), text, link, subject=subject, mail=mail, place=place)
+    about = about_export(export)
+    notify(list(people), text, link, subject=subject, mail=mail, place=place, about=about)
 
 
-def unreadable(user: User, notices: Sequence[Notice]) -> set[int]:
-    """Return the notices about exports that this person may not see any more, by key.
+def about_export(export: ExportRequest) -> Key:
+    """Return what notices about an export bear."""
+    return Key(KIND, export.pk)
 
-    The others are told how their export stands now, as `state`. Fills the slot
-    `accounts.notices.unreadable`. At most one query, however many there are.
+
+def hidden_notices(user: User) -> Q:
+    """Hold for notices of standing in for an approver, which link to the whole log.
+
+    Of who does not decide on exports. Fills the slot `accounts.notices.hidden`.
     """
-    about: dict[int, int] = {}
-    hidden = set()
-    for notice in notices:
-        try:
-            target = resolve(notice.link.partition("?")[0])
-        except Resolver404:
-            continue
-        if target.view_name == PAGE:
-            about[notice.pk] = whole_number(target.kwargs["object_id"])
-        elif target.view_name == LOG and not access.holds_tool(user, "crm.export_approver"):
-            hidden.add(notice.pk)  # of standing in for an approver, which links to the whole log
-    if about:
-        rows = ExportRequest.objects.filter(pk__in=set(about.values()))
-        seen = dict(access.permitted(rows, user, "view").values_list("pk", "status"))
-        hidden |= {key for key, export in about.items() if export not in seen}
-        for notice in notices:
-            if (status := seen.get(about.get(notice.pk, 0))) is not None:
-                notice.state = ExportRequest.Status(status)  # type: ignore[attr-defined]  # for the page
-    return hidden
+    if access.holds_tool(user, "crm.export_approver"):
+        return NEVER
+    return Q(about="", link__startswith=reverse(LOG))
+
+
+def readable(user: User, keys: QuerySet[Any]) -> QuerySet[Any]:
+    """Return the keys of exports that this person sees, among these keys."""
+    rows = ExportRequest.objects.filter(pk__in=keys).order_by()
+    return access.permitted(rows, user, "view").values("pk")
 
 
 def in_words(count: int) -> str:

@@ -17,10 +17,11 @@ class RecordsConfig(AppConfig):
         from accounts.audit import shown_data, things
         from accounts.audit_details import field_labels, kinds_of_keys, named
         from accounts.modeladmin import AccessModelAdmin
-        from accounts.notices import unreadable
+        from accounts.notices import hidden
         from accounts.operations import on_leaving, where_named
         from accounts.person_access import sections_about
         from accounts.policy_file import sections
+        from accounts.to_decide import kinds as kinds_of_request
         from accounts.trigrams import indexed
         from records import checks  # noqa: F401  # importing the checks registers them
         from records.history import without_hidden_fields
@@ -28,8 +29,8 @@ class RecordsConfig(AppConfig):
         from records.models import Pipeline, Stage
         from records.models.properties import label_of_field
         from records.operations import exceptions, sharing
-        from records.operations.access_requests import unreadable as unreadable_requests
-        from records.operations.screen_limit import unreadable as unreadable_limits
+        from records.operations.access_requests import KIND as ACCESS_REQUEST
+        from records.operations.screen_limit import hidden_notices
         from records.policy_file import SECTIONS
         from records.rules import given_by_exceptions, given_by_shares
         from records.screens.about import shares_about
@@ -37,6 +38,7 @@ class RecordsConfig(AppConfig):
         from records.screens.bin import bin_tool
         from records.screens.exceptions import exceptions_panel
         from records.screens.past import time_machine_tool
+        from records.screens.requests_waiting import REQUESTS
         from records.screens.shares import shares_panel
         from records.screens.teams import places
 
@@ -57,7 +59,8 @@ class RecordsConfig(AppConfig):
         sections_about.append(shares_about)
         on_leaving.extend((sharing.end_with_receiver, exceptions.end_with_receiver))
         where_named.append(places)
-        unreadable.extend((unreadable_limits, unreadable_requests))
+        hidden.append(hidden_notices)
+        kinds_of_request[ACCESS_REQUEST] = REQUESTS
         sections.extend(SECTIONS)
         AccessModelAdmin.record_panels.extend((shares_panel, exceptions_panel, owners_panel))
         AccessModelAdmin.list_tools.append(bin_tool)

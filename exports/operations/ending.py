@@ -23,6 +23,7 @@ from exports.steps import (
     NotAllowed,
     S,
     WrongState,
+    about_export,
     tell,
     transition,
 )
@@ -37,7 +38,7 @@ def tell_it_is_over(export: ExportRequest, text: Said, *, actor: User | None = N
     if actor is not None:
         people = people.exclude(pk=actor.pk)
     link = reverse(PAGE, args=[export.pk])
-    notify(list(people), text, link, by_mail=False)
+    notify(list(people), text, link, by_mail=False, about=about_export(export))
 
 
 def recall(export: ExportRequest, *, actor: User) -> None:

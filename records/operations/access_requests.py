@@ -24,11 +24,13 @@ from accounts.audit import Actor, System, operation
 from accounts.models import User
 from accounts.notices import notify
 from accounts.text import BREAKS, one_form, trouble
+from accounts.to_decide import Key
 from records import kinds
 from records.models import SHARES, AccessRequest, Level, Record
 from records.models.properties import field_access
 from records.operations import exceptions, sharing
 from records.operations.asked_for import (
+    KIND,
     PAGE,
     action_of,
     asked,
@@ -36,12 +38,12 @@ from records.operations.asked_for import (
     has_it_now,
     may_decide,
     read_field,
+    readable,
     records_of,
     restricted_link,
     seen,
     super_admins,
     to_decide,
-    unreadable,
     via_of,
     viewed_kind,
 )
@@ -50,6 +52,8 @@ from records.reasons import sentences_of
 from records.refusals import Invalid, NotAllowed, NotFound, Stale
 
 __all__ = [
+    "KIND",
+    "PAGE",
     "action_of",
     "asked",
     "decline",
@@ -58,6 +62,7 @@ __all__ = [
     "lapse_overdue",
     "may_decide",
     "read_field",
+    "readable",
     "records_of",
     "request_access",
     "request_export",
@@ -66,7 +71,6 @@ __all__ = [
     "restricted_link",
     "seen",
     "to_decide",
-    "unreadable",
     "via_of",
     "viewed_kind",
     "withdraw",
@@ -387,6 +391,7 @@ def _tell(people: Iterable[User], text: Any, request: AccessRequest, actor: User
         subject=lambda: gettext("A request for access"),
         mail=lambda: gettext("There is news of a request for access."),
         place=lambda: gettext("Requests for access"),
+        about=Key(KIND, request.pk),
     )
 
 

@@ -6,16 +6,15 @@ field whoever lays down who edits fields, about exports whoever may give the req
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import Q, QuerySet
-from django.urls import Resolver404, resolve
 
 from accounts import access
 from accounts.access import EXPORT, Loaded
 from accounts.delegation import Piece, lacks
-from accounts.models import Membership, Notice, TeamReach, User
+from accounts.models import Membership, TeamReach, User
 from records import kinds
 from records.models import SHARES, AccessRequest, Property, Record
 from records.models.properties import field_access
@@ -23,6 +22,8 @@ from records.operations import sharing
 from records.rules import SHARED
 
 PAGE = "admin:access_request"
+KIND = "access_request"
+"""What notices say of which kind of request they are about (`accounts.to_decide`)."""
 MOST_ASKED = 10
 """To so many people at most a request is sent; more may find and decide it."""
 TO_EXPORT = Piece("crm.export")
@@ -208,21 +209,6 @@ def has_it_now(request: AccessRequest) -> bool:
     return access.allows(requester, action_of(request), model(pk=request.record))
 
 
-def unreadable(user: User, notices: Sequence[Notice]) -> set[int]:
-    """Return the notices about requests that this person may not read any more, by key.
-
-    Fills the slot `accounts.notices.unreadable`. A few queries, however many there are.
-    """
-    about: dict[int, int] = {}
-    for notice in notices:
-        try:
-            target = resolve(notice.link)
-        except Resolver404:
-            continue
-        if target.view_name == PAGE:
-            about[notice.pk] = target.kwargs["pk"]
-    if not about:
-        return set()
-    told_of = AccessRequest.objects.filter(pk__in=set(about.values()))
-    readable = set(seen(user, told_of).values_list("pk", flat=True))
-    return {notice for notice, request in about.items() if request not in readable}
+def readable(user: User, keys: QuerySet[Any]) -> QuerySet[Any]:
+    """Return the keys of requests that this person may read, among these keys."""
+    return seen(user, AccessRequest.objects.filter(pk__in=keys)).order_by().values("pk")

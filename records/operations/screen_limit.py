@@ -17,14 +17,15 @@ from typing import Any, Generic, TypeVar
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 
 from accounts import access, audit, clock
+from accounts.access import NEVER
 from accounts.audit import Actor, operation
-from accounts.models import Notice, User
+from accounts.models import User
 from accounts.notices import one_line, tell_super_admins
 from accounts.operations import require
 from accounts.words import counted
@@ -143,14 +144,12 @@ def _tell(row: ScreenCount, user: User, limit: int) -> None:
     )
 
 
-def unreadable(user: User, notices: Sequence[Notice]) -> set[int]:
-    """Return the notices about this limit, by key, unless the person may read its page.
+def hidden_notices(user: User) -> Q:
+    """Hold for notices about this limit, unless the person may read its page.
 
-    Fills the slot `accounts.notices.unreadable`.
+    Fills the slot `accounts.notices.hidden`.
     """
-    if access.allows_any(user, "view", ScreenLimit):
-        return set()
-    return {notice.pk for notice in notices if notice.link == reverse(PAGE)}
+    return NEVER if access.allows_any(user, "view", ScreenLimit) else Q(link=reverse(PAGE))
 
 
 class UsedUp(RecordError):
