@@ -11,6 +11,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import (
     FileResponse,
+    Http404,
     HttpRequest,
     HttpResponse,
     HttpResponseBase,
@@ -18,7 +19,8 @@ from django.http import (
     HttpResponseRedirect,
 )
 from django.template.loader import render_to_string
-from django.urls import URLPattern, path
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
@@ -27,6 +29,8 @@ from django.utils.translation import gettext, gettext_lazy, pgettext
 from accounts.keys import whole_number
 from accounts.list_forms import LogAdmin
 from accounts.modeladmin import user_of
+from accounts.notices import read_about
+from accounts.to_decide import LIST
 from accounts.words import counted
 from exports import hashes, operations
 from exports.models import ExportRequest
@@ -36,7 +40,14 @@ from exports.screens.decision_form import keep_typed, posted_conditions, typed_b
 from exports.screens.dialog import new_view
 from exports.screens.log import LogFilter
 from exports.screens.panel import panel, panel_address
+from exports.screens.waiting import decision_address
+from exports.steps import about_export
 from records import kinds
+
+DECISIONS = {
+    "approve": gettext_lazy("Approve this export?"),
+    "reject": gettext_lazy("Reject this export?"),
+}
 
 
 def rest_of(request: HttpRequest) -> str:
@@ -163,6 +174,7 @@ class ExportRequestAdmin(LogAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         steps: dict[str, Callable[..., HttpResponseBase]] = {
+            "decide": self.decide_view,
             "approve": self.approve_view,
             "reject": self.reject_view,
             "recall": self.recall_view,
@@ -189,12 +201,47 @@ class ExportRequestAdmin(LogAdmin):
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         export = self.found(request, str(pk))
+        from_list = request.POST.get("back") == "list"
         try:
             messages.success(request, run(export))
         except ExportError as refusal:
             messages.error(request, str(refusal))
             keep_typed(request, export, again=isinstance(refusal, InvalidRequest))
+            if from_list:
+                # As it is now; where there is nothing left to decide, that leads to the panel.
+                step = request.path.rstrip("/").rpartition("/")[2]
+                return HttpResponseRedirect(decision_address(export, step))
+        else:
+            if from_list:
+                return HttpResponseRedirect(reverse(LIST))
         return HttpResponseRedirect(panel_address(export))
+
+    def decide_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Ask on a page of its own whether to approve, or why to reject: all that the panel says.
+
+        The form goes to the step's own address, as the panel's does.
+        """
+        if request.method not in ("GET", "HEAD"):
+            return HttpResponseNotAllowed(["GET"])
+        step = request.GET.get("step", "")
+        if step not in DECISIONS:
+            raise Http404
+        export = self.found(request, str(pk))
+        shown = panel(export, user_of(request))
+        if not shown["may_decide"]:
+            return HttpResponseRedirect(panel_address(export))
+        context = {
+            **self.admin_site.each_context(request),
+            "title": DECISIONS[step],
+            "opts": self.opts,
+            "export": export,
+            "panel": shown,
+            "step": step,
+            "typed": typed_before(request, export),
+            "back": reverse(LIST),
+            "panel_address": panel_address(export),
+        }
+        return TemplateResponse(request, "exports/decide.html", context)
 
     def approve_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         def run(export: ExportRequest) -> str:
@@ -205,6 +252,7 @@ class ExportRequestAdmin(LogAdmin):
                 note=request.POST.get("note", ""),
                 conditions=posted_conditions(request.POST, export),
             )
+            read_about(about_export(export), actor=user_of(request))
             said = gettext("Approved. %(name)s gets the file as soon as it is written.")
             return said % {"name": export.requester}
 
@@ -218,6 +266,7 @@ class ExportRequestAdmin(LogAdmin):
                 version=whole_number(request.POST.get("version")),
                 note=request.POST.get("note", ""),
             )
+            read_about(about_export(export), actor=user_of(request))
             return gettext("Rejected. %(name)s reads your reason.") % {"name": export.requester}
 
         return self._step(request, pk, run)
