@@ -21,14 +21,17 @@ from django.utils.translation import gettext, gettext_lazy
 
 from accounts import access
 from accounts.access import Explanation
+from accounts.marks import mark
 from accounts.modeladmin import page_address, user_of
 from accounts.models import User
+from accounts.notices import read_about
+from accounts.to_decide import LIST, Key
 from accounts.words import counted
 from records import kinds
 from records.models import AccessRequest, Property, Record
 from records.operations import access_requests, exceptions
 from records.reasons import sentences_of, stage_sentence
-from records.refusals import RecordError
+from records.refusals import RecordError, Stale
 from records.screens.asking import asking_pages, few_sentences
 from records.screens.share_words import end_of
 from records.screens.shares import EndForm, sees_records
@@ -86,13 +89,13 @@ def _rows(found: Iterable[AccessRequest], user: User) -> list[dict[str, Any]]:
         {
             "request": each,
             "what": records.get(each.pk) or what_of(each, user),
-            "status": _became(each),
+            "status": became(each),
         }
         for each in requests
     ]
 
 
-def _became(request: AccessRequest, *, with_moment: bool = False) -> str:
+def became(request: AccessRequest, *, with_moment: bool = False) -> str:
     """Return what became of a request, by whom, and on its own page when."""
     if request.decided_by is None or request.decided_at is None:
         return request.get_status_display()
@@ -148,38 +151,65 @@ def request_page(request: HttpRequest, pk: int) -> HttpResponse:
     found = access_requests.seen(user, asked).first()
     if found is None:
         raise Http404
+    # From the notifications one step alone is asked for, and what follows leads back there.
+    only = request.GET.get("step", "")
+    only = only if only in ("grant", "decline") else ""
+    record = access_requests.records_of([found], user).get(found.pk)
+    is_own = found.requester_id == user.pk
+    shown: dict[str, Any] = {}
+    if found.is_waiting and not is_own and access_requests.may_decide(user, found):
+        helps = _what_helps(found, record, user) if record else _where_it_is_given(found)
+        shown = {"decides": True, **helps}
+    as_opened = mark([found.reason, found.status, str(record), shown])
     last_day = timezone.localdate() + timedelta(days=DAYS_OFFERED)
     form = DecisionForm(
         request.POST if request.method == "POST" else None, initial={"last_day": last_day}
     )
     if request.method == "POST" and form.is_valid():
         try:
+            _require_as_opened(request, as_opened)
             messages.success(request, _step(request, found, form))
         except RecordError as refusal:
             form.add_error(None, str(refusal))
         else:
-            return HttpResponseRedirect(reverse("admin:access_requests"))
-    record = access_requests.records_of([found], user).get(found.pk)
-    is_own = found.requester_id == user.pk
+            read_about(Key(access_requests.KIND, found.pk), actor=user)
+            return HttpResponseRedirect(reverse(LIST if only else "admin:access_requests"))
     context = {
         **admin.site.each_context(request),
         "title": gettext("Request for access"),
         "asked": found,
         "what": _linked(record) if record else what_of(found, user),
         "is_own": is_own,
-        "status": _became(found, with_moment=True),
+        "status": became(found, with_moment=True),
         "end": end_of(found.until) if found.status == AccessRequest.Status.GRANTED else "",
         "form": form,
         "media": form.media,
+        "as_opened": as_opened,
+        # What cannot be given here leaves declining alone: then the whole page is shown.
+        "only": only if only == "decline" or _can_be_given(shown) else "",
+        "back": reverse(LIST if only else "admin:access_requests"),
+        **shown,
     }
-    if found.is_waiting and not is_own and access_requests.may_decide(user, found):
-        helps = _what_helps(found, record, user) if record else _where_it_is_given(found)
-        context |= {"decides": True, **helps}
-        if helps.get("stage"):
-            form.fields["last_day"].help_text = gettext(
-                "Needed: an exception ends with this day, and lasts %(count)s days at most."
-            ) % {"count": counted(exceptions.MOST_DAYS)}
+    if shown.get("stage"):
+        form.fields["last_day"].help_text = gettext(
+            "Needed: an exception ends with this day, and lasts %(count)s days at most."
+        ) % {"count": counted(exceptions.MOST_DAYS)}
     return TemplateResponse(request, "records/access_request.html", context)
+
+
+def _can_be_given(shown: dict[str, Any]) -> bool:
+    return "reasons" not in shown and shown.get("done", True)
+
+
+def _require_as_opened(request: HttpRequest, as_opened: str) -> None:
+    """Raise where what was decided on is not what the page showed."""
+    if request.POST.get("as_opened", as_opened) != as_opened:
+        raise Stale(
+            gettext(
+                "Nothing was decided: this request, or what would grant it, is not as you saw it "
+                "any more. Look at it as it is now."
+            )
+        )
 
 
 def _linked(record: Record) -> SafeString:
