@@ -13,17 +13,19 @@ from accounts.models import ObjectScope, Rank, User
 from accounts.paging import capped_count
 from crmperms import badges, figures
 from crmperms.first_hour import check_list
-from crmperms.waiting import waiting_for
+from crmperms.inbox import besides, items_of
 from exports.models import ExportRequest
 from exports.policy import usage_shown, warnings
 from records.screens.tabs import WHOLE_LIST
 
-MOST_NOTICES = 8
+MOST_NOTICES = MOST_WAITING = 8
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Fill the dashboard: every number is counted within the person's own reach (L70)."""
-    user = user_of(request)
+    user, waiting = user_of(request), badges.waiting(request)
+    told = besides(notices.inbox(user), waiting)[:MOST_NOTICES]
+    items = items_of(user, [*waiting[:MOST_WAITING], *told], waiting)
     own = access.permitted(ExportRequest.objects.all(), user, "view").filter(requester=user)
     context.update(
         {
@@ -34,10 +36,11 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             "charts": figures.charts(request),
             "closing": list(figures.closing(request)),
             "people_lacking": figures.people(user),
-            "waiting": waiting_for(request),
+            "waiting": [each for each in items if each.has_steps],
             "own_exports": list(own[:MOST_NOTICES]),
             "usage": usage_shown(user),
-            "notices": notices.readable(user, notices.inbox(user)[:MOST_NOTICES]),
+            "notices": [each for each in items if not each.has_steps],
+            "waiting_in_all": badges.in_words(len(waiting)),
             "unread": badges.unread(request),
             "warnings": warnings(user),
             "may_decide": access.holds_tool(user, "crm.export_approver"),

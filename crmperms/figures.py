@@ -181,7 +181,7 @@ def _closes(kind: Kind, row: Any, says_day: bool) -> dict[str, Any]:
 
 
 def _waiting_by_age(request: HttpRequest) -> Chart | None:
-    if not badges.waiting_for_me(request):
+    if not badges.exports_waiting(request):
         return None
     today, user = timezone.localdate(), user_of(request)
     # The youngest and the oldest day of each, in days before today.

@@ -85,7 +85,14 @@ OF_A_MODEL: dict[str, tuple[str, ...]] = {
     "exports/exportpolicy": ("alert/",),
     "exports/exportrequest": (
         *("<int:pk>/approve/", "<int:pk>/cancel/", "<int:pk>/download/", "<int:pk>/recall/"),
-        *("<int:pk>/again/", "<int:pk>/reject/", "new/<slug:key>/", "away/", "away/<int:pk>/end/"),
+        *(
+            "<int:pk>/again/",
+            "<int:pk>/decide/",
+            "<int:pk>/reject/",
+            "new/<slug:key>/",
+            "away/",
+            "away/<int:pk>/end/",
+        ),
     ),
     "records/company": OF_A_LINKED_RECORD,
     "records/contact": OF_A_LINKED_RECORD,
@@ -110,6 +117,7 @@ OF_THE_SITE = {
     "admin/access-requests/export/<str:key>/",
     "admin/access-requests/field/<str:key>/<str:name>/",
     *("admin/inbox/", "admin/inbox/read/", "admin/inbox/<int:pk>/read/"),
+    "admin/inbox/<slug:kind>/<int:pk>/open/",
     *("admin/inbox/<int:pk>/open/", "admin/<app_label>/", "admin/<url>"),
 }
 REVIEWED = OF_THE_SITE | {

@@ -11,7 +11,7 @@ from django.test import Client
 
 from accounts import operations as accounts
 from accounts.models import Notice, ObjectScope
-from accounts.notices import OUT_OF_REACH, notify
+from accounts.notices import notify
 from records import operations
 from records.models import Company, Contact, Deal
 from records.operations import Invalid
@@ -93,9 +93,7 @@ def told(client: Client) -> str:
     return "".join(client.get(address).text for address in pages)
 
 
-def test_a_notice_says_nothing_any_more_once_its_subject_is_out_of_reach(
-    c: TinyCompany, client: Client
-) -> None:
+def test_a_notice_is_gone_once_its_subject_is_out_of_reach(c: TinyCompany, client: Client) -> None:
     pending(c.rita, c.axel, columns=["id", "name"], message="Only for Axel")
     notice = Notice.objects.get(user=c.axel)
     client.force_login(c.axel)
@@ -105,10 +103,16 @@ def test_a_notice_says_nothing_any_more_once_its_subject_is_out_of_reach(
     assert "Only for Axel" not in text
     assert "Rita" not in text
     assert notice.link not in text
-    assert OUT_OF_REACH in text
-    opened = client.post(f"/admin/inbox/{notice.pk}/open/")
-    assert opened["Location"] == "/admin/inbox/"
-    # It is still counted, and comes back with the right.
+    # As one that never was, by every way to it; nothing of it is counted.
+    for address, absent in (
+        (f"{notice.pk}/open/", "999999/open/"),
+        (f"export/{notice.about_id}/open/", "export/999999/open/"),
+    ):
+        hidden = client.get(f"/admin/inbox/{address}")
+        assert hidden.status_code == 404
+        assert hidden.content == client.get(f"/admin/inbox/{absent}").content
+    assert client.get("/admin/inbox/").context["unread"] == ""
+    # It comes back with the right.
     accounts.assign_set(c.axel, actor=c.sam, permission_set=c.sets["approver"])
     assert "Only for Axel" in told(client)
 
