@@ -128,6 +128,33 @@ def decide(step: str, export_id: str, email: str, version: str, hold: str = "") 
         say("done")
 
 
+def decide_from_list(step: str, export_id: str, email: str) -> None:
+    """Open the page that the notifications lead to, and send its form once it is let go.
+
+    Say where it leads, and with what refusal. As `recall` it is the requester's button.
+    """
+    import re
+
+    from django.test import Client
+
+    from accounts.models import User
+
+    log = "/admin/exports/exportrequest/"
+    client = Client(SERVER_NAME="localhost")
+    client.force_login(User.objects.get(email=email))
+    posted = {}
+    if step != "recall":
+        page = client.get(f"{log}{export_id}/decide/?step={step}").text
+        found = re.search(r'name="version" value="(\d+)"', page)
+        assert found, "the page asks nothing"
+        posted = {"back": "list", "version": found[1], "note": "no"}
+    say("ready")
+    wait_for_go()
+    answer = client.post(f"{log}{export_id}/{step}/", posted, follow=True)
+    refused = re.search(r"Nothing was changed:[^<]*", answer.text)
+    say(" ".join([answer.redirect_chain[-1][0], *([refused[0].strip()] if refused else [])]))
+
+
 def download(export_id: str, email: str) -> None:
     """Fetch a file, and say how it went."""
     from accounts.models import User
@@ -427,6 +454,7 @@ def main(arguments: list[str]) -> None:
         "decide_access": decide_access,
         "ask": ask,
         "decide": decide,
+        "decide_from_list": decide_from_list,
         "work": work,
         "download": download,
         "guess": guess,
