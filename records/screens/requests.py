@@ -187,7 +187,7 @@ def request_page(request: HttpRequest, pk: int) -> HttpResponse:
         "as_opened": as_opened,
         # What cannot be given here leaves declining alone: then the whole page is shown.
         "only": only if only == "decline" or _can_be_given(shown) else "",
-        "back": reverse(LIST if only else "admin:access_requests"),
+        "back": reverse(LIST) if only else "",
         **shown,
     }
     if shown.get("stage"):

@@ -16,7 +16,7 @@ from exports import operations as exports
 from exports.models import Download, ExportPolicy
 from records.models import Deal
 from tests.browser.conftest import PASSWORD, THRESHOLD, LogIn
-from tests.browser.steps import newest, open_list, review, run_worker_once
+from tests.browser.steps import ask_for_export, newest, open_list, review, run_worker_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -80,7 +80,7 @@ def test_less_than_asked_by_the_first_of_two_and_nothing_for_who_looks_on(
     # Priya, who may see no deal, finds it in her inbox and reads what it is, but no data.
     first = log_in("approver")
     open_list(first, "Notifications")
-    first.get_by_role("button", name="requests approval").first.click()
+    first.get_by_role("link", name="requests approval").first.click()
     panel = first.get_by_role("dialog")
     expect(panel.get_by_text("For the fair in March.")).to_be_visible()
     expect(panel.get_by_text("Share of accessible records")).to_be_visible()
@@ -120,6 +120,18 @@ def test_less_than_asked_by_the_first_of_two_and_nothing_for_who_looks_on(
     review(page, export)
     expect(page.get_by_text("downloaded once already")).to_be_visible()
     expect(page.get_by_role("button", name="Download")).to_have_count(0)
+
+    # On a phone two clicks from the first page decide, past all that the panel says.
+    ask_for_export(page, f"owner={agent.pk}", "Priya", "For the road.")
+    first.set_viewport_size({"width": 390, "height": 844})
+    first.goto("/")
+    first.get_by_role("link", name="Approve the request of").click()
+    expect(first.get_by_text("For the road.")).to_be_visible()
+    expect(first.get_by_text("Share of accessible records")).to_be_visible()
+    assert first.evaluate("document.documentElement.scrollWidth") <= 390
+    first.get_by_role("button", name="Approve export").click()
+    expect(first.get_by_text("Approved.", exact=False).first).to_be_visible()
+    assert newest().decided_by == people["approver"]
 
     # Who needs no consent has all of it at once.
     exempt = log_in("exempt")
