@@ -21,7 +21,7 @@ from django.utils import timezone
 from pytest_django import DjangoDbBlocker
 
 from accounts.audit import System
-from accounts.models import KnownPermission, PermissionSet, User
+from accounts.models import KnownPermission, Notice, PermissionSet, User
 from accounts.operations import grants_of, receive_permissions
 from exports import operations, worker
 from exports.models import ExportRequest, FrozenRequest
@@ -187,6 +187,11 @@ def run(*exports: ExportRequest) -> list[str]:
 
 
 def test_what_waited_runs_is_decided_and_is_downloaded(exports: dict[str, ExportRequest]) -> None:
+    # Each notice says which request it is about, as its link did.
+    told = Notice.objects.filter(link__contains="/exportrequest/").exclude(link__contains="?")
+    assert {(each.about, each.link) for each in told} == {
+        ("export", f"{LOG}{each.about_id}/change/") for each in told
+    }
     approved, left = exports["approved"], exports["left behind"]
     assert run(approved, left) == ["completed", "completed"]
     assert table_of(approved)[0] == ["ID", "Name"]
