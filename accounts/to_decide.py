@@ -100,7 +100,7 @@ def _waiting(user: User, names: Collection[str], key: Any) -> QuerySet[Any]:
         .values_list("request_kind", "id", "request_since")
         for name in names
     )
-    rows = first.union(*others, all=True) if others else first
+    rows: QuerySet[Any] = first.union(*others, all=True) if others else first
     return rows.order_by("request_since", "request_kind", "id")[:MOST_LISTED]
 
 

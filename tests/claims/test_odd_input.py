@@ -93,12 +93,14 @@ ADDRESSES: dict[str, tuple[str, tuple[str, ...]]] = {
     "/admin/exports/exportrequest/new/deal/": ("mona", (*DEAL, "ids", "o", "q")),
     "/admin/autocomplete/": ("rita", ("term", "page", "app_label", "model_name", "field_name")),
     "/admin/search/": ("rita", ("s", "extended")),
-    "/admin/inbox/": ("axel", ("page", "unread")),
+    "/admin/inbox/": ("axel", ("page", "unread", "decide")),
+    "/admin/exports/exportrequest/<export>/decide/": ("axel", ("step",)),
 }
 # What an address needs beside the parameter that is odd.
 BESIDE: dict[str, dict[str, str]] = {
     "/admin/autocomplete/": {"app_label": "records", "model_name": "deal", "field_name": "company"},
     "/admin/search/": {"s": "ab", "extended": "1"},
+    "/admin/exports/exportrequest/<export>/decide/": {"step": "approve"},
 }
 
 
@@ -132,6 +134,7 @@ def test_no_parameter_of_an_address_ends_in_an_error(seeded: TinyCompany, addres
     who, parameters = ADDRESSES[address]
     client, before = logged_in(seeded, who), done()
     path = address.replace("<deal>", str(seeded.deals["ritas"].pk))
+    path = path.replace("<export>", str(ExportRequest.objects.get().pk))
     beside = BESIDE.get(address, {})
     assert client.get(f"{path}?{sent(beside)}").status_code == 200
     wrong = []
