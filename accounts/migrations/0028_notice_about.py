@@ -5,7 +5,7 @@ from django.db.models import Q
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0026_names_in_every_language")]
+    dependencies = [("accounts", "0027_list_places")]
 
     operations = [
         migrations.AddField(

@@ -28,6 +28,6 @@ def write_down(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0027_notice_about")]
+    dependencies = [("accounts", "0028_notice_about")]
 
     operations = [migrations.RunPython(write_down, migrations.RunPython.noop)]
