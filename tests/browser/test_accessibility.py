@@ -56,6 +56,8 @@ PAGES = {
         "/admin/",
         "/admin/inbox/",
         "/admin/exports/exportrequest/?review={waiting}",
+        "/admin/exports/exportrequest/{waiting}/decide/?step=approve",
+        "/admin/exports/exportrequest/{waiting}/decide/?step=reject",
         "/admin/exports/exportrequest/away/",
     ],
     "auditor": ["/admin/accounts/auditevent/", "/admin/accounts/auditevent/{event}/change/"],
@@ -211,7 +213,7 @@ def test_approval_from_log_in_to_log_out_by_keyboard_alone(
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Skip to content"
     page.keyboard.press("Enter")
-    tab_to(page, "All contacts")
+    tab_to(page, "Hanna Lind requests approval")
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog").get_by_role("heading", level=2)).to_be_visible()
     tab_to(page, "Approve")
