@@ -148,7 +148,7 @@ def test_column_that_becomes_sensitive_while_it_is_written_waits_for_a_decision(
     run_twice(again)
     assert (state(export), files(), export.sensitive_fields) == ("pending", [], ["amount"])
     assert (export.because, export.approval_needed) == ("sensitive", True)
-    assert panel(export, c.fresh("axel"))["consent"] == "Required: it has sensitive data"
+    assert panel(export, c.fresh("axel"))["consent"] == ["Required: it has sensitive data"]
     operations.approve(export, actor=c.sue, version=export.version)
     worker.run_once()
     assert state(export) == "completed"
@@ -229,7 +229,7 @@ def test_what_waits_again_does_not_say_that_nothing_is_needed(c: TinyCompany) ->
     worker.run_once()
     assert (state(lost), lost.because) == ("pending", "above_threshold")
     assert (state(restricted), restricted.because) == ("pending", "decided_again")
-    assert panel(restricted, c.fresh("sam"))["consent"].startswith("Required: ")
+    assert panel(restricted, c.fresh("sam"))["consent"][0].startswith("Required: ")
 
 
 # --- Somebody can approve -------------------------------------------------------------------------
