@@ -172,6 +172,7 @@ KEYS: dict[str, StrOrPromise] = {
     "permissions": pgettext_lazy("in the audit log", "Permissions"),
     "pipeline": pgettext_lazy("in the audit log", "Pipeline"),
     "pipelines": pgettext_lazy("in the audit log", "Pipelines"),
+    "purpose_required": pgettext_lazy("in the audit log", "A purpose is required"),
     "query_fields": pgettext_lazy("in the audit log", "Fields of filters and order"),
     "reason": pgettext_lazy("in the audit log", "Reason"),
     "records": pgettext_lazy("in the audit log", "Records"),
@@ -210,7 +211,10 @@ KEYS: dict[str, StrOrPromise] = {
 """What a key of an event's data is called."""
 
 CODED = frozenset(
-    {"access", "because", "by", "code", "editors", "from", "headers", "level", "reason", "to"}
+    {
+        *("access", "because", "by", "code", "editors", "from", "headers", "level"),
+        *("purpose_required", "reason", "to"),
+    }
 )
 """Keys of the data whose values are codes; below others there are names, and what people wrote."""
 
@@ -218,6 +222,8 @@ CODES: dict[str, StrOrPromise] = {
     "above_daily": pgettext_lazy("in the audit log", "above daily"),
     "above_threshold": pgettext_lazy("in the audit log", "above threshold"),
     "above_weekly": pgettext_lazy("in the audit log", "above weekly"),
+    "always": pgettext_lazy("in the audit log", "for every export"),
+    "approval": pgettext_lazy("in the audit log", "for exports that need approval"),
     "approved": pgettext_lazy("in the audit log", "approved"),
     "approver_lost_right": pgettext_lazy("in the audit log", "approver lost right"),
     "became_restricted": pgettext_lazy("in the audit log", "became restricted"),
@@ -248,6 +254,7 @@ CODES: dict[str, StrOrPromise] = {
     "link": pgettext_lazy("in the audit log", "link"),
     "manifest_changed": pgettext_lazy("in the audit log", "manifest changed"),
     "names": pgettext_lazy("in the audit log", "names"),
+    "never": pgettext_lazy("in the audit log", "never"),
     "no_right": pgettext_lazy("in the audit log", "no right"),
     "no_scope": pgettext_lazy("in the audit log", "no scope"),
     "not_allowed": pgettext_lazy("in the audit log", "not allowed"),

@@ -9,11 +9,12 @@ from django.utils import translation
 from accounts.models import User
 from accounts.policy_file import Difference, File, Plain, Section, Step, Verb, Written, difference
 from exports.models import ExportPolicy
-from exports.operations.setting import InvalidSetting, Settings, change_policy, checked
+from exports.models.policy import GateRules
+from exports.operations.setting import InvalidSetting, Settings, Value, change_policy, checked
 from exports.policy import current
 from exports.steps import ExportError
 
-SWITCH = "require_approval"
+SWITCH, PURPOSE = "require_approval", "purpose_required"
 KEYS = ExportPolicy.always_visible
 
 
@@ -39,18 +40,18 @@ def _plan(wanted: Written, file: File) -> list[Step]:
 
 def _read(wanted: Written) -> Settings:
     given = wanted.mapping(KEYS, "setting")
-    values = {
-        name: given[name].flag() if name == SWITCH else given[name].number()
-        for name in KEYS
-        if name in given
-    }
+    values = {name: _value(name, given[name]) for name in KEYS if name in given}
     # Of the kinds that the file has; what they may be is asked by `checked`.
     return cast("Settings", values)
 
 
-def _checked(
-    before: ExportPolicy, asked: Settings, wanted: Written
-) -> dict[str, bool | int | None]:
+def _value(name: str, written: Written) -> Value:
+    if name == PURPOSE:
+        return written.one_of(GateRules.Purpose.values, "choice")
+    return written.flag() if name == SWITCH else written.number()
+
+
+def _checked(before: ExportPolicy, asked: Settings, wanted: Written) -> dict[str, Value]:
     try:
         return checked(before, asked)
     except InvalidSetting as refusal:
@@ -58,7 +59,7 @@ def _checked(
         raise place.refused(str(refusal)) from None
 
 
-def _difference(name: str, *values: bool | int | None) -> Difference:
+def _difference(name: str, *values: Value) -> Difference:
     with translation.override("en"):  # as all that commands print
         label = str(ExportPolicy._meta.get_field(name).verbose_name).capitalize()  # type: ignore[union-attr]  # a column
     return difference(name, label, *("no limit" if each is None else each for each in values))

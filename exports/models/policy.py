@@ -19,10 +19,17 @@ if TYPE_CHECKING:
 
 
 class GateRules(models.Model):
-    """What lets an export through without consent, or with more records.
+    """What lets an export through without consent, with more records, or without a purpose.
 
     How long requests and files live is no part of it.
     """
+
+    class Purpose(models.TextChoices):
+        """Of which exports it has to be said what the file is for."""
+
+        NEVER = "never", gettext_lazy("Never")
+        APPROVAL = "approval", gettext_lazy("For exports that need approval")
+        ALWAYS = "always", gettext_lazy("For every export")
 
     require_approval = models.BooleanField(
         gettext_lazy("require approvals for exports"),
@@ -55,6 +62,13 @@ class GateRules(models.Model):
         help_text="People who export without approval, super admins included, need somebody's "
         "consent above this many records. Empty: never.",
     )
+    purpose_required = models.CharField(
+        gettext_lazy("a purpose is required"),
+        max_length=10,
+        choices=Purpose.choices,
+        default=Purpose.NEVER,
+        help_text="Of which exports the requester has to say what the file is for.",
+    )
 
     class Meta:
         abstract = True
@@ -82,7 +96,7 @@ class ExportPolicy(GateRules):
 
     always_visible = (
         *("require_approval", "threshold", "lapse_days", "file_days", "most_downloads"),
-        *("daily_records", "weekly_records", "second_person_above"),
+        *("daily_records", "weekly_records", "second_person_above", "purpose_required"),
     )
 
     class Meta:
@@ -97,6 +111,10 @@ class ExportPolicy(GateRules):
             models.CheckConstraint(
                 condition=Q(most_downloads__gte=1, most_downloads__lte=100),
                 name="downloads_make_sense",
+            ),
+            models.CheckConstraint(
+                condition=Q(purpose_required__in=["never", "approval", "always"]),
+                name="purpose_is_one_of_three",
             ),
         )
 

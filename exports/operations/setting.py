@@ -16,8 +16,9 @@ from accounts.models import User
 from accounts.notices import one_line, tell_super_admins
 from accounts.operations import InvalidChange
 from accounts.rights import keep
-from accounts.words import counted
+from accounts.words import counted, either
 from exports.models import ExportPolicy, ExportRequest, GateChange, LargeExportAlert
+from exports.models.policy import GateRules
 from exports.policy import GATE, current, leaving_somebody_to_decide
 from exports.steps import InvalidRequest, NotAllowed, WrongState, in_words, tell
 
@@ -48,8 +49,10 @@ class Settings(TypedDict, total=False):
     daily_records: int | None
     weekly_records: int | None
     second_person_above: int | None
+    purpose_required: str
 
 
+Value = bool | int | str | None
 # Name → what is said where it is no such number, the least and the most it may be.
 _NUMBERS = {
     "threshold": (
@@ -184,7 +187,9 @@ def _tell_super_admins(person: User, changed: dict[str, Any]) -> None:
     )
 
 
-def _in_words(value: bool | int | None) -> str:
+def _in_words(value: Value) -> str:
+    if isinstance(value, str):
+        return str(GateRules.Purpose(value).label)
     if value is None:
         return gettext("no limit")
     if isinstance(value, bool):
@@ -192,15 +197,17 @@ def _in_words(value: bool | int | None) -> str:
     return counted(value)
 
 
-def checked(policy: ExportPolicy, wanted: Settings) -> dict[str, bool | int | None]:
+def checked(policy: ExportPolicy, wanted: Settings) -> dict[str, Value]:
     """Return what is wanted where all of it makes sense; raise `InvalidSetting` where it does not.
 
     The two limits are looked at together, whichever of them is to change.
     """
-    values: dict[str, bool | int | None] = {}
+    values: dict[str, Any] = {}
     for name, value in wanted.items():
         if name == "require_approval":
             values[name] = bool(value)
+        elif name == "purpose_required":
+            values[name] = _one_of(name, value)
         elif name in _NUMBERS:
             values[name] = _whole(name, value, *_NUMBERS[name])
         elif name in _LIMITS:
@@ -219,6 +226,13 @@ def checked(policy: ExportPolicy, wanted: Settings) -> dict[str, bool | int | No
             % {"daily": counted(daily)},
         )
     return values
+
+
+def _one_of(field: str, value: object) -> str:
+    if value not in GateRules.Purpose.values:
+        refusal = gettext("Choose of which exports a purpose is required: %(choices)s.")
+        raise InvalidSetting(field, refusal % {"choices": either(GateRules.Purpose.values)})
+    return str(value)
 
 
 def _whole(field: str, number: object, refusal: StrOrPromise, least: int, most: int) -> int:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.forms.boundfield import BoundWidget
+from django.utils.functional import lazy
 from django.utils.text import format_lazy
 from django.utils.translation import gettext, gettext_lazy
 from unfold.widgets import (
+    UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
     UnfoldBooleanSwitchWidget,
@@ -19,7 +21,9 @@ from unfold.widgets import (
 from accounts.keys import KeysField
 from accounts.models import User
 from accounts.numbers import WholeNumberField
+from exports import purpose
 from exports.models import ExportRequest
+from exports.models.policy import GateRules
 from exports.operations import FORMATS
 
 if TYPE_CHECKING:
@@ -183,6 +187,18 @@ class PolicyForm(forms.Form):
         ),
         required=False,
     )
+    # A page of a version that did not have it leaves it as it is.
+    purpose_required = forms.ChoiceField(
+        label=gettext_lazy("A purpose is required"),
+        choices=GateRules.Purpose.choices,
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+        help_text=format_lazy(
+            "{} {}",
+            gettext_lazy("Who asks for such an export has to say what the file is for."),
+            lazy(purpose.least, str)(),
+        ),
+    )
     threshold = _number(
         gettext_lazy("Record threshold"),
         gettext_lazy(
@@ -219,7 +235,10 @@ class PolicyForm(forms.Form):
     )
 
     steps: ClassVar[tuple[tuple[StrOrPromise, tuple[str, ...]], ...]] = (
-        (gettext_lazy("Consent"), ("require_approval", "second_person_above")),
+        (
+            gettext_lazy("Consent"),
+            ("require_approval", "second_person_above", "purpose_required"),
+        ),
         (gettext_lazy("From how many records"), ("threshold", "daily_records", "weekly_records")),
         (gettext_lazy("Who and how long"), ("lapse_days", "file_days", "most_downloads")),
     )

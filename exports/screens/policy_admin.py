@@ -10,7 +10,7 @@ from django.forms import model_to_dict
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from accounts import access
 from accounts.keys import whole_number
@@ -68,7 +68,7 @@ class ExportPolicyAdmin(AccessModelAdmin):
                 operations.change_policy(
                     actor=user_of(request),
                     version=whole_number(request.POST.get("record_version")),
-                    **form.cleaned_data,
+                    **{n: v for n, v in form.cleaned_data.items() if v != ""},
                 )
             except NotAllowed as refusal:
                 return self.refuse(request, stored, "change", refusal)
@@ -162,6 +162,7 @@ def described(now: ExportPolicy) -> list[tuple[str, str]]:
         (gettext("Requires approval"), _required(now)),
         (gettext("Per person"), _per_person(now)),
         (gettext("Second person"), _second_person(now)),
+        (gettext("Purpose"), str(_PURPOSE[now.purpose_required])),
         (
             gettext("A request"),
             ngettext(
@@ -173,6 +174,13 @@ def described(now: ExportPolicy) -> list[tuple[str, str]]:
         ),
         (gettext("A file"), _fetched(now)),
     ]
+
+
+_PURPOSE = {
+    "never": gettext_lazy("Not required."),
+    "approval": gettext_lazy("Required for every export that needs approval."),
+    "always": gettext_lazy("Required for every export, with approval or without."),
+}
 
 
 def _required(now: ExportPolicy) -> str:

@@ -399,6 +399,7 @@ def moved_the_gate(person: User, export: ExportRequest) -> bool:
         ({"daily_records": 9}, True),
         ({"weekly_records": 9}, True),
         ({"second_person_above": 9}, True),
+        ({"purpose_required": "always"}, True),
         ({"lapse_days": 9, "file_days": 9, "most_downloads": 9}, False),
     ],
 )

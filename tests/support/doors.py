@@ -346,6 +346,7 @@ GATES = {
     rule(daily_records=9): "changed_rules",
     rule(weekly_records=9): "changed_rules",
     rule(second_person_above=9): "changed_rules",
+    rule(purpose_required="approval"): "changed_rules",
     exempted_by_a_set: "changed_requester",
     exempted_in_the_editor: "changed_requester",
     exempted_in_the_editor_and_taken_back: "changed_requester",

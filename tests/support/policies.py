@@ -132,4 +132,5 @@ def approvals(draw: st.DrawFn) -> dict[str, Any]:
         "daily_records": daily,
         "weekly_records": weekly,
         "second_person_above": draw(LIMIT),
+        "purpose_required": draw(st.sampled_from(["never", "approval", "always"])),
     }
