@@ -16,6 +16,7 @@ from django.db.models import Q, QuerySet, Sum
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.functional import cached_property
 from django.utils.translation import gettext
 
 from accounts import access, rights
@@ -53,6 +54,129 @@ def current() -> ExportPolicy:
 # --- Does an export need consent? -----------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One reason why an export needs consent, and what it would have to be to do without."""
+
+    code: str
+    sensitive: frozenset[str] = frozenset()
+    """Sensitive fields that are the reason; without all of them it is none."""
+    most: int | None = None
+    """Of how many records it is none; None where it does not go by their number."""
+
+
+class Gate:
+    """What one person's exports have to pass as of now; each thing is read once, where asked for.
+
+    Whoever changed the rules, or their own exemption, is asked for 24 hours like anybody else and
+    as who they are, by the rules of now and by those they changed: nobody opens the gate for
+    themselves. Nor for an account that they let themselves into: it counts as theirs.
+    """
+
+    def __init__(self, person: User, besides: ExportRequest | None = None) -> None:
+        """`besides` is the request that is asked about, where it is counted already."""
+        self.person, self.rules = person, current()
+        self._besides = besides
+
+    @cached_property
+    def exempt(self) -> bool:
+        """Whether the person holds Export without approval."""
+        return access.holds_tool(self.person, EXEMPT)
+
+    @cached_property
+    def changed(self) -> Changed:
+        """What was changed of the gate by those who pass it."""
+        return changed_lately(self.person)
+
+    @cached_property
+    def _left(self) -> _Left:
+        return _left(self.person, self._besides)
+
+    def needs(self, count: int, sensitive: Iterable[str]) -> Iterator[Need]:
+        """Yield every reason why an export needs consent, none where it needs none (R111–R113).
+
+        The first is the one that a request keeps. The others may cost further queries.
+        """
+        sensitive = frozenset(sensitive)
+        yield from self._asked_by(self.rules, self.exempt, count, sensitive)
+        found: list[Need] = []
+        if self.changed:
+            found = [
+                need
+                for rules in (self.rules, *self.changed.rules)
+                # As anybody and as who they are: only who is exempt may need a second person.
+                for exempt in {False, self.exempt}
+                if (rules, exempt) != (self.rules, self.exempt)
+                for need in self._asked_by(rules, exempt, count, sensitive)
+            ]
+        if found:
+            limits = [need.most for need in found if need.most is not None]
+            fields = frozenset[str]().union(*(need.sensitive for need in found))
+            yield Need("rules_changed", fields, min(limits, default=None))
+
+    @property
+    def why_none(self) -> str:
+        """The code of why an export without any need has none."""
+        if not self.rules.require_approval:
+            return "policy_off"
+        return "exempt" if self.exempt and not self.changed else "within_threshold"
+
+    def _asked_by(
+        self, rules: GateRules, exempt: bool, count: int, sensitive: frozenset[str]
+    ) -> Iterator[Need]:
+        """Yield what these rules say about an export of somebody who is exempt, or is not."""
+        if not rules.require_approval:
+            return
+        if exempt:
+            most = rules.second_person_above
+            # Of nothing there is nothing to ask: that is the question what sensitive data alone
+            # needs.
+            if most is not None and count and self._left.day + count > most:
+                yield Need("second_person", most=max(0, most - self._left.day))
+            return
+        if sensitive:
+            yield Need("sensitive", sensitive)
+        if count > rules.threshold:
+            yield Need("above_threshold", most=rules.threshold)
+        used = self._usage(rules)
+        for code, taken, limit in (
+            ("above_daily", used.daily_used, used.daily_limit),
+            ("above_weekly", used.weekly_used, used.weekly_limit),
+        ):
+            if limit is not None and taken + count > limit:
+                yield Need(code, most=max(0, limit - taken))
+
+    def _usage(self, rules: GateRules) -> Usage:
+        daily, weekly = rules.daily_records, rules.weekly_records
+        if daily is None and weekly is None:
+            return Usage(0, None, 0, None)
+        return Usage(self._left.day, daily, self._left.week, weekly)
+
+    @property
+    def usage(self) -> Usage:
+        """What the person took out lately, by the rules of now."""
+        return self._usage(self.rules)
+
+    @property
+    def usage_shown(self) -> Usage | None:
+        """The usage where a limit holds for this person, None where none does."""
+        rules = self.rules
+        if not rules.require_approval or (
+            rules.daily_records is None and rules.weekly_records is None
+        ):
+            return None
+        return None if self.exempt and not self.changed else self.usage
+
+    def wants_purpose(self, *, approval_needed: bool) -> bool:
+        """Tell whether it has to be said what a file is for, by the rules of now or of before."""
+        wanted = {GateRules.Purpose.ALWAYS.value}
+        if approval_needed:
+            wanted.add(GateRules.Purpose.APPROVAL.value)
+        # Who lifted it asks for 24 hours as before.
+        held = (self.rules, *self.changed.rules)
+        return any(rules.purpose_required in wanted for rules in held)
+
+
 def approval(
     person: User, count: int, sensitive: Iterable[str], besides: ExportRequest | None = None
 ) -> tuple[bool, str]:
@@ -62,51 +186,10 @@ def approval(
 
     Where the answer decides about a request, ask `one_at_a_time` first, in the transaction that
     writes it: otherwise two requests are each told that they alone are within the limits (B8).
-
-    Whoever changed the rules, or their own exemption, is asked for 24 hours like anybody else and
-    as who they are, by the rules of now and by those they changed: nobody opens the gate for
-    themselves. Nor for an account that they let themselves into: it counts as theirs.
     """
-    rules = current()
-    sensitive = frozenset(sensitive)
-    exempt = access.holds_tool(person, EXEMPT)
-    needed, because = _asked_by(rules, person, count, sensitive, exempt, besides)
-    if needed or not (changed := changed_lately(person)):
-        return needed, because
-    for held in (rules, *changed.rules):
-        # As anybody and as who they are: only who is exempt may need a second person.
-        for as_exempt in {False, exempt}:
-            if _asked_by(held, person, count, sensitive, as_exempt, besides)[0]:
-                return True, "rules_changed"
-    return False, "within_threshold" if rules.require_approval else because
-
-
-def _asked_by(
-    rules: GateRules,
-    person: User,
-    count: int,
-    sensitive: frozenset[str],
-    exempt: bool,
-    besides: ExportRequest | None,
-) -> tuple[bool, str]:
-    """Return what these rules say about an export of somebody who is exempt, or is not."""
-    if not rules.require_approval:
-        return False, "policy_off"
-    if exempt:
-        most = rules.second_person_above
-        # Of nothing there is nothing to ask: that is the question what sensitive data alone needs.
-        above = most is not None and count and _left(person, besides).day + count > most
-        return (True, "second_person") if above else (False, "exempt")
-    if sensitive:
-        return True, "sensitive"
-    if count > rules.threshold:
-        return True, "above_threshold"
-    used = _usage(person, rules, besides)
-    if used.daily_limit is not None and used.daily_used + count > used.daily_limit:
-        return True, "above_daily"
-    if used.weekly_limit is not None and used.weekly_used + count > used.weekly_limit:
-        return True, "above_weekly"
-    return False, "within_threshold"
+    gate = Gate(person, besides)
+    first = next(gate.needs(count, sensitive), None)
+    return (False, gate.why_none) if first is None else (True, first.code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,27 +242,12 @@ def usage(person: User) -> Usage:
     nothing behind and does not count. Where no limit is set nothing is counted, and the numbers
     are 0.
     """
-    return _usage(person, current())
+    return Gate(person).usage
 
 
 def usage_shown(person: User) -> Usage | None:
     """Return the usage where a limit holds for this person, None where none does."""
-    policy = current()
-    if not policy.require_approval or (
-        policy.daily_records is None and policy.weekly_records is None
-    ):
-        return None
-    if is_exempt(person):
-        return None
-    return _usage(person, policy)
-
-
-def _usage(person: User, policy: GateRules, besides: ExportRequest | None = None) -> Usage:
-    daily, weekly = policy.daily_records, policy.weekly_records
-    if daily is None and weekly is None:
-        return Usage(0, None, 0, None)
-    left = _left(person, besides)
-    return Usage(left.day, daily, left.week, weekly)
+    return Gate(person).usage_shown
 
 
 class _Left(NamedTuple):

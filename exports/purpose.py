@@ -9,7 +9,7 @@ from django.utils.translation import gettext, ngettext
 from accounts.words import counted
 
 LEAST = 8
-"""How many letters and digits a purpose has at least: “Tax 2026” just passes, a dot does not."""
+"""How many letters and digits a purpose has at least: “Taxes 2026” is one, a dot is none."""
 
 
 def trouble(text: str) -> str:

@@ -68,6 +68,10 @@ class ApproversNeeded(InvalidRequest):
     """The export needs consent, and nobody who could give it was chosen (Q11)."""
 
 
+class PurposeNeeded(InvalidRequest):
+    """It has to be said what the file is for, and it was not."""
+
+
 class TooManyExports(InvalidRequest):
     """The person asked for as many exports as 24 hours may have (E37)."""
 

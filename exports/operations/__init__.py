@@ -44,6 +44,7 @@ from exports.steps import (
     InvalidRequest,
     NotAllowed,
     NothingToExport,
+    PurposeNeeded,
     SelfApproval,
     WrongState,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "NotAllowed",
     "NothingToExport",
     "Preview",
+    "PurposeNeeded",
     "Sample",
     "SelfApproval",
     "WrongState",

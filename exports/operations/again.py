@@ -7,7 +7,7 @@ from django.utils.translation import gettext, ngettext
 from accounts import access, audit, clock
 from accounts.models import User
 from accounts.words import counted
-from exports import policy
+from exports import policy, purpose
 from exports.models import ExportRequest
 from exports.steps import (
     OUT_OF_REACH,
@@ -24,8 +24,9 @@ def try_again(export: ExportRequest, *, actor: User) -> None:
     """Let a failed export be written after all, as its requester or a super admin.
 
     Consent is neither given nor lengthened by it: the worker asks, before it writes, everything
-    that it asks of any export. What needed none must be within the limits of now, and a request is
-    as old as it is: days in which nobody decided would have ended it.
+    that it asks of any export. What needed none must be within the limits of now, a purpose must be
+    there where one is required by now, and a request is as old as it is: days in which nobody
+    decided would have ended it.
     """
     with audit.step("export.try_again", actor, export) as person:
         export.refresh_from_db()
@@ -74,6 +75,16 @@ def _check(export: ExportRequest) -> None:
     if not manifest.is_as_frozen(export):
         raise WrongState(
             gettext("The request was changed outside the product. Ask for the export again.")
+        )
+    gate = policy.Gate(export.requester)
+    if gate.wants_purpose(approval_needed=export.approval_needed) and purpose.trouble(
+        export.message
+    ):
+        raise WrongState(
+            gettext(
+                "By now such an export needs a purpose, and this one has none. Ask for the export "
+                "again, and say what the file is for."
+            )
         )
     if export.approval_needed:
         return

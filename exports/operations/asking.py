@@ -12,14 +12,14 @@ from django.utils.translation import gettext, gettext_lazy
 
 from accounts import audit
 from accounts.models import User
-from exports import tables
+from exports import purpose, tables
 from exports.deciders import approvers_for
 from exports.models import ExportRequest
 from exports.operations.delegating import with_delegates
 from exports.operations.setting import alert_about
 from exports.operations.wishes import FORMATS, Wish, wish_of
 from exports.policy import (
-    approval,
+    Gate,
     current,
     one_at_a_time,
     why_nobody_decides,
@@ -29,6 +29,7 @@ from exports.steps import (
     ApproversNeeded,
     InvalidRequest,
     NothingToExport,
+    PurposeNeeded,
     S,
     TooManyExports,
     in_words,
@@ -61,8 +62,9 @@ def request_export(
     `ids` are ticked rows; they are narrowed by the query and by permission, never widened.
     `columns` may name associated ones (`company.domain`). A `token` asks for one export however
     often it is sent: whoever comes second, on whatever machine, gets the export of the first.
-    `TooManyExports` where the person asked for as many as a day may have (E37). All that can be
-    refused is, before the records are laid down, which may take a while.
+    `TooManyExports` where the person asked for as many as a day may have (E37), `PurposeNeeded`
+    where `message` has to say what the file is for and does not. All that can be refused is,
+    before the records are laid down, which may take a while.
     """
     try:
         with audit.step("export.request", actor) as user:
@@ -81,7 +83,7 @@ def request_export(
             mark = wish.sha256(format, headers, told, words(message))
             if found := _asked_before(user, token):
                 return _the_same(found, mark)
-            expected = _check_can_start(user, wish, told)
+            expected = _check_can_start(user, wish, told, message)
             export = _freeze(user, wish, expected, format, headers, token, mark, told, message)
     except IntegrityError:
         # Both came at the same moment; the database let one through.
@@ -99,7 +101,7 @@ class _Expected(NamedTuple):
     because: str
 
 
-def _check_can_start(user: User, wish: Wish, approvers: Collection[int]) -> _Expected:
+def _check_can_start(user: User, wish: Wish, approvers: Collection[int], message: str) -> _Expected:
     """Raise where no request may come of it: too many, nothing in it, nobody who could decide.
 
     After `one_at_a_time`.
@@ -109,10 +111,24 @@ def _check_can_start(user: User, wish: Wish, approvers: Collection[int]) -> _Exp
     count = wish.rows.order_by().count()
     if not count:
         raise NothingToExport(NOTHING)
-    needed, because = approval(user, count, wish.sensitive_fields)
-    if needed:
+    expected = _judged(user, wish, count, message)
+    if expected.approval_needed:
         _approvers(user, approvers_for(user), approvers)
-    return _Expected(count, needed, because)
+    return expected
+
+
+def _judged(user: User, wish: Wish, count: int, message: str) -> _Expected:
+    """Return whether so many records need consent; raise where no purpose is given and one is due.
+
+    `PurposeNeeded` is raised here and by no form, so that every way to an export is asked.
+    """
+    gate = Gate(user)
+    need = next(gate.needs(count, wish.sensitive_fields), None)
+    if gate.wants_purpose(approval_needed=need is not None) and (
+        refusal := purpose.trouble(words(message))
+    ):
+        raise PurposeNeeded(refusal)
+    return _Expected(count, need is not None, gate.why_none if need is None else need.code)
 
 
 @transaction.atomic
@@ -153,7 +169,7 @@ def _freeze(
         raise NothingToExport(NOTHING)
     _, needed, because = expected
     if count != expected.records:  # records came or went meanwhile
-        needed, because = approval(user, count, wish.sensitive_fields)
+        _, needed, because = _judged(user, wish, count, message)
     wanted: list[User] = []
     chosen: list[User] = []
     if needed:

@@ -278,16 +278,16 @@ def click(email: str, approver: str, ids: str) -> None:
     say("ready")
     wait_for_go()
     ask()
-    count = asking.approval
+    count = asking._judged
 
-    def held(*arguments: Any) -> tuple[bool, str]:
+    def held(*arguments: Any) -> Any:
         answer = count(*arguments)
         if connection.vendor == "postgresql":
             say("counted")
             wait_for_go()
         return answer
 
-    asking.approval = held
+    asking._judged = held
     asking.one_at_a_time = lambda person: None
     wait_for_go()
     ask()
