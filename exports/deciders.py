@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.utils.translation import gettext_lazy
 
 from accounts import access
@@ -256,6 +256,17 @@ def approvers_for(requester: User) -> QuerySet[User]:
     return colleagues_who_decide(requester).filter(
         ~CHANGED_BY_REQUESTER(**about), ~LESS_INDEPENDENT_NOW(**about)
     )
+
+
+def chosen_last(requester: User) -> set[int]:
+    """Return the keys of whom this person chose for the last request that had anybody chosen.
+
+    Whether they may decide now is not asked.
+    """
+    asked = ExportRequest.objects.filter(requester=requester, chosen__isnull=False)
+    last = asked.order_by("-pk").values("pk")[:1]
+    rows = ExportRequest.chosen.through.objects.filter(exportrequest=Subquery(last))
+    return set(rows.values_list("user", flat=True))
 
 
 def without_independent_decider(requesters: QuerySet[User]) -> QuerySet[User]:

@@ -13,7 +13,6 @@ from functools import lru_cache
 from typing import Any, TypeVar, cast
 
 from django import forms
-from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.http import QueryDict
 from django.utils import timezone
@@ -315,6 +314,22 @@ def search(
     return with_words(queryset, term, looked_in, numbers)
 
 
+def parts_reading(
+    model: type[Record], query: str, fields: frozenset[FieldKey], *, user: User
+) -> tuple[list[str], bool, bool]:
+    """Return what of a query reads one of these: filters by their labels, the search, the order."""
+    data = QueryDict(query)
+    asked = _whole(model, data, model._default_manager.none(), user).form.fields
+    labels = [
+        str(asked[name].label)
+        for name, declared in filter_set(model).base_filters.items()
+        if name in asked and any(each in data for each in _parameters(name, declared))
+        if reads_of_filter(model, name) & fields
+    ]
+    searches = SEARCH in data and not reads_of_search(model).isdisjoint(fields)
+    return labels, searches, bool(reads_of_order(model, data.get(ORDER, "")) & fields)
+
+
 def described(
     model: type[Record],
     query: str,
@@ -426,7 +441,7 @@ def _check_values(filterset: RecordFilterSet, *, but_for_what_is_gone: bool = Fa
             if isinstance(field, forms.ModelChoiceField) or error.code == "invalid_choice":
                 raise BadQuery
             label = field.label if field else name
-            raise InvalidValue(f"{label}: {_sentence(error)}")
+            raise InvalidValue(f"{label}: {' '.join(error.messages)}")
 
 
 def _is_gone(field: forms.Field | None, key: Any) -> bool:
@@ -438,10 +453,6 @@ def _is_gone(field: forms.Field | None, key: Any) -> bool:
     if issubclass(named, Record):
         rows = rows.filter(deleted_at__isnull=True)
     return not rows.exists()
-
-
-def _sentence(error: ValidationError) -> str:
-    return " ".join(error.messages)
 
 
 def _label(model: type[Record], name: str) -> str:

@@ -48,7 +48,8 @@ def trail(context: Context) -> Trail:
         return Trail(_name(context), ())
     if item["link"] == context["request"].path:
         return Trail(item["title"], tuple(crumbs))
-    crumbs.append(Crumb(item["title"], str(item["link"])))
+    # A page that began at a list leads back to it as it was narrowed.
+    crumbs.append(Crumb(item["title"], str(context.get("came_from") or item["link"])))
     record, name = _record(context), _name(context)
     if record and label_of(record) != name:
         crumbs.append(Crumb(label_of(record), _page_of(record)))

@@ -5,7 +5,7 @@ request, super admins included (Q6, B7): that is asked before anything else, and
 behind it.
 """
 
-from exports.deciders import approvers_for
+from exports.deciders import approvers_for, chosen_last
 from exports.operations.again import try_again
 from exports.operations.asking import request_export
 from exports.operations.deciding import (
@@ -72,6 +72,7 @@ __all__ = [
     "cancel",
     "cancel_by_system",
     "change_policy",
+    "chosen_last",
     "delete_profile",
     "end_delegate",
     "end_with_requester",

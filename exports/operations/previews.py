@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 
 from accounts.models import User
 from accounts.paging import capped, page_of
 from exports import tables
-from exports.operations.wishes import wish_of
-from exports.policy import (
-    approval,
-    why_nobody_decides,
-    why_not_again,
-)
+from exports.operations.wishes import Wish, wish_of
+from exports.policy import Gate, Need, Usage, why_nobody_decides, why_not_again
 from exports.tables import Column
 from exports.writers import manifest
 from exports.writers.rows import rows_in
@@ -31,14 +27,35 @@ DOTS = "••••"
 class Preview:
     """What a request would be, before it is made; nothing is stored."""
 
+    wish: Wish
     count: int
-    columns: tuple[Column, ...]
-    sensitive_fields: frozenset[FieldKey]
-    approval_needed: bool
+    needs: tuple[Need, ...]
+    """Every reason why it needs consent; the first is the one that a request keeps."""
     because: str
     """A code; policy.approval gives it."""
+    purpose_required: bool
+    """Whether the requester has to say what the file is for."""
+    purpose_always: bool
+    """Whether they would have to, though nobody had to consent."""
+    usage: Usage | None
+    """How much of the person's limits is used; None where none holds for them (Q4)."""
     refusal: str
     """Why it could not be asked for now whatever else is filled in; empty where it can."""
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns of the file."""
+        return self.wish.columns
+
+    @property
+    def sensitive_fields(self) -> frozenset[FieldKey]:
+        """The fields, sensitive for the requester, that columns and query read."""
+        return self.wish.sensitive_fields
+
+    @property
+    def approval_needed(self) -> bool:
+        """Whether somebody has to consent."""
+        return bool(self.needs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +68,8 @@ class Sample:
     """Whether some values are dots, though the file has them."""
     beyond_limit: str = ""
     """Why sensitive values are dots as well, where the person saw as many as they may today."""
+    withheld: bool = False
+    """Whether sensitive values are dots since they would have been counted as shown."""
 
 
 def preview(
@@ -65,37 +84,39 @@ def preview(
     user = User.objects.get(pk=actor.pk)
     wish = wish_of(user, model, query, ids, columns)
     count = wish.rows.order_by().count()
-    needed, because = approval(user, count, wish.sensitive_fields)
+    gate = Gate(user)
+    needs = tuple(gate.needs(count, wish.sensitive_fields))
     refusal = why_not_again(user)
-    if needed and not refusal:
+    if needs and not refusal:
         refusal = why_nobody_decides(user)
-    return Preview(count, wish.columns, wish.sensitive_fields, needed, because, refusal)
+    return Preview(
+        wish,
+        count,
+        needs,
+        needs[0].code if needs else gate.why_none,
+        gate.wants_purpose(approval_needed=bool(needs)),
+        gate.wants_purpose(approval_needed=False),
+        gate.usage_shown,
+        refusal,
+    )
 
 
-def first_rows(
-    *,
-    actor: User,
-    model: type[Record],
-    query: str = "",
-    ids: Iterable[int | str] | None = None,
-    columns: Sequence[str] | None = None,
-    headers: str = "labels",
-    count: int,
-) -> Sample:
+def first_rows(found: Preview, *, headers: str = "labels", counting: bool = True) -> Sample:
     """Return the file's first rows, read as the worker reads them; nothing is stored.
 
-    `count` is how many there were: by it the way is chosen in which they are looked for.
+    By how many records there are the way is chosen in which the first are looked for.
 
     Long values are cut, and highly sensitive ones are dots, filled or not (E30). Sensitive ones
-    are counted as shown, and dots beyond the limit of a day.
+    are counted as shown, and dots beyond the limit of a day. Where a limit is set and nothing is
+    to be counted, since nobody asked for the values, they are dots.
     """
-    user = User.objects.get(pk=actor.pk)
-    wish = wish_of(user, model, query, ids, columns)
+    wish, user = found.wish, found.wish.user
     ordered = wish.rows.order_by(*manifest.order(wish.rows))
-    first = page_of(ordered, 0, FIRST_ROWS, capped(count))
-    rows = rows_in(model, wish.columns, user, [row.pk for row in first])
+    first = page_of(ordered, 0, FIRST_ROWS, capped(found.count))
+    rows = rows_in(wish.model, wish.columns, user, [row.pk for row in first])
     veiled = [tables.is_veiled(column, user) for column in wish.columns]
-    granted, why = _counted(user, model, wish.columns, rows)
+    places = {at for at, column in enumerate(wish.columns) if tables.is_counted(column, user)}
+    granted, why = _counted(user, wish.model, places, rows if counting else ())
     return Sample(
         tuple(tables.headings(tables.frozen(wish.columns, wish.sensitive_fields), headers)),
         tuple(
@@ -107,17 +128,23 @@ def first_rows(
         ),
         any(veiled),
         why,
+        withheld=bool(places and rows) and not counting,
     )
 
 
 def _counted(
-    user: User, model: type[Record], columns: Sequence[Column], rows: Sequence[Sequence[Cell]]
+    user: User, model: type[Record], places: Set[int], rows: Sequence[Sequence[Cell]]
 ) -> tuple[Callable[[int, int, Cell], bool], str]:
-    """Count the sensitive values of a sample; return which cells are shown, and why not all are."""
-    places = {place for place, column in enumerate(columns) if tables.is_counted(column, user)}
+    """Count the sensitive values of a sample; return which cells are shown, and why not all are.
+
+    `places` are those of the columns whose values count. Of rows that are not among these nothing
+    that counts is shown, filled or not.
+    """
     limit = screen_limit.limit_of(user, model)
     if not places or limit is None:
         return lambda number, place, cell: True, ""
+    if not rows:
+        return lambda number, place, cell: place not in places, ""
     cells = [
         (number, place)
         for number, row in enumerate(rows)

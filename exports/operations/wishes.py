@@ -60,6 +60,7 @@ FORMATS = {
 class Wish:
     """What a person wants and may have."""
 
+    user: User
     model: type[Record]
     query: str
     ids: tuple[int, ...] | None
@@ -104,7 +105,7 @@ def wish_of(
     name = _called(model, is_chosen=keys is not None, is_filtered=is_filtered)
     wanted = _columns(user, model, columns)
     flagged = tables.sensitive(model, wanted, canonical, user)
-    return Wish(model, canonical, keys, rows, wanted, flagged, name)
+    return Wish(user, model, canonical, keys, rows, wanted, flagged, name)
 
 
 def _called(model: type[Record], *, is_chosen: bool, is_filtered: bool) -> str:

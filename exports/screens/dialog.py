@@ -19,7 +19,8 @@ from django.http import (
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.functional import cached_property
-from django.utils.translation import gettext, gettext_lazy, ngettext, pgettext
+from django.utils.text import Truncator
+from django.utils.translation import gettext, ngettext, pgettext
 
 from accounts import access, catalogue
 from accounts.keys import is_key, whole_number
@@ -29,14 +30,18 @@ from exports import operations, tables
 from exports.language import as_installed
 from exports.models import ExportProfile, ExportRequest
 from exports.operations import ExportError
-from exports.policy import Usage, usage_shown
-from exports.screens.forms import ApproversForm, ColumnsForm, Offered
+from exports.policy import Usage
+from exports.screens.forms import ApproversForm, ColumnsForm, Offered, PurposeForm
 from exports.screens.panel import panel_address
+from exports.screens.why_needed import Reason, reasons
 from exports.steps import S
 from records import filters, kinds
 from records.models import Record
-from records.models.properties import FieldKey, flagged_keys, sensitive_keys
+from records.models.properties import sensitive_keys
 from records.screens.listing import canonical_query
+
+UPDATE = "update"
+"""The step of a page that is drawn anew by itself; it keeps nothing, and asks for nothing."""
 
 
 def export_tool(request: HttpRequest, model_admin: AccessModelAdmin) -> dict[str, Any] | None:
@@ -90,25 +95,29 @@ def new_view(request: HttpRequest, key: str) -> HttpResponse:
         return _refused(request, kind)
     source: Any = admin.site._registry[model]  # a screen of records, which Django does not know
     source.check_address(request, "ids")
+    is_update = request.POST.get("step") == UPDATE
     try:
         query = canonical_query(request, source, model)
         dialog = Dialog(request, model, _list_columns(request, source), query, _ids(request))
         if answer := dialog.answer():
             return answer
-    except filters.InvalidValue as error:
-        messages.error(request, str(error))
-        return HttpResponseRedirect(page_address(model, "changelist"))
+    except (filters.InvalidValue, ExportError) as refusal:
+        return _back_to_list(request, model, refusal, is_update=is_update)
     except filters.BadQuery as error:
         raise BadRequest(str(error)) from error
-    except ExportError as refusal:
-        messages.error(request, str(refusal))
-        return HttpResponseRedirect(page_address(model, "changelist"))
-    context = {
+    context = {"kind": kind, "dialog": dialog}
+    if is_update:
+        # Of any other answer, as that of a log-in page, nothing is put into the page.
+        return TemplateResponse(
+            request, "exports/new_update.html", context, headers={"X-Update": "1"}
+        )
+    came_from = _list_address(request, model)
+    context |= {
         **admin.site.each_context(request),
         "title": gettext("Export %(kinds)s") % {"kinds": kind.nouns},
-        "kind": kind,
-        "dialog": dialog,
-        "back": page_address(model, "changelist"),
+        "back": came_from,
+        "came_from": came_from,
+        "update": UPDATE,
     }
     return TemplateResponse(request, "exports/new.html", context)
 
@@ -126,26 +135,22 @@ def _refused(request: HttpRequest, kind: kinds.Kind) -> HttpResponse:
     return TemplateResponse(request, "exports/no_right.html", context, status=403)
 
 
-REASONS = {
-    "sensitive": gettext_lazy("It contains sensitive data; such an export always needs approval."),
-    "above_threshold": gettext_lazy("It has more records than may be exported without approval."),
-    "above_daily": gettext_lazy(
-        "With it you export more records in 24 hours than you may without approval."
-    ),
-    "above_weekly": gettext_lazy(
-        "With it you export more records in 7 days than you may without approval."
-    ),
-    "rules_changed": gettext_lazy(
-        "In the last 24 hours you changed the rules for exports, or your own right to export "
-        "without approval; or somebody did who made your account or opened it in the last 30 "
-        "days. For so long your exports need the approval that anybody’s would need, by the rules "
-        "of before and of now."
-    ),
-    "second_person": gettext_lazy(
-        "With it you export so many records in 24 hours that everybody needs a second person’s "
-        "approval."
-    ),
-}
+def _list_address(request: HttpRequest, model: type[Record]) -> str:
+    """Return the address of the list that the dialog was opened from, narrowed as it was."""
+    query = request.GET.copy()
+    query.pop("ids", None)
+    address = page_address(model, "changelist")
+    return f"{address}?{query.urlencode()}" if query else address
+
+
+def _back_to_list(
+    request: HttpRequest, model: type[Record], why: Exception, *, is_update: bool
+) -> HttpResponse:
+    """Lead back to the list, saying why; a page that updates itself is loaded anew, and says it."""
+    if is_update:
+        return HttpResponse(headers={"HX-Refresh": "true"})
+    messages.error(request, str(why))
+    return HttpResponseRedirect(page_address(model, "changelist"))
 
 
 class Dialog:
@@ -181,10 +186,7 @@ class Dialog:
             "approvers": request.POST.getlist("approvers"),
             "message": request.POST.get("message", ""),
         }
-        self.approvers = ApproversForm(
-            approvers=operations.approvers_for(self.user), initial=self.kept
-        )
-        self.second, self.reason = False, ""
+        self.second = False
         self.sample: operations.Sample | None = None
         self.filters = filters.described(model, query, user=self.user)
         # Drawn for every page: what is sent twice from one page is one request.
@@ -193,7 +195,7 @@ class Dialog:
     @property
     def usage(self) -> Usage | None:
         """Return how much of the person's limits is used; None where none holds for them (Q4)."""
-        return usage_shown(self.user)
+        return self.preview.usage
 
     def answer(self) -> HttpResponse | None:
         """Take the step that was posted; None means: show the dialog (again)."""
@@ -204,51 +206,35 @@ class Dialog:
         self.preview = operations.preview(
             actor=self.user, model=self.model, query=self.query, ids=self.ids, columns=names
         )
-        self.reason = self._reason() if self.preview.approval_needed else ""
+        self.purpose = self._purpose(step)
         if names is None:
             return None
         if step in ("columns", "request"):
             if not self.preview.approval_needed:
-                if answer := self._ask():
+                if answer := self._ask_at_once():
                     return answer
             else:
                 # Sent twice, the second page leads to what the first one asked for.
                 self.second = step == "request" or not self.preview.refusal
-        if step == "request" and self.second and (answer := self._ask_for_consent()):
-            return answer
+        if self.second:
+            self._offer_approvers(step)
+            if step == "request" and (answer := self._ask_for_consent()):
+                return answer
+        # A page that is drawn anew by itself counts nothing: nobody asked to see the values.
         self.sample = operations.first_rows(
-            actor=self.user,
-            model=self.model,
-            query=self.query,
-            ids=self.ids,
-            columns=names,
-            headers=self.form.cleaned_data["headers"],
-            count=self.preview.count,
+            self.preview, headers=self.form.cleaned_data["headers"], counting=step != UPDATE
         )
-        if self.sample.beyond_limit:
-            messages.warning(self.request, self.sample.beyond_limit)
         return None
 
-    def _reason(self) -> str:
-        """Say why consent is needed, and which sensitive fields only the list itself reads (Q5)."""
-        said, found = [str(REASONS[self.preview.because])], self.preview
-        if found.because != "sensitive":
-            return said[0]
-        if lifted := found.sensitive_fields - flagged_keys():
-            counts = gettext(
-                "%(fields)s: the flag was taken away in the last 24 hours, by you or by somebody "
-                "who made or opened your account, and for so long it still counts."
-            )
-            said.append(counts % {"fields": self._called(lifted)})
-        if elsewhere := found.sensitive_fields.difference(*(c.reads for c in found.columns)):
-            read = gettext("Its filters, search or order read sensitive fields: %(fields)s.")
-            said.append(read % {"fields": self._called(elsewhere)})
-        return " ".join(said)
-
-    def _called(self, keys: Iterable[FieldKey]) -> str:
-        return ", ".join(tables.called(self.model, sorted(keys), self.user))
-
     # What is offered ----------------------------------------------------------------------------
+
+    @cached_property
+    def reasons(self) -> list[Reason]:
+        """Why consent is needed, each with what would do without; empty where none is."""
+        ticked = frozenset(self.form.cleaned_data.get("columns", ()))
+        if self.form.cleaned_data.get("which") != "chosen":
+            ticked &= {each.name for each in self.offered if each.relation}
+        return list(reasons(self.preview, self.user, ticked=ticked))
 
     @cached_property
     def profiles(self) -> list[ExportProfile]:
@@ -355,10 +341,38 @@ class Dialog:
 
     # Asking -------------------------------------------------------------------------------------
 
+    def _purpose(self, step: str) -> PurposeForm | None:
+        """Return the field for a purpose where the first page has one: every export needs it."""
+        if not self.preview.purpose_always:
+            return None
+        if step == "columns" and not self.preview.approval_needed:
+            return PurposeForm(self.request.POST, purpose_required=True)
+        return PurposeForm(initial=self.kept, purpose_required=True)
+
+    def _offer_approvers(self, step: str) -> None:
+        """Offer whoever could decide; ticked are the chosen ones, or who is likely to be meant."""
+        able = operations.approvers_for(self.user)
+        how = {"approvers": able, "purpose_required": self.preview.purpose_required}
+        if step == "request":
+            self.approvers = ApproversForm(self.request.POST, **how)
+            return
+        self.approvers = ApproversForm(initial=self.kept, **how)
+        people = list(able)  # put together once: the question is long
+        self.approvers.fields["approvers"].choices = [(each.pk, str(each)) for each in people]  # type: ignore[attr-defined]  # a choice field
+        if not self.kept["approvers"]:
+            keys = {each.pk for each in people}
+            likely = keys if len(keys) == 1 else keys & operations.chosen_last(self.user)
+            self.approvers.initial["approvers"] = sorted(likely)
+
+    def _ask_at_once(self) -> HttpResponse | None:
+        """Ask for what needs no consent; None where the page has to be shown again."""
+        if self.purpose is None:
+            return self._ask()
+        if not self.purpose.is_valid():
+            return None
+        return self._ask(message=self.purpose.cleaned_data["message"])
+
     def _ask_for_consent(self) -> HttpResponse | None:
-        self.approvers = ApproversForm(
-            self.request.POST, approvers=operations.approvers_for(self.user)
-        )
         if not self.approvers.is_valid():
             return None
         values = self.approvers.cleaned_data
@@ -384,14 +398,22 @@ class Dialog:
             return None
         if export.status == S.PENDING:
             said = gettext("Request sent. We’ll notify you when it is decided.")
-            messages.success(self.request, said)
+            messages.success(self.request, _with_purpose(said, export))
         elif not export.is_final:
             said = gettext("You find the file here as soon as it is written.")
-            messages.success(self.request, said)
+            messages.success(self.request, _with_purpose(said, export))
         else:  # sent again, from a page of before
             said = gettext("You asked for this before; here is what became of it.")
             messages.info(self.request, said)
         return HttpResponseRedirect(panel_address(export))
+
+
+def _with_purpose(said: str, export: ExportRequest) -> str:
+    """Add what the requester wrote, so that they see what is read with their request."""
+    if not export.message:
+        return said
+    quoted = gettext("Purpose: “%(text)s”")
+    return f"{said} {quoted % {'text': Truncator(export.message).chars(160)}}"
 
 
 _PROFILE_STEPS: dict[str, Callable[[Dialog], None]] = {

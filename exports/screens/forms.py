@@ -127,9 +127,39 @@ class ColumnsForm(forms.Form):
         return list(dict.fromkeys(self.cleaned_data["columns"]))
 
 
-class ApproversForm(forms.Form):
+class PurposeForm(forms.Form):
+    """What the file is for; asked with the columns where every export needs a purpose."""
+
+    message = forms.CharField(
+        required=False,
+        max_length=1000,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+    )
+
+    def __init__(self, *args: Any, purpose_required: bool, **kwargs: Any) -> None:
+        """`purpose_required`: whether this export needs a purpose as things stand."""
+        super().__init__(*args, **kwargs)
+        self.purpose_required = purpose_required
+        field = self.fields["message"]
+        field.label = gettext("Purpose") if purpose_required else gettext("Purpose (optional)")
+        field.help_text = gettext("What the file is for.")
+        if purpose_required:
+            field.required = True
+            field.error_messages["required"] = purpose.trouble("")
+            field.help_text = f"{field.help_text} {purpose.least()}"
+
+    def clean_message(self) -> str:
+        """Say beside the field what the operation would refuse, with whatever else is wrong."""
+        message: str = self.cleaned_data["message"]
+        if self.purpose_required and (refusal := purpose.trouble(message)):
+            raise forms.ValidationError(refusal)
+        return message
+
+
+class ApproversForm(PurposeForm):
     """The second step, where consent is needed: whom to tell, and why (R117)."""
 
+    field_order = ("approvers", "message")
     approvers = KeysField(
         queryset=User.objects.none(),
         label=gettext_lazy("Approvers to notify"),
@@ -139,13 +169,6 @@ class ApproversForm(forms.Form):
             "required": gettext_lazy("Choose at least one approver to notify."),
             "invalid_choice": gettext_lazy("Somebody you chose is not offered. Choose again."),
         },
-    )
-    message = forms.CharField(
-        label=gettext_lazy("Message (optional)"),
-        required=False,
-        max_length=1000,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        help_text=gettext_lazy("What the file is for."),
     )
 
     def __init__(self, *args: Any, approvers: Any, **kwargs: Any) -> None:

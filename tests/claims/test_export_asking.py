@@ -18,7 +18,7 @@ from accounts.models import AuditEvent, AuditText, Notice, ToolGrant, User
 from exports import operations, tables, worker
 from exports.models import ExportProfile, ExportRecord, ExportRequest
 from exports.operations import InvalidRequest, NotAllowed
-from exports.screens.dialog import REASONS
+from exports.screens.why_needed import REASONS
 from exports.writers import manifest
 from records.models import Company, Contact, Deal, Property, Record, Ticket
 from tests.support.company import TinyCompany
