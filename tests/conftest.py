@@ -158,6 +158,7 @@ ON_ONE_DATABASE = {
         "test_export_policy.py::test_refused_change_of_people_says_so_and_changes_nothing",
         "test_export_policy.py::test_refused_change_of_the_policy_says_which_request_waits",
         "test_export_reads.py::test_the_dialog_marks_names_and_says_what_the_list_reads",
+        "test_export_dialog.py",
         "test_export_screens.py",
         "test_faults.py::test_a_body_in_pieces_is_read_no_further_than_it_may_be",
         "test_faults.py::test_a_body_too_large_is_refused_before_it_is_read",
