@@ -41,7 +41,7 @@ def ask_for_export(page: Page, query: str, approver: str, message: str) -> None:
     page.get_by_role("button", name="Next").click()
     expect(page.get_by_text("This export needs approval")).to_be_visible()
     page.get_by_label(approver).check()
-    page.get_by_label("Message").fill(message)
+    page.get_by_label("Purpose").fill(message)
     page.get_by_role("button", name="Request approval").click()
     expect(page.get_by_role("dialog").get_by_text("Pending approval")).to_be_visible()
     close_panel(page)
