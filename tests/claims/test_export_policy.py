@@ -408,6 +408,7 @@ def test_who_moved_the_gate_does_not_decide(
 ) -> None:
     change(c.sue, **wanted)  # before the request: that is how things stood
     settings(daily_records=None, weekly_records=None, second_person_above=None, file_days=7)
+    settings(purpose_required="never")
     export = pending(c.rita, c.sue)
     change(c.sam, **wanted)
     assert moved_the_gate(c.sam, export) == moves
