@@ -40,7 +40,7 @@ from exports.screens.decision_form import keep_typed, posted_conditions, typed_b
 from exports.screens.dialog import new_view
 from exports.screens.log import LogFilter
 from exports.screens.panel import panel, panel_address
-from exports.screens.waiting import decision_address
+from exports.screens.waiting import by_whom, decision_address
 from exports.steps import about_export
 from records import kinds
 
@@ -120,8 +120,8 @@ class ExportRequestAdmin(LogAdmin):
 
     @admin.display(description=gettext_lazy("Name"))
     def title(self, obj: ExportRequest) -> str:
-        """The name, and beneath it where the export stands (R120)."""
-        return render_to_string("exports/log_name.html", {"export": obj})
+        """The name, and beneath it where the export stands, and who decided (R120)."""
+        return render_to_string("exports/log_name.html", {"export": obj, "by_whom": by_whom(obj)})
 
     @admin.display(description=gettext_lazy("Source"))
     def source(self, obj: ExportRequest) -> str:

@@ -35,12 +35,9 @@ class ExportQuerySet(models.QuerySet["ExportRequest"]):
         `linked`: by kind, the records through which the reader knows of a link to this one; what
         held something of it beside others alone is left out. None: whoever reads knows all.
         """
-        own = ExportRecord.objects.filter(
-            export=OuterRef("pk"), record_id=record_id, delivered=True
-        )
-        beside = ExportRelated.objects.filter(
-            export=OuterRef("pk"), object=object, record_id=record_id
-        )
+        # By the record, not of each export: a log has many, and few of them held it.
+        own = ExportRecord.objects.filter(record_id=record_id, delivered=True).values("export")
+        beside = ExportRelated.objects.filter(record_id=record_id, object=object).values("export")
         known = Q()
         if linked is not None:
             known = Q(pk__in=[])
@@ -50,7 +47,7 @@ class ExportQuerySet(models.QuerySet["ExportRequest"]):
                 )
                 known |= Q(Exists(led), object=key)
         return self.filter(
-            Q(Exists(own), object=object) | (Q(Exists(beside)) & known),
+            Q(pk__in=own, object=object) | (Q(pk__in=beside) & known),
             delivered_count__isnull=False,
         )
 

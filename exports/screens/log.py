@@ -13,17 +13,28 @@ from django.contrib import admin
 from django.db.models import QuerySet, Subquery
 from django.http import HttpRequest, QueryDict
 from django.urls import reverse
+from django.utils.text import capfirst
 from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
-from unfold.widgets import UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts import access, catalogue
-from accounts.keys import KeyField
-from accounts.list_forms import FormFilter, ListForm, day_field, first_moment, last_moment
+from accounts.keys import KeyField, is_key, whole_number
+from accounts.list_forms import (
+    INCOMPLETE,
+    FormFilter,
+    ListForm,
+    day_field,
+    first_moment,
+    last_moment,
+)
+from accounts.modeladmin import user_of
 from accounts.models import User
 from exports import deciders
 from exports.models import ExportRequest
 
 LOG = "admin:exports_exportrequest_changelist"
+WHOLE_LOG = "audit.view_exports"
+HELD = ("held_kind", "held")
 
 
 def log_address(**filters: Any) -> str:
@@ -76,6 +87,22 @@ class LogForm(ListForm):
         queryset=User.objects.none(),
         empty_label=gettext_lazy("Everybody"),
     )
+    held_kind = forms.ChoiceField(
+        label=gettext_lazy("Contained a"),
+        required=False,
+        choices=lambda: (
+            [("", gettext("Everything"))]
+            + [(kind.key, capfirst(kind.noun)) for kind in catalogue.objects()]
+        ),
+        widget=UnfoldAdminSelectWidget,
+    )
+    held = forms.CharField(
+        label=gettext_lazy("Record number"),
+        required=False,
+        max_length=30,
+        help_text=gettext_lazy("As it stands in the address of the record’s page."),
+        widget=UnfoldAdminTextInputWidget,
+    )
     requested_after = day_field(gettext_lazy("Requested from"))
     requested_before = day_field(gettext_lazy("Requested to"))
     earlier_than = forms.IntegerField(
@@ -91,6 +118,33 @@ class LogForm(ListForm):
         super().__init__(data, user=user, site=site)
         if not access.holds_tool(user, deciders.DECIDE):
             self.fields["waiting"].widget = forms.HiddenInput()
+        if not may_look_for_records(user):
+            for name in HELD:
+                del self.fields[name]
+
+    def clean(self) -> dict[str, Any]:
+        """Ask for both, the kind and the number, where one is given."""
+        wanted = super().clean() or self.cleaned_data
+        kind, number = (wanted.get(name, "") for name in HELD)
+        if number and not is_key(number):
+            said = gettext("Write a record’s number, such as 123.")
+            self.add_error("held", forms.ValidationError(said, code=INCOMPLETE))
+        elif number and not kind:
+            said = gettext("Choose of which kind the record is.")
+            self.add_error("held_kind", forms.ValidationError(said, code=INCOMPLETE))
+        elif kind and not number:
+            said = gettext("Write the number of the record too.")
+            self.add_error("held", forms.ValidationError(said, code=INCOMPLETE))
+        return wanted
+
+
+def may_look_for_records(user: User) -> bool:
+    """Tell whether somebody may ask which exports contained a record, by its number (B11).
+
+    Whoever sees the whole log may, and sees no record by it. To approvers, who see requests and no
+    data, an answer would tell which records there are.
+    """
+    return access.holds_tool(user, WHOLE_LOG)
 
 
 class LogFilter(FormFilter):
@@ -106,6 +160,13 @@ class LogFilter(FormFilter):
         "requested_before": ("requested_at__lt", last_moment),
     }
 
+    @classmethod
+    def known_parameters(cls, request: HttpRequest) -> list[str]:
+        known = super().known_parameters(request)
+        if may_look_for_records(user_of(request)):
+            return known
+        return [name for name in known if name not in HELD]
+
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         queryset = super().queryset(request, queryset)
         if not self.form.is_valid():
@@ -118,6 +179,10 @@ class LogFilter(FormFilter):
             )
             moment = Subquery(this.values("requested_at")[:1])
             queryset = queryset.filter(requested_at__lte=moment).exclude(pk=wanted["earlier_than"])
+        if wanted.get("held"):
+            number = whole_number(wanted["held"])
+            held = ExportRequest.objects.containing(wanted["held_kind"], number)
+            queryset = queryset.filter(pk__in=held.values("pk"))
         if wanted["waiting"]:
             queryset = queryset.filter(pk__in=deciders.awaiting(self.user).values("pk"))
         return queryset

@@ -20,7 +20,7 @@ from exports import deciders, folder, hashes, operations, tables
 from exports.models import ExportRequest
 from exports.operations.delegating import holding
 from exports.screens import risk
-from exports.screens.log import log_address
+from exports.screens.log import log_address, may_look_for_records
 from exports.steps import S
 from exports.writers import manifest
 from records import filters, kinds
@@ -259,4 +259,5 @@ def exports_panel(request: HttpRequest, record: Any) -> str:
     if not keys:
         return ""
     rows = ExportRequest.objects.filter(pk__in=keys).select_related("requester")
-    return render_to_string("exports/record_panel.html", {"exports": rows})
+    log = log_address(held_kind=kind.key, held=record.pk) if may_look_for_records(user) else ""
+    return render_to_string("exports/record_panel.html", {"exports": rows, "log": log})

@@ -38,8 +38,7 @@ def _row(export: ExportRequest, user: User, decides: bool) -> RequestRow:
         again = gettext("Waits again: %(why)s") % {"why": export.why_it_waits_again}
         facts = f"{facts} · {again}"
     elif export.decided_by is not None and export.status not in _SAY_BY_WHOM:
-        by_whom = str(_SAY_BY_WHOM[S.APPROVED]) % {"name": export.decided_by.get_full_name()}
-        facts = f"{facts} · {by_whom}"
+        facts = f"{facts} · {by_whom(export)}"
     return RequestRow(
         url=panel_address(export),
         state=export.status,
@@ -67,12 +66,17 @@ _SAY_BY_WHOM = {
 }
 
 
+def by_whom(export: ExportRequest) -> str:
+    """Say who approved or rejected it; empty where nobody did."""
+    if export.decided_by is None:
+        return ""
+    said = _SAY_BY_WHOM.get(S(export.status), _SAY_BY_WHOM[S.APPROVED])
+    return str(said) % {"name": export.decided_by.get_full_name()}
+
+
 def _stands(export: ExportRequest) -> str:
     """Say how it stands, and by whom where the decision is the last that happened."""
-    said = _SAY_BY_WHOM.get(S(export.status))
-    if said is None or export.decided_by is None:
-        return str(export.get_status_display())
-    return str(said) % {"name": export.decided_by.get_full_name()}
+    return (export.status in _SAY_BY_WHOM and by_whom(export)) or str(export.get_status_display())
 
 
 def _steps(export: ExportRequest) -> tuple[Step, ...]:

@@ -82,12 +82,10 @@ def test_a_list_counts_its_rows_once_and_marks_none_of_them_for_it(
     with CaptureQueriesContext(connection) as captured:
         answer = client.get(reverse("admin:records_deal_changelist"))
     assert answer.status_code == 200
-    counts = [
-        query["sql"]
-        for query in captured
-        if "COUNT(" in query["sql"] and "records_deal" in query["sql"]
-    ]
-    assert ["CASE" in sql for sql in counts] == [False]
+    asked = [query["sql"] for query in captured if "records_deal" in query["sql"]]
+    counts = [sql for sql in asked if "COUNT(" in sql]
+    assert ['AS "may_' in sql for sql in counts] == [False]
+    assert any('AS "may_' in sql for sql in asked)  # the rows themselves have marks
 
 
 @pytest.mark.parametrize(("page", "shown"), [("2", 2), ("99", 2), ("0", 1), ("-3", 1), ("x", 1)])
