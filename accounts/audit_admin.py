@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from django import forms
 from django.apps import apps
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.text import capfirst
@@ -23,7 +23,7 @@ from accounts.keys import KeyField
 from accounts.list_forms import FormFilter, ListForm, LogAdmin, day_field, first_moment, last_moment
 from accounts.log_values import values_in
 from accounts.modeladmin import user_of
-from accounts.models import AuditEvent, User
+from accounts.models import AuditEvent, Membership, User
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -57,7 +57,9 @@ def _things_by_label() -> list[tuple[str, StrOrPromise]]:
 class AuditForm(ListForm):
     """The filters of the audit log."""
 
-    picked: ClassVar[dict[str, Any]] = {"actor": AuditEvent._meta.get_field("actor")}
+    picked: ClassVar[dict[str, Any]] = dict.fromkeys(
+        ("actor", "affects"), AuditEvent._meta.get_field("actor")
+    )
 
     about = forms.ChoiceField(
         label=gettext_lazy("About"),
@@ -81,6 +83,13 @@ class AuditForm(ListForm):
         queryset=User.objects.none(),
         empty_label=gettext_lazy("Everybody"),
     )
+    affects = KeyField(
+        label=gettext_lazy("Affects the user"),
+        required=False,
+        queryset=User.objects.none(),
+        empty_label=gettext_lazy("Everybody"),
+        help_text=gettext_lazy("Changes of their account, their permission set and their teams."),
+    )
     at_after = day_field(pgettext_lazy("a first day", "From"))
     at_before = day_field(pgettext_lazy("a last day", "To"))
 
@@ -96,6 +105,20 @@ class AuditFilter(FormFilter):
         "at_after": ("at__gte", first_moment),
         "at_before": ("at__lt", last_moment),
     }
+
+    def narrowed(self, queryset: QuerySet[Any], wanted: dict[str, Any]) -> QuerySet[Any]:
+        queryset = super().narrowed(queryset, wanted)
+        return queryset.filter(affects(wanted["affects"])) if wanted["affects"] else queryset
+
+
+def affects(user: User) -> Q:
+    """Hold for events about a user, and about the set and the teams that they have now."""
+    teams = map(str, Membership.objects.filter(user=user).values_list("team", flat=True))
+    return (
+        Q(object="user", object_id=str(user.pk))
+        | Q(object="permissionset", object_id=str(user.permission_set_id))
+        | Q(object="team", object_id__in=[*teams])
+    )
 
 
 @admin.register(AuditEvent)

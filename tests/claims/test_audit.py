@@ -283,6 +283,31 @@ def test_log_calls_people_and_sets_what_they_are_called_now_and_records_by_numbe
     assert len(few) == len(many)
 
 
+def test_what_changed_in_somebodys_rights_is_found_by_their_name(
+    c: TinyCompany, client: Client
+) -> None:
+    """Their account, their set and their teams, main and extra; of others nothing."""
+    with transaction.atomic():
+        for on in (c.ella, c.rob, c.sets["rep"], c.sets["manager"], *c.teams.values()):
+            audit.record("person.change", actor=c.sam, on=on)
+        audit.record("deal.change", actor=c.ella, on=c.deals["ritas"])
+    client.force_login(c.otto)
+
+    def found(key: object) -> set[tuple[str, str]]:
+        shown = client.get("/admin/accounts/auditevent/", {"affects": key})
+        return {(event.object, event.object_id) for event in shown.context["cl"].queryset}
+
+    assert found(c.ella.pk) == {
+        ("user", str(c.ella.pk)),
+        ("permissionset", str(c.sets["rep"].pk)),
+        ("team", str(c.teams["south"].pk)),
+        ("team", str(c.teams["north_a"].pk)),
+    }
+    assert found(c.sam.pk) == set()
+    for wrong in ("999999", "ella"):
+        assert client.get("/admin/accounts/auditevent/", {"affects": wrong}).status_code == 400
+
+
 def test_refusal_of_a_page_is_found_with_what_operations_did(
     c: TinyCompany, client: Client
 ) -> None:
