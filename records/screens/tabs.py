@@ -14,7 +14,7 @@ from records.models import Record
 
 OWNERS = ("owner", "team", "unassigned")
 """The filters that say whose records are listed; a tab sets one of them and clears the others."""
-ALL = "all"
+ALL = "whole"
 """Says in an address that the list is wanted from its beginning; a bare one opens as last used."""
 WHOLE_LIST = f"?{ALL}=yes"
 

@@ -30,7 +30,7 @@ WHY = "For the trade fair"
         ("Tax 2026", False),
         ("Taxes 2026", True),
         ("給与計算用の一覧", True),
-        ("Q1 – Q2, 2026", True),
+        ("May – June, 2026", True),
         ("Messe Hannover", True),
     ],
 )

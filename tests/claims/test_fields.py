@@ -277,7 +277,7 @@ def test_two_worlds_that_differ_only_in_a_hidden_field_look_the_same(
     # Old enough that a list says the day, and not how many minutes ago: these pass meanwhile.
     model._base_manager.update(updated_at=timezone.now() - timedelta(days=40))
     # A bare address opens as last used: in the second world otherwise than in the first.
-    lists = [f"{address(model)}?all=yes", f"{address(model)}?o=-1"]
+    lists = [f"{address(model)}?whole=yes", f"{address(model)}?o=-1"]
     pages = [*lists, f"{address(model)}{one.pk}/change/"]
     screen = admin.site.get_model_admin(model)
 

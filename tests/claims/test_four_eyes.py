@@ -218,7 +218,8 @@ def test_what_was_changed_before_the_request_is_how_things_stood(
     if c.sets["rep"].tools.filter(key="crm.export_without_approval").exists():
         edit(c, "rep", System("test"), ["crm.export"])
     edit(c, "rep", System("test"), ["crm.export"], deal={"view": EVERYTHING})
-    assert bar(c.sam, pending(c.rita, c.axel)) == ""
+    asked = pending(c.rita, c.axel, message="The fair of next week.")
+    assert bar(c.sam, asked) == ""
 
 
 def test_request_is_not_left_with_those_whom_its_requester_changed(c: TinyCompany) -> None:

@@ -195,7 +195,7 @@ def test_where_a_share_is_not_enough_the_whole_page_says_so(c: TinyCompany) -> N
     asked = access_requests.request_access(
         c.deals["chosen"], actor=c.fresh("nora"), reason="Please."
     )
-    page = logged_in(c.sam).get(f"{ASKED}{asked.pk}/?step=grant").text
+    page = logged_in(c.rita).get(f"{ASKED}{asked.pk}/?step=grant").text
     assert "A share is not enough here." in page
     assert ">Let them edit it<" not in page
     assert "Decline" in page

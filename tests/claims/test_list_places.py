@@ -16,7 +16,7 @@ from tests.support.company import TinyCompany
 
 LIST = "/admin/records/deal/"
 CONTACTS = "/admin/records/contact/"
-EVERYTHING = "?all=yes"
+EVERYTHING = "?whole=yes"
 
 
 def kept(person: User) -> dict[str, dict[str, str]]:

@@ -130,10 +130,10 @@ def test_list_that_is_too_long_says_why_and_follows_no_such_order(
     assert {STAGE, COMPANY, OWNER} <= heads(client.get(LIST).text)
     count = len(shown(client, "?o=6"))
     monkeypatch.setattr("records.screens.ordered.MOST_SORTED", count - 1)
-    page = client.get(f"{LIST}?all=yes").text
+    page = client.get(f"{LIST}?whole=yes").text
     assert not {STAGE, COMPANY, OWNER} & heads(page)
     assert page.count(f"once the list has {count - 1} records or fewer") == 6  # seen and read out
-    for asked, rest in (("?o=6", "?all=yes"), ("?o=-5.3.4", "?o=3"), ("?o=6&q=Deal", "?q=Deal")):
+    for asked, rest in (("?o=6", "?whole=yes"), ("?o=-5.3.4", "?o=3"), ("?o=6&q=Deal", "?q=Deal")):
         answer = client.get(LIST + asked)
         if "q=" in asked:
             assert answer.status_code == 200  # what it narrows to is short enough

@@ -65,8 +65,8 @@ WRONG: dict[str, Wrong] = {
     ),
     "one sorts by what is veiled": Wrong(
         FILTERS,
-        "and field_key(kind_of(model), field.name) not in unasked",
-        "and field_key(kind_of(model), field.name) not in hidden_keys(user)",
+        "and not fields_on(model, *paths_of(model, field.name)) & unasked",
+        "and not fields_on(model, *paths_of(model, field.name)) & hidden_keys(user)",
         (NARROWED,),
     ),
     "the filter by owner forgets the co-owner": Wrong(
@@ -160,13 +160,13 @@ WRONG: dict[str, Wrong] = {
     ),
     "who lifts the second person needs none": Wrong(
         "exports/policy.py",
-        "for as_exempt in {False, exempt}:",
-        "for as_exempt in (False,):",
+        "for exempt in {False, self.exempt}",
+        "for exempt in (False,)",
         (GATE_MOVED,),
     ),
     "a second person is asked of one export alone": Wrong(
         "exports/policy.py",
-        "_left(person, besides).day + count > most",
+        "self._left.day + count > most",
         "count > most",
         (GATE_MOVED,),
     ),
