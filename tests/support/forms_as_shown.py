@@ -1,4 +1,4 @@
-"""Forms as a page shows them, and what a browser sends of one that nobody touched."""
+"""Forms as a page shows them, and what a browser with scripts sends of one that nobody touched."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ class _Reader(HTMLParser):
         super().__init__()
         self.forms: list[tuple[str, Fields]] = []
         self._is_open = False
+        self._is_for_no_script = False
         self._select: tuple[str, bool] | None = None
         self._first: str | None = None
         self._chosen: list[str] = []
@@ -26,7 +27,8 @@ class _Reader(HTMLParser):
         if tag == "form":
             self.forms.append((given.get("action", ""), {}))
             self._is_open = True
-        if not self._is_open or "disabled" in given:
+        self._is_for_no_script |= tag == "noscript"
+        if not self._is_open or self._is_for_no_script or "disabled" in given:
             return
         if tag == "select" and name:
             self._select, self._first, self._chosen = (name, "multiple" in given), None, []
@@ -46,6 +48,8 @@ class _Reader(HTMLParser):
             self._text[1].append(data)
 
     def handle_endtag(self, tag: str) -> None:
+        if tag == "noscript":
+            self._is_for_no_script = False
         if tag == "form":
             self._is_open = False
         if tag == "select" and self._select:
