@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
@@ -183,7 +184,8 @@ def request_page(request: HttpRequest, pk: int) -> HttpResponse:
         "status": became(found, with_moment=True),
         "end": end_of(found.until) if found.status == AccessRequest.Status.GRANTED else "",
         "form": form,
-        "media": form.media,
+        # What the picker of a day stands on; the screens of models have it already.
+        "media": forms.Media(js=["admin/js/core.js"]) + form.media,
         "as_opened": as_opened,
         # What cannot be given here leaves declining alone: then the whole page is shown.
         "only": only if only == "decline" or _can_be_given(shown) else "",

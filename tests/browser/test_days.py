@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from accounts.models import PermissionSet, User
 from crmperms.demo.cast import PASSWORD
+from records.models import Deal
 from tests.browser.steps import newest, run_worker_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -143,6 +144,34 @@ def test_a_rep_an_approver_and_an_auditor_about_one_file(begin: Begin) -> None:
     auditor.open("Audit log")
     auditor.press("Filters")
     expect(auditor.page.get_by_text("Affects the user")).to_be_visible()
+
+
+def test_a_locked_deal_is_asked_for_and_opened_to_one_person_for_a_week(begin: Begin) -> None:
+    rep, admin = begin("rep", DESK), begin("admin", DESK)
+    deal = Deal.objects.filter(stage__name="Signed", owner__email="rep@demo.example").first()
+    assert deal is not None
+    address = f"/admin/records/deal/{deal.pk}/change/"
+    rep.page.goto(address)
+    expect(rep.page.get_by_role("button", name="Save", exact=True)).to_have_count(0)
+    rep.click(rep.page.get_by_role("link", name="Request access").first)
+    rep.page.get_by_label("What do you need it for?").fill("The name of the customer is misspelt.")
+    rep.press("Send request")
+    rep.page.wait_for_url(f"**{address}")
+
+    admin.open("Notifications")
+    name = f"Grant the request of Hanna Lind: {deal}"
+    admin.click(admin.page.get_by_role("link", name=name))
+    expect(admin.page.get_by_text("an exception for this person", exact=False)).to_be_visible()
+    admin.press("Let them edit it")
+    admin.page.wait_for_url("**/admin/inbox/")
+    assert (rep.since(), admin.since()) == (2, 3)
+
+    rep.page.goto(address)
+    rep.page.get_by_label("Product").fill("Desk Pro 2")
+    rep.press("Save and continue editing")
+    expect(rep.page.get_by_label("Product")).to_have_value("Desk Pro 2")
+    deal.refresh_from_db()
+    assert deal.product == "Desk Pro 2"
 
 
 def test_an_admin_gives_ten_people_another_set(begin: Begin) -> None:
