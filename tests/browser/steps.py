@@ -90,3 +90,15 @@ def run_worker_once() -> None:
 
 def newest() -> ExportRequest:
     return ExportRequest.objects.latest("id")
+
+
+def pick(page: Page, field: str, term: str, name: str) -> None:
+    """Pick one more in a field of several, by keyboard."""
+    search = page.locator(f"#id_{field} + .select2 .select2-search__field")
+    search.focus()
+    page.keyboard.type(term)
+    expect(page.locator(".select2-results__option--highlighted")).to_have_text(name)
+    page.keyboard.press("Enter")
+    expect(page.locator(f"#id_{field} + .select2 .select2-selection__choice")).to_contain_text(
+        [name]
+    )

@@ -11,6 +11,7 @@ from accounts.models import User
 from crmperms.demo.cast import PASSWORD
 from records.models import SHARES, Deal, Stage
 from records.rules import with_locks
+from tests.browser.steps import pick
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -52,17 +53,6 @@ def a_deal_of(rep: User) -> Deal:
     deal = Deal.objects.filter(owner=rep, deleted_at=None, stage__in=open_stages).first()
     assert deal is not None
     return deal
-
-
-def pick(page: Page, field: str, term: str, name: str) -> None:
-    search = page.locator(f"#id_{field} + .select2 .select2-search__field")
-    search.focus()
-    page.keyboard.type(term)
-    expect(page.locator(".select2-results__option--highlighted")).to_have_text(name)
-    page.keyboard.press("Enter")
-    expect(page.locator(f"#id_{field} + .select2 .select2-selection__choice")).to_contain_text(
-        [name]
-    )
 
 
 def test_share_with_people_and_a_team_is_foretold_and_made(rep: User, pages: object) -> None:

@@ -160,7 +160,7 @@ def complaints(page: Page, path: str) -> list[str]:
     wrong, picked = [], {}
     for number in range(pickers.count()):
         picker = pickers.nth(number)
-        name = picker.get_attribute("data-field-name") or ""
+        name = picker.get_attribute("name") or ""
         try:
             picked[name] = pick(page, picker)
         except AssertionError as error:
@@ -174,7 +174,7 @@ def complaints(page: Page, path: str) -> list[str]:
         page.locator("#filter-form [type=submit]").first.click()
         page.wait_for_url("**?*")
         for name, text in picked.items():
-            picker = page.locator(f"#filter-form {PICKER}[data-field-name={name}]")
+            picker = page.locator(f"#filter-form {PICKER}[name={name}]")
             expect(box_of(picker)).to_contain_text(text)
     return wrong
 
@@ -210,7 +210,7 @@ def test_picker_is_used_by_keyboard_in_a_narrow_dark_window(
     page = context.new_page()
     log_in(page, "admin")
     page.goto("/admin/accounts/auditevent/")
-    actor = page.locator(f"{PICKER}[data-field-name=actor]")
+    actor = page.locator(f"{PICKER}[name=actor]")
     show(page, actor)
     box, offered = box_of(actor), page.locator(OFFERED)
     for key in ("Enter", "Space", "l"):

@@ -50,11 +50,15 @@ def kind_of(path: str) -> str:
 def links_of(page: Page) -> list[str]:
     hrefs = page.eval_on_selector_all("a[href]", "links => links.map(a => a.href)")
     here = urlsplit(page.url).netloc
-    return [parts.path for parts in map(urlsplit, hrefs) if parts.netloc == here]
+    parts = [each for each in map(urlsplit, hrefs) if each.netloc == here]
+    # A page that asks about one step is none without it; what else a query says is left out.
+    return [f"{p.path}?{p.query}" if p.query.startswith("step=") else p.path for p in parts]
 
 
 def use(page: Page) -> None:
     """Open what the page opens without sending anything: its dialogs, the search, the menu."""
+    if page.locator("dialog[data-open-now]").count():
+        return  # closing the panel beside a list leads to the list alone
     for opener in page.locator("[data-opens]:visible").all()[:3]:
         opener.click()
         page.keyboard.press("Escape")
