@@ -116,11 +116,12 @@ class Asker(ABC):
         return shared()
 
     def excepted(self, kind: str, permission: str, made: Callable[[], Q]) -> Q:
-        """Hold where the person is excepted from a rule for a record, as `receives` says it.
+        """Hold where the person is excepted from a rule for a record.
 
-        A question of its own, since a share brings no exception, supposed or not.
+        A question of its own, since a share brings no exception, supposed or not; and always asked
+        of what is stored: what an exception is worth changes with the record, in one request too.
         """
-        return self.receives(kind, (permission,), made)
+        return made()
 
     @abstractmethod
     def mates_own(self, owner_fields: Sequence[str]) -> Q:

@@ -60,9 +60,6 @@ class Supposed(Loaded):
         # Asked of the tables: what another main team would bring is not among what was loaded.
         return ALWAYS if self.share else shared()
 
-    def excepted(self, kind: str, permission: str, made: Callable[[], Q]) -> Q:
-        return made()
-
     def owns(self, owner_fields: Sequence[str]) -> Q:
         return ALWAYS if self.owner else super().owns(owner_fields)
 

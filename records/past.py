@@ -6,24 +6,25 @@ bin, shares and the rules on stages. Then the readers of access.py are asked, as
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
 from django.contrib.auth.models import Permission
-from django.db.models import Count, Min
+from django.db.models import Count, Min, Q
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext, gettext_lazy
 
 from accounts import access, catalogue, days, past
-from accounts.access import LEVELS, Loaded
+from accounts.access import LEVELS, Keys, Loaded
 from accounts.models import Membership, PermissionChange, User
 from accounts.past import shadow
 from accounts.people import BY_NAME, with_main_team
 from accounts.permission_history import ACTIVE
+from accounts.rule import NEVER
 from records.models import SHARES, Level, ReachChange, Record, StageException, StageRule
 from records.models.shares import TeamShare, UserShare
 
@@ -137,9 +138,29 @@ def _tools(user: User) -> Iterator[str]:
             yield f"{key}{level}"
 
 
+class _AsLoaded(Loaded):
+    """A person as they were loaded: no row of today is asked what they were given, however much."""
+
+    def __init__(self, user: User) -> None:
+        super().__init__(user)
+        self._known: dict[Hashable, Any] = {}
+
+    @property
+    def known(self) -> dict[Hashable, Any]:
+        return self._known
+
+    def receives(self, kind: str, permissions: Sequence[str], shared: Callable[[], Q]) -> Q:
+        given = (self.user.grants.given.get((kind, each), frozenset()) for each in permissions)
+        keys = frozenset[int]().union(*given)
+        return Q(pk__in=Keys(sorted(keys))) if keys else NEVER
+
+    def excepted(self, kind: str, permission: str, made: Callable[[], Q]) -> Q:
+        return self.receives(kind, (permission,), made)
+
+
 def _reach(user: User) -> dict[str, dict[str, int]]:
     """Return how many of today's records this person would reach; one query a kind."""
-    asker = Loaded(user)
+    asker = _AsLoaded(user)
     return {
         kind.key: kind.model._base_manager.aggregate(
             **{

@@ -14,6 +14,7 @@ from accounts.models import Team, User
 from accounts.suppose import Candidate, Suggestion
 from records.models import SHARES, Property, Record, StageException
 from records.models.properties import field_access, field_of
+from records.models.shares import live
 from records.reasons import (
     chosen_editors,
     end_of,
@@ -217,7 +218,10 @@ def excepted(user: User, record: Record) -> Iterator[str]:
     """Yield that this person may edit a record by an exception alone, and until when (B15)."""
     if record.pk not in user.grants.given.get((record.object_key, EXCEPTED), ()):
         return
-    rows = StageException.objects.filter(user=user, object=record.object_key, record=record.pk)
+    stage: Any = getattr(record, "stage_id", None)
+    rows = StageException.objects.filter(
+        live(), user=user, object=record.object_key, record=record.pk, stage=stage
+    )
     for made in rows:
         yield gettext("Its stage is locked; an exception lets you edit it %(end)s.") % {
             "end": end_of(made.until)

@@ -101,6 +101,10 @@ class Loaded(Asker):
         # As a sub-query in an OR, PostgreSQL took it for half of the table and used no index.
         return Q(pk__in=Keys(sorted(keys))) if keys else NEVER
 
+    def excepted(self, kind: str, permission: str, made: Callable[[], Q]) -> Q:
+        # What was loaded says who has none; of the others, one may have ended, or its record moved.
+        return made() if (kind, permission) in self.user.grants.given else NEVER
+
     def mates(self) -> Any:
         """Return the keys of the person's mates."""
         mates = self.user.grants.mates

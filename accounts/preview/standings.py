@@ -208,6 +208,9 @@ class StandIn(Loaded):
     def receives(self, kind: str, permissions: Sequence[str], shared: Callable[[], Q]) -> Q:
         return Q((GIVEN, (kind, tuple(permissions))))
 
+    def excepted(self, kind: str, permission: str, made: Callable[[], Q]) -> Q:
+        return self.receives(kind, (permission,), made)
+
 
 class Receivers:
     """Whom anything is given record by record: who is given nothing needs no look at the rows."""

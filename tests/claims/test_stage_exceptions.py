@@ -82,6 +82,35 @@ def test_exception_ends_by_itself_and_with_the_stage_that_it_was_made_for(c: Tin
     assert exceptions_of(deal) == []
 
 
+def test_exception_is_asked_of_the_stored_record_also_where_rights_were_read_before(
+    c: TinyCompany,
+) -> None:
+    """A request reads rights once; meanwhile the record moves on, or the exception ends."""
+    deal, pipeline = c.deals["vault"], c.stages["vault"].pipeline
+    deeper = StageFactory(pipeline=pipeline, name="Deeper")
+    StageRule.objects.get(pipeline=pipeline).stages.add(deeper)
+    except_from_stage(deal, actor=c.sam, user=c.rita, until=in_days())
+    rita = c.fresh("rita")
+    assert allows(rita, "change", deal)
+    assert "an exception lets you edit it" in " ".join(why(rita, deal)["sentences"])
+
+    def loaded() -> set[bool]:
+        rows = Deal._base_manager.filter(pk=deal.pk)
+        return {
+            allows(rita, "change", deal),
+            permitted(rows, rita, "change").exists(),
+            explain(rita, "change", deal).allowed,
+            "an exception lets" in " ".join(why(rita, Deal.objects.get(pk=deal.pk))["sentences"]),
+        }
+
+    Deal.objects.filter(pk=deal.pk).update(stage=deeper)
+    assert loaded() == {False}
+    Deal.objects.filter(pk=deal.pk).update(stage=c.stages["vault"])
+    assert loaded() == {True}
+    StageException.objects.update(until=timezone.now() - timedelta(seconds=1))
+    assert loaded() == {False}
+
+
 def test_only_who_may_change_the_rule_excepts_and_never_themselves(c: TinyCompany) -> None:
     deal, until = c.deals["chosen"], in_days()
     for name in ("rita", "nora", "mona", "xena"):  # an editor there, an owner, a manager
