@@ -23,7 +23,7 @@ from django.utils.translation import gettext, gettext_lazy
 from accounts import access
 from accounts.access import Explanation
 from accounts.marks import mark
-from accounts.modeladmin import page_address, user_of
+from accounts.modeladmin import opened, page_address, user_of
 from accounts.models import User
 from accounts.notices import read_about
 from accounts.to_decide import LIST, Key
@@ -204,8 +204,8 @@ def _can_be_given(shown: dict[str, Any]) -> bool:
 
 
 def _require_as_opened(request: HttpRequest, as_opened: str) -> None:
-    """Raise where what was decided on is not what the page showed."""
-    if request.POST.get("as_opened", as_opened) != as_opened:
+    """Raise where what was decided on is not what the page showed, or nobody says what it was."""
+    if opened(request) != as_opened:
         raise Stale(
             gettext(
                 "Nothing was decided: this request, or what would grant it, is not as you saw it "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -18,6 +19,7 @@ from tests.claims.test_access_requests import WHY, requested
 from tests.claims.test_screens import page
 from tests.support.company import TinyCompany
 from tests.support.factories import DealFactory
+from tests.support.forms_as_shown import form_with
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/access-requests/"
@@ -27,6 +29,12 @@ def logged_in(c: TinyCompany, name: str) -> Client:
     client = Client()
     client.force_login(c.people[name])
     return client
+
+
+def decided(client: Client, address: str, step: str, *, follow: bool = False, **typed: str) -> Any:
+    """Press a button of one request's page as it is shown now; return the answer."""
+    fields = form_with(client.get(address).text, "as_opened")[1]
+    return client.post(address, {**fields, "step": step, **typed}, follow=follow)
 
 
 def test_story_of_a_request_over_http(c: TinyCompany) -> None:
@@ -56,15 +64,15 @@ def test_story_of_a_request_over_http(c: TinyCompany) -> None:
     shown = rita.get(one).text
     assert 'value="withdraw"' in shown
     assert 'value="grant"' not in shown
-    assert rita.post(one, {"step": "grant"}).status_code == 200
+    assert decided(rita, one, "grant").status_code == 200
     assert not allows(c.fresh("rita"), "change", deal)
-    assert nora.post(one, {"step": "anything"}).status_code == 404
-    assert "Say why" in nora.post(one, {"step": "decline", "note": ""}).text
-    past = nora.post(one, {"step": "grant", "last_day": "2020-01-01"}).text
+    assert decided(nora, one, "anything").status_code == 404
+    assert "Say why" in decided(nora, one, "decline", note="").text
+    past = decided(nora, one, "grant", last_day="2020-01-01").text
     assert "lies in the past" in past
 
     day = timezone.localdate() + timedelta(days=3)
-    done = nora.post(one, {"step": "grant", "last_day": day.isoformat(), "note": ""}, follow=True)
+    done = decided(nora, one, "grant", last_day=day.isoformat(), note="", follow=True)
     assert "may edit it now" in done.text
     assert deal.user_shares.get().until == days.moment_after(day)
     assert "Granted by Nora" in rita.get(LIST).text
@@ -72,6 +80,28 @@ def test_story_of_a_request_over_http(c: TinyCompany) -> None:
     assert nora.post(one, {"step": "decline", "note": "Late."}).status_code == 200
     made.refresh_from_db()
     assert made.status == "granted"
+
+
+@pytest.mark.parametrize(
+    ("name", "step"), [("nora", "grant"), ("nora", "decline"), ("rita", "withdraw")]
+)
+def test_step_without_the_mark_of_the_page_decides_nothing(
+    c: TinyCompany, name: str, step: str
+) -> None:
+    """Whoever does not say what they saw is refused as somebody is who saw something else."""
+    made, client = requested(c, "rita", "noras"), logged_in(c, name)
+    address, typed = f"{LIST}{made.pk}/", {"step": step, "note": "I saw nothing.", "last_day": ""}
+    for mark in ({}, {"as_opened": ""}, {"as_opened": "another"}):
+        refused = client.post(address, {**typed, **mark})
+        assert refused.status_code == 200
+        assert "Nothing was decided" in refused.text
+        made.refresh_from_db()
+        assert made.status == "waiting"
+    assert not c.deals["noras"].user_shares.exists()
+    shown = form_with(refused.text, "as_opened")[1]
+    assert client.post(address, {**shown, **typed}).status_code == 302
+    made.refresh_from_db()
+    assert made.status != "waiting"
 
 
 @pytest.mark.parametrize("key", ["0", "1", "99999999999999999999"])

@@ -19,6 +19,7 @@ from records.operations.access_requests import (
     seen,
     to_decide,
 )
+from tests.claims.test_access_request_pages import decided
 from tests.claims.test_access_requests import WHY, told
 from tests.claims.test_screens import page
 from tests.support.company import TinyCompany
@@ -66,13 +67,13 @@ def test_story_of_a_request_for_a_field(c: TinyCompany) -> None:
     assert f"/admin/records/property/{rule.pk}/change/" in text
     assert 'value="grant"' not in text
     # Said before it is so, it is refused; nothing is given by saying it.
-    assert "may not edit this field yet" in sam.post(one, {"step": "grant", "note": ""}).text
+    assert "may not edit this field yet" in decided(sam, one, "grant", note="").text
     operations.restrict_property(
         actor=c.sam, object="deal", name="amount", access="chosen", editors=[c.rita]
     )
     before = PropertyGrant.objects.count()
     assert 'value="grant"' in sam.get(one).text
-    assert "is told so" in sam.post(one, {"step": "grant", "note": ""}, follow=True).text
+    assert "is told so" in decided(sam, one, "grant", note="", follow=True).text
     assert PropertyGrant.objects.count() == before
     assert told(c.rita) == [
         f"{c.sam.get_full_name()} says that you may edit the field of deals now."
@@ -132,11 +133,11 @@ def test_story_of_a_request_to_export_which_consents_to_nothing(c: TinyCompany) 
     one = f"/admin/access-requests/{made.pk}/"
     text = sam.get(one).text
     assert f"/admin/accounts/user/permissions/?person={c.eve.pk}" in text
-    assert "may not export deals yet" in sam.post(one, {"step": "grant", "note": ""}).text
+    assert "may not export deals yet" in decided(sam, one, "grant", note="").text
     assert not holds_tool(c.fresh("eve"), "crm.export")
     exporting = SetFactory(name="Exporting", scopes={"deal": {"view": 3}}, tools=["crm.export"])
     User.objects.filter(pk=c.eve.pk).update(permission_set=exporting)
-    assert "is told so" in sam.post(one, {"step": "grant", "note": ""}, follow=True).text
+    assert "is told so" in decided(sam, one, "grant", note="", follow=True).text
     assert told(c.eve) == [f"{c.sam.get_full_name()} says that you may export deals now."]
     # The right alone: each export still asks.
     eve.post(

@@ -19,6 +19,7 @@ from records.operations.access_requests import (
     restricted_link,
     to_decide,
 )
+from tests.claims.test_access_request_pages import decided
 from tests.claims.test_access_requests import WHY, told
 from tests.claims.test_screens import page
 from tests.support.company import TinyCompany
@@ -70,7 +71,7 @@ def test_story_of_a_request_to_see_what_a_link_leads_to(c: TinyCompany, deal: De
     assert "Bolt" in rob.get(one).text
     assert logged_in(c.nora).get(one).status_code == 404
     until = timezone.localdate() + timedelta(days=2)
-    done = rob.post(one, {"step": "grant", "last_day": until.isoformat(), "note": ""}, follow=True)
+    done = decided(rob, one, "grant", last_day=until.isoformat(), note="", follow=True)
     assert "may see it now" in done.text
     share = bolt.user_shares.get()
     assert (share.user, share.giver, share.level) == (c.rita, c.rob, "view")
