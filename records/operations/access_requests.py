@@ -36,6 +36,7 @@ from records.operations.asked_for import (
     asked,
     asked_to_export,
     has_it_now,
+    links_of,
     may_decide,
     read_field,
     readable,
@@ -44,7 +45,6 @@ from records.operations.asked_for import (
     seen,
     super_admins,
     to_decide,
-    via_of,
     viewed_kind,
 )
 from records.operations.writing import find_stored
@@ -60,6 +60,7 @@ __all__ = [
     "grant",
     "has_it_now",
     "lapse_overdue",
+    "links_of",
     "may_decide",
     "read_field",
     "readable",
@@ -71,7 +72,6 @@ __all__ = [
     "restricted_link",
     "seen",
     "to_decide",
-    "via_of",
     "viewed_kind",
     "withdraw",
 ]

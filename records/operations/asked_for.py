@@ -133,19 +133,30 @@ def _gives_export(user: User) -> bool:
 
 def records_of(requests: Iterable[AccessRequest], user: User) -> dict[int, Record]:
     """Return, by key of a request, its record where this person may view it; a query per kind."""
-    wanted = [each for each in requests if each.record is not None]
-    found: dict[tuple[str, int], Record] = {}
-    for key in {each.object for each in wanted}:
+    return _seen_of({each.pk: (each.object, each.record) for each in requests}, user)
+
+
+def links_of(requests: Iterable[AccessRequest], user: User) -> dict[int, Record]:
+    """Return, by key of a request to see what a link leads to, the record that has the link.
+
+    Where this person may view it; a query per kind.
+    """
+    return _seen_of(
+        {each.pk: (each.via_object, each.via) for each in requests if each.about == A.LINKED}, user
+    )
+
+
+def _seen_of(wanted: dict[int, tuple[str, int | None]], user: User) -> dict[int, Record]:
+    """Return the records with these kinds and keys that this person may view; a query per kind."""
+    found: dict[tuple[str, int | None], Record] = {}
+    pairs = {pair for pair in wanted.values() if pair[1] is not None}
+    for key in {key for key, _ in pairs}:
         kind = kinds.named(key)
         if kind is not None:
-            keys = [each.record for each in wanted if each.object == key]
+            keys = [record for of, record in pairs if of == key]
             rows = access.permitted(kind.model._base_manager.filter(pk__in=keys), user, "view")
             found |= {(key, row.pk): row for row in rows}
-    return {
-        each.pk: found[each.object, each.record]
-        for each in wanted
-        if each.record is not None and (each.object, each.record) in found
-    }
+    return {key: found[pair] for key, pair in wanted.items() if pair in found}
 
 
 def viewed_kind(user: User, key: str) -> kinds.Kind | None:
@@ -182,16 +193,6 @@ def restricted_link(user: User, record: Record, name: str) -> Record | None:
         return None
     in_bin = access.recycled(related._base_manager.filter(pk=linked.pk), user)
     return None if in_bin.exists() else linked
-
-
-def via_of(request: AccessRequest, user: User) -> Record | None:
-    """Return the record whose link a request is about, where this person may view it."""
-    kind = kinds.named(request.via_object)
-    if kind is None or request.via is None:
-        return None
-    rows: Any = kind.model._base_manager.filter(pk=request.via)
-    found: Record | None = access.permitted(rows, user, "view").first()
-    return found
 
 
 def has_it_now(request: AccessRequest) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -85,15 +85,8 @@ def list_page(request: HttpRequest) -> HttpResponse:
 
 def _rows(found: Iterable[AccessRequest], user: User) -> list[dict[str, Any]]:
     requests = list(found)
-    records = access_requests.records_of(requests, user)
-    return [
-        {
-            "request": each,
-            "what": records.get(each.pk) or what_of(each, user),
-            "status": became(each),
-        }
-        for each in requests
-    ]
+    what = what_of_each(requests, user)
+    return [{"request": each, "what": what[each.pk], "status": became(each)} for each in requests]
 
 
 def became(request: AccessRequest, *, with_moment: bool = False) -> str:
@@ -118,10 +111,26 @@ _DECIDED = {
 }
 
 
-def what_of(request: AccessRequest, user: User) -> str:
+def what_of_each(requests: Collection[AccessRequest], user: User) -> dict[int, Record | str]:
+    """Return, by key, what requests are about: a record in reach, else `what_of` says it.
+
+    Statements: two per kind of record at most, however many requests there are.
+    """
+    records = access_requests.records_of(requests, user)
+    links = access_requests.links_of(
+        [each for each in requests if each.requester_id == user.pk and each.pk not in records], user
+    )
+    return {
+        each.pk: records.get(each.pk) or what_of(each, user, links.get(each.pk))
+        for each in requests
+    }
+
+
+def what_of(request: AccessRequest, user: User, via: Record | None) -> str:
     """Return what a request is about, as far as this reader sees it; of a record, that it is one.
 
-    A record in reach says its own name (`access_requests.records_of`).
+    `via` is the record whose link the reader asked for, where they may view it: of it the link is
+    named. A record in reach says its own name (`access_requests.records_of`).
     """
     kind = kinds.named(request.object)
     parts = {"kind": kind.noun, "kinds": kind.nouns} if kind else {}
@@ -132,10 +141,9 @@ def what_of(request: AccessRequest, user: User) -> str:
         if field is None or kind is None:
             return gettext("A field that you may not see any more")
         return f"{capfirst(kind.nouns)} · {capfirst(field.label)}"
-    if request.about == AccessRequest.About.LINKED and request.requester_id == user.pk:
-        via = access_requests.via_of(request, user)
+    if via is not None:
         field = access_requests.read_field(user, request.via_object, request.field)
-        if via is not None and field is not None:
+        if field is not None:
             return gettext("%(field)s of %(record)s") % {
                 "field": capfirst(field.label),
                 "record": via,
@@ -179,7 +187,7 @@ def request_page(request: HttpRequest, pk: int) -> HttpResponse:
         **admin.site.each_context(request),
         "title": gettext("Request for access"),
         "asked": found,
-        "what": _linked(record) if record else what_of(found, user),
+        "what": _linked(record) if record else what_of_each([found], user)[found.pk],
         "is_own": is_own,
         "status": became(found, with_moment=True),
         "end": end_of(found.until) if found.status == AccessRequest.Status.GRANTED else "",

@@ -13,7 +13,7 @@ from accounts.models import User
 from accounts.to_decide import RequestKind, RequestRow, Step
 from records.models import AccessRequest, Record
 from records.operations import access_requests
-from records.screens.requests import became, what_of
+from records.screens.requests import became, what_of_each
 
 STATES = {"waiting": "pending", "granted": "approved", "declined": "rejected"}
 """How a badge looks that says it."""
@@ -51,12 +51,12 @@ def rows(user: User, keys: Collection[int], deciding: Collection[int]) -> dict[i
     found = list(
         access_requests.seen(user, asked).order_by().select_related("requester", "decided_by")
     )
-    records = access_requests.records_of(found, user)
-    return {each.pk: _row(each, records.get(each.pk), user, each.pk in deciding) for each in found}
+    what = what_of_each(found, user)
+    return {each.pk: _row(each, what[each.pk], user, each.pk in deciding) for each in found}
 
 
-def _row(asked: AccessRequest, record: Record | None, user: User, decides: bool) -> RequestRow:
-    parts = {"name": asked.requester.get_full_name(), "record": record or what_of(asked, user)}
+def _row(asked: AccessRequest, what: Record | str, user: User, decides: bool) -> RequestRow:
+    parts = {"name": asked.requester.get_full_name(), "record": what}
     theirs, own = _TITLES[AccessRequest.About(asked.about)]
     title = str(own if asked.requester_id == user.pk else theirs) % parts
     return RequestRow(

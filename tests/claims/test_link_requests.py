@@ -5,11 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.access import allows
 from accounts.models import AuditEvent, ObjectScope, User
+from accounts.notices import notify
+from accounts.to_decide import Key
 from records import operations
 from records.models import AccessRequest, Company, Deal
 from records.operations.access_requests import (
@@ -23,6 +27,7 @@ from tests.claims.test_access_request_pages import decided
 from tests.claims.test_access_requests import WHY, told
 from tests.claims.test_screens import page
 from tests.support.company import TinyCompany
+from tests.support.factories import DealFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -149,3 +154,36 @@ def test_what_was_asked_for_stays_what_it_was_when_the_link_leads_elsewhere(
     second = request_linked(again, actor=c.fresh("rita"), name="company", reason=WHY)
     with pytest.raises(operations.NotFound):
         decline(second, actor=c.rob, note="No.")
+
+
+def test_own_requests_cost_the_same_for_two_of_them_and_for_twenty(c: TinyCompany) -> None:
+    rita, bolt = logged_in(c.rita), c.companies["bolt"]
+
+    def ask(times: int) -> None:
+        for _ in range(times):
+            deal = DealFactory(owner=c.rita, stage=c.stages["open"], company=bolt)
+            made = AccessRequest.objects.create(
+                requester=c.rita,
+                about=AccessRequest.About.LINKED,
+                object="company",
+                record=bolt.pk,
+                via_object="deal",
+                via=deal.pk,
+                field="company",
+                reason=WHY,
+            )
+            notify([c.rita], "Lapsed.", about=Key("access_request", made.pk))
+
+    def costs() -> list[int]:
+        found = []
+        for address, named in (("/admin/access-requests/", 1), ("/admin/inbox/", 2)):
+            with CaptureQueriesContext(connection) as captured:
+                text = rita.get(address).text
+            assert text.count("Company of") == named * AccessRequest.objects.count()
+            found.append(len(captured))
+        return found
+
+    ask(2)
+    few = costs()
+    ask(18)
+    assert costs() == few
