@@ -25,7 +25,7 @@ from accounts.past import shadow
 from accounts.people import BY_NAME, with_main_team
 from accounts.permission_history import ACTIVE
 from accounts.rule import NEVER
-from records.models import SHARES, Level, ReachChange, Record, StageException, StageRule
+from records.models import SHARES, Level, ReachChange, Record, Stage, StageException, StageRule
 from records.models.shares import TeamShare, UserShare
 
 R = TypeVar("R", bound=Record)
@@ -183,9 +183,19 @@ def who_could_see(record: Record, moment: datetime) -> RecordThen:
             existed=True,
             in_bin=then.deleted_at is not None,
             owners=tuple(dict.fromkeys(owner.email for owner in owners if owner is not None)),
-            stage=str(getattr(then, "stage", "")),
+            stage=_stage_of(then),
             people=tuple(with_main_team(people)),
         )
+
+
+def _stage_of(record: Record) -> str:
+    """Return what the record's stage is called; empty for a kind of record that has none."""
+    key = getattr(record, "stage_id", None)
+    if key is None:
+        return ""
+    # Stages are those of today, and the history keeps no name of one.
+    stage = Stage.objects.filter(pk=key).first()
+    return str(stage) if stage is not None else gettext("A stage (deleted since)")
 
 
 @contextmanager

@@ -6,6 +6,7 @@ an end. What it opens is editing alone: deleting and merging stay with whom the 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,7 +17,7 @@ from accounts.audit import Actor, operation
 from accounts.models import User
 from accounts.words import counted
 from records import kinds
-from records.models import Record, StageException, StageRule
+from records.models import Record, Stage, StageException, StageRule
 from records.models.shares import live
 from records.operations.kept import keep_exception
 from records.operations.writing import find_stored
@@ -108,11 +109,25 @@ def end_with_receiver(person: User, actor: Actor) -> None:
 
     Fills the slot `accounts.operations.on_leaving`, inside its transaction.
     """
-    for made in StageException.objects.filter(user=person):
+    _end_each(StageException.objects.filter(user=person), actor, "deactivated")
+
+
+def end_with_stage(stage: Stage, actor: Actor) -> None:
+    """End every exception made for a stage that is about to be deleted, in its transaction (E17).
+
+    The caller holds the stage's row locked, so that none is made for it meanwhile.
+    """
+    # Locked: one that is moved to another stage meanwhile is no longer among them.
+    made = StageException.objects.select_for_update().filter(stage=stage).order_by("pk")
+    _end_each(made, actor, "stage_deleted")
+
+
+def _end_each(found: Iterable[StageException], actor: Actor, because: str) -> None:
+    for made in found:
         kind = kinds.named(made.object)
         if kind is not None:
             record = kind.model._base_manager.get(pk=made.record)
-            _end(made, record, actor, because="deactivated")
+            _end(made, record, actor, because=because)
 
 
 def exceptions_of(record: Record) -> list[StageException]:

@@ -12,6 +12,7 @@ from accounts.audit import Actor, operation
 from accounts.operations import mark, require
 from accounts.text import one_form
 from records.models import Pipeline, Stage
+from records.operations import exceptions
 from records.operations.checking import PIPELINE_CHANGED, check_line, require_as_opened
 from records.operations.kept import keep_rule
 from records.operations.stage_rules import NO_RULE, locked_pipeline, rule_data
@@ -133,9 +134,12 @@ def _check_stays(stage: Stage) -> None:
 
 @operation("stage.delete")
 def delete_stage(stage: Stage, *, actor: Actor) -> None:
-    """Remove a stage in which no record stands."""
+    """Remove a stage in which no record stands; exceptions made for it end, each with its event."""
     require(actor, "delete", stage)
     locked_pipeline(stage.pipeline)
+    # Its row too: an exception that names it is made before this or not at all.
+    Stage.objects.select_for_update().filter(pk=stage.pk).first()
+    exceptions.end_with_stage(stage, actor)
     audit.record("stage.delete", actor=actor, on=stage, data={"pipeline": stage.pipeline_id})
     before = rule_data(stage.pipeline)
     try:

@@ -10,10 +10,11 @@ from django.utils import timezone
 
 import records.rules
 from accounts.access import allows, explain, forget_what_was_made, permitted, who_can
+from accounts.errors import NotAllowed
 from accounts.models import AuditEvent, User
 from accounts.operations import deactivate, reactivate
 from records import operations
-from records.models import Deal, ReachChange, StageException, StageRule, Ticket
+from records.models import Deal, ReachChange, Stage, StageException, StageRule, Ticket
 from records.operations.exceptions import (
     MOST_DAYS,
     end_exception,
@@ -24,7 +25,7 @@ from records.past import person_on, record_as_it_was, who_could_see
 from records.why import why
 from tests.claims.test_screens import page
 from tests.support.company import TinyCompany
-from tests.support.factories import StageFactory, TicketFactory
+from tests.support.factories import DealFactory, StageFactory, TicketFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -184,6 +185,83 @@ def test_exception_of_who_leaves_is_gone_when_they_come_back(c: TinyCompany) -> 
     assert not StageException.objects.exists()
     reactivate(c.fresh("rita"), actor=c.sam)
     assert not may(c, "rita", "change", "vault")
+
+
+def lasting(c: TinyCompany, name: str) -> tuple[Deal, Stage]:
+    """Return a deal with an exception for this person, in a locked stage that it left since."""
+    pipeline = c.stages["vault"].pipeline
+    stage = StageFactory(pipeline=pipeline, name="Deeper")
+    StageRule.objects.get(pipeline=pipeline).stages.add(stage)
+    deal = DealFactory(owner=c.rita, stage=stage)
+    except_from_stage(deal, actor=c.sam, user=c.people[name], until=in_days())
+    operations.change(deal, actor=c.sam, values={"stage": c.stages["open"]}, version=1)
+    return deal, stage
+
+
+def test_exception_ends_with_its_stage_by_an_event_and_in_the_history(c: TinyCompany) -> None:
+    deal, stage = lasting(c, "rita")
+    other = except_from_stage(c.deals["vault"], actor=c.sam, user=c.nora, until=in_days())
+    key = stage.pk
+    operations.delete_stage(stage, actor=c.sam)
+    assert StageException.objects.get() == other
+    event = AuditEvent.objects.get(action="deal.end_exception")
+    assert (event.object_id, event.actor) == (str(deal.pk), c.sam)
+    assert (event.data["user"], event.data["stage"]) == (c.rita.pk, key)
+    assert event.data["because"] == "stage_deleted"
+    kept = ReachChange.objects.filter(fact="stage_exception", record=deal.pk).latest("id")
+    assert (kept.receiver, kept.before["stage"], kept.after) == (f"user:{c.rita.pk}", key, None)
+
+
+def test_exceptions_stay_where_the_stage_is_not_deleted_after_all(c: TinyCompany) -> None:
+    deal, stage = lasting(c, "rita")
+    DealFactory(owner=c.rita, stage=stage)
+    with pytest.raises(operations.Invalid, match="Records still stand"):
+        operations.delete_stage(stage, actor=c.sam)
+    with pytest.raises(NotAllowed):
+        operations.delete_stage(stage, actor=c.rita)
+    assert StageException.objects.get().record == deal.pk
+    assert not AuditEvent.objects.filter(action="deal.end_exception").exists()
+
+
+def test_exceptions_end_with_their_pipeline(c: TinyCompany) -> None:
+    pipeline = operations.create_pipeline(actor=c.sam, object="deal", name="Trial")
+    stage = StageFactory(pipeline=pipeline, name="Only")
+    operations.set_stage_rule(pipeline, actor=c.sam, enabled=True, stages=[stage])
+    deal = DealFactory(owner=c.rita, stage=stage)
+    except_from_stage(deal, actor=c.sam, user=c.rita, until=in_days())
+    operations.change(deal, actor=c.sam, values={"stage": c.stages["open"]}, version=1)
+    operations.delete_pipeline(pipeline, actor=c.sam)
+    assert not StageException.objects.exists()
+    assert AuditEvent.objects.get(action="deal.end_exception").object_id == str(deal.pk)
+    assert ReachChange.objects.filter(fact="stage_exception").latest("id").after is None
+
+
+def test_time_machine_knows_of_a_stage_that_is_deleted_since(c: TinyCompany) -> None:
+    """Of its name nothing is kept; that it was locked, and for whom not, is."""
+    pipeline = c.stages["vault"].pipeline
+    stage = StageFactory(pipeline=pipeline, name="Deeper")
+    rule = StageRule.objects.get(pipeline=pipeline)
+    operations.set_stage_rule(
+        pipeline, actor=c.sam, enabled=True, stages=[*rule.stages.all(), stage]
+    )
+    deal = DealFactory(owner=c.rita, co_owner=c.nora, stage=stage)
+    Deal.objects.filter(pk=deal.pk).update(created_at=timezone.now() - timedelta(days=2))
+    User.objects.update(date_joined=timezone.now() - timedelta(days=2))
+    except_from_stage(deal, actor=c.sam, user=c.rita, until=in_days())
+    during = timezone.now()
+    before = who_could_see(Deal.objects.get(pk=deal.pk), during)
+    operations.change(deal, actor=c.sam, values={"stage": c.stages["open"]}, version=1)
+    operations.delete_stage(stage, actor=c.sam)
+    then = who_could_see(Deal.objects.get(pk=deal.pk), during)
+    assert before.stage == str(stage)
+    assert then.stage == "A stage (deleted since)"
+    levels = [{p.pk: p.level for p in each.people} for each in (before, then)]
+    assert levels[0] == levels[1]
+    assert "change" in levels[1][c.rita.pk]
+    assert "change" not in levels[1][c.nora.pk]
+    now = who_could_see(Deal.objects.get(pk=deal.pk), timezone.now())
+    assert now.stage == str(c.stages["open"])
+    assert "change" in {p.pk: p.level for p in now.people}[c.nora.pk]
 
 
 def test_exception_of_a_kind_that_has_the_same_key_is_another_one(c: TinyCompany) -> None:
