@@ -81,8 +81,17 @@ class Explanation:
     @property
     def decisive(self) -> tuple[Finding, ...]:
         """Return the findings that explain the verdict: what takes away, else what grants."""
-        denying = tuple(f for f in self.findings if f.holds and not f.allows)
-        return denying or tuple(f for f in self.findings if f.holds)
+        return self.denying or tuple(f for f in self.findings if f.holds)
+
+    @property
+    def denying(self) -> tuple[Finding, ...]:
+        """Return the findings that take away, whatever else grants."""
+        return tuple(f for f in self.findings if f.holds and not f.allows)
+
+    @property
+    def denying_codes(self) -> frozenset[str]:
+        """Return the codes of the findings that take away."""
+        return frozenset(f.code for f in self.denying)
 
 
 def condition(rules: Iterable[Rule]) -> Q:

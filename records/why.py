@@ -43,15 +43,9 @@ def suggest(user: User, action: str, record: Record) -> Suggestion | None:
 
 
 def _smallest(user: User, action: str, record: Record, refused: Explanation) -> Suggestion | None:
-    teams = chosen_editors(record)[0] if "stage" in _denying(refused) else []
+    teams = chosen_editors(record)[0] if "stage" in refused.denying_codes else []
     tried = {action: steps(user, action, record, teams)}
     return suppose.first_enough(user, record, tried)[action]
-
-
-def _denying(explanation: Explanation) -> set[str]:
-    return {
-        finding.code for finding in explanation.findings if finding.holds and not finding.allows
-    }
 
 
 def steps(
@@ -103,7 +97,7 @@ ONLY_A_TEAM = gettext_lazy(
 
 def way_out(user: User, action: str, record: Record, refused: Explanation) -> str:
     """Return what would be enough as a sentence about this person, for a super admin."""
-    denying = _denying(refused)
+    denying = refused.denying_codes
     if "inactive" in denying:
         return gettext("Nothing helps while the account is deactivated.")
     if "deleted" in denying:
@@ -249,7 +243,7 @@ def _way_to(found: Suggestion | None, refused: Explanation, record: Record) -> s
     """Return what would be enough for the reader; where a team might be, without saying which."""
     if found is not None:
         return found.sentence()
-    denying = _denying(refused)
+    denying = refused.denying_codes
     if "stage" in denying <= {"stage", "unseen"} and chosen_editors(record)[0]:
         return str(ONLY_A_TEAM)
     return str(MORE_THAN_ONE)

@@ -67,7 +67,7 @@ def check_reach(record: Record, actor: User) -> None:
     explanation = access.explain(actor, "change", record)
     if explanation.allowed:
         return
-    denying = {f.code for f in explanation.findings if f.holds and not f.allows}
+    denying = explanation.denying_codes
     granting = any(f.holds and f.allows for f in explanation.findings)
     is_given_away = not granting or denying != {"stage"}
     if "stage" not in denying:

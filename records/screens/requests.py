@@ -253,7 +253,7 @@ def _what_helps(asked: AccessRequest, record: Record, user: User) -> dict[str, A
     answer: Explanation = access.explain(requester, action, record)
     if answer.allowed:
         return {"has_it": True}
-    denying = {each.code for each in answer.findings if each.holds and not each.allows}
+    denying = answer.denying_codes
     excepts = "stage" in denying and exceptions.may_except(user)
     if not denying - {"unseen"} - ({"stage"} if excepts else set()):
         return {"share_helps": True, "stage": stage_sentence(record) if excepts else ""}

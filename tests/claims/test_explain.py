@@ -57,6 +57,19 @@ def test_explain_access_tells_the_verdict_and_every_finding(c: TinyCompany, acti
     assert verdicts == {True, False}
 
 
+def test_denying_findings_are_those_that_hold_and_take_away(c: TinyCompany) -> None:
+    for name, deal, codes in (
+        ("nora", "chosen", {"stage"}),
+        ("rita", "chosen", set()),  # its rule names her: the rule is found, and does not hold
+        ("fred", "chosen", {"stage", "inactive", "unseen"}),
+        ("nora", "robs", {"unseen"}),
+    ):
+        found = explain(c.fresh(name), "change", c.deals[deal])
+        assert found.denying_codes == codes, name
+        assert found.allowed is (not codes)
+        assert [f.code for f in found.denying] == [f.code for f in found.decisive if codes]
+
+
 def test_explain_access_of_an_absent_record_is_refused_without_an_error(c: TinyCompany) -> None:
     for email in ("rita@example.com", "sam@example.com"):
         for number in (10**9, 0, 10**30):
