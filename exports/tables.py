@@ -169,6 +169,21 @@ def linked(ways: Leads, key: Any, user: User) -> dict[str, models.QuerySet[Any]]
     return found
 
 
+def told_of(model: type[Record], user: User) -> dict[str, None]:
+    """Return the kinds whose exports may tell this person of a record of this model beside theirs.
+
+    For who reads of exports whichever records they see: of links by fields that are hidden from
+    them, nothing is told. A kind with several relations to the model is left out as soon as one is
+    hidden, since what a file holds beside a record does not say by which of them.
+    """
+    found: dict[str, None] = {}
+    for kind in kinds.every():
+        names = {each.name for each in kind.relations if each.related is model}
+        if names and not names & hidden_fields(user, kind.model):
+            found[kind.key] = None
+    return found
+
+
 def permitted_columns(model: type[Record], user: User) -> tuple[Column, ...]:
     """Return the columns this person may see now; every way out of the product asks here (S08).
 

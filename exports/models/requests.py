@@ -28,12 +28,13 @@ class ExportQuerySet(models.QuerySet["ExportRequest"]):
         return self.filter(status=ExportRequest.Status.PENDING)
 
     def containing(
-        self, object: str, record_id: Any, linked: Mapping[str, QuerySet[Any]] | None = None
+        self, object: str, record_id: Any, linked: Mapping[str, QuerySet[Any] | None] | None = None
     ) -> ExportQuerySet:
         """Return exports whose file held this record, or something of it beside others (B11).
 
-        `linked`: by kind, the records through which the reader knows of a link to this one; what
-        held something of it beside others alone is left out. None: whoever reads knows all.
+        `linked`: by kind, the records through which the reader knows of a link to this one, or None
+        for all of the kind; what held something of it beside others alone is left out. None:
+        whoever reads knows all.
         """
         # By the record, not of each export: a log has many, and few of them held it.
         own = ExportRecord.objects.filter(record_id=record_id, delivered=True).values("export")
@@ -42,6 +43,9 @@ class ExportQuerySet(models.QuerySet["ExportRequest"]):
         if linked is not None:
             known = Q(pk__in=[])
             for key, rows in linked.items():
+                if rows is None:
+                    known |= Q(object=key)
+                    continue
                 led = ExportRecord.objects.filter(
                     export=OuterRef("pk"), record_id__in=rows.values("pk"), delivered=True
                 )

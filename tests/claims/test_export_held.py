@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.test import Client
 
 from exports import worker
-from exports.models import ExportRequest
-from records.models import Deal
+from exports.models import ExportRelated, ExportRequest
+from records import operations
+from records.models import Company, Contact, Deal
 from tests.support.company import TinyCompany
 from tests.support.exports_kit import approved, completed, pending
+from tests.support.factories import CompanyFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -76,3 +80,38 @@ def test_a_records_page_leads_to_the_whole_answer(c: TinyCompany, client: Client
         client.force_login(person)
         text = client.get(f"/admin/records/deal/{key}/change/").text
         assert (f"review={export.pk}" in text, link in text) == (True, leads)
+
+
+def test_two_worlds_that_differ_in_a_hidden_link_answer_alike(
+    c: TinyCompany, client: Client
+) -> None:
+    """Which company's name stood beside a contact is the value of a field that may be hidden."""
+    contact, acme, other = c.contacts["cora"], c.companies["acme"], CompanyFactory(owner=c.rita)
+    Contact.objects.filter(pk=contact.pk).update(company=acme)
+    export = completed(c.sam, model=Contact, ids=[contact.pk], columns=["id", "company"])
+    deal = c.deals["ritas"]
+    Deal.objects.filter(pk=deal.pk).update(company=acme)
+    deals = completed(c.sam, ids=[deal.pk], columns=["id", "company"])
+    asked = f"held_kind=company&held={acme.pk}"
+
+    def world(company: Company) -> str:
+        Contact.objects.filter(pk=contact.pk).update(company=company)
+        beside = ExportRelated.objects.filter(export=export)
+        assert beside.delete()[0] == 1
+        beside.create(export=export, object="company", record_id=company.pk)
+        page = client.get(f"{LOG}?{asked}").text
+        return re.sub(r'name="csrfmiddlewaretoken" value="[^"]*"|nonce="[^"]*"', "", page)
+
+    client.force_login(c.otto)
+    # Negative control: the field is not hidden, and he is told.
+    assert world(other) != world(acme)
+    assert listed(client, asked) == {str(export), str(deals)}
+    operations.restrict_property(
+        actor=c.sam, object="contact", name="company", access="super_admins"
+    )
+    assert world(other) == world(acme)
+    # By another link, which is not hidden, he is told all the same, and so is who may read it.
+    assert listed(client, asked) == {str(deals)}
+    assert listed(client, f"held_kind=contact&held={contact.pk}") == {str(export)}
+    client.force_login(c.sam)
+    assert listed(client, asked) == {str(export), str(deals)}
