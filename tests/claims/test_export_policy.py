@@ -21,7 +21,8 @@ from accounts.operations import InvalidChange
 from exports import deciders, operations, policy
 from exports.models import ExportPolicy, ExportRequest, LargeExportAlert
 from exports.operations import InvalidRequest, InvalidSetting, NotAllowed, SelfApproval, WrongState
-from records.models import Contact
+from exports.screens.panel import panel
+from records.models import Contact, Property
 from tests.support.company import EVERYTHING, TinyCompany
 from tests.support.exports_kit import ask, pending, refusals, set_policy
 from tests.support.exports_process import racers
@@ -273,6 +274,21 @@ def test_super_admin_above_m_needs_a_second_person(c: TinyCompany) -> None:
     operations.approve(export, actor=c.sue, version=export.version)
     export.refresh_from_db()
     assert export.status == "approved"
+
+
+def test_second_person_is_the_only_reason_said_of_sensitive_data_of_the_exempt(
+    c: TinyCompany,
+) -> None:
+    Property.objects.create(object="deal", name="amount", sensitive=True)
+    settings(threshold=0, second_person_above=0)
+    export = ask(c.sam, approvers=[c.sue], columns=["id", "amount"])
+    assert (export.because, export.has_sensitive) == ("second_person", True)
+    said = ["Required: so many records in 24 hours need a second person"]
+    assert panel(export, c.fresh("sue"))["consent"] == said
+    # Who is not exempt waits because of them.
+    settings(threshold=100, second_person_above=0)
+    export = ask(c.rita, approvers=[c.axel], columns=["id", "amount"])
+    assert panel(export, c.fresh("axel"))["consent"] == ["Required: it has sensitive data"]
 
 
 # --- Changing the settings ------------------------------------------------------------------------
