@@ -218,11 +218,6 @@ def changed_lately(person: User) -> Changed:
     )
 
 
-def is_exempt(person: User) -> bool:
-    """Tell whether this person exports without approval at this moment."""
-    return access.holds_tool(person, EXEMPT) and not changed_lately(person)
-
-
 @dataclass(frozen=True, slots=True)
 class Usage:
     """How many records a person took out lately, and how many may go without consent (Q4)."""
