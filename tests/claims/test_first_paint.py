@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import gzip
 import re
+from collections.abc import Iterator
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.staticfiles import finders
+from django.http import HttpResponse
 from django.templatetags.static import static
-from django.test import Client
+from django.test import Client, RequestFactory
+from pytest_django import Settings
 
 from crmperms import static_files
 from tests.support.company import TinyCompany
@@ -66,11 +71,54 @@ def test_marked_files_are_kept_for_a_year_and_others_for_a_day(client: Client) -
     marked = static("crmperms.css")
     assert marked == f"{SHEET}?v={static_files.mark_of('crmperms.css')}"
     assert client.get(marked)["Cache-Control"] == "max-age=31536000, public, immutable"
-    for address in (SHEET, f"{SHEET}?v=", f"{SHEET}?v=0123456789ab", f"{marked}0"):
-        assert client.get(address)["Cache-Control"] == "max-age=86400, public", address
+    assert client.get(SHEET)["Cache-Control"] == "max-age=86400, public"
+    # A page of another version asks for its own; what it gets instead is kept by nobody.
+    for address in (f"{SHEET}?v=", f"{SHEET}?v=0123456789ab", f"{marked}0"):
+        assert client.get(address)["Cache-Control"] == "no-cache", address
     assert static("no/such/file.css") == "/static/no/such/file.css"
     assert client.get("/static/no/such/file.css?v=").status_code == 404
     assert static("unfold/fonts/") == "/static/unfold/fonts/"
+
+
+@pytest.fixture
+def replaced(settings: Settings, tmp_path: Path) -> Iterator[Path]:
+    """A style sheet of this test's own that the product finds."""
+    sheet = tmp_path / f"{tmp_path.name}.css"  # where a file lies is looked up once for a name
+    sheet.write_text("a { color: red }\n" * 50)
+    settings.STATICFILES_DIRS = [tmp_path]
+    finders.get_finder.cache_clear()
+    yield sheet
+    finders.get_finder.cache_clear()
+
+
+@pytest.mark.parametrize("headers", [{}, TAKES_GZIP], ids=["plain", "gzip"])
+def test_file_replaced_under_a_running_process_is_not_kept_under_its_old_mark(
+    replaced: Path, headers: dict[str, str]
+) -> None:
+    running = static_files.StaticFilesMiddleware(lambda request: HttpResponse(status=404))
+    running.add_file_to_dictionary(f"/static/{replaced.name}", str(replaced))
+
+    def ask(address: str) -> tuple[Any, bytes]:
+        answer = running(RequestFactory().get(address, headers=headers))
+        sent = body_of(answer)
+        if answer.streaming:
+            answer.file_to_stream.close()
+        return answer, sent
+
+    before, first = static(replaced.name), replaced.read_bytes()
+    kept, _ = ask(before)
+    assert kept["Cache-Control"] == "max-age=31536000, public, immutable"
+    replaced.write_text("a { color: blue }\n" * 90)
+    after, second = static(replaced.name), replaced.read_bytes()
+    assert after != before
+    for address, how_long in ((before, "no-cache"), (after, kept["Cache-Control"])):
+        answer, sent = ask(address)
+        assert (answer["Cache-Control"], answer["Content-Length"]) == (how_long, str(len(sent)))
+        assert answer["ETag"] != kept["ETag"]
+        assert (gzip.decompress(sent) if headers else sent) == second != first
+    replaced.unlink()
+    assert ask(after)[0].status_code == 404
+    assert static(replaced.name) == f"/static/{replaced.name}"
 
 
 @pytest.mark.parametrize("name", ["crmperms.css", "crmperms.js", "favicon.svg"])
