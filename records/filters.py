@@ -91,6 +91,12 @@ def reads_of_search(model: type[Record]) -> frozenset[FieldKey]:
     return fields_on(model, *model.search_fields)
 
 
+def reads_of_box(model: type[Record], data: QueryDict) -> frozenset[FieldKey]:
+    """Return the fields that the search of a canonical query reads: none where it has none."""
+    read = reads_of_search(model) if SEARCH in data else frozenset()
+    return read | (reads_of_numbers(model) if NUMBERS in data else frozenset())
+
+
 def reads_of_order(model: type[Record], order: str) -> frozenset[FieldKey]:
     """Return the fields that an order goes by: where none is asked for, the kind's own.
 
@@ -117,11 +123,7 @@ def reads_asked_for(model: type[Record], query: str) -> frozenset[FieldKey]:
     for name, declared in filter_set(model).base_filters.items():
         if any(parameter in data for parameter in _parameters(name, declared)):
             found |= reads_of_filter(model, name)
-    if SEARCH in data:
-        found |= reads_of_search(model)
-    if NUMBERS in data:
-        found |= reads_of_numbers(model)
-    return found | _reads_of_terms(model, data.get(ORDER, ""))
+    return found | reads_of_box(model, data) | _reads_of_terms(model, data.get(ORDER, ""))
 
 
 def _reads_of_terms(model: type[Record], order: str) -> frozenset[FieldKey]:
@@ -326,7 +328,7 @@ def parts_reading(
         if name in asked and any(each in data for each in _parameters(name, declared))
         if reads_of_filter(model, name) & fields
     ]
-    searches = SEARCH in data and not reads_of_search(model).isdisjoint(fields)
+    searches = bool(reads_of_box(model, data) & fields)
     return labels, searches, bool(reads_of_order(model, data.get(ORDER, "")) & fields)
 
 
@@ -365,8 +367,7 @@ def described(
                 said += _in_zone(data)
             lines.append((str(field.label), said))
     if SEARCH in data:
-        read = reads_of_search(model)
-        read |= reads_of_numbers(model) if NUMBERS in data else frozenset()
+        read = reads_of_box(model, data)
         term = searched(model, data[SEARCH], with_numbers=NUMBERS in data)
         lines.append((gettext("Search"), gettext("restricted") if read & (hidden | hide) else term))
     if ORDER in data:

@@ -167,6 +167,22 @@ def test_filters_search_and_order_that_read_sensitive_fields_are_named(c: TinyCo
     assert "goes away" not in alone
 
 
+def test_search_for_a_number_is_named_where_it_reads_a_sensitive_one(c: TinyCompany) -> None:
+    """Leaving the column away would not do: the search tells the number too."""
+    rules(threshold=1_000)
+    rita = logged_in(c, "rita")
+    number = update(rita, query="?q=4930", columns=["id", "phone"])
+    assert "goes away if you untick Phone and do without the search." in number
+    alone = update(rita, query="?q=4930", columns=["id"])
+    assert "Its filters, search or order read sensitive fields: Phone." in alone
+    assert "goes away if you do without the search." in alone
+    # A search without digits reads no number, and so it may stay.
+    name = update(rita, query="?q=cable", columns=["id", "phone"])
+    assert "goes away if you untick Phone." in name
+    assert "<li>" not in update(rita, query="?q=cable", columns=["id"])
+    assert "<li>" not in update(rita, columns=["id"])
+
+
 def test_update_counts_no_value_as_seen_and_shows_none_that_counts(c: TinyCompany) -> None:
     rules(threshold=1_000)
     Property.objects.get_or_create(object="contact", name="phone", defaults={"sensitive": True})
