@@ -26,7 +26,7 @@ from accounts.models import AuditEvent, User
 from accounts.words import counted
 from exports.language import as_installed
 from exports.models import ExportRequest
-from records import filters, kinds
+from records import filters, kinds, query_words
 from records.kinds import Type
 from records.models import Record
 from records.models.properties import (
@@ -256,7 +256,7 @@ def described(columns: Iterable[dict[str, Any]], model: type[Record], user: User
     def label(column: dict[str, Any]) -> str:
         name = column["name"]
         if name not in seen:
-            return str(filters.RESTRICTED_FIELD)
+            return str(query_words.RESTRICTED_FIELD)
         # What the field is called by now, in the reader's language; where it was called something
         # else when it was frozen, that.
         return str(seen[name]) if frozen_as[name] == column["label"] else column["label"]
@@ -306,7 +306,7 @@ def called(model: type[Record], keys: Iterable[FieldKey], user: User) -> list[st
         kind, _, name = key.partition(".")
         is_own = kind == kind_of(model)
         if key in hidden or not (is_own or key in seen):
-            found.append(str(filters.RESTRICTED_FIELD))
+            found.append(str(query_words.RESTRICTED_FIELD))
             continue
         of = kinds.named(kind)
         titles = {field.name: field.title for field in of.fields} if of else {}

@@ -8,26 +8,25 @@ read again by `narrowed`, as the person it is for.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import Decimal
 from functools import lru_cache
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from django import forms
 from django.db.models import Model, QuerySet
 from django.http import QueryDict
 from django.utils import timezone
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext
 from django_filters import RangeFilter
 
 from accounts.finding import with_words
-from accounts.keys import is_key, label_of
+from accounts.keys import is_key
 from accounts.models import User
-from accounts.numbers import as_typed, ungrouped
+from accounts.numbers import ungrouped
 from accounts.ordering import empty_last
 from accounts.text import one_form
 from records import kinds
 from records.by_name import columns_of, paths_of, terms_of
-from records.by_number import NUMBERS, may_say_so, numbers_of, reads_of_numbers, searched
+from records.by_number import NUMBERS, may_say_so, numbers_of, reads_of_numbers
 from records.filter_sets import (
     ZONE,
     DayRangeFilter,
@@ -37,16 +36,14 @@ from records.filter_sets import (
     zone_of_days,
 )
 from records.models import Record
-from records.models.properties import FieldKey, field_key, hidden_keys, unasked_keys
-from records.reads import fields_on, kind_of
+from records.models.properties import FieldKey, unasked_keys
+from records.reads import fields_on
 
 R = TypeVar("R", bound=Record)
 
 SEARCH = "q"
 ORDER = "o"
 LONGEST_SEARCH = 200
-RESTRICTED_FIELD = cast("str", gettext_lazy("Restricted field"))
-"""What stands for a field whose name the reader may not know."""
 
 
 class BadQuery(Exception):
@@ -121,7 +118,7 @@ def reads_asked_for(model: type[Record], query: str) -> frozenset[FieldKey]:
     data = QueryDict(query)
     found: frozenset[FieldKey] = frozenset()
     for name, declared in filter_set(model).base_filters.items():
-        if any(parameter in data for parameter in _parameters(name, declared)):
+        if any(parameter in data for parameter in parameters(name, declared)):
             found |= reads_of_filter(model, name)
     return found | reads_of_box(model, data) | _reads_of_terms(model, data.get(ORDER, ""))
 
@@ -131,7 +128,7 @@ def _reads_of_terms(model: type[Record], order: str) -> frozenset[FieldKey]:
     return fields_on(model, *(path for name in names for path in paths_of(model, name)))
 
 
-def _parameters(name: str, declared: Any) -> list[str]:
+def parameters(name: str, declared: Any) -> list[str]:
     """Return the query parameters of one filter, ranges spelt out."""
     suffixes = getattr(declared.field_class.widget, "suffixes", None)
     return [f"{name}_{suffix}" for suffix in suffixes] if suffixes else [name]
@@ -163,7 +160,7 @@ def may_search(model: type[Record], user: User) -> bool:
 def parameter_names(model: type[Record], user: User) -> list[str]:
     """Return every query parameter this person's filters read, ranges spelt out (`amount_min`)."""
     offered = _offered(model, user).items()
-    return [parameter for name, declared in offered for parameter in _parameters(name, declared)]
+    return [parameter for name, declared in offered for parameter in parameters(name, declared)]
 
 
 def may_still_ask(model: type[Record], query: str, *, user: User) -> bool:
@@ -185,13 +182,14 @@ def may_still_ask(model: type[Record], query: str, *, user: User) -> bool:
 
 def bound(model: type[R], data: QueryDict, queryset: QuerySet[R], *, user: User) -> RecordFilterSet:
     """Return the model's filter set holding these values, with the filters this person has."""
-    filterset = _whole(model, data, queryset, user)
+    filterset = whole(model, data, queryset, user)
     for name in set(filterset.filters) - set(_offered(model, user)):
         del filterset.filters[name]
     return filterset
 
 
-def _whole(model: type[R], data: QueryDict, queryset: QuerySet[R], user: User) -> RecordFilterSet:
+def whole(model: type[R], data: QueryDict, queryset: QuerySet[R], user: User) -> RecordFilterSet:
+    """Return the model's filter set holding these values, whoever may ask by which of them."""
     return filter_set(model)(data, queryset=queryset, request=_Asker(user))  # type: ignore[arg-type]  # asked for its user only
 
 
@@ -231,7 +229,7 @@ def _for_every_reader(model: type[Record], query: QueryDict, filters: RecordFilt
     """
     has_moments = False
     for name, declared in filters.filters.items():
-        ends = [parameter for parameter in _parameters(name, declared) if parameter in query]
+        ends = [parameter for parameter in parameters(name, declared) if parameter in query]
         if isinstance(declared, DayRangeFilter):
             value = filters.form.cleaned_data[name]
             bounds = {f"{name}_after": value.start, f"{name}_before": value.stop} if ends else {}
@@ -316,99 +314,6 @@ def search(
     return with_words(queryset, term, looked_in, numbers)
 
 
-def parts_reading(
-    model: type[Record], query: str, fields: frozenset[FieldKey], *, user: User
-) -> tuple[list[str], bool, bool]:
-    """Return what of a query reads one of these: filters by their labels, the search, the order."""
-    data = QueryDict(query)
-    asked = _whole(model, data, model._default_manager.none(), user).form.fields
-    labels = [
-        str(asked[name].label)
-        for name, declared in filter_set(model).base_filters.items()
-        if name in asked and any(each in data for each in _parameters(name, declared))
-        if reads_of_filter(model, name) & fields
-    ]
-    searches = bool(reads_of_box(model, data) & fields)
-    return labels, searches, bool(reads_of_order(model, data.get(ORDER, "")) & fields)
-
-
-def described(
-    model: type[Record],
-    query: str,
-    *,
-    user: User,
-    hide: frozenset[FieldKey] = frozenset(),
-) -> list[tuple[str, str]]:
-    """Return a canonical query as this person may read it: (label, value) pairs, in order.
-
-    A value that they may not name, and any value that reads a field to `hide`, is masked (Q7). Of
-    what reads a field hidden from them only this is said: that the query has one; nothing at all
-    would let an approver decide on something else than what was asked.
-    """
-    data = QueryDict(query)
-    filterset = _whole(model, data, model._default_manager.none(), user)
-    hidden = hidden_keys(user)
-    form = filterset.form
-    form.is_valid()
-    lines = []
-    for name, field in form.fields.items():
-        value, is_wrong = form.cleaned_data.get(name), name in form.errors
-        if value in (None, "") and not is_wrong:
-            continue
-        read = reads_of_filter(model, name)
-        if read & hidden:
-            lines.append((str(RESTRICTED_FIELD), gettext("restricted")))
-        elif is_wrong or read & hide:
-            lines.append((str(field.label), gettext("restricted")))
-        else:
-            said = in_words(field, value)
-            declared = filterset.filters[name]
-            if isinstance(declared, DayRangeFilter) and declared.goes_by_moments(model):
-                said += _in_zone(data)
-            lines.append((str(field.label), said))
-    if SEARCH in data:
-        read = reads_of_box(model, data)
-        term = searched(model, data[SEARCH], with_numbers=NUMBERS in data)
-        lines.append((gettext("Search"), gettext("restricted") if read & (hidden | hide) else term))
-    if ORDER in data:
-        terms = [_term(model, term, hidden) for term in data[ORDER].split(",")]
-        lines.append((gettext("Order"), ", ".join(terms)))
-    return lines
-
-
-def _in_zone(data: QueryDict) -> str:
-    """Name the time zone of a query's days, where its reader would take them for their own."""
-    zone = data.get(ZONE) or timezone.get_default_timezone_name()
-    return "" if zone == timezone.get_current_timezone_name() else f" ({zone})"
-
-
-def in_words(field: forms.Field, value: Any) -> str:
-    """Return a checked value of a filter as people read it."""
-    if isinstance(value, slice):
-        # A bound of 0 is one: only an end that was left out is open.
-        low, high = ("…" if end is None else _end(end) for end in (value.start, value.stop))
-        return f"{low} – {high}"
-    if isinstance(field, forms.ChoiceField) and not isinstance(field, forms.ModelChoiceField):
-        choices: Any = field.choices  # its stub allows whatever may be assigned
-        return str(dict(choices).get(value, value))
-    if isinstance(value, Record | User):
-        # Two may have one name: the number tells which is meant.
-        return f"{label_of(value)} (#{value.pk})"
-    return str(value)
-
-
-def _end(value: Any) -> str:
-    """Return an end of a range: a day as 2026-12-31, a number with the reader's separator."""
-    return as_typed(value) if isinstance(value, Decimal) else str(value)
-
-
-def _term(model: type[Record], term: str, hidden: frozenset[FieldKey]) -> str:
-    name = term.removeprefix("-")
-    is_hidden = field_key(kind_of(model), name) in hidden
-    shown = gettext("restricted field") if is_hidden else _label(model, name)
-    return gettext("descending %(field)s") % {"field": shown} if term.startswith("-") else shown
-
-
 def _check_names(model: type[Record], data: QueryDict, user: User) -> list[str]:
     """Return the parameters this person may ask by; raise where the query has another."""
     names = [*parameter_names(model, user), ORDER, ZONE]
@@ -454,9 +359,3 @@ def _is_gone(field: forms.Field | None, key: Any) -> bool:
     if issubclass(named, Record):
         rows = rows.filter(deleted_at__isnull=True)
     return not rows.exists()
-
-
-def _label(model: type[Record], name: str) -> str:
-    """Return what a field is called; its name where there is none of it any more."""
-    labels = {field.name: field.label for field in kinds.of(model).fields}
-    return str(labels.get(name, name))

@@ -35,7 +35,7 @@ from exports.screens.forms import ApproversForm, ColumnsForm, Offered, PurposeFo
 from exports.screens.panel import panel_address
 from exports.screens.why_needed import Reason, reasons
 from exports.steps import S
-from records import filters, kinds
+from records import filters, kinds, query_words
 from records.models import Record
 from records.models.properties import sensitive_keys
 from records.screens.listing import canonical_query
@@ -188,7 +188,7 @@ class Dialog:
         }
         self.second = False
         self.sample: operations.Sample | None = None
-        self.filters = filters.described(model, query, user=self.user)
+        self.filters = query_words.described(model, query, user=self.user)
         # Drawn for every page: what is sent twice from one page is one request.
         self.token = uuid4()
 

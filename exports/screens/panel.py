@@ -23,7 +23,7 @@ from exports.screens import risk
 from exports.screens.log import log_address, may_look_for_records
 from exports.steps import S
 from exports.writers import manifest
-from records import filters, kinds
+from records import kinds, query_words
 from records.models import Record
 from records.models.properties import FieldKey, sensitive_keys
 
@@ -155,7 +155,7 @@ def described_query(export: ExportRequest, user: User) -> list[tuple[str, str]]:
         return []
     flagged = sensitive_keys(export.requester)
     hide = frozenset(key for key in flagged if not _may_view(user, key, kind.model))
-    return filters.described(kind.model, export.query, user=user, hide=hide)
+    return query_words.described(kind.model, export.query, user=user, hide=hide)
 
 
 def _may_view(user: User, key: FieldKey, model: type[Record]) -> bool:
@@ -168,7 +168,7 @@ def described_columns(export: ExportRequest, user: User) -> list[Any]:
     """Return the columns of an export as this person may read them (B6)."""
     if not tables.is_known(export.object):
         # Nobody can tell any more which of them were hidden from whom.
-        return [{**column, "label": str(filters.RESTRICTED_FIELD)} for column in export.columns]
+        return [{**column, "label": str(query_words.RESTRICTED_FIELD)} for column in export.columns]
     return tables.described(export.columns, tables.model_of(export.object), user)
 
 

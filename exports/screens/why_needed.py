@@ -12,7 +12,7 @@ from accounts.models import User
 from accounts.words import counted, listed
 from exports import operations, tables
 from exports.policy import Need
-from records import filters
+from records import query_words
 from records.models.properties import FieldKey, flagged_keys
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _without_fields(
             said = gettext("untick %(columns)s")
         yield said % {"columns": listed(str(column.label) for column in columns)}
     wish = found.wish
-    labels, searches, sorts = filters.parts_reading(wish.model, wish.query, fields, user=user)
+    labels, searches, sorts = query_words.parts_reading(wish.model, wish.query, fields, user=user)
     if labels:
         said = ngettext(
             "take the filter %(names)s away", "take the filters %(names)s away", len(labels)

@@ -23,7 +23,7 @@ from accounts.chips import Chip, chips_of
 from accounts.keys import label_of
 from accounts.modeladmin import SORTED_COLUMN, AccessModelAdmin, user_of
 from accounts.pickers import PickerSelect, Purpose
-from records import filters
+from records import filters, query_words
 from records.by_name import columns_of
 from records.by_number import NUMBERS, YES, looks_for_number
 from records.filter_sets import PickedField
@@ -154,7 +154,7 @@ _NUMBERS = (
 
 def _in_words(field: forms.Field, value: Any) -> str:
     """Return a value as its chip says it: a row by its name, without its number."""
-    return label_of(value) if isinstance(value, Model) else filters.in_words(field, value)
+    return label_of(value) if isinstance(value, Model) else query_words.in_words(field, value)
 
 
 def _bound(label: str, hint: str, *, dates: bool) -> forms.Widget:

@@ -28,7 +28,7 @@ from exports import operations, worker
 from exports.models import ExportRequest
 from exports.screens import risk
 from exports.screens.panel import told
-from records import filters
+from records import filters, query_words
 from records.models import Contact, Deal, ScreenCount
 from records.operations import restrict_property, screen_limit
 from tests.support.company import TinyCompany
@@ -243,12 +243,12 @@ def test_days_of_a_filter_stay_those_of_whoever_asked(c: TinyCompany) -> None:
         with timezone.override(zone):
             assert filters.canonical(Deal, stored, user=c.rita) == stored
             assert list(filters.narrowed(Deal.objects.all(), stored, user=c.rita)) == [before]
-            assert dict(filters.described(Deal, stored, user=c.axel))["Created"] == said
+            assert dict(query_words.described(Deal, stored, user=c.axel))["Created"] == said
     # Days without a zone are the installation's, which a reader elsewhere is told.
     plain = filters.canonical(Deal, typed, user=c.rita)
     assert "zone" not in plain
     with timezone.override("Asia/Tokyo"):
-        assert dict(filters.described(Deal, plain, user=c.axel))["Created"].endswith(" (UTC)")
+        assert dict(query_words.described(Deal, plain, user=c.axel))["Created"].endswith(" (UTC)")
     operations.approve(export, actor=c.axel, version=export.version)
     worker.run_once()
     assert delivered_ids(export) == {before.pk}
@@ -267,7 +267,7 @@ def test_days_of_the_installation_stay_so_for_who_reads_in_another_zone(c: TinyC
         assert filters.canonical(Deal, asked, user=c.rita) == asked
         export = pending(c.rita, c.axel, query=asked)
     assert frozen_ids(export) == [late.pk]
-    assert dict(filters.described(Deal, export.query, user=c.axel))["Created"] == (
+    assert dict(query_words.described(Deal, export.query, user=c.axel))["Created"] == (
         "2026-06-30 – 2026-06-30"
     )
 
@@ -291,7 +291,7 @@ def test_amounts_of_a_filter_stay_those_of_whoever_asked(c: TinyCompany) -> None
     for language, said in (("de", "1,5 – 1500"), ("en-gb", "1.5 – 1500")):
         with translation.override(language):
             assert filters.canonical(Deal, stored, user=c.rita) == stored
-            assert said in dict(filters.described(Deal, stored, user=c.axel)).values()
+            assert said in dict(query_words.described(Deal, stored, user=c.axel)).values()
     # As it was typed, it is refused by the other language, and not read as another number.
     with pytest.raises(filters.InvalidValue, match="two ways"):
         filters.canonical(Deal, typed, user=c.rita)

@@ -18,7 +18,7 @@ from accounts.digits import Dialled, dialled, digits_of
 from accounts.finding import words_of
 from exports import operations as exports_operations
 from exports.models import ExportPolicy, ExportRequest
-from records import filters, operations
+from records import filters, operations, query_words
 from records.models import Contact, Property
 from records.models.properties import field_key
 from tests.support.company import TinyCompany
@@ -180,7 +180,7 @@ def test_a_number_is_read_where_digits_are_typed_and_sensitive_then(
     assert written == "numbers=yes&q=0472"
     assert phone in filters.reads_asked_for(Contact, written)
     assert phone not in filters.reads_asked_for(Contact, "q=0472")
-    said = dict(filters.described(Contact, written, user=c.rita))
+    said = dict(query_words.described(Contact, written, user=c.rita))
     assert said["Search"] == "0472 (in phone too)"
     for wrong in ("numbers=yes", "numbers=yes&q=lyon", "numbers=1&q=0472"):
         with pytest.raises(filters.BadQuery):
@@ -191,7 +191,7 @@ def test_a_number_is_read_where_digits_are_typed_and_sensitive_then(
     with pytest.raises(filters.BadQuery):
         filters.canonical(Contact, written, user=rita)
     assert not filters.may_still_ask(Contact, written, user=rita)
-    assert dict(filters.described(Contact, written, user=rita))["Search"] == "restricted"
+    assert dict(query_words.described(Contact, written, user=rita))["Search"] == "restricted"
     assert filters.canonical(Contact, "q=0472", user=rita) == "q=0472"
 
 

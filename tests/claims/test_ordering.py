@@ -14,7 +14,7 @@ from accounts.checks import lists_sorted_by, what_lists_sort_by_is_indexed
 from accounts.models import User
 from accounts.ordering import empty_last, is_served
 from exports.models import ExportRecord, ExportRequest
-from records import filters
+from records import filters, query_words
 from records.models import Company, Contact, Deal
 from tests.support.company import TinyCompany
 from tests.support.exports_kit import pending
@@ -148,7 +148,7 @@ def test_an_order_that_an_index_serves_stays_as_it_is(c: TinyCompany) -> None:
 
 def test_a_bound_of_nothing_is_told_from_no_bound(c: TinyCompany) -> None:
     def said(query: str) -> list[tuple[str, str]]:
-        return filters.described(Deal, query, user=c.sam)
+        return query_words.described(Deal, query, user=c.sam)
 
     queries = ("amount_min=0", "amount_max=0", "amount_min=0&amount_max=0", "amount_min=0.00")
     assert [said(query)[0][1] for query in queries] == ["0 – …", "… – 0", "0 – 0", "0.00 – …"]

@@ -13,7 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import ToolGrant, User
-from records import checks, filter_sets, filters, kinds
+from records import checks, filter_sets, filters, kinds, query_words
 from records.filter_sets import KeyFilter, filter_set, made, reading
 from records.models import Company, Contact, Deal, Property, Record, Ticket
 from records.models.properties import FieldKey, field_key
@@ -207,8 +207,8 @@ def test_no_filter_is_offered_that_reads_a_hidden_field(
             )
             assert not filters.may_still_ask(model, some[0], user=eve)
             assert set(filters.bound(model, QueryDict(), model.objects.none(), user=eve).filters)
-            lines = filters.described(model, some[0], user=eve)
-            assert lines == [(filters.RESTRICTED_FIELD, "restricted")]
+            lines = query_words.described(model, some[0], user=eve)
+            assert lines == [(query_words.RESTRICTED_FIELD, "restricted")]
             assert filters.canonical(model, some[0], user=sam)
             Property.objects.all().delete()
 

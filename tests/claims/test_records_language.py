@@ -10,7 +10,7 @@ from django.utils import translation
 
 from accounts import access
 from accounts.models import AuditEvent, Notice, Rank, User
-from records import filters, kinds, operations
+from records import kinds, operations, query_words
 from records.filter_sets import filter_set
 from records.models import Contact, Deal, Level, Record
 from records.operations import access_requests, sharing
@@ -58,7 +58,7 @@ def test_what_is_kept_for_a_process_speaks_no_language() -> None:
 
 def test_query_is_described_as_its_reader_speaks(c: TinyCompany) -> None:
     def said() -> list[tuple[str, str]]:
-        return filters.described(Contact, "lifecycle=customer&o=-created_at", user=c.sam)
+        return query_words.described(Contact, "lifecycle=customer&o=-created_at", user=c.sam)
 
     assert in_both(said) == (
         str([("Lifecycle", "Customer"), ("Order", "descending created at")]),
