@@ -31,7 +31,7 @@ class ExportsConfig(AppConfig):
         from exports.policy import on_permissions_changing as leaving_somebody_to_decide
         from exports.policy import warnings
         from exports.policy_file import APPROVALS
-        from exports.screens.dialog import export_ticked, export_tool
+        from exports.screens.from_list import export_ticked, export_tool
         from exports.screens.panel import exports_panel
         from exports.screens.waiting import EXPORTS
         from exports.steps import KIND, hidden_notices

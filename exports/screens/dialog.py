@@ -8,7 +8,6 @@ from uuid import UUID, uuid4
 
 from django.contrib import admin, messages
 from django.core.exceptions import BadRequest, PermissionDenied
-from django.db.models import QuerySet
 from django.http import (
     Http404,
     HttpRequest,
@@ -17,14 +16,13 @@ from django.http import (
     QueryDict,
 )
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.text import Truncator
-from django.utils.translation import gettext, ngettext, pgettext
+from django.utils.translation import gettext, ngettext
 
-from accounts import access, catalogue
-from accounts.keys import is_key, whole_number
-from accounts.modeladmin import AccessModelAdmin, page_address, user_of
+from accounts import access
+from accounts.keys import whole_number
+from accounts.modeladmin import page_address, user_of
 from accounts.words import counted
 from exports import operations, tables
 from exports.language import as_installed
@@ -32,6 +30,7 @@ from exports.models import ExportProfile, ExportRequest
 from exports.operations import ExportError
 from exports.policy import Usage
 from exports.screens.forms import ApproversForm, ColumnsForm, Offered, PurposeForm
+from exports.screens.from_list import back_to_list, list_address, list_columns, ticked_rows
 from exports.screens.panel import panel_address
 from exports.screens.why_needed import Reason, reasons
 from exports.steps import S
@@ -42,47 +41,6 @@ from records.screens.listing import canonical_query
 
 UPDATE = "update"
 """The step of a page that is drawn anew by itself; it keeps nothing, and asks for nothing."""
-
-
-def export_tool(request: HttpRequest, model_admin: AccessModelAdmin) -> dict[str, Any] | None:
-    """Offer “Export” above a list, with the list's own filters, to whoever may export from it.
-
-    Whoever may not is told so, and where to ask for it (B15).
-    """
-    kind = catalogue.kind_of(model_admin.model)
-    if kind is None:
-        return None
-    if not _may_export(request, model_admin):
-        return {
-            "title": gettext("Request export"),
-            "icon": "lock",
-            "url": reverse("admin:request_export", args=[kind.key]),
-        }
-    url = page_address(ExportRequest, "new", kind.key)
-    query = request.GET.urlencode()
-    return {
-        "title": pgettext("verb", "Export"),
-        "icon": "file_export",
-        "url": f"{url}?{query}" if query else url,
-    }
-
-
-def _may_export(request: HttpRequest, model_admin: AccessModelAdmin) -> bool:
-    kind = catalogue.kind_of(model_admin.model)
-    return kind is not None and access.allows_any(user_of(request), access.EXPORT, kind.model)
-
-
-def export_ticked(model_admin: Any, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:
-    """Go to the request dialog with the ticked rows, or the whole list where all are ticked."""
-    kind = kinds.of(model_admin.model)
-    query = request.GET.copy()
-    if request.POST.get("select_across", "0") != "1":
-        query["ids"] = ",".join(str(pk) for pk in queryset.values_list("pk", flat=True))
-    url = page_address(ExportRequest, "new", kind.key)
-    return HttpResponseRedirect(f"{url}?{query.urlencode()}")
-
-
-export_ticked.offered = _may_export  # type: ignore[attr-defined]  # part of the slot's contract
 
 
 def new_view(request: HttpRequest, key: str) -> HttpResponse:
@@ -98,11 +56,11 @@ def new_view(request: HttpRequest, key: str) -> HttpResponse:
     is_update = request.POST.get("step") == UPDATE
     try:
         query = canonical_query(request, source, model)
-        dialog = Dialog(request, model, _list_columns(request, source), query, _ids(request))
+        dialog = Dialog(request, model, list_columns(request, source), query, ticked_rows(request))
         if answer := dialog.answer():
             return answer
     except (filters.InvalidValue, ExportError) as refusal:
-        return _back_to_list(request, model, refusal, is_update=is_update)
+        return back_to_list(request, model, refusal, is_update=is_update)
     except filters.BadQuery as error:
         raise BadRequest(str(error)) from error
     context = {"kind": kind, "dialog": dialog}
@@ -111,7 +69,7 @@ def new_view(request: HttpRequest, key: str) -> HttpResponse:
         return TemplateResponse(
             request, "exports/new_update.html", context, headers={"X-Update": "1"}
         )
-    came_from = _list_address(request, model)
+    came_from = list_address(request, model)
     context |= {
         **admin.site.each_context(request),
         "title": gettext("Export %(kinds)s") % {"kinds": kind.nouns},
@@ -133,24 +91,6 @@ def _refused(request: HttpRequest, kind: kinds.Kind) -> HttpResponse:
         "back": page_address(kind.model, "changelist"),
     }
     return TemplateResponse(request, "exports/no_right.html", context, status=403)
-
-
-def _list_address(request: HttpRequest, model: type[Record]) -> str:
-    """Return the address of the list that the dialog was opened from, narrowed as it was."""
-    query = request.GET.copy()
-    query.pop("ids", None)
-    address = page_address(model, "changelist")
-    return f"{address}?{query.urlencode()}" if query else address
-
-
-def _back_to_list(
-    request: HttpRequest, model: type[Record], why: Exception, *, is_update: bool
-) -> HttpResponse:
-    """Lead back to the list, saying why; a page that updates itself is loaded anew, and says it."""
-    if is_update:
-        return HttpResponse(headers={"HX-Refresh": "true"})
-    messages.error(request, str(why))
-    return HttpResponseRedirect(page_address(model, "changelist"))
 
 
 class Dialog:
@@ -437,19 +377,3 @@ def _token(request: HttpRequest) -> UUID | None:
         return UUID(request.POST.get("token", ""))
     except ValueError:
         return None
-
-
-def _list_columns(request: HttpRequest, source: Any) -> list[str]:
-    """Return the names of the list's columns, as this person sees it."""
-    return [getattr(each, "__name__", each) for each in source.get_list_display(request)]
-
-
-def _ids(request: HttpRequest) -> list[int] | None:
-    """Return the ticked rows, or None where the whole list is meant."""
-    given = request.GET.get("ids")
-    if given is None:
-        return None
-    parts = given.split(",")
-    if not all(is_key(part) for part in parts):
-        raise BadRequest(gettext("These are not ticked rows of a list."))
-    return [int(part) for part in parts]
