@@ -1,15 +1,15 @@
 """What a share would do, said before it is made: for each person, and for each team in numbers.
 
 The access engine answers it for all of them at once (accounts/receiving.py). Whoever governs people
-reads why somebody sees the record already; others read that where the record itself tells it, since
-what colleagues hold is not told to them.
+reads what somebody can do already, and why. Who is in which team is not told to anybody else (R7),
+so others read no more than the record itself tells them: who owns it, and with whom it is shared.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -21,13 +21,11 @@ from accounts.words import counted, listed
 from records import kinds
 from records.models import Level, Record
 from records.operations import sharing
+from records.operations.exceptions import is_locked
 from records.reasons import granted_by
 from records.screens.share_words import end_of, giver_of
 
-TOLD_TO_ALL = frozenset({"owned"})
-"""Reasons that the record's own page gives to everybody who sees it.
-
-Not that it is shared: with their main team it might be, and who is in a team is not public (R7)."""
+OWNED = "owned"
 
 
 class Outcome(Enum):
@@ -36,6 +34,8 @@ class Outcome(Enum):
     EDIT = "edit"
     VIEW = "view"
     LOCKED = "locked"
+    RULED = "ruled"
+    """They see it; whether its stage lets them edit it is not told, since teams decide it."""
     LESS = "less"
     NOTHING = "nothing"
 
@@ -83,7 +83,11 @@ def preview(
     reader: User,
     governs: bool,
 ) -> list[Line]:
-    """Return what sharing with these would mean for each of them; a few queries for all."""
+    """Return what sharing with these would mean for each of them; a few queries for all.
+
+    A reader who does not govern people reads the same whoever is in which team, up to the number
+    of a team's main members.
+    """
     people, teams = list(people), list(teams)
     permission = f"{level.codename}_{record._meta.model_name}"
     keys = [each.pk for each in people]
@@ -93,27 +97,55 @@ def preview(
         for each in sharing.shares_of(record)
     }
     named = {each.person.pk: each for each in found if each.is_named}
+    is_ruled = not governs and is_locked(record)
     lines = []
     for person in people:
         if person == reader:
             said = gettext("You have this record already.")
             lines.append(Line(str(person), said, look="is-problem"))
-        else:
-            more = _shared_so_far(held.get(("user", person.pk)))
-            lines.append(_of_person(person, named.get(person.pk), record, level, more, governs))
+            continue
+        standing, before = named.get(person.pk), held.get(("user", person.pk))
+        if standing is not None and not governs:
+            standing = _as_told(standing, level, before, is_ruled=is_ruled)
+        lines.append(
+            _of_person(person, standing, record, level, _shared_so_far(before), is_ruled=is_ruled)
+        )
     for team in teams:
         more = _shared_so_far(held.get(("group", team.pk)))
-        lines.append(_of_team(team, found, level, more))
+        members = [each for each in found if each.main_team == team.pk]
+        lines.append(_of_team(team, members, level, more, governs=governs))
     return lines
 
 
-def _outcome(standing: Standing, level: Level) -> Outcome:
+def _as_told(standing: Standing, level: Level, before: Any, *, is_ruled: bool) -> Standing:
+    """Return of a standing what no team has a part in, for readers who do not govern people.
+
+    Owners, and receivers of a share of their own, are named on the record. All else by which
+    somebody sees or edits it already may come from a team, and so is taken as if it were not there.
+    In a stage with a rule nothing is told of editing: the rule may name teams.
+    """
+    owns = OWNED in standing.because
+    edits = standing.edits and (owns or (before is not None and before.level is Level.EDIT))
+    would_edit = standing.would_edit if level is Level.EDIT else standing.edits and owns
+    return replace(
+        standing,
+        sees=standing.sees and (owns or before is not None),
+        edits=edits and not is_ruled,
+        because=(OWNED,) if owns else (),
+        would_edit=would_edit and not is_ruled,
+        held_back=frozenset(),
+    )
+
+
+def _outcome(standing: Standing, level: Level, *, is_ruled: bool = False) -> Outcome:
     if not standing.would_see:
         return Outcome.NOTHING
     if level is Level.VIEW and not standing.would_edit:
         return Outcome.VIEW
     if standing.would_edit:
         return Outcome.EDIT
+    if is_ruled:
+        return Outcome.RULED
     return Outcome.LOCKED if "stage" in standing.held_back else Outcome.LESS
 
 
@@ -123,22 +155,32 @@ def _of_person(
     record: Record,
     level: Level,
     more: list[str],
-    governs: bool,
+    *,
+    is_ruled: bool,
 ) -> Line:
     if standing is None or not standing.would_see:
         said = gettext("A share would give them nothing. Take them out.")
         return Line(str(person), said, look="is-problem")
-    outcome = _outcome(standing, level)
+    outcome = _outcome(standing, level, is_ruled=is_ruled)
     if standing.sees and not more:
-        more = _why(standing, outcome, governs)
-    look = "is-limited" if outcome in (Outcome.LOCKED, Outcome.LESS) else ""
+        more = _why(standing)
+    look = "is-limited" if outcome in _LIMITED else ""
     return Line(str(person), _verdict(standing, outcome, record), tuple(more), look)
+
+
+_LIMITED = frozenset({Outcome.LOCKED, Outcome.RULED, Outcome.LESS})
 
 
 def _verdict(standing: Standing, outcome: Outcome, record: Record) -> str:
     if outcome is Outcome.LOCKED:
         said = gettext("Can see it, and not edit it while it is in the locked stage “%(stage)s”.")
         return said % {"stage": record.stage.name}  # type: ignore[attr-defined]  # only records with a stage have a stage finding
+    if outcome is Outcome.RULED:
+        said = gettext(
+            "Can see it, and edit it as far as their own permissions and the locked stage "
+            "“%(stage)s” let them."
+        )
+        return said % {"stage": record.stage.name}  # type: ignore[attr-defined]  # only records with a stage have a stage rule
     if outcome is Outcome.LESS:
         said = gettext("Can only see it: their own permissions let them edit no %(kinds)s.")
         return said % {"kinds": kinds.of(type(record)).nouns}
@@ -156,14 +198,10 @@ _VERDICTS = {
 }
 
 
-def _why(standing: Standing, outcome: Outcome, governs: bool) -> list[str]:
-    """Return why somebody sees the record already, as far as the reader may know it."""
-    told = [code for code in standing.because if governs or code in TOLD_TO_ALL]
-    if told:
-        reasons = listed(granted_by(code) for code in told)
-        return [gettext("They see it because: %(reasons)s.") % {"reasons": reasons}]
-    is_said = outcome is Outcome.VIEW or standing.edits
-    return [] if is_said else [gettext("They see it already.")]
+def _why(standing: Standing) -> list[str]:
+    """Return why somebody sees the record already."""
+    reasons = listed(granted_by(code) for code in standing.because)
+    return [gettext("They see it because: %(reasons)s.") % {"reasons": reasons}]
 
 
 def _shared_so_far(before: Any) -> list[str]:  # guardian's bases are not typed
@@ -179,13 +217,26 @@ def _shared_so_far(before: Any) -> list[str]:  # guardian's bases are not typed
     return [said % parts]
 
 
-def _of_team(team: Team, found: Iterable[Standing], level: Level, more: list[str]) -> Line:
-    """Return what a share means for a team's main members, in numbers: who they are is not told."""
-    outcomes = Counter(_outcome(each, level) for each in found if each.main_team == team.pk)
+def _of_team(
+    team: Team, members: list[Standing], level: Level, more: list[str], *, governs: bool
+) -> Line:
+    """Return what a share means for a team's main members, in numbers: who they are is not told.
+
+    What each of them could do is counted for whoever governs people alone: beside the lines of
+    persons such numbers tell who is in the team, where few can do as little.
+    """
     name = gettext("%(team)s (team)") % {"team": team}
-    if not outcomes:
+    if not members:
         said = gettext("Nobody has it as main team now, so nobody gets anything yet.")
         return Line(name, said, tuple(more), "is-limited")
+    if not governs:
+        said = ngettext(
+            "Reaches its %(count)s main member, as far as their own permissions let them.",
+            "Reaches its %(count)s main members, as far as their own permissions let them.",
+            len(members),
+        )
+        return Line(name, said % {"count": counted(len(members))}, tuple(more))
+    outcomes = Counter(_outcome(each, level) for each in members)
     said = "; ".join(
         _in_numbers(outcome, outcomes[outcome]) for outcome in Outcome if outcomes[outcome]
     )

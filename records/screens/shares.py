@@ -186,15 +186,17 @@ class SharingAdmin(AccessModelAdmin):
             return None
         if len(chosen["people"]) + len(chosen["teams"]) > sharing.MOST_AT_ONCE:
             return None
+        governs = access.allows_any(user_of(request), "change", User)
         return {
             "until": end_of(form.until),
+            "governs": governs,
             "lines": preview(
                 record,
                 Level(chosen["level"]),
                 chosen["people"],
                 chosen["teams"],
                 reader=user_of(request),
-                governs=access.allows_any(user_of(request), "change", User),
+                governs=governs,
             ),
         }
 

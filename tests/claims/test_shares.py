@@ -770,9 +770,10 @@ def test_form_shares_with_several_and_says_before_what_each_can_do(c: TinyCompan
     assert said["Ruth"].startswith("Can only see it: their own permissions let them edit no deals.")
     assert "Shared already: View and edit" in said["Lena"]
     # Of what colleagues hold it tells no more than what comes of it for this record.
-    assert said["Nora"] == "Will be able to edit it. They see it already."
+    assert said["Nora"] == "Will see and edit it."  # that she sees it already tells of her team
     assert said["Axel"] == "A share would give them nothing. Take them out."
-    assert said["South (team)"] == "Of its main members: 2 can see and edit it."
+    reaches = "Reaches its 2 main members, as far as their own permissions let them."
+    assert said["South (team)"] == reaches
     assert AuditEvent.objects.count() == written
     assert DealUserShare.objects.count() == 1
     # Whoever governs people reads why.
@@ -780,6 +781,7 @@ def test_form_shares_with_several_and_says_before_what_each_can_do(c: TinyCompan
     sam.force_login(c.sam)
     told = previewed(sam.post(page(deal, "share"), {**posted, "_preview": "1"}).text)
     assert told["Nora"] == "Will be able to edit it. They see it because: owner is in their team."
+    assert told["South (team)"] == "Of its main members: 2 can see and edit it."
     # One whom it would give nothing keeps it from all of them.
     refused = client.post(page(deal, "share"), posted)
     assert "A share would give Axel nothing" in refused.text
@@ -792,6 +794,58 @@ def test_form_shares_with_several_and_says_before_what_each_can_do(c: TinyCompan
     vault = sam.post(page(c.deals["vault"], "share"), {**posted, "_preview": "1"})
     assert "not edit it while it is in the locked stage “Vault”" in previewed(vault.text)["Rob"]
     assert "not edit it while it is in its locked stage" in previewed(vault.text)["South (team)"]
+
+
+# Worlds that differ only in who is in which team, while every team has as many main members.
+OTHER_MEMBERSHIPS: dict[str, dict[str, tuple[str | None, list[str]]]] = {
+    "extra team": {"rob": ("south", ["north_a"])},
+    "no extra team": {"ella": ("south", [])},
+    "two who may do different things": {"rob": (None, []), "ruth": ("south", [])},
+    "two who are in each other's place": {"nora": ("south", []), "rob": ("north_a", [])},
+}
+
+
+@pytest.mark.parametrize("level", [VIEW, EDIT])
+@pytest.mark.parametrize("deal", ["ritas", "co_owned", "chosen"])
+@pytest.mark.parametrize("other", OTHER_MEMBERSHIPS)
+def test_preview_tells_nobody_who_is_in_a_team(
+    c: TinyCompany, deal: str, other: str, level: Level
+) -> None:
+    """R7: only whoever governs people knows it, however many previews somebody else compares."""
+    row = c.deals[deal]
+    share(row, actor=c.sam, user=c.nora, level=VIEW)
+    share(row, actor=c.sam, user=c.lena, level=EDIT)
+    share(row, actor=c.sam, team=c.teams["north"], level=EDIT)
+    others = User.objects.filter(is_active=True).exclude(pk__in=[c.rita.pk, c.sam.pk])
+    people = list(others.values_list("pk", flat=True))
+    teams = [team.pk for team in Team.objects.all()]
+    posted = {"people": people, "teams": teams, "level": level, "_preview": "1"}
+    readers = {name: Client() for name in ("rita", "sam")}
+    for name, client in readers.items():
+        client.force_login(c.people[name])
+
+    def told() -> dict[str, str]:
+        texts = {
+            name: client.post(page(row, "share"), posted).text for name, client in readers.items()
+        }
+        assert [len(previewed(text)) for text in texts.values()] == [len(people) + len(teams)] * 2
+        return {
+            name: text.partition('id="share-preview"')[2].partition("</section>")[0]
+            for name, text in texts.items()
+        }
+
+    before = told()
+    for name, (main, extra) in OTHER_MEMBERSHIPS[other].items():
+        set_teams(
+            c.people[name],
+            actor=c.sam,
+            main_team=c.teams[main] if main else None,
+            extra_teams=[c.teams[each] for each in extra],
+        )
+    after = told()
+    assert after["rita"] == before["rita"]
+    if other == "extra team" and deal != "co_owned":  # of which Rob is an owner
+        assert after["sam"] != before["sam"]  # or what is compared would differ for nobody
 
 
 def test_preview_is_for_whoever_may_share(c: TinyCompany) -> None:
