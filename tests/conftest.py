@@ -321,8 +321,11 @@ than words run on PostgreSQL, which forgives less. Access, races, budgets, jobs,
 protection run on both.
 """
 
-FOR_A_DATABASE = {"db", "transactional_db", "live_server", "django_db_setup"}
-"""Fixtures by which a test gets at a database."""
+FOR_A_DATABASE = {
+    *("db", "transactional_db", "live_server", "django_db_setup"),
+    *("database_url", "empty_database", "scratch"),
+}
+"""Fixtures by which a test gets at a database: the suite's, or one that it makes for itself."""
 
 
 def _is_on_another_database(item: pytest.Item) -> bool:
