@@ -15,7 +15,7 @@ from django.utils.translation import gettext, gettext_lazy
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts import access
-from accounts.modeladmin import AccessModelAdmin, page_address, row_pages, user_of
+from accounts.modeladmin import page_address, row_pages, user_of
 from accounts.modeladmin.relations import names
 from accounts.models import User
 from accounts.words import listed
@@ -24,6 +24,7 @@ from records.models import SHARES, Record
 from records.models.properties import field_access
 from records.operations import access_requests
 from records.refusals import NotFound, RecordError
+from records.screens.part import RecordPart
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -53,14 +54,8 @@ class ReasonForm(forms.Form):
     )
 
 
-class RequestingAdmin(AccessModelAdmin):
+class RequestingAdmin(RecordPart):
     """Adds “Request access” to the screens of every kind of record."""
-
-    model: type[Record]
-    # Any again: mypy asks Unfold's base whenever a class lies between (see AccessModelAdmin).
-    change_form_before_template: Any = None
-    change_form_outer_before_template: Any = None
-    change_form_outer_after_template: Any = None
 
     def get_urls(self) -> list[URLPattern]:
         pages = row_pages(

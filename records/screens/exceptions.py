@@ -17,12 +17,13 @@ from unfold.widgets import UnfoldAdminSingleDateWidget
 
 from accounts import days
 from accounts.keys import KeyField, whole_number
-from accounts.modeladmin import AccessModelAdmin, page_address, row_pages, user_of
+from accounts.modeladmin import page_address, row_pages, user_of
 from accounts.models import User
 from records.models import Record
 from records.operations import exceptions
 from records.reasons import end_of, stage_sentence
 from records.refusals import NotAllowed, NotFound, RecordError
+from records.screens.part import RecordPart
 from records.screens.share_words import giver_of
 
 DAYS_OFFERED = 7
@@ -40,14 +41,8 @@ class ExceptionForm(forms.Form):
     )
 
 
-class ExceptingAdmin(AccessModelAdmin):
+class ExceptingAdmin(RecordPart):
     """Adds exceptions to the screens of records that stand in a pipeline."""
-
-    model: type[Record]
-    # Any again: mypy asks Unfold's base whenever a class lies between (see AccessModelAdmin).
-    change_form_before_template: Any = None
-    change_form_outer_before_template: Any = None
-    change_form_outer_after_template: Any = None
 
     def get_urls(self) -> list[URLPattern]:
         pages = row_pages(
@@ -89,10 +84,11 @@ class ExceptingAdmin(AccessModelAdmin):
             "original": record,
             "text": stage_sentence(record),
             "form": form,
+            "button": gettext("Make exception"),
             "media": self.media + form.media,
             "back": back,
         }
-        return TemplateResponse(request, "records/except.html", context)
+        return TemplateResponse(request, "accounts/step.html", context)
 
     def end_exception_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """End one person's exception for a record."""

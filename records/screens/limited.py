@@ -16,7 +16,7 @@ from django.contrib.admin.utils import display_for_field, flatten_fieldsets
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponseRedirect
 
-from accounts.modeladmin import DOTS, AccessModelAdmin, relation, shown, user_of
+from accounts.modeladmin import DOTS, relation, shown, user_of
 from accounts.modeladmin.requests import kept, once
 from records import filters
 from records.by_number import numbers_of
@@ -25,6 +25,7 @@ from records.models.properties import field_key
 from records.operations import screen_limit
 from records.operations.screen_limit import Shown
 from records.reads import kind_of
+from records.screens.part import RecordPart
 
 Cell = tuple[int, str]
 """A record's key and a field's name."""
@@ -76,14 +77,8 @@ def numbers_asked(request: HttpRequest, model: type[Record]) -> tuple[str, ...]:
     return () if unasked(request, model) & set(numbers) else numbers
 
 
-class LimitedAdmin(AccessModelAdmin):
+class LimitedAdmin(RecordPart):
     """Counts what lists and forms of one kind of record show of sensitive fields."""
-
-    model: type[Record]
-    # Any again: mypy asks Unfold's base whenever a class lies between (see AccessModelAdmin).
-    change_form_before_template: Any = None
-    change_form_outer_before_template: Any = None
-    change_form_outer_after_template: Any = None
 
     # Forms --------------------------------------------------------------------------------------
 

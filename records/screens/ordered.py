@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.text import capfirst
 from django.utils.translation import gettext
 
-from accounts.modeladmin import AccessModelAdmin, user_of
+from accounts.modeladmin import user_of
 from accounts.modeladmin.lists import AccessChangeList
 from accounts.paging import capped_count
 from accounts.words import counted
@@ -20,6 +20,7 @@ from records import filters
 from records.by_name import MOST_SORTED, columns_of, terms_of
 from records.models import Record
 from records.screens.limited import unasked
+from records.screens.part import RecordPart
 
 
 class RecordChangeList(AccessChangeList):
@@ -80,14 +81,8 @@ def too_long() -> str:
     }
 
 
-class OrderedAdmin(AccessModelAdmin):
+class OrderedAdmin(RecordPart):
     """Offers the orders by name that there are for this person."""
-
-    model: type[Record]
-    # Any again: mypy asks Unfold's base whenever a class lies between (see AccessModelAdmin).
-    change_form_before_template: Any = None
-    change_form_outer_before_template: Any = None
-    change_form_outer_after_template: Any = None
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
         return RecordChangeList

@@ -11,9 +11,9 @@ from typing import Any
 from django.http import HttpRequest, HttpResponseRedirect, QueryDict
 
 from accounts import operations
-from accounts.modeladmin import SORTED_COLUMN, AccessModelAdmin, user_of
-from records.models import Record
+from accounts.modeladmin import SORTED_COLUMN, user_of
 from records.screens.limited import parameter_names
+from records.screens.part import RecordPart
 from records.screens.tabs import ALL, OWNERS, WHOLE_LIST, tabs
 
 Place = dict[str, str]
@@ -21,14 +21,8 @@ Place = dict[str, str]
 BEGINNING: Place = {"tab": "", "order": ""}
 
 
-class OpensAsLeft(AccessModelAdmin):
+class OpensAsLeft(RecordPart):
     """Keeps on which tab and in which order a list was last used, and opens it so."""
-
-    model: type[Record]
-    # Any again: mypy asks Unfold's base whenever a class lies between (see AccessModelAdmin).
-    change_form_before_template: Any = None
-    change_form_outer_before_template: Any = None
-    change_form_outer_after_template: Any = None
 
     extra_parameters = (ALL,)
     whole_list = WHOLE_LIST

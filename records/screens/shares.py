@@ -19,7 +19,7 @@ from unfold.widgets import UnfoldAdminSingleDateWidget
 
 from accounts import access, catalogue, days
 from accounts.keys import whole_number
-from accounts.modeladmin import AccessModelAdmin, page_address, row_pages, say_saved, user_of
+from accounts.modeladmin import page_address, row_pages, say_saved, user_of
 from accounts.modeladmin.requests import once
 from accounts.models import Team, User
 from accounts.picked import PickedField, Picking
@@ -28,6 +28,7 @@ from accounts.words import counted, listed
 from records import kinds
 from records.models import SHARES, Level, Record
 from records.operations import Invalid, NotAllowed, NotFound, sharing
+from records.screens.part import RecordPart
 from records.screens.share_preview import preview
 from records.screens.share_words import between, end_of, giver_of
 
@@ -114,14 +115,8 @@ class ShareForm(Picking, EndForm):
         return self.is_bound and PREVIEW in self.data
 
 
-class SharingAdmin(AccessModelAdmin):
+class SharingAdmin(RecordPart):
     """What the screens of every kind of record that can be shared have."""
-
-    model: type[Record]
-    # Any again: mypy asks Unfold's base whenever a class lies between (see AccessModelAdmin).
-    change_form_before_template: Any = None
-    change_form_outer_before_template: Any = None
-    change_form_outer_after_template: Any = None
 
     def get_urls(self) -> list[URLPattern]:
         pages = row_pages(self, share=self.share_view, unshare=self.unshare_view)
