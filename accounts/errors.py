@@ -47,12 +47,14 @@ class Unanswered(Refusal):
     A form asks it as a question, and not as a mistake of whoever filled it in.
     """
 
-    def __init__(self, question: str, what_follows: str, button: str) -> None:
+    def __init__(self, question: str, what_follows: str, button: str, mark: str) -> None:
         super().__init__(f"{question} {what_follows}")
         self.question = question
         self.what_follows = what_follows
         self.button = button
         """What “yes” is called: the step itself."""
+        self.mark = mark
+        """Which question it is, and about what: “yes” sends it, and answers no other question."""
 
 
 class Stale(Refusal):

@@ -34,6 +34,8 @@ MOST_SHOWN = 20
 """Of so many people at most the page says what changes for each."""
 MARK, NUMBER, AGAIN = "reviewed", "confirm", "again"
 """What the page adds to what was sent: the mark, the number that is typed, “Edit further”."""
+ANSWER = "_confirm_hand_over"
+"""What “yes” to a question sends: the mark of the question, see `accounts.errors.Unanswered`."""
 CHANGED = gettext_noop(
     "Something was changed since you looked at this, so nothing was saved. What is said below is "
     "how it is now; confirm it, or cancel."
@@ -99,7 +101,8 @@ def edits_further(request: HttpRequest) -> bool:
 
 def sent_once_more(request: HttpRequest) -> list[tuple[str, str]]:
     """Return what a form sent, for a question that sends all of it along with its answer."""
-    return [(name, value) for name, value in late_forms.sent(request) if name != AGAIN]
+    answers = (AGAIN, ANSWER)
+    return [(name, value) for name, value in late_forms.sent(request) if name not in answers]
 
 
 def page_until_confirmed(request: HttpRequest, proposal: Proposal) -> HttpResponse | None:

@@ -33,6 +33,7 @@ from accounts import access
 from accounts.create_first import create_first
 from accounts.keys import KeyField, whole_number
 from accounts.modeladmin import page_address, row_pages, user_of
+from accounts.review import ANSWER
 from accounts.sent_forms import new_token, token_of
 from accounts.words import counted
 from records import filters, kinds, operations
@@ -271,7 +272,7 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
         made = operations.create(
             obj,
             actor=user_of(request),
-            confirm_hand_over=_confirmed(request),
+            confirm_hand_over=request.POST.get(ANSWER, ""),
             token=token_of(request.POST.get("form_token")),
         )
         obj.pk = made.pk  # of the first one, where the form came twice
@@ -284,7 +285,7 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
             actor=user_of(request),
             values={name: form.cleaned_data[name] for name in form.changed_data},
             version=whole_number(version),
-            confirm_hand_over=_confirmed(request),
+            confirm_hand_over=request.POST.get(ANSWER, ""),
         )
 
     def _refuse_fixed(self, request: HttpRequest) -> None:
@@ -333,10 +334,6 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
         said = gettext("“%(record)s” was saved and handed over. You do not see it any more.")
         messages.success(request, said % {"record": obj})
         return HttpResponseRedirect(page_address(self.model, "changelist"))
-
-
-def _confirmed(request: HttpRequest) -> bool:
-    return request.POST.get("_confirm_hand_over") == "yes"
 
 
 class StageField(KeyField):

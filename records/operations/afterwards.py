@@ -22,23 +22,39 @@ from records.rules import EXCEPTED
 
 
 def ask_again(
-    before: Record | None, after: Record, names: Collection[str], actor: Actor, confirmed: bool
+    before: Record | None,
+    after: Record,
+    names: Collection[str],
+    actor: Actor,
+    confirmed: bool | str,
 ) -> None:
     """Ask of what was written whether its actor still sees and edits it, and whether it can stand.
 
     Raises `HandOver` where the actor loses the record and has not `confirmed` it, or `Invalid`.
+    `confirmed` is the mark of the question that was answered with yes; True answers every one.
     """
     if before is not None and "parent" in names:
         check_parents(before, after, actor)
-    if confirmed or not isinstance(actor, User):
+    if confirmed is True or not isinstance(actor, User):
         return
     if "stage" in names and after.pk in actor.grants.given.get((after.object_key, EXCEPTED), ()):
         # An exception is for one stage: what was loaded is of the stage before.
         actor = User.objects.get(pk=actor.pk)
-    if before is None:
-        check_sight(after, actor)
-    else:
-        check_reach(after, actor)
+    try:
+        if before is None:
+            check_sight(after, actor)
+        else:
+            check_reach(after, actor)
+    except HandOver as asked:
+        # Rules may have changed since “yes” was said: then it was said to another question.
+        if confirmed != asked.mark:
+            raise
+
+
+def _mark(code: str, record: Record) -> str:
+    """Return a mark of a question about a record: which one, into which stage, to which owners."""
+    names = [name for name in ("stage", *record.owner_fields) if hasattr(record, f"{name}_id")]
+    return ".".join([code, *(str(raw(record, name)) for name in names)])
 
 
 def check_sight(record: Record, creator: User) -> None:
@@ -51,6 +67,7 @@ def check_sight(record: Record, creator: User) -> None:
             gettext("Hand it over? You will not see it any more."),
             str(IN_REACH),
             pgettext("to do so", "Hand over"),
+            _mark("unseen", record),
         )
     explanation = access.explain(creator, "change", record)
     if {finding.code for finding in explanation.decisive} == {"stage"}:
@@ -59,6 +76,7 @@ def check_sight(record: Record, creator: User) -> None:
             said % {"stage": _stage_of(record)},
             _who_may_there(record),
             pgettext("to do so", "Create and lock"),
+            _mark("create", record),
         )
 
 
@@ -72,7 +90,8 @@ def check_reach(record: Record, actor: User) -> None:
     is_given_away = not granting or denying != {"stage"}
     if "stage" not in denying:
         said = gettext("Hand it over? You will not be able to edit it any more, or even see it.")
-        raise HandOver(said, str(IN_REACH), pgettext("to do so", "Hand over"))
+        button = pgettext("to do so", "Hand over")
+        raise HandOver(said, str(IN_REACH), button, _mark("hand_over", record))
     # Allowed to anybody who could edit (Q39); its next edit is not.
     parts = {"stage": _stage_of(record)}
     if is_given_away:
@@ -81,9 +100,11 @@ def check_reach(record: Record, actor: User) -> None:
             "see it."
         )
         follows = f"{_who_may_there(record)} {IN_REACH}"
-        raise HandOver(said % parts, follows, pgettext("to do so", "Move, lock and hand over"))
+        button = pgettext("to do so", "Move, lock and hand over")
+        raise HandOver(said % parts, follows, button, _mark("move_and_hand_over", record))
     said = gettext("Move to “%(stage)s”? You will not be able to edit it any more.")
-    raise HandOver(said % parts, _who_may_there(record), pgettext("to do so", "Move and lock"))
+    button = pgettext("to do so", "Move and lock")
+    raise HandOver(said % parts, _who_may_there(record), button, _mark("move", record))
 
 
 IN_REACH = gettext_lazy("These owners are out of your reach. To keep it, choose an owner in it.")

@@ -33,12 +33,13 @@ R = TypeVar("R", bound=Record)
 
 
 def create(
-    record: R, *, actor: Actor, confirm_hand_over: bool = False, token: UUID | None = None
+    record: R, *, actor: Actor, confirm_hand_over: bool | str = False, token: UUID | None = None
 ) -> R:
     """Save a new record; in a locked stage too, once that is confirmed (Q40).
 
     Raises `NotAllowed`, `Invalid`, or `HandOver` where the creator would not see the record, or
-    would be kept from editing it by its stage, and has not confirmed it. A `token` asks for one
+    would be kept from editing it by its stage, and has not confirmed it: by the `mark` of that
+    `HandOver`, or by True whatever it asks. A `token` asks for one
     record however often it is sent: whoever comes second gets the record of the first.
     """
     try:
@@ -51,7 +52,7 @@ def create(
 
 
 @operation("{object}.create")
-def _create(record: R, *, actor: Actor, confirm_hand_over: bool, token: UUID | None) -> R:
+def _create(record: R, *, actor: Actor, confirm_hand_over: bool | str, token: UUID | None) -> R:
     kind = kinds.of(type(record))
     fields = editable_fields(kind.model)
     for field in fields:
@@ -95,15 +96,15 @@ def change(
     actor: Actor,
     values: Mapping[str, Any],
     version: int,
-    confirm_hand_over: bool = False,
+    confirm_hand_over: bool | str = False,
     reason: str = "",
 ) -> R:
     """Write these fields of the stored record, if it still has this version; return it afresh.
 
     Raises `NotFound`, `NotAllowed` with the reasons, `Stale`, `Invalid`, or `HandOver` where the
-    actor could not edit the record any more and has not confirmed it. Edit that comes only from a
-    share never changes an owner (L52). A system actor passes a locked stage and says why (`reason`,
-    R109 a).
+    actor could not edit the record any more and has not confirmed it, as in `create`. Edit that
+    comes only from a share never changes an owner (L52). A system actor passes a locked stage and
+    says why (`reason`, R109 a).
     """
     model = type(record)
     fields = field_access(actor, model)

@@ -90,14 +90,14 @@ def write(
     actor: Actor,
     source: Source,
     reason: str = "",
-    confirmed: bool = False,
+    confirmed: bool | str = False,
 ) -> None:
     """Store what becomes of these records of one kind, in the caller's transaction: all, or none.
 
     A stored row is written if the actor may and it still has its version; of several rows, which
     the caller has locked, the version is not asked. What people write is asked again afterwards,
-    unless they `confirmed` that the record leaves them. Values are not checked here. A system actor
-    passes, and the log says why (`reason`).
+    unless they `confirmed` that the record leaves them (see `ask_again`). Values are not checked
+    here. A system actor passes, and the log says why (`reason`).
 
     Raises `NotAllowed` with the reasons, `Stale`, `Invalid` for a circle of parents, or `HandOver`.
     """

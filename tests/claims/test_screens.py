@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from django.contrib import admin
 from django.db import transaction
-from django.http import QueryDict
+from django.http import HttpResponse, QueryDict
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
@@ -34,6 +34,13 @@ LIST = "/admin/records/deal/"
 
 def page(deal: Deal, name: str = "change") -> str:
     return f"{LIST}{deal.pk}/{name}/"
+
+
+def yes(asked: HttpResponse) -> dict[str, str]:
+    """Return what “yes” to the question on a page sends beside the form."""
+    found = re.search(r'name="_confirm_hand_over"[^>]* value="([^"]+)"', asked.text)
+    assert found, asked.text
+    return {"_confirm_hand_over": found[1]}
 
 
 def form_of(deal: Deal, **changes: object) -> dict[str, object]:
@@ -162,7 +169,7 @@ def test_moving_into_a_locked_stage_is_allowed_and_says_so(c: TinyCompany, clien
     assert 'value="Typed"' in back.text
     deal.refresh_from_db()
     assert deal.stage == c.stages["open"]
-    answer = client.post(page(deal), {**question, "_confirm_hand_over": "yes"}, follow=True)
+    answer = client.post(page(deal), {**question, **yes(answer)}, follow=True)
     deal.refresh_from_db()
     assert (deal.stage, deal.name) == (c.stages["vault"], "Typed")
     assert "You cannot edit it any more" in answer.text
@@ -191,9 +198,9 @@ def test_continuing_after_a_move_into_a_locked_stage_shows_the_record_to_read(
 ) -> None:
     client.force_login(c.rita)
     deal = c.deals["ritas"]
-    confirmed = {"_confirm_hand_over": "yes", "_continue": "1"}
-    moved = form_of(deal, stage=c.stages["vault"].pk, **confirmed)
-    answer = client.post(page(deal), moved, follow=True)
+    moved = form_of(deal, stage=c.stages["vault"].pk, _continue="1")
+    asked = client.post(page(deal), moved)
+    answer = client.post(page(deal), {**moved, **yes(asked)}, follow=True)
     assert answer.redirect_chain == [(page(deal), 302)]
     assert "Saved. You cannot edit it any more." in answer.text
     assert "You may edit it again" not in answer.text
@@ -212,7 +219,7 @@ def test_creating_in_a_locked_stage_asks_first_and_says_so_afterwards(
     assert "You will not be able to edit it any more" in answer.text
     assert 'value="Born locked"' in answer.text
     assert not Deal.objects.filter(name="Born locked").exists()
-    answer = client.post(f"{LIST}add/", form_of(new, _confirm_hand_over="yes"), follow=True)
+    answer = client.post(f"{LIST}add/", form_of(new, **yes(answer)), follow=True)
     assert Deal.objects.get(name="Born locked").stage == c.stages["vault"]
     assert "You cannot edit it any more" in answer.text
     # Whom the rule names is neither asked nor warned.
@@ -232,7 +239,43 @@ def test_giving_away_into_a_locked_stage_is_one_question_about_both(
     assert "Move to “Vault” and hand over?" in answer.text
     assert "In the locked stage “Vault”" in answer.text
     assert answer.text.count("_confirm_hand_over") == 1
-    assert client.post(page(deal), {**both, "_confirm_hand_over": "yes"}).status_code == 302
+    assert client.post(page(deal), {**both, **yes(answer)}).status_code == 302
+
+
+def test_yes_to_another_question_is_no_answer(c: TinyCompany, client: Client) -> None:
+    """What was confirmed is what was read: where that became something else, it is asked anew."""
+    client.force_login(c.rita)
+    deal = c.deals["ritas"]
+
+    def move(record: Deal, stage: str, **more: object) -> dict[str, object]:
+        return form_of(record, stage=c.stages[stage].pk, **more)
+
+    to_vault = client.post(page(deal), move(deal, "vault"))
+    assert "Move to “Vault”?" in to_vault.text
+    # Another stage was locked meanwhile, and it is that into which the form moves the record now.
+    set_stage_rule(c.pipeline, actor=c.sam, enabled=True, stages=[c.stages["locked"]])
+    asked = client.post(page(deal), {**move(deal, "locked"), **yes(to_vault)})
+    assert "Move to “Locked”?" in asked.text
+    assert asked.text.count("_confirm_hand_over") == 1
+    # So for another owner, and for “yes” that names no question.
+    given = client.post(page(deal), form_of(deal, owner=c.rob.pk))
+    for form, answer in (
+        (form_of(deal, owner=c.people["ella"].pk), yes(given)),
+        (move(deal, "vault", owner=c.rob.pk), yes(given)),
+        (move(deal, "vault"), {"_confirm_hand_over": "yes"}),
+        (form_of(deal, owner=c.rob.pk), yes(asked)),
+    ):
+        assert "any more" in client.post(page(deal), {**form, **answer}).text
+    deal.refresh_from_db()
+    assert (deal.stage, deal.owner, deal.version) == (c.stages["open"], c.rita, 1)
+    # The same for a new record.
+    new = Deal(name="Born locked", stage=c.stages["vault"], owner=c.rita)
+    created = client.post(f"{LIST}add/", form_of(new, **yes(to_vault)))
+    assert "Create it in “Vault”?" in created.text
+    assert not Deal.objects.filter(name="Born locked").exists()
+    assert client.post(page(deal), {**move(deal, "locked"), **yes(asked)}).status_code == 302
+    deal.refresh_from_db()
+    assert deal.stage == c.stages["locked"]
 
 
 def test_stale_form_is_refused_and_keeps_what_was_typed(c: TinyCompany, client: Client) -> None:
@@ -259,7 +302,7 @@ def test_giving_a_record_away_asks_first_and_leads_back_to_the_list(
     assert "_confirm_hand_over" in answer.text
     deal.refresh_from_db()
     assert deal.owner == c.rita
-    answer = client.post(page(deal), {**given, "_confirm_hand_over": "yes"})
+    answer = client.post(page(deal), {**given, **yes(answer)})
     assert (answer.status_code, answer["Location"]) == (302, LIST)
     deal.refresh_from_db()
     assert deal.owner == c.rob
