@@ -175,12 +175,16 @@ class SharingAdmin(RecordPart):
     def _preview(
         self, request: HttpRequest, record: Record, form: ShareForm
     ) -> dict[str, Any] | None:
-        """Return what the share would do, once it is known what it would be."""
+        """Return what the share would do, or that it has too many receivers to say; else None."""
         chosen = form.cleaned_data if form.is_bound else {}
         if not chosen.keys() >= {"people", "teams", "level", "last_day"}:
             return None
         if len(chosen["people"]) + len(chosen["teams"]) > sharing.MOST_AT_ONCE:
-            return None
+            said = gettext(
+                "For more than %(count)s people and teams no preview is shown. Take some out, and "
+                "share with them afterwards."
+            )
+            return {"too_many": said % {"count": counted(sharing.MOST_AT_ONCE)}}
         governs = access.allows_any(user_of(request), "change", User)
         return {
             "until": end_of(form.until),

@@ -848,6 +848,19 @@ def test_preview_tells_nobody_who_is_in_a_team(
         assert after["sam"] != before["sam"]  # or what is compared would differ for nobody
 
 
+def test_preview_says_that_it_is_not_shown_for_so_many(c: TinyCompany, client: Client) -> None:
+    client.force_login(c.rita)
+    people = [UserFactory(permission_set=c.sets["rep"]).pk for _ in range(sharing.MOST_AT_ONCE + 1)]
+    posted = {"people": people, "level": "view", "_preview": "1"}
+    text = client.post(page(c.deals["ritas"], "share"), posted).text
+    assert "For more than 100 people and teams no preview is shown." in text
+    assert not previewed(text)
+    posted["people"] = people[1:]
+    text = client.post(page(c.deals["ritas"], "share"), posted).text
+    assert len(previewed(text)) == sharing.MOST_AT_ONCE
+    assert "no preview is shown" not in text
+
+
 def test_preview_is_for_whoever_may_share(c: TinyCompany) -> None:
     """Else it would tell of colleagues, and of records out of reach, what the pages do not."""
     client = Client()
