@@ -26,7 +26,15 @@ from records.operations.checking import (
     editable_fields,
     raw,
 )
-from records.operations.writing import Change, Source, becoming, find_stored, owners_of, write
+from records.operations.writing import (
+    Change,
+    Source,
+    becoming,
+    find_stored,
+    owners_of,
+    told_of,
+    write,
+)
 from records.refusals import Invalid, NotAllowed, NotFound
 
 R = TypeVar("R", bound=Record)
@@ -120,20 +128,13 @@ def change(
     check(after, changed, actor)
     write(
         kinds.of(model),
-        [Change(before, after, changed, _told(before, after, changed), version)],
+        [Change(before, after, changed, told_of(before, after, changed), version)],
         actor=actor,
         source=Source.CHANGE,
         reason=reason,
         confirmed=confirm_hand_over,
     )
     return model._base_manager.get(pk=record.pk)
-
-
-def _told(before: Record, after: Record, names: list[str]) -> dict[str, Any]:
-    """Return what the log tells: the names of fields, and owners and stage from which to which."""
-    deciding = [name for name in (*before.owner_fields, "stage") if name in names]
-    ends = {name: {"from": raw(before, name), "to": raw(after, name)} for name in deciding}
-    return {"fields": names, **ends}
 
 
 @operation("{object}.delete")

@@ -204,6 +204,13 @@ def _tell(changes: Sequence[Change[R]], actor: Actor, source: Source, reason: st
         audit.record(action, actor=actor, on=change.after, data=data)
 
 
+def told_of(before: Record, after: Record, names: list[str]) -> dict[str, Any]:
+    """Return what the log tells: the names of fields, and owners and stage from which to which."""
+    deciding = [name for name in (*before.owner_fields, "stage") if name in names]
+    ends = {name: {"from": raw(before, name), "to": raw(after, name)} for name in deciding}
+    return {"fields": names, **ends}
+
+
 # --- Reading what is written to -------------------------------------------------------------------
 
 
