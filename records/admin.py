@@ -50,6 +50,7 @@ from records.screens.columns import dressed
 from records.screens.exceptions import ExceptingAdmin
 from records.screens.limited import LimitedAdmin
 from records.screens.listing import list_filter
+from records.screens.many import ChangesManyRecords
 from records.screens.ordered import OrderedAdmin
 from records.screens.places import OpensAsLeft
 from records.screens.saving import SavesByOneOperation
@@ -90,6 +91,7 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
     RecyclingAdmin,
     SharingAdmin,
     RequestingAdmin,
+    ChangesManyRecords,
     OpensAsLeft,
     OrderedAdmin,
     LimitedAdmin,

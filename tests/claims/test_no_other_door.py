@@ -33,7 +33,7 @@ OF_EVERY_MODEL = (
     *("<path:object_id>/delete/", "<path:object_id>/history/"),
 )
 OF_A_RECORD = (
-    *("bin/", "bin/restore/"),
+    *("bin/", "bin/restore/", "change-many/<slug:name>/"),
     *(
         f"<path:object_id>/{step}/"
         for step in (
