@@ -448,9 +448,10 @@ def guess(email: str, number: str) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    from tests.support.asked_process import decide_access
+    from tests.support.asked_process import change_many, decide_access
 
     steps = {
+        "change_many": change_many,
         "decide_access": decide_access,
         "ask": ask,
         "decide": decide,
