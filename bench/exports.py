@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -32,7 +33,7 @@ from accounts import access
 from bench.measure import Row, spent
 from bench.profiles import super_admin
 from exports import folder, jobs, worker
-from exports.models import ExportPolicy, ExportRequest
+from exports.models import ExportPolicy, ExportRecord, ExportRequest
 from exports.operations import request_export
 from exports.writers import manifest
 from exports.writers.rows import rows_of
@@ -114,14 +115,9 @@ def by_program(sql: str, parameters: tuple[Any, ...], out: Path) -> float:
         command = ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-f", str(script), url]
     else:
         script.write_text(f".output {out}\n{_filled_in(sql, parameters)};\n")
-        command = [
-            "sqlite3",
-            "-csv",
-            "-init",
-            str(script),
-            str(connection.settings_dict["NAME"]),
-            ".quit",
-        ]
+        copy = out.with_suffix(".sqlite3")
+        _copy(sql, copy)
+        command = ["sqlite3", "-csv", "-init", str(script), str(copy), ".quit"]
     before = _children()
     subprocess.run(command, check=True, capture_output=True)
     client = _children() - before
@@ -133,6 +129,25 @@ def by_program(sql: str, parameters: tuple[Any, ...], out: Path) -> float:
 def _children() -> float:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
+
+
+def _copy(sql: str, path: Path) -> None:
+    """Copy the tables of a statement without our order of letters, which sqlite3 does not know."""
+    named = set(re.findall(r'"?(\w+)"?', sql))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tbl_name, type, sql FROM sqlite_master WHERE sql IS NOT NULL")
+        found = [each for each in cursor.fetchall() if each[0] in named]
+        cursor.execute("PRAGMA foreign_keys = OFF")  # to tables that are not copied
+        cursor.execute("ATTACH DATABASE %s AS copy", [str(path)])
+        for name, kind, text in found:
+            if kind == "table":
+                plain = text.replace(" COLLATE crm_order", "")
+                cursor.execute(plain.replace("CREATE TABLE ", "CREATE TABLE copy.", 1))
+                cursor.execute(f'INSERT INTO copy."{name}" SELECT * FROM main."{name}"')
+        for name, kind, text in found:
+            if kind == "index" and name == ExportRecord._meta.db_table:
+                cursor.execute(re.sub(r"INDEX ", "INDEX copy.", text, count=1))
+        cursor.execute("DETACH DATABASE copy")
 
 
 def _filled_in(sql: str, parameters: tuple[Any, ...]) -> str:
