@@ -63,6 +63,11 @@ def test_translation_has_the_parts_of_its_text(app: str, language: str) -> None:
     assert wrong == []
 
 
+def test_the_themes_own_words_are_collected_from_templates_and_code() -> None:
+    texts = {message.id for message in messages.collected("crmperms")}
+    assert {"Welcome back to", "Select value", "Expand row", "Date"} <= texts
+
+
 def test_parts_are_found() -> None:
     """A control: what the test above compares."""
     assert PARTS.findall("%(a)s of %(b)d, 5 %% {c}") == ["%(a)s", "%(b)d", "%%", "{c}"]

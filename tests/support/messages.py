@@ -30,8 +30,14 @@ ROOT = Path(__file__).resolve().parents[2]
 APPS = ("accounts", "crmperms", "exports", "records")
 LANGUAGES = ("de",)
 TEMPLATES = ROOT / "templates"
-THEME = ("unfold/helpers", "unfold/layouts", "unfold/widgets", "admin", "registration")
+THEME = (
+    *(f"templates/unfold/{part}" for part in ("helpers", "layouts", "widgets")),
+    "templates/admin",
+    "templates/registration",
+    "contrib/filters/templates",
+)
 """Which of the theme's templates draw something here."""
+THEME_CODE = (".", "mixins", "templatetags", "contrib/filters", "contrib/filters/admin")
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 # Which argument is what: a `c` marks the context.
 KEYWORDS = {
@@ -42,7 +48,7 @@ KEYWORDS = {
 }
 
 _TEXT = r"""u?(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
-CALL = re.compile(rf" (?P<function>n?p?gettext)\((?P<texts>{_TEXT}(?:, {_TEXT})*)")
+CALL = re.compile(rf" (?P<function>n?p?gettext|_)\((?P<texts>{_TEXT}(?:, {_TEXT})*)")
 
 
 def sources(app: str) -> Iterator[Path]:
@@ -70,10 +76,11 @@ def collected(app: str) -> Catalog:
 def _collect_of_theme(catalog: Catalog) -> None:
     """Add what the theme says, where Django’s own catalogues have no words for it."""
     theme = Path(unfold.__file__).parent
-    drawn = [theme / "templates" / each for each in THEME]
+    drawn = [theme / each for each in THEME]
     pages = {each for folder in drawn for each in folder.rglob("*.html")}
     ours = {theme / "templates" / each.relative_to(TEMPLATES) for each in TEMPLATES.rglob("*.html")}
-    for path in sorted([*theme.glob("*.py"), *(pages - ours)]):
+    code = [each for folder in THEME_CODE for each in (theme / folder).glob("*.py")]
+    for path in sorted([*code, *(pages - ours)]):
         for function, said in _in_file(path):
             first = said[0] if isinstance(said, tuple) else said
             if first not in djangos_own():
