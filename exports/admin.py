@@ -29,10 +29,11 @@ from django.utils.translation import gettext, gettext_lazy, pgettext
 from accounts.keys import whole_number
 from accounts.list_forms import LogAdmin
 from accounts.modeladmin import user_of
+from accounts.modeladmin.requests import kept
 from accounts.notices import read_about
 from accounts.to_decide import LIST
 from accounts.words import counted
-from exports import hashes, operations
+from exports import deciders, hashes, operations
 from exports.models import ExportRequest
 from exports.operations import ExportError, InvalidRequest
 from exports.screens.away import away_tools, away_view, end_view
@@ -44,6 +45,8 @@ from exports.screens.waiting import by_whom, decision_address
 from exports.steps import about_export
 from records import kinds
 
+DECIDABLE = "decidable exports"
+"""Where a request keeps the keys of the rows of its page on which the reader may decide."""
 DECISIONS = {
     "approve": gettext_lazy("Approve this export?"),
     "reject": gettext_lazy("Reject this export?"),
@@ -65,7 +68,7 @@ def panel_opener(request: HttpRequest) -> Callable[[ExportRequest], str]:
     details = pgettext("of an export", "Details")
 
     def opener(obj: ExportRequest) -> str:
-        if obj.status == ExportRequest.Status.PENDING:
+        if obj.pk in kept(request)[DECIDABLE]:
             text = review
         elif obj.status == ExportRequest.Status.COMPLETED and obj.requester_id == user.pk:
             text = download
@@ -114,6 +117,9 @@ class ExportRequestAdmin(LogAdmin):
         """Find by name, and by the hash of a file that turned up somewhere (B12)."""
         found, may_repeat = super().get_search_results(request, queryset, search_term)
         return found | hashes.with_file(queryset, user_of(request), search_term), may_repeat
+
+    def before_rows_are_shown(self, request: HttpRequest, rows: list[Any]) -> None:
+        kept(request)[DECIDABLE] = deciders.decidable(user_of(request), rows)
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         return [*super().get_list_display(request), panel_opener(request)]

@@ -7,7 +7,7 @@ sentence; whoever none of them holds for may decide.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -51,15 +51,18 @@ def bars(person: Asker) -> Iterator[Bar]:
     # Where the person is anyone, they are the query around that of requests.
     about = {"requester": "requester", "decider": person.id()}
     then = {"asked": "requested_at"}
-    yield Bar(
-        "self_approval",
-        Q(requester=person.id()),
-        gettext_lazy("Nobody decides on their own export. Another approver has to do it."),
+    decides = person.holds(DECIDE)
+    # Whoever approves nothing is told who does, not why they are no exception.
+    own = (
+        gettext_lazy("An approver has to decide on it.")
+        if decides is NEVER
+        else gettext_lazy("Nobody decides on their own export. Another approver has to do it.")
     )
+    yield Bar("self_approval", Q(requester=person.id()), own)
     yield Bar("not_allowed", ~access.condition_for(person, "view", ExportRequest), OUT_OF_REACH)
     yield Bar(
         "not_allowed",
-        ~person.holds(DECIDE),
+        ~decides,
         gettext_lazy("You may not decide on exports. Ask a super admin for Export approver."),
     )
     yield Bar(
@@ -238,6 +241,15 @@ def may_not_decide_because(export: ExportRequest, user: User) -> Bar | None:
 def awaiting(user: User) -> ExportQuerySet:
     """Return the requests that wait for a decision and that this person may decide on."""
     return ExportRequest.objects.awaiting_decision().filter(may_decide(Loaded(user)))
+
+
+def decidable(user: User, exports: Iterable[ExportRequest]) -> set[int]:
+    """Return the keys of those of these exports that wait and on which this person may decide.
+
+    One query; none where none of them waits, nor for who decides on nothing.
+    """
+    waiting = [each.pk for each in exports if each.status == ExportRequest.Status.PENDING]
+    return set(awaiting(user).filter(pk__in=waiting).order_by().values_list("pk", flat=True))
 
 
 def count_awaiting(user: User) -> int:
