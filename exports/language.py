@@ -14,7 +14,9 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 
 from django.conf import settings
+from django.conf.locale import LANG_INFO
 from django.utils import translation
+from django.utils.translation import get_language_info, gettext
 
 
 def as_installed() -> AbstractContextManager[None]:
@@ -23,3 +25,11 @@ def as_installed() -> AbstractContextManager[None]:
     Not around a `yield`: whoever reads on would go on in that language.
     """
     return translation.override(settings.LANGUAGE_CODE)
+
+
+def labels_in_words() -> str:
+    """Say, to whoever reads it, in which language a file has its labels."""
+    code: str = settings.LANGUAGE_CODE
+    general = code.partition("-")[0]
+    language = get_language_info(general if general in LANG_INFO else code)["name_translated"]
+    return gettext("Labels, in %(language)s") % {"language": language}

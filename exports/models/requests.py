@@ -66,7 +66,7 @@ class ExportRequest(Lease):
         APPROVED = "approved", gettext_lazy("Approved")
         PROCESSING = "processing", gettext_lazy("Processing")
         COMPLETED = "completed", gettext_lazy("Completed")
-        REJECTED = "rejected", gettext_lazy("Cancelled: rejected")
+        REJECTED = "rejected", gettext_lazy("Rejected")
         RECALLED = "recalled", gettext_lazy("Cancelled: recalled")
         CANCELLED = "cancelled", gettext_lazy("Cancelled")
         LAPSED = "lapsed", gettext_lazy("Cancelled: not decided in time")
@@ -76,7 +76,7 @@ class ExportRequest(Lease):
     class Headers(models.TextChoices):
         """What stands above the columns (E36)."""
 
-        LABELS = "labels", gettext_lazy("Labels, as on screen")
+        LABELS = "labels", gettext_lazy("Labels")
         NAMES = "names", gettext_lazy("Internal names")
 
     requester = models.ForeignKey(

@@ -52,10 +52,7 @@ class AwayForm(forms.Form):
         label=gettext_lazy("Who stands in for you"),
         empty_label=gettext_lazy("Choose an approver"),
         widget=UnfoldAdminSelectWidget,
-        help_text=gettext_lazy(
-            "Told, as well as you, of requests that name you: new ones, and those that wait "
-            "already. Only people who hold Export approver."
-        ),
+        help_text=gettext_lazy("Only people who hold Export approver can stand in."),
     )
     first_day = day_field(gettext_lazy("First day"), required=True)
     last_day = day_field(gettext_lazy("Last day"), required=True)

@@ -29,7 +29,7 @@ from exports.language import as_installed
 from exports.models import ExportProfile, ExportRequest
 from exports.operations import ExportError
 from exports.policy import Usage
-from exports.screens.forms import ApproversForm, ColumnsForm, Offered, PurposeForm
+from exports.screens.forms import ApproversForm, ColumnsForm, Offered, PurposeForm, headers_in_words
 from exports.screens.from_list import back_to_list, list_address, list_columns, ticked_rows
 from exports.screens.panel import panel_address
 from exports.screens.why_needed import Reason, reasons
@@ -215,7 +215,7 @@ class Dialog:
     @property
     def headers(self) -> str:
         """The chosen headers, as people read them."""
-        return str(ExportRequest.Headers(self.form.cleaned_data["headers"]).label)
+        return str(dict(headers_in_words())[self.form.cleaned_data["headers"]])
 
     def _at_first(self) -> QueryDict:
         """Everything of the record's own that is not sensitive."""

@@ -22,12 +22,19 @@ from accounts.keys import KeysField
 from accounts.models import User
 from accounts.numbers import WholeNumberField
 from exports import purpose
+from exports.language import labels_in_words
 from exports.models import ExportRequest
 from exports.models.policy import GateRules
 from exports.operations import FORMATS
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
+
+
+def headers_in_words() -> list[tuple[str, StrOrPromise]]:
+    """Return what may stand above the columns; the labels with the language a file has them in."""
+    labels, names = ExportRequest.Headers
+    return [(labels.value, labels_in_words()), (names.value, names.label)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +75,7 @@ class ColumnsForm(forms.Form):
         ],
         widget=forms.RadioSelect,
     )
-    headers = forms.ChoiceField(
-        required=False, choices=ExportRequest.Headers.choices, widget=forms.RadioSelect
-    )
+    headers = forms.ChoiceField(required=False, choices=headers_in_words, widget=forms.RadioSelect)
     profile_name = forms.CharField(
         required=False, max_length=80, widget=UnfoldAdminTextInputWidget(attrs={"maxlength": 80})
     )
@@ -202,7 +207,7 @@ class PolicyForm(forms.Form):
         ),
     )
     second_person_above = _number(
-        gettext_lazy("Second approver above N records in 24 hours"),
+        gettext_lazy("Second approver above this many records in 24 hours"),
         gettext_lazy(
             "People who export without approval, super admins included, need somebody else’s "
             "approval for what makes it more records than this in 24 hours. Leave empty to turn "
@@ -259,7 +264,7 @@ class PolicyForm(forms.Form):
 
     steps: ClassVar[tuple[tuple[StrOrPromise, tuple[str, ...]], ...]] = (
         (
-            gettext_lazy("Consent"),
+            gettext_lazy("Approvals"),
             ("require_approval", "second_person_above", "purpose_required"),
         ),
         (gettext_lazy("From how many records"), ("threshold", "daily_records", "weekly_records")),

@@ -166,8 +166,8 @@ def described(now: ExportPolicy) -> list[tuple[str, str]]:
         (
             gettext("A request"),
             ngettext(
-                "ends after %(count)s day if nobody decides on it.",
-                "ends after %(count)s days if nobody decides on it.",
+                "Ends after %(count)s day if nobody decides on it.",
+                "Ends after %(count)s days if nobody decides on it.",
                 now.lapse_days,
             )
             % {"count": counted(now.lapse_days)},
@@ -225,8 +225,8 @@ def _second_person(now: ExportPolicy) -> str:
 def _fetched(now: ExportPolicy) -> str:
     days = ngettext("%(count)s day", "%(count)s days", now.file_days)
     said = ngettext(
-        "can be fetched for %(days)s, once, by its requester alone.",
-        "can be fetched for %(days)s, at most %(count)s times, by its requester alone.",
+        "Can be downloaded for %(days)s, once, by its requester alone.",
+        "Can be downloaded for %(days)s, at most %(count)s times, by its requester alone.",
         now.most_downloads,
     )
     return said % {

@@ -37,12 +37,12 @@ def _row(export: ExportRequest, user: User, decides: bool) -> RequestRow:
     if export.status == S.PENDING and export.waits_again_because:
         again = gettext("Waits again: %(why)s") % {"why": export.why_it_waits_again}
         facts = f"{facts} · {again}"
-    elif export.decided_by is not None and export.status not in _SAY_BY_WHOM:
+    elif export.decided_by is not None:
         facts = f"{facts} · {by_whom(export)}"
     return RequestRow(
         url=panel_address(export),
         state=export.status,
-        state_label=_stands(export),
+        state_label=export.get_status_display(),
         title=_title(export, user),
         # What somebody wrote for whoever decides; it stands beneath their name.
         purpose=export.message if export.approval_needed else "",
@@ -72,11 +72,6 @@ def by_whom(export: ExportRequest) -> str:
         return ""
     said = _SAY_BY_WHOM.get(S(export.status), _SAY_BY_WHOM[S.APPROVED])
     return str(said) % {"name": export.decided_by.get_full_name()}
-
-
-def _stands(export: ExportRequest) -> str:
-    """Say how it stands, and by whom where the decision is the last that happened."""
-    return (export.status in _SAY_BY_WHOM and by_whom(export)) or str(export.get_status_display())
 
 
 def _steps(export: ExportRequest) -> tuple[Step, ...]:

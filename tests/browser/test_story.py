@@ -92,7 +92,7 @@ def test_from_imported_data_to_an_approved_export(
     assert len(rows) == mine.count()
     review(page, second)
     expect(page.get_by_text("“Just in case” is no purpose.")).to_be_visible()
-    expect(page.get_by_role("dialog").get_by_text("Cancelled: rejected")).to_be_visible()
+    expect(page.get_by_role("dialog").get_by_text("Rejected", exact=True)).to_be_visible()
 
     # A manager decides the third; the agent recalls the fourth.
     ask_for_export(page, f"owner={agent.pk}&o=1", manager.get_full_name(), "For the team meeting.")

@@ -5,6 +5,7 @@ What people read of it is in their own.
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -411,6 +412,26 @@ def test_each_side_reads_its_own_language(c: TinyCompany) -> None:
         "Axel hat Ihren Export „All deals“ abgelehnt. Öffnen Sie ihn, um den Grund zu lesen."
     ]
     assert events(export) == ["export.request", "export.reject"]
+
+
+def test_the_language_of_a_files_labels_is_said_in_the_readers(
+    c: TinyCompany, settings: Settings
+) -> None:
+    """They are in the installation's, whoever reads the page on which they are chosen."""
+    client = Client()
+    client.force_login(c.rita)
+
+    def offered() -> str:
+        page = client.get("/admin/exports/exportrequest/new/deal/").text
+        found = re.search(r'name="headers" value="labels"[^>]*><span>([^<]+)<', page)
+        assert found is not None
+        return found[1]
+
+    assert offered() == "Labels, in English"
+    User.objects.filter(pk=c.rita.pk).update(language=GERMAN)
+    assert offered() == "Bezeichnungen auf Englisch"
+    settings.LANGUAGE_CODE = GERMAN
+    assert offered() == "Bezeichnungen auf Deutsch"
 
 
 def test_labels_of_columns_are_the_readers_unless_they_were_others_when_frozen(

@@ -758,7 +758,7 @@ def test_super_admin_switches_approvals_on_in_three_steps(c: TinyCompany) -> Non
     assert "Every export that is not empty" in answer.text
     assert "At most 500 records in 24 hours and 2,000 records in 7 days" in answer.text
     assert "Above 10,000 records in 24 hours people who export without approval need" in answer.text
-    assert "can be fetched for 5 days, once, by its requester alone." in answer.text
+    assert "Can be downloaded for 5 days, once, by its requester alone." in answer.text
     now = ExportPolicy.objects.get()
     assert (now.require_approval, now.threshold, now.second_person_above) == (True, 0, 10_000)
     empty = {"daily_records": "", "weekly_records": "", "second_person_above": ""}

@@ -155,7 +155,7 @@ def test_super_admin_rejects_with_a_reason_that_the_requester_reads(c: TinyCompa
     assert "Rejected." in step(sam, export, "reject", note="Too many, too late.")
     text = rita.get(f"{LOG}?review={export.pk}").text
     assert "Too many, too late." in text
-    assert "Cancelled: rejected" in text
+    assert '<span class="chip is-rejected">Rejected</span>' in text
     assert "Rejected by Sam" in text
 
 
@@ -258,14 +258,19 @@ def test_number_of_queries_of_log_and_panel_stays(c: TinyCompany) -> None:
     for _ in range(5):
         DealFactory(owner=c.rita, stage=c.stages["open"])
     rita = logged_in(c, "rita")
-    for _ in range(6):
-        export = requested(rita, approvers=[c.axel.pk])
     axel = logged_in(c, "axel")
+    requested(rita, approvers=[c.axel.pk])
+    with CaptureQueriesContext(connection) as alone:
+        assert axel.get(LOG).status_code == 200
+    for _ in range(5):
+        export = requested(rita, approvers=[c.axel.pk])
     costs = []
     for address in (LOG, f"{LOG}?review={export.pk}"):
         with CaptureQueriesContext(connection) as captured:
-            assert axel.get(address).status_code == 200
+            assert axel.get(address).text.count("Review approval request") == 6
         costs.append(len(captured))
+    # On which of the rows the reader may decide is one statement, not one of each.
+    assert costs[0] == len(alone)
     assert costs[0] <= BUDGETS["list"]
     assert costs[1] - costs[0] <= BUDGETS["review"]
 

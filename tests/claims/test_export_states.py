@@ -307,7 +307,7 @@ def test_labels_are_those_people_know() -> None:
         "approved": "Approved",
         "processing": "Processing",
         "completed": "Completed",
-        "rejected": "Cancelled: rejected",
+        "rejected": "Rejected",
         "recalled": "Cancelled: recalled",
         "cancelled": "Cancelled",
         "lapsed": "Cancelled: not decided in time",

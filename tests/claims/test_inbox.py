@@ -115,8 +115,9 @@ def test_rejecting_from_the_list_needs_a_reason_and_keeps_what_was_typed(c: Tiny
     assert ExportRequest.objects.get().status == "pending"
     answer = axel.post(f"{LOG}{export.pk}/reject/", {**form, "note": "Too much."}, follow=True)
     assert answer.redirect_chain[-1][0] == INBOX
-    assert "Rejected by Axel" in rows(axel)[0]
-    assert "Rejected by Axel" in rows(logged_in(c.rita))[0]
+    for client in (axel, logged_in(c.rita)):
+        assert "Rejected by Axel" in rows(client)[0]
+        assert '<span class="chip is-rejected">Rejected</span>' in client.get(INBOX).text
     assert ExportRequest.objects.get().decision_note == "Too much."
 
 

@@ -238,7 +238,7 @@ def test_mail_holds_no_data_no_words_of_people_and_no_key(
         "-- \n"
         "This e-mail holds no data; crmperms asks you to log in before it shows any.\n"
     )
-    assert "Status: Cancelled: rejected" in answered.body
+    assert "Status: Rejected" in answered.body
 
 
 def test_without_an_address_of_the_site_it_says_where_to_click(
