@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any, cast
 
 from django.contrib import admin, messages
-from django.contrib.admin.utils import display_for_value
+from django.contrib.admin.utils import display_for_value, flatten_fieldsets
 from django.db.models import Model, QuerySet
 from django.http import (
     Http404,
@@ -111,6 +111,8 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
     read_with = Record.owner_fields
     compressed_fields = True
     warn_unsaved_form = True
+    help_is_for_editors = True
+    """Whether a field that is only read goes without its help (fieldset_row_field.html)."""
 
     # Which fields there are -----------------------------------------------------------------------
 
@@ -186,7 +188,10 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
             context["veiled"] = self._veiled_labels(request)
             context["restricted_links"] = self.restricted_links(request, obj)
             if context["why"]["may_change"]:
-                context["only_read"] = self.only_read(request, obj)
+                asks = self.only_read(request, obj)
+                drawn = {str(name) for name in flatten_fieldsets(self.get_fieldsets(request, obj))}
+                context["padlocks"] = {name: ask for name, ask in asks.items() if name in drawn}
+                context["only_read"] = [ask for name, ask in asks.items() if name not in drawn]
         return context
 
     def _veiled_labels(self, request: HttpRequest) -> list[tuple[str, str]]:

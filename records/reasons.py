@@ -165,6 +165,28 @@ _GRANTED = {
 """The same of somebody else, beside their name."""
 
 
+_RULES = {
+    "inactive": gettext_lazy("Deactivated"),
+    "superuser": gettext_lazy("Super admin"),
+    "deleted": gettext_lazy("Recycle bin"),
+    "partner_admin": gettext_lazy("Partner admin"),
+    "everything": gettext_lazy("Everything"),
+    "team": gettext_lazy("Team"),
+    "owned": gettext_lazy("Owner"),
+    "unassigned": gettext_lazy("Unassigned"),
+    "no_scope": gettext_lazy("No scope"),
+    "shared": gettext_lazy("Shared"),
+    "stage": gettext_lazy("Locked stage"),
+    "unseen": gettext_lazy("Not visible"),
+}
+"""What each rule on records is called, by its code."""
+
+
+def rule_name(code: str) -> str:
+    """Return what a rule on records is called; programs go by its code."""
+    return str(_RULES.get(code, code))
+
+
 def seen_because(explanation: access.Explanation) -> str:
     """Return the plainest reason for which the reader sees a record, as a sentence."""
     codes = {finding.code for finding in explanation.decisive}

@@ -85,9 +85,7 @@ def stage_steps(user: User, action: str, record: Record) -> Iterator[Candidate]:
     yield Candidate(step, Loaded(user), frozenset({"stage"}))
 
 
-MORE_THAN_ONE = gettext_lazy(
-    "No single step would be enough: more than one thing stands in the way."
-)
+MORE_THAN_ONE = gettext_lazy("Several things stand in the way, so no single step would be enough.")
 ONLY_A_TEAM = gettext_lazy(
     "One step would be enough only if a team that may edit there reaches it too, such as one of "
     "its owners’ teams: a super admin could put you into that team."
@@ -183,11 +181,14 @@ def why(user: User, record: Record) -> dict[str, Any]:
     # Without teams: that joining a certain one would be enough tells where an owner is.
     tried = {action: steps(user, action, record) for action in refused}
     enough = suppose.first_enough(user, record, tried) if refused else {}
-    reasons: dict[str, list[str]] = {}
+    texts = {action: sentences_of(answers[action], user, action, record) for action in refused}
+    # What stands in the way of both is said once, of both.
+    common = [each for each in texts.get("change", ()) if each in texts.get("delete", ())]
+    reasons: dict[str, list[str]] = {" ".join(common): list(refused)} if common else {}
     ways: dict[str, list[str]] = {}
     for action in refused:
-        texts = sentences_of(answers[action], user, action, record)
-        reasons.setdefault(" ".join(texts), []).append(action)
+        if own := [each for each in texts[action] if each not in common]:
+            reasons.setdefault(" ".join(own), []).append(action)
         way = _way_to(enough[action], answers[action], record)
         ways.setdefault(way, []).append(action)
     return {

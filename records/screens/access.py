@@ -29,7 +29,7 @@ from accounts.words import counted
 from records import kinds, operations
 from records.history import owners_so_far
 from records.models import Record
-from records.reasons import granted_by
+from records.reasons import granted_by, rule_name
 from records.why import field_answers, way_out
 
 LONGEST_NAME = 80
@@ -62,14 +62,14 @@ AT_MOST = {
     "delete": gettext_lazy("at most: delete"),
 }
 VERBS = {
-    "view": pgettext_lazy("may … this record", "view"),
-    "change": pgettext_lazy("may … this record", "edit"),
-    "delete": pgettext_lazy("may … this record", "delete"),
-    "communicate": pgettext_lazy("may … this record", "communicate"),
-    "merge": pgettext_lazy("may … this record", "merge"),
-    EXPORT: pgettext_lazy("may … this record", "export"),
+    "view": pgettext_lazy("may …", "view this"),
+    "change": pgettext_lazy("may …", "edit this"),
+    "delete": pgettext_lazy("may …", "delete this"),
+    "communicate": pgettext_lazy("may …", "communicate about this"),
+    "merge": pgettext_lazy("may …", "merge this"),
+    EXPORT: pgettext_lazy("may …", "export this"),
 }
-"""What somebody may do with a record. A language may put a noun here."""
+"""What somebody may do with the record that the page is about."""
 
 
 class PeopleForm(forms.Form):
@@ -176,11 +176,12 @@ class AccessPages(AccessModelAdmin):
             context["asked"] = asked
             answers = access.explain_each(asked, (action, "change"), obj)
             context["explanation"] = explanation = answers[action]
-            parts = {"person": asked, "verb": VERBS[action], "kind": kinds.of(self.model).noun}
+            context["findings"] = [(each, rule_name(each.code)) for each in explanation.findings]
+            parts = {"person": asked, "verb": VERBS[action]}
             context["verdict"] = (
-                gettext("%(person)s may %(verb)s this %(kind)s.") % parts
+                gettext("%(person)s may %(verb)s.") % parts
                 if explanation.allowed
-                else gettext("%(person)s may not %(verb)s this %(kind)s.") % parts
+                else gettext("%(person)s may not %(verb)s.") % parts
             )
             if explanation.allowed:
                 may_change = answers["change"].allowed
@@ -222,13 +223,8 @@ class AccessPages(AccessModelAdmin):
 
     def _heading(self, number: int, asked: dict[str, Any]) -> str:
         """Return how many may do it, and by what else the people were chosen."""
-        said = ngettext(
-            "%(count)s person may %(verb)s this %(kind)s",
-            "%(count)s people may %(verb)s this %(kind)s",
-            number,
-        )
-        verb, kind = VERBS[asked["action"]], kinds.of(self.model).noun
-        narrowed = [said % {"count": counted(number), "verb": verb, "kind": kind}]
+        said = ngettext("%(count)s person may %(verb)s", "%(count)s people may %(verb)s", number)
+        narrowed = [said % {"count": counted(number), "verb": VERBS[asked["action"]]}]
         if asked["team"]:
             narrowed.append(gettext("among those in %(team)s") % {"team": asked["team"]})
         if asked["level"]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django import forms
 from django.contrib import admin, messages
@@ -54,6 +54,13 @@ class ReasonForm(forms.Form):
     )
 
 
+class Ask(NamedTuple):
+    """What a field is called, and where to request access to it."""
+
+    label: StrOrPromise
+    url: str
+
+
 class RequestingAdmin(RecordPart):
     """Adds “Request access” to the screens of every kind of record."""
 
@@ -98,15 +105,15 @@ class RequestingAdmin(RecordPart):
             subject=record,
             text=gettext(
                 "You may not see what “%(field)s” leads to here. Your request to see it goes to "
-                "whoever is nearest to it and may let you, or else to the super admins."
+                "the people who can grant it, otherwise to the super admins."
             )
             % {"field": label},
             back=page_address(record, "change", record.pk),
             opts=self.opts,
         )
 
-    def restricted_links(self, request: HttpRequest, record: Record) -> list[tuple[str, str]]:
-        """Return (label, where to ask for it) of the links whose ends are hidden from the reader.
+    def restricted_links(self, request: HttpRequest, record: Record) -> list[Ask]:
+        """Return the links whose ends are hidden from the reader.
 
         What the page has asked already says which (`accounts.modeladmin.relations.names`).
         """
@@ -120,18 +127,20 @@ class RequestingAdmin(RecordPart):
             if hidden or known.may_name(related, key) or known.is_in_bin(related, key):
                 continue
             address = page_address(record, "request_linked", record.pk)
-            found.append((field.label, f"{address}?field={field.name}"))
+            found.append(Ask(field.label, f"{address}?field={field.name}"))
         return found
 
-    def only_read(self, request: HttpRequest, record: Record) -> list[tuple[str, str]]:
-        """Return (label, where to ask for it) of the fields that this person reads alone."""
+    def only_read(self, request: HttpRequest, record: Record) -> dict[str, Ask]:
+        """Return, by name, the fields that this person reads alone."""
         fixed = self.fixed_fields(request)
         kind = kinds.of(self.model)
-        return [
-            (field.label, reverse("admin:request_field", args=[kind.key, field.name]))
+        return {
+            field.name: Ask(
+                field.label, reverse("admin:request_field", args=[kind.key, field.name])
+            )
             for field in kind.fields
             if field.name in fixed
-        ]
+        }
 
 
 def _ask(
@@ -180,8 +189,8 @@ def _goes_to(people: list[User], record: Record) -> str:
         said = gettext("Your request to edit it goes to %(people)s.")
         return said % {"people": listed(people)}
     return gettext(
-        "Your request to edit it goes to whoever is nearest to it and may let you, or else to the "
-        "super admins."
+        "Your request to edit it goes to the people who can grant it, otherwise to the super "
+        "admins."
     )
 
 

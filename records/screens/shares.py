@@ -89,7 +89,7 @@ class ShareForm(Picking, EndForm):
         Team,
         required=False,
         label=gettext_lazy("Teams"),
-        help_text=gettext_lazy("Reaches everybody whose main team it is, for as long as it is."),
+        help_text=gettext_lazy("Applies to everybody while this is their main team."),
     )
     level = forms.ChoiceField(
         label=gettext_lazy("What they may do"),
@@ -275,12 +275,14 @@ def shared_page(request: HttpRequest) -> HttpResponse:
         "lists": [
             {
                 "title": gettext("Shared with me"),
-                "empty": gettext("Nobody shares a record with you."),
+                "empty": gettext("Nobody shares a record with you yet."),
                 "kinds": list(_kinds(sharing.shared_with(user), given=False)),
             },
             {
                 "title": gettext("Shared by me"),
-                "empty": gettext("You share no record."),
+                "empty": gettext(
+                    "You share no record yet. To share one, open it and choose “Share”."
+                ),
                 "kinds": list(_kinds(sharing.shared_by(user), given=True)),
             },
         ],

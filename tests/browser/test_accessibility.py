@@ -291,7 +291,7 @@ def test_pages_are_read_without_a_script(browser: Browser, live_server: object, 
         expect(page.get_by_role("link", name="Deals").first).to_be_visible()
         for path, words in (
             ("/admin/records/deal/", "Pampa Agro"),
-            ("/admin/records/deal/{deal}/change/", "You can see this deal"),
+            ("/admin/records/deal/{deal}/change/", "You can see this record"),
             ("/admin/exports/exportrequest/new/contact/", "Format"),
             ("/admin/exports/exportrequest/?review={waiting}", "Requested by"),
         ):

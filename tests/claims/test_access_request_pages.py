@@ -58,7 +58,7 @@ def test_story_of_a_request_over_http(c: TinyCompany) -> None:
 
     assert rob.get(one).status_code == 404
     assert rob.post(one, {"step": "grant"}).status_code == 404
-    assert "Nobody waits for you" in rob.get(LIST).text
+    assert "No requests wait for you" in rob.get(LIST).text
     assert one in nora.get(LIST).text
     assert WHY in nora.get(one).text
     shown = rita.get(one).text
@@ -159,7 +159,7 @@ def test_list_costs_the_same_for_three_requests_and_for_thirty(c: TinyCompany) -
 def test_nobody_learns_from_whom_a_request_goes_to_who_is_in_which_team(c: TinyCompany) -> None:
     """Fred's deal goes to Mona, Rita's locked one to the super admins: the page says the same."""
     nora = logged_in(c, "nora")
-    said = "goes to whoever is nearest to it and may let you, or else to the super admins."
+    said = "goes to the people who can grant it, otherwise to the super admins."
     for name in ("freds", "vault"):
         text = " ".join(nora.get(page(c.deals[name], "request_access")).text.split())
         assert said in text

@@ -15,11 +15,22 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils.html import escape
 
-from accounts.access import ACTIONS, CODES, LEVELS, allows, explain, permitted, who_can
+from accounts.access import (
+    ACTIONS,
+    CODES,
+    LEVELS,
+    Loaded,
+    allows,
+    explain,
+    permitted,
+    rules_for,
+    who_can,
+)
 from accounts.models import ObjectScope, Rank, Team, User
-from records import operations
+from records import kinds, operations
 from records.models import Deal, Ticket
 from records.operations import restrict_property, sharing
+from records.reasons import rule_name
 from records.why import MORE_THAN_ONE, ONLY_A_TEAM, suggest, why
 from tests.support.company import TinyCompany
 from tests.support.factories import DealFactory, SetFactory, TeamFactory, TicketFactory, UserFactory
@@ -502,10 +513,12 @@ def test_missing_reach_is_said_beside_a_locked_stage(c: TinyCompany, client: Cli
         "or move it on."
     )
     said = why(c.fresh("rita"), deal)
-    assert said["sentences"][2] == (
-        f"You cannot change it. {locked} Your permission set lets you change only deals that you "
-        "own, and unassigned ones."
-    )
+    assert said["sentences"][2:4] == [
+        f"You cannot change or delete it. {locked}",
+        "You cannot change it. Your permission set lets you change only deals that you own, and "
+        "unassigned ones.",
+    ]
+    assert " ".join(said["sentences"]).count(locked) == 1
     reach = "Rita’s permission set lets them change only deals that they own, and unassigned ones."
     answer = told("explain_access", "rita@example.com", "change", "deal", deal.pk)
     assert answer["reasons"] == [locked, reach]
@@ -579,18 +592,28 @@ def page(deal: Any, name: str) -> str:
     return f"/admin/records/deal/{deal.pk}/{name}/"
 
 
+def test_every_rule_on_records_is_called_by_a_name(c: TinyCompany) -> None:
+    for kind in kinds.every():
+        for action in ACTIONS:
+            for rule in rules_for(Loaded(c.rita), action, kind.model):
+                assert rule_name(rule.code) != rule.code, (kind.key, action)
+    assert rule_name("seat") == "seat"  # of people, whose pages do not ask
+
+
 def test_access_page_gives_the_verdict_and_every_finding(c: TinyCompany, client: Client) -> None:
     client.force_login(c.sam)
     address = page(c.deals["vault"], "access")
     answer = client.get(f"{address}?user={c.rita.pk}&action=change")
     assert answer.status_code == 200
     assert answer.context["explanation"] == explain(c.rita, "change", c.deals["vault"])
-    assert "Rita may not edit this deal" in answer.text
+    assert "Rita may not edit this." in answer.text
     assert "It would be enough if a super admin let Rita edit it for a time" in answer.text
     for finding in answer.context["explanation"].findings:
         assert escape(finding.because) in answer.text
+        assert f'data-code="{finding.code}"' in answer.text  # programs read the code, people a name
+        assert f'<th scope="row">{finding.code}</th>' not in answer.text
     answer = client.get(f"{address}?user={c.rita.pk}&action=view")
-    assert "Rita may view this deal" in answer.text
+    assert "Rita may view this." in answer.text
     assert "It would be enough" not in answer.text
     answer = client.get(f"{address}?user={c.fred.pk}&action=view")
     assert "Nothing helps while the account is deactivated" in answer.text
@@ -660,7 +683,7 @@ def test_who_page_turns_pages_with_one_query_over_people(c: TinyCompany, client:
         UserFactory(email=f"more{number}@example.com", permission_set=c.sets["everything"])
     assert statements() == few
     total = len(who_can("view", c.deals["ritas"]))
-    assert f"{total} people may view this deal" in client.get(address).text
+    assert f"{total} people may view this" in client.get(address).text
     first = client.get(f"{address}?page=1").context["rows"]
     second = client.get(f"{address}?page=2&action=view").context["rows"]
     assert (len(first), len(second)) == (50, total - 50)
@@ -706,9 +729,8 @@ def test_access_can_be_asked_about_a_deactivated_person_too(c: TinyCompany, clie
     assert [each["text"] for each in client.get(f"{asked}Rob").json()["results"]] == ["Rob"]
     answer = client.get(page(c.deals["freds"], f"access/?user={c.fred.pk}").removesuffix("/")).text
     assert "Fred (deactivated)" in answer
-    assert re.search(
-        r'scope="row"><code>inactive</code></th>\s*<td>takes away</td>\s*<td><span', answer
-    )
+    words = r'<th scope="row">Deactivated</th>\s*<td>takes away</td>\s*<td><span'
+    assert re.search(rf'data-code="inactive">\s*{words}', answer)
     # To choose, active people are offered alone.
     choosing = asked.replace("autocomplete/", "autocomplete/choose/")
     assert client.get(f"{choosing}Fred").json()["results"] == []

@@ -48,6 +48,18 @@ def restricted(c: TinyCompany, name: str, access: str) -> Property:
 # --- Fields ---------------------------------------------------------------------------------------
 
 
+def test_a_locked_field_has_its_padlock_beside_its_name(c: TinyCompany) -> None:
+    """In the form, with words for who sees no picture; a field that is open has none."""
+    rita, address, said = logged_in(c.rita), page(c.deals["ritas"]), "Locked. Request access to "
+    assert said not in rita.get(address).text
+    restricted(c, "amount", "everyone_view")
+    text = rita.get(address).text
+    assert text.count(said) == 1
+    assert f'aria-label="{said}Amount"' in text
+    assert "Fields that you only read" not in text  # which are those that the form does not show
+    assert text.count(f'href="{ask_field("amount")}"') == 1
+
+
 def test_story_of_a_request_for_a_field(c: TinyCompany) -> None:
     rule = restricted(c, "amount", "everyone_view")
     rita, sam = logged_in(c.rita), logged_in(c.sam)

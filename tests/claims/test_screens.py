@@ -636,11 +636,21 @@ def test_refusal_names_what_was_refused(c: TinyCompany, client: Client) -> None:
     assert "You may not change “Nora&#x27;s”" in changing.text
 
 
+def test_help_on_filling_a_field_in_is_for_who_may(c: TinyCompany, client: Client) -> None:
+    client.force_login(c.rita)
+    said = "Leave empty for unassigned."
+    assert said in client.get(page(c.deals["ritas"])).text
+    assert said not in client.get(page(c.deals["noras"])).text
+
+
 def test_empty_list_says_what_its_reader_can_do(c: TinyCompany, client: Client) -> None:
     Ticket._base_manager.all().delete()
     client.force_login(c.eve)  # may add tickets
     assert "Add the first ticket" in client.get("/admin/records/ticket/").text
-    assert "Show everything" in client.get(f"{LIST}?q=nothing-like-it").text
+    text = client.get(f"{LIST}?q=nothing-like-it").text
+    assert text.casefold().count("show everything") == 1
+    assert text.count("Nothing that you can see matches the search and the filters.") == 1
+    assert not re.search(r"\b0\s+(found|deals)", text)
     client.force_login(c.ruth)  # reads deals, and nothing else
     Deal._base_manager.all().update(deleted_at=timezone.now())
     text = client.get(LIST).text
