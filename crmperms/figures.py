@@ -198,7 +198,7 @@ def _waiting_by_age(request: HttpRequest) -> Chart | None:
         at = sum(age > (oldest or 0) for _, _, oldest in ages[:-1])
         counts[has_sensitive][at] += 1
     return Chart(
-        gettext("Waiting for my decision, by age"),
+        gettext("Waiting export requests by age"),
         gettext("Requested"),
         tuple(label for label, _, _ in ages),
         tuple(

@@ -80,7 +80,7 @@ def set_up(boss: Person) -> None:
     """Follow the check list until it disappears."""
     page = boss.page
     boss.follow("Set up")
-    boss.send("Make what is ticked")
+    boss.send("Create selected")
     boss.follow("Teams")
     page.get_by_label("Name").fill("Sales")
     boss.send("Save")

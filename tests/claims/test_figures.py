@@ -82,7 +82,7 @@ def test_each_figure_is_what_its_list_shows(c: TinyCompany, name: str) -> None:
     expected = {
         "sam": {"Exports by week", "Refusals by week", "people"},
         "rita": {"My open deals by stage", "My deals closing this month"},
-        "mona": {"Waiting for my decision, by age"},
+        "mona": {"Waiting export requests by age"},
         "otto": {"Exports by week", "Refusals by week"},
         "ella": set(),
     }
