@@ -12,8 +12,8 @@ from exports.operations.wishes import Wish, wish_of
 from exports.policy import Gate, Need, Usage, why_nobody_decides, why_not_again
 from exports.tables import Column
 from exports.writers import manifest
+from exports.writers.plain import Cell, plain
 from exports.writers.rows import rows_in
-from exports.writers.writer import Cell, plain
 from records.models import Record
 from records.models.properties import FieldKey
 from records.operations import screen_limit

@@ -13,8 +13,8 @@ from typing import Any
 from django.db import connection
 
 from exports.tables import Kind
+from exports.writers.plain import plain
 from exports.writers.statement import Value
-from exports.writers.writer import plain
 
 TEXTS = frozenset({Kind.TEXT, Kind.RELATION, Kind.PERSON})
 NUMBERS = frozenset({Kind.INTEGER, Kind.DECIMAL})

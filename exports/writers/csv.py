@@ -12,14 +12,12 @@ import io
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
+from exports.writers.bulk import Bulk
 from exports.writers.files import Part
 from exports.writers.neutral import neutral, neutral_lines
-from exports.writers.writer import Cell, Head, Writer, plain
-
-if TYPE_CHECKING:
-    from exports.writers.bulk import Bulk
+from exports.writers.plain import Cell, plain
+from exports.writers.writer import Head, Writer
 
 BOM = b"\xef\xbb\xbf"
 

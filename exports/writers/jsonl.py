@@ -13,7 +13,8 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from exports.writers.files import Part
-from exports.writers.writer import Cell, Head, Writer
+from exports.writers.plain import Cell
+from exports.writers.writer import Head, Writer
 
 # JSON allows them inside text; programs that split a text into lines split here too.
 _BREAKS = {ord(each): f"\\u{ord(each):04x}" for each in "\x85\u2028\u2029"}

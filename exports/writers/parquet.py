@@ -14,7 +14,8 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]  # it comes without
 
 from exports.tables import Kind
 from exports.writers.files import Part
-from exports.writers.writer import Cell, Head, Writer
+from exports.writers.plain import Cell
+from exports.writers.writer import Head, Writer
 
 ROW_GROUP = 50_000
 """Rows that are kept until they are written together: small groups compress badly."""

@@ -15,7 +15,7 @@ from exports.models import ExportRequest
 from exports.tables import Column
 from exports.writers import manifest
 from exports.writers.bulk import Bulk
-from exports.writers.writer import Cell
+from exports.writers.plain import Cell
 from records.models import Record
 
 

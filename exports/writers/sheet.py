@@ -14,7 +14,7 @@ from decimal import Decimal
 from openpyxl.utils import get_column_letter
 from openpyxl.xml.constants import SHEET_MAIN_NS
 
-from exports.writers.writer import Cell
+from exports.writers.plain import Cell
 
 HELD = 65_536
 """Characters that are put together before they are written."""

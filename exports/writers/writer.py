@@ -10,20 +10,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from decimal import Decimal
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 from exports.tables import Kind
+from exports.writers.bulk import Bulk
 from exports.writers.files import Part
-
-if TYPE_CHECKING:
-    from exports.writers.bulk import Bulk
-
-
-Cell = str | int | Decimal | date | datetime | None
-"""A value as it is; None where it is empty, hidden or out of reach, which look the same."""
+from exports.writers.plain import Cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +92,3 @@ class Sink:
 
     def close(self) -> None:
         """The part is closed by who made it."""
-
-
-def plain(cell: Cell) -> str:
-    """Return a cell as text for people; empty for nothing."""
-    if isinstance(cell, datetime):
-        return cell.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
-    if isinstance(cell, date):
-        return cell.isoformat()
-    return "" if cell is None else str(cell)

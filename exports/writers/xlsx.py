@@ -28,8 +28,9 @@ from openpyxl.writer.excel import ExcelWriter
 from exports.tables import Kind
 from exports.writers.files import Part
 from exports.writers.neutral import COMPUTES, neutral
+from exports.writers.plain import Cell
 from exports.writers.sheet import Sheet, Styles
-from exports.writers.writer import Cell, Head, Writer
+from exports.writers.writer import Head, Writer
 
 MOST_ROWS = 1_048_575
 """Rows of a sheet below its header."""

@@ -29,7 +29,8 @@ from exports.writers.bulk import Bulk
 from exports.writers.csv import CsvWriter, body
 from exports.writers.files import Part
 from exports.writers.neutral import neutral_lines
-from exports.writers.writer import Cell, Head
+from exports.writers.plain import Cell
+from exports.writers.writer import Head
 from records.models import Company, Contact, Deal, Record, Ticket
 from tests.support import rows_one_by_one
 from tests.support.company import TinyCompany

@@ -27,8 +27,9 @@ from exports.tables import Kind
 from exports.writers import WRITERS, manifest, parquet, writer_of, xlsx
 from exports.writers import files as storage
 from exports.writers.neutral import COMPUTES
+from exports.writers.plain import Cell
 from exports.writers.rows import rows_of
-from exports.writers.writer import Cell, Head
+from exports.writers.writer import Head
 from records.models import Company, Contact, Deal, Property
 from tests.support import rows_one_by_one
 from tests.support.company import TinyCompany

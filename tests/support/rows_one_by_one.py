@@ -16,7 +16,7 @@ from accounts.models import User
 from exports import tables
 from exports.models import ExportRequest
 from exports.tables import Column, Kind
-from exports.writers.writer import Cell
+from exports.writers.plain import Cell
 from records.models import Record
 
 Values = dict[str, Any]
