@@ -155,7 +155,7 @@ if not timedelta(0) < SESSION_IDLE <= SESSION_LONGEST:
     raise ImproperlyConfigured(
         "SESSION_IDLE_MINUTES must be at least 1, and no longer than the SESSION_HOURS of a log-in."
     )
-SESSION_ENGINE = "accounts.session_store"
+SESSION_ENGINE = "accounts.models.sessions"
 SESSION_COOKIE_AGE = int(SESSION_LONGEST.total_seconds())
 SESSION_COOKIE_HTTPONLY = True
 # Messages of one person must not meet the next one at a shared browser (a cookie would).
