@@ -1,17 +1,18 @@
 """What a kind of record is and which fields it has: declared once, and read from here by all else.
 
-A kind is declared at its model by `@declare(…)`; its fields are read off the model. From the two
-follow filters, lists, forms, search, exports, pickers, panels and the side bar. Whatever is cached
-for longer than a request has the `Kind` in its key: another definition is another key.
+A kind is declared at its model by `@declare(…)` (models/declared.py); its fields are read off the
+model. From the two follow filters, lists, forms, search, exports, pickers, panels and the side bar.
+Whatever is cached for longer than a request has the `Kind` in its key: another definition is
+another key.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
@@ -24,8 +25,6 @@ from accounts.catalogue import ObjectKind
 
 if TYPE_CHECKING:
     from records.models.base import Record
-
-M = TypeVar("M", bound="type[Record]")
 
 FULL_NAME = "full_name"
 """The first column of a list, where a record is named by several fields."""
@@ -169,26 +168,6 @@ class Kind(ObjectKind):
             for each in kind.relations
             if each.related is self.model
         )
-
-
-def declare(**told: Any) -> Callable[[M], M]:
-    """Make a model a kind of record that every part of the product serves, after those before it.
-
-    Takes what `Kind` has beside its model, by the same names; a field that is none is a KeyError at
-    start-up. Works on a model's class: whoever is set up after all models finds all kinds there.
-    """
-
-    def declared(model: M) -> M:
-        from records.models.shares import share_tables  # of the package that declares kinds
-
-        # Lazy: no language is chosen yet, and each reader has their own.
-        told["label"] = capfirst(model._meta.verbose_name)
-        told["plural"] = capfirst(model._meta.verbose_name_plural)
-        catalogue.register(Kind(model.object_key, model, **told))
-        share_tables(model)
-        return model
-
-    return declared
 
 
 def every() -> Iterator[Kind]:

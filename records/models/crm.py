@@ -1,4 +1,4 @@
-"""The four kinds of record, each a model and its declaration (records/kinds.py)."""
+"""The four kinds of record, each a model and its declaration (declared.py)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from accounts.fields import Email, Line
-from records.kinds import declare
 from records.models.base import Record, RecordQuerySet, order_indexes, record_indexes
+from records.models.declared import declare
 from records.models.pipelines import Stage
 
 

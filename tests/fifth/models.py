@@ -7,9 +7,9 @@ from typing import ClassVar
 from django.db import models
 
 from accounts.fields import Line
-from records.kinds import declare
 from records.models import Company, Record, Stage
 from records.models.base import RecordQuerySet, record_indexes
+from records.models.declared import declare
 
 
 @declare(
