@@ -1,14 +1,7 @@
-"""`make chaos`: real workers on both databases, and what happens to servers happens to them.
-
-Workers are killed and frozen, the disk fills up, the folder for files goes away, a clock is a year
-off, a deploy is broken, the database restarts. Every scenario has exports that somebody consented
-to; a line says how many were lost, written twice, handed out in part, or failed: all must be 0.
-EXPORTS says how many each scenario has, SEED what chance begins with.
-"""
+"""What happens to the workers, one scenario after the other; `bench.chaos` tells what must hold."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import random
 import shlex
@@ -17,78 +10,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import timedelta
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-EXPORTS = int(os.environ.get("EXPORTS") or 8)
-SEED = int(os.environ.get("SEED") or 1)
+from bench.chaos import EXPORTS, SEED
+from bench.chaos.outcomes import begun, done, report, settle, told_once, troubled, until
+from bench.chaos.workers import LEASE, Worker, work, workers
+
 DEALS = 1500
-CHUNK = 25
-LEASE = 1
-PATIENCE = 300.0
 
-
-# --- A worker, from the inside --------------------------------------------------------------------
-
-
-def work() -> None:
-    """Run the worker's command, in small chunks, with the fault that CHAOS names."""
-    import django
-
-    django.setup()
-    from django.core.management import call_command
-    from django.utils import timezone
-
-    from exports import worker
-    from exports.writers import manifest
-
-    manifest.CHUNK = CHUNK
-    worker.UPKEEP_EVERY = 0.5
-    fault = os.environ.get("CHAOS", "")
-    if fault == "clock":
-        right = timezone.now
-        timezone.now = lambda: right() + timedelta(days=365)
-    if fault == "deploy":
-        worker.process = lambda *arguments: os._exit(137)
-    call_command("export_worker", "--lease", str(LEASE))
-
-
-class Worker:
-    """A real process that works; killed with whoever started it is not: the bench ends it."""
-
-    def __init__(self, fault: str = "") -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "bench.chaos", "work"],
-            env=os.environ | {"CHAOS": fault},
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-
-    def signal(self, number: int) -> None:
-        self.process.send_signal(number)
-
-    def kill(self) -> None:
-        self.signal(signal.SIGCONT)
-        self.process.kill()
-        self.process.wait()
-
-
-@contextmanager
-def workers(*faults: str) -> Iterator[list[Worker]]:
-    """Start one worker for each fault, empty for none, and leave none behind."""
-    started = [Worker(fault) for fault in faults]
-    try:
-        yield started
-    finally:
-        for each in started:
-            each.kill()
-
-
-# --- What is looked at ----------------------------------------------------------------------------
+_servers: list[subprocess.Popen[bytes]] = []
 
 
 class Company:
@@ -123,78 +55,6 @@ class Company:
         for export in exports:
             operations.approve(export, actor=self.c.sue, version=export.version)
         return [export.pk for export in exports]
-
-
-def patiently(ask: Callable[[], Any]) -> Any:
-    """Return an answer of the database, which may be away for a moment."""
-    from django.db import DatabaseError, InterfaceError, connection
-
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            return ask()
-        except (DatabaseError, InterfaceError):
-            connection.close()
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
-
-
-def done(keys: list[int]) -> bool:
-    from exports.models import ExportRequest
-
-    rows = ExportRequest.objects.filter(pk__in=keys, status__in=["approved", "processing"])
-    return not patiently(rows.exists)
-
-
-def begun(keys: list[int]) -> bool:
-    from exports.models import ExportRequest
-
-    return patiently(ExportRequest.objects.filter(pk__in=keys, rows_written__gt=0).exists)
-
-
-def until(condition: Callable[[], bool], meanwhile: Callable[[], None] | None = None) -> bool:
-    """Ask until it holds, and do something meanwhile; False where patience ends."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        (meanwhile or (lambda: time.sleep(0.1)))()
-    return True
-
-
-def report(name: str, keys: list[int], what: str) -> bool:
-    """Print what became of these exports; tell whether it is what consent was given to."""
-    from django.conf import settings
-
-    from accounts.models import AuditEvent
-    from exports.models import ExportRequest
-    from exports.writers.files import PART
-    from tests.support.exports_kit import frozen_ids, ids_in, path_of
-
-    lost = double = partial = spent = 0
-    root = Path(settings.EXPORT_ROOT)
-    exports = list(ExportRequest.objects.filter(pk__in=keys))
-    for export in exports:
-        if export.status != "completed":
-            lost += 1
-            spent += export.status == "failed" or export.tries > 0
-            continue
-        finished = AuditEvent.objects.filter(action="export.finish", object_id=str(export.pk))
-        double += finished.count() != 1
-        data = path_of(export).read_bytes()
-        whole = ids_in(export) == frozen_ids(export)
-        partial += not whole or hashlib.sha256(data).hexdigest() != export.sha256
-    named = set(ExportRequest.objects.exclude(file_name="").values_list("file_name", flat=True))
-    there = {path.name for path in root.iterdir() if not path.name.startswith(".")}
-    parts = sum(name.endswith(PART) for name in there - named)
-    line = f"{len(keys)} exports, {what}: {lost} lost, {double} double, {partial} partial, "
-    line += f"{spent} spent; {parts} parts left"
-    print(f"{name:<10} {line}", flush=True)
-    return not (lost or double or partial or spent or parts)
-
-
-# --- What happens ---------------------------------------------------------------------------------
 
 
 def kills(company: Company) -> bool:
@@ -234,17 +94,6 @@ def freezes(company: Company) -> bool:
         until(lambda: done(keys))
         settle()
     return report("freezes", keys, f"{number} freezes")
-
-
-def settle() -> None:
-    """Wait until workers have cleaned up after others: a pass of what time demands."""
-    time.sleep(2)
-
-
-def troubled(failures: int) -> bool:
-    from exports.models import Trouble
-
-    return patiently(Trouble.objects.filter(pk="folder", failures__gte=failures).exists)
 
 
 def full_disk(company: Company) -> bool:
@@ -289,19 +138,6 @@ def use_root(path: Path) -> None:
 
     os.environ["EXPORT_ROOT"] = str(path)
     settings.EXPORT_ROOT = path
-
-
-def told_once() -> bool:
-    """Tell whether each super admin was told once that exports wait, and forget it."""
-    from accounts.models import Notice, User
-
-    told = Notice.objects.filter(text__startswith="Exports wait")
-    admins = User.objects.filter(is_superuser=True, is_active=True).count()
-    number = told.count()
-    told.delete()
-    if number != admins:
-        print(f"           {number} notices for {admins} super admins", flush=True)
-    return number == admins
 
 
 def folder_gone(company: Company) -> bool:
@@ -414,10 +250,12 @@ def restart() -> None:
     )
 
 
-_servers: list[subprocess.Popen[bytes]] = []
+def stop_restarted() -> None:
+    """End the servers that were started here."""
+    for server in _servers:
+        server.send_signal(signal.SIGINT)
+        server.wait()
 
-
-# --- All of it ------------------------------------------------------------------------------------
 
 SCENARIOS: dict[str, Callable[[Company], bool]] = {
     "kills": kills,
@@ -450,9 +288,7 @@ def run(names: list[str]) -> int:
             good = [SCENARIOS[name](company) for name in names or SCENARIOS]
         finally:
             connection.close()
-            for server in _servers:
-                server.send_signal(signal.SIGINT)
-                server.wait()
+            stop_restarted()
         print(f"{len(good)} scenarios in {time.monotonic() - began:.0f} s", flush=True)
     return 0 if all(good) else 1
 
