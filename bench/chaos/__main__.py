@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import shlex
 import signal
 import subprocess
 import sys
@@ -12,49 +11,12 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 from bench.chaos import EXPORTS, SEED
+from bench.chaos.company import Company
+from bench.chaos.database import lock_for, restart, stop_restarted
 from bench.chaos.outcomes import begun, done, report, settle, told_once, troubled, until
 from bench.chaos.workers import LEASE, Worker, work, workers
-
-DEALS = 1500
-
-_servers: list[subprocess.Popen[bytes]] = []
-
-
-class Company:
-    """The tiny company with enough deals that writing takes a while, and its exports."""
-
-    def __init__(self) -> None:
-        from exports import policy
-        from records.models import Deal
-        from tests.support import company
-        from tests.support.factories import DealFactory
-
-        policy.MOST_A_DAY = 10_000
-        self.c = company.found()
-        first = DealFactory(owner=self.c.rita, stage=self.c.stages["open"])
-        rows = []
-        for number in range(DEALS):
-            fields = {
-                f.attname: getattr(first, f.attname)
-                for f in Deal._meta.concrete_fields
-                if not f.primary_key
-            }
-            rows.append(Deal(**fields | {"name": f"Deal {number}"}))
-        Deal.objects.bulk_create(rows)
-
-    def approved(self, count: int = EXPORTS) -> list[int]:
-        """Return so many exports that somebody consented to."""
-        from exports import operations
-        from tests.support.exports_kit import pending
-
-        exports = [pending(self.c.rita, self.c.sue) for _ in range(count // 2)]
-        exports += [pending(self.c.mona, self.c.sue) for _ in range(count - len(exports))]
-        for export in exports:
-            operations.approve(export, actor=self.c.sue, version=export.version)
-        return [export.pk for export in exports]
 
 
 def kills(company: Company) -> bool:
@@ -211,50 +173,6 @@ def database_restarts(company: Company) -> bool:
         until(lambda: done(keys))
         settle()
     return report("database", keys, f"{times} {'restarts' if is_postgres else 'long locks'}")
-
-
-def lock_for(seconds: float) -> None:
-    from django.db import connection, transaction
-
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("UPDATE exports_exportpolicy SET id = id")
-        time.sleep(seconds)
-
-
-def restart() -> None:
-    """Restart the PostgreSQL of tests/postgres.py as it was started."""
-    from django.db import connection
-
-    from tests import postgres
-
-    connection.close()
-    folder = Path(parse_qs(urlsplit(os.environ["DATABASE_URL"]).query)["host"][0])
-    data = folder / "data"
-    command = shlex.split((data / "postmaster.opts").read_text())
-    number = int((data / "postmaster.pid").read_text().split()[0])
-    os.kill(number, signal.SIGINT)
-    pid_file = data / "postmaster.pid"
-    until(lambda: not pid_file.exists())
-    time.sleep(0.5)
-    _servers.append(
-        subprocess.Popen(
-            command,
-            cwd=folder,
-            env=postgres.without_pg(os.environ),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            **postgres.as_owner(postgres.owner()),
-        )
-    )
-
-
-def stop_restarted() -> None:
-    """End the servers that were started here."""
-    for server in _servers:
-        server.send_signal(signal.SIGINT)
-        server.wait()
 
 
 SCENARIOS: dict[str, Callable[[Company], bool]] = {
