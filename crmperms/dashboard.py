@@ -14,8 +14,9 @@ from accounts.paging import capped_count
 from crmperms import badges, figures
 from crmperms.first_hour import check_list
 from crmperms.inbox import besides, items_of
+from exports.left_to_decide import warnings
 from exports.models import ExportRequest
-from exports.policy import usage_shown, warnings
+from exports.policy import usage_shown
 from records.screens.tabs import WHOLE_LIST
 
 MOST_NOTICES = MOST_WAITING = 8

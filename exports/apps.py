@@ -25,11 +25,11 @@ class ExportsConfig(AppConfig):
         from exports import checks  # noqa: F401  # importing the checks registers them
         from exports.about import exports_about, links_about, sentences_about
         from exports.hashes import without_plain_hashes
+        from exports.left_to_decide import on_permissions_changing as leaving_somebody_to_decide
+        from exports.left_to_decide import warnings
         from exports.operations import end_with_requester
         from exports.operations.profiles import rename_in_profiles
         from exports.operations.setting import new_permissions_arrive_on
-        from exports.policy import on_permissions_changing as leaving_somebody_to_decide
-        from exports.policy import warnings
         from exports.policy_file import APPROVALS
         from exports.screens.from_list import export_ticked, export_tool
         from exports.screens.panel import exports_panel

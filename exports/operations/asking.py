@@ -14,6 +14,7 @@ from accounts import audit
 from accounts.models import User
 from exports import purpose, tables
 from exports.deciders import approvers_for
+from exports.left_to_decide import why_nobody_decides
 from exports.models import ExportRequest
 from exports.operations.delegating import with_delegates
 from exports.operations.setting import alert_about
@@ -22,7 +23,6 @@ from exports.policy import (
     Gate,
     current,
     one_at_a_time,
-    why_nobody_decides,
     why_not_again,
 )
 from exports.steps import (

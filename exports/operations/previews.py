@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from accounts.models import User
 from accounts.paging import capped, page_of
 from exports import tables
+from exports.left_to_decide import why_nobody_decides
 from exports.operations.wishes import Wish, wish_of
-from exports.policy import Gate, Need, Usage, why_nobody_decides, why_not_again
+from exports.policy import Gate, Need, Usage, why_not_again
 from exports.tables import Column
 from exports.writers import manifest
 from exports.writers.plain import Cell, plain

@@ -17,9 +17,10 @@ from accounts.notices import one_line, tell_super_admins
 from accounts.operations import InvalidChange
 from accounts.rights import keep
 from accounts.words import counted, either
+from exports.left_to_decide import leaving_somebody_to_decide
 from exports.models import ExportPolicy, ExportRequest, GateChange, LargeExportAlert
 from exports.models.policy import GateRules
-from exports.policy import GATE, current, leaving_somebody_to_decide
+from exports.policy import GATE, current
 from exports.steps import InvalidRequest, NotAllowed, WrongState, in_words, tell
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from accounts.keys import whole_number
 from accounts.modeladmin import AccessModelAdmin, say_saved, user_of
 from accounts.models import User
 from accounts.words import counted
-from exports import deciders, operations, policy
+from exports import deciders, left_to_decide, operations, policy
 from exports.models import ExportPolicy, LargeExportAlert
 from exports.operations import ExportError, InvalidSetting, NotAllowed
 from exports.screens.forms import AlertForm, PolicyForm
@@ -130,7 +130,7 @@ class ExportPolicyAdmin(AccessModelAdmin):
             "title": gettext("Approvals"),
             "opts": self.opts,
             "policy": now,
-            "warnings": policy.warnings(user),
+            "warnings": left_to_decide.warnings(user),
             "described": described(now),
             "form": form or _form_of(now),
             "version": version,

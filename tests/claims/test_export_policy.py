@@ -18,7 +18,7 @@ from accounts import operations as people
 from accounts.audit import System
 from accounts.models import AuditEvent, Notice, User
 from accounts.operations import InvalidChange
-from exports import deciders, operations, policy
+from exports import deciders, left_to_decide, operations, policy
 from exports.models import ExportPolicy, ExportRequest, LargeExportAlert
 from exports.operations import InvalidRequest, InvalidSetting, NotAllowed, SelfApproval, WrongState
 from exports.screens.panel import panel
@@ -644,7 +644,7 @@ def test_requester_is_not_the_last_approver_of_somebody_elses_request(c: TinyCom
 
 def test_asking_costs_a_handful_however_many_wait(c: TinyCompany) -> None:
     def cost() -> int:
-        rule = policy.leaving_somebody_to_decide(InvalidChange)
+        rule = left_to_decide.leaving_somebody_to_decide(InvalidChange)
         with CaptureQueriesContext(connection) as captured, rule:
             pass
         return len(captured)

@@ -8,7 +8,7 @@ import pytest
 
 from accounts import operations as people
 from accounts.models import User
-from exports import operations, policy
+from exports import left_to_decide, operations, policy
 from tests.support.company import EVERYTHING, TinyCompany
 from tests.support.doors import (
     DAY,
@@ -175,8 +175,8 @@ def test_who_changed_every_approver_reads_that_nobody_may_decide(
     assert "Axel has a new password." in page.text
     assert warning in page.text
     assert warning in client.get("/admin/").text
-    assert policy.without_approver() == c.sam
-    assert policy.without_approver(forgiving=c.sam) is None
+    assert left_to_decide.without_approver() == c.sam
+    assert left_to_decide.without_approver(forgiving=c.sam) is None
     asked = client.post(
         "/admin/exports/exportrequest/new/deal/",
         {"step": "columns", "which": "chosen", "columns": ["id"], "format": "csv"},
