@@ -6,20 +6,15 @@ from functools import cache
 from typing import Any, cast
 
 from django.contrib import admin, messages
-from django.contrib.admin.utils import display_for_value, flatten_fieldsets
+from django.contrib.admin.utils import flatten_fieldsets
 from django.db.models import Model, QuerySet
 from django.http import (
-    Http404,
     HttpRequest,
     HttpResponse,
-    HttpResponseNotAllowed,
     HttpResponseRedirect,
 )
-from django.template.response import TemplateResponse
-from django.urls import URLPattern
 from django.utils.functional import lazy
 from django.utils.html import format_html
-from django.utils.text import capfirst
 from django.utils.translation import (
     get_language,
     gettext,
@@ -32,7 +27,7 @@ from unfold.decorators import display
 from accounts import access
 from accounts.create_first import create_first
 from accounts.keys import KeyField, whole_number
-from accounts.modeladmin import page_address, row_pages, user_of
+from accounts.modeladmin import page_address, user_of
 from accounts.review import ANSWER
 from accounts.sent_forms import new_token, token_of
 from accounts.words import counted
@@ -40,7 +35,7 @@ from records import filters, kinds, operations
 from records.models import Pipeline, Record
 from records.models.base import BIN_DAYS
 from records.models.properties import field_access
-from records.operations import RecordError, screen_limit
+from records.operations import RecordError
 from records.rules import with_locks
 from records.screens.access import AccessPages
 from records.screens.asking import RequestingAdmin
@@ -53,6 +48,7 @@ from records.screens.listing import list_filter
 from records.screens.many import ChangesManyRecords
 from records.screens.ordered import OrderedAdmin
 from records.screens.places import OpensAsLeft
+from records.screens.revealing import RevealingAdmin
 from records.screens.saving import SavesByOneOperation
 from records.screens.shares import SharingAdmin
 from records.why import why
@@ -92,6 +88,7 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
     SharingAdmin,
     RequestingAdmin,
     ChangesManyRecords,
+    RevealingAdmin,
     OpensAsLeft,
     OrderedAdmin,
     LimitedAdmin,
@@ -185,7 +182,7 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
             context["why"] = why(user_of(request), obj)
             self.keep_answers(request, obj, context["why"]["answers"])
             context["access_links"] = self.access_links(request, obj)
-            context["veiled"] = self._veiled_labels(request)
+            context["veiled"] = self.veiled_labels(request)
             context["restricted_links"] = self.restricted_links(request, obj)
             if context["why"]["may_change"]:
                 asks = self.only_read(request, obj)
@@ -193,78 +190,6 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
                 context["padlocks"] = {name: ask for name, ask in asks.items() if name in drawn}
                 context["only_read"] = [ask for name, ask in asks.items() if name not in drawn]
         return context
-
-    def _veiled_labels(self, request: HttpRequest) -> list[tuple[str, str]]:
-        """Return (name, label) of the fields whose values are shown one at a time (E30)."""
-        veiled = self.veiled_fields(request)
-        fields = kinds.of(self.model).fields
-        return [(field.name, field.label) for field in fields if field.name in veiled]
-
-    def get_urls(self) -> list[URLPattern]:
-        pages = row_pages(self, reveal=self.reveal_view, empty=self.empty_view)
-        return [*pages, *super().get_urls()]
-
-    def reveal_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Show one highly sensitive value once, on the answer to a POST; it is logged (E30)."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        record = self.found(request, object_id)
-        name = request.POST.get("field", "")
-        try:
-            value = screen_limit.reveal(record, actor=user_of(request), name=name)
-        except operations.NotFound:
-            raise Http404 from None
-        except screen_limit.UsedUp as refusal:
-            messages.warning(request, str(refusal))
-            return HttpResponseRedirect(self.page_of(record))
-        context = {
-            **self.admin_site.each_context(request),
-            "title": gettext("Highly sensitive value"),
-            "opts": self.opts,
-            "original": record,
-            "label": dict(self._veiled_labels(request))[name],
-            "value": str(value) if name in record.years else display_for_value(value, "–"),
-            "field_name": name,
-            "may_empty": self._may_empty(request, record, name) and value not in (None, ""),
-        }
-        return TemplateResponse(request, "records/revealed.html", context)
-
-    def _may_empty(self, request: HttpRequest, record: Record, name: str) -> bool:
-        """Tell whether this person may take a veiled value away, which the form cannot say."""
-        return (
-            name in self.veiled_fields(request) - self.fixed_fields(request)
-            and bool(self.opts.get_field(name).blank)  # type: ignore[union-attr]  # concrete fields
-            and self.has_change_permission(request, record)
-        )
-
-    def empty_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Empty one highly sensitive field, from the page on which its value was just shown.
-
-        The record's form never holds the value, so that its empty field means “as it is” (E30).
-        """
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        record = self.found(request, object_id)
-        name, version = request.POST.get("field", ""), request.POST.get("record_version", "")
-        if name not in self.veiled_fields(request):
-            raise Http404
-        if not self._may_empty(request, record, name):
-            return self.refuse(request, record, "change")
-        nothing = None if self.opts.get_field(name).null else ""  # type: ignore[union-attr]  # concrete
-        try:
-            operations.change(
-                record,
-                actor=user_of(request),
-                values={name: nothing},
-                version=whole_number(version),
-            )
-        except RecordError as refusal:
-            messages.error(request, str(refusal))
-        else:
-            label = dict(self._veiled_labels(request))[name]
-            said = gettext("%(field)s is empty now.") % {"field": capfirst(label)}
-            messages.success(request, said)
-        return HttpResponseRedirect(self.page_of(record))
 
     def reasons(self, request: HttpRequest, obj: Model, action: str) -> list[str]:
         assert isinstance(obj, Record)

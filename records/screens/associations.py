@@ -29,6 +29,7 @@ from records import kinds
 from records.models import Record
 from records.operations import NotAllowed, RecordError, associations
 from records.screens.limited import count, counted
+from records.screens.part import RecordPart
 
 MOST_LISTED = 10
 
@@ -54,10 +55,8 @@ class Link:
     writable: bool
 
 
-class AssociatingAdmin(AccessModelAdmin):
+class AssociatingAdmin(RecordPart):
     """Adds panels of linked records to the screens of one kind of record."""
-
-    model: type[Record]
 
     def get_urls(self) -> list[URLPattern]:
         if not self.associated:
@@ -211,9 +210,6 @@ class AssociatingAdmin(AccessModelAdmin):
     def _link_picker(self, link: Link) -> PickerSelect:
         attrs = {"id": f"add_{link.name}", "aria-describedby": f"add_{link.name}_help"}
         return PickerSelect(link.relation, self.admin_site, Purpose.CHOOSE, attrs)
-
-    def page_of(self, record: Record) -> str:
-        return page_address(record, "change", record.pk)
 
 
 def _below(record: Record) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from accounts.modeladmin import AccessModelAdmin
+from accounts.modeladmin import AccessModelAdmin, page_address
 from records.models import Record
 
 
@@ -16,3 +16,7 @@ class RecordPart(AccessModelAdmin):
     change_form_before_template: Any = None
     change_form_outer_before_template: Any = None
     change_form_outer_after_template: Any = None
+
+    def page_of(self, record: Record) -> str:
+        """Return the address of a record's page."""
+        return page_address(record, "change", record.pk)
