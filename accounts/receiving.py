@@ -163,9 +163,9 @@ def _questions(gift: Gift, model: type[Model]) -> dict[str, Prepared]:
     return asked
 
 
-def _may(action: str, model: type[Model], person: Asker) -> Q:
-    return access.condition_for(person, action, model)
+def _may(action: str, model: type[Model], asker: Asker) -> Q:
+    return access.condition_for(asker, action, model)
 
 
-def _rule(action: str, model: type[Model], number: int, person: Asker) -> Q:
-    return rules_for(person, action, model)[number].when
+def _rule(action: str, model: type[Model], number: int, asker: Asker) -> Q:
+    return rules_for(asker, action, model)[number].when

@@ -119,10 +119,10 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A step to be tried: the person after it, and the rules that would not bind them any more."""
+    """A step to be tried: whoever is asked about after it, and the rules that bind them no more."""
 
     suggestion: Suggestion
-    person: Loaded
+    asker: Loaded
     lifted: frozenset[str] = field(default_factory=frozenset)
 
     @property
@@ -217,7 +217,7 @@ def _is_given_something(main_teams: Sequence[int]) -> bool:
 
 
 def _after(candidate: Candidate, action: str, model: type[Model]) -> Q:
-    rules = access.rules_for(candidate.person, action, model)
+    rules = access.rules_for(candidate.asker, action, model)
     return access.condition(rule for rule in rules if rule.code not in candidate.lifted)
 
 

@@ -42,24 +42,24 @@ class Bar:
     because: StrOrPromise
 
 
-def bars(person: Asker) -> Iterator[Bar]:
+def bars(asker: Asker) -> Iterator[Bar]:
     """Return every reason why this person may not decide on a request, the weightiest first.
 
     Made one after another: the first ones settle it for most people, the others are long. Their
     sentences are lazy, since bars are also made once per process, for everybody.
     """
     # Where the person is anyone, they are the query around that of requests.
-    about = {"requester": "requester", "decider": person.id()}
+    about = {"requester": "requester", "decider": asker.id()}
     then = {"asked": "requested_at"}
-    decides = person.holds(DECIDE)
+    decides = asker.holds(DECIDE)
     # Whoever approves nothing is told who does, not why they are no exception.
     own = (
         gettext_lazy("An approver has to decide on it.")
         if decides is NEVER
         else gettext_lazy("Nobody decides on their own export. Another approver has to do it.")
     )
-    yield Bar("self_approval", Q(requester=person.id()), own)
-    yield Bar("not_allowed", ~access.condition_for(person, "view", ExportRequest), OUT_OF_REACH)
+    yield Bar("self_approval", Q(requester=asker.id()), own)
+    yield Bar("not_allowed", ~access.condition_for(asker, "view", ExportRequest), OUT_OF_REACH)
     yield Bar(
         "not_allowed",
         ~decides,
@@ -67,7 +67,7 @@ def bars(person: Asker) -> Iterator[Bar]:
     )
     yield Bar(
         "changed_rules",
-        CHANGED_RULES(decider=person.id(), **then),
+        CHANGED_RULES(decider=asker.id(), **then),
         gettext_lazy(
             "You changed the rules for exports after this request was made. Another approver has "
             "to decide on it."
@@ -213,9 +213,9 @@ HAS_DECIDER = Prepared(_has_decider, ExportRequest, _REQUESTER)
 HAS_INDEPENDENT_DECIDER = Prepared(_has_independent, ExportRequest, _REQUESTER)
 
 
-def may_decide(person: Asker) -> Q:
+def may_decide(asker: Asker) -> Q:
     allowed = ALWAYS
-    for bar in bars(person):
+    for bar in bars(asker):
         free = access.settled(~bar.when)
         if free is NEVER:
             return NEVER  # as for most people: the other bars are not even put together

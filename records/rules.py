@@ -55,7 +55,7 @@ _LOCKED_FOR_THEM = gettext_lazy(
 )
 
 
-def share_rules(person: Asker, action: str, model: type[Record]) -> list[Rule]:
+def share_rules(asker: Asker, action: str, model: type[Record]) -> list[Rule]:
     """Allow what a share gives, to whoever's own scope for it is not None (E54, E55).
 
     Reach is not asked: that is what a share adds. A team's shares reach its main members, read
@@ -68,7 +68,7 @@ def share_rules(person: Asker, action: str, model: type[Record]) -> list[Rule]:
 
     def received() -> Q:
         # IN: a to-many join answers `filter` and `Case(When)` differently.
-        rows = _live_shares(tables, person.id(depth=2), person.main_teams(depth=2))
+        rows = _live_shares(tables, asker.id(depth=2), asker.main_teams(depth=2))
         given = (each.filter(permission__codename__in=names) for each in rows)
         own, teams = (Q(pk__in=each.values("content_object")) for each in given)
         return own | teams
@@ -77,8 +77,8 @@ def share_rules(person: Asker, action: str, model: type[Record]) -> list[Rule]:
         Rule(
             SHARED,
             True,
-            person.at_least(model.object_key, action, Rank.OWNED)
-            & person.receives(model.object_key, names, received),
+            asker.at_least(model.object_key, action, Rank.OWNED)
+            & asker.receives(model.object_key, names, received),
             _SHARED_WITH_THEM,
         )
     ]
@@ -109,7 +109,7 @@ def _live_shares(
     )
 
 
-def stage_rules(person: Asker, action: str, model: type[Record]) -> list[Rule]:
+def stage_rules(asker: Asker, action: str, model: type[Record]) -> list[Rule]:
     """Deny changing a record in a locked stage to whom its pipeline's rule does not name (R105).
 
     Asked of the stored stage, so one save cannot move a record out and edit it (Q40). Team members
@@ -118,22 +118,22 @@ def stage_rules(person: Asker, action: str, model: type[Record]) -> list[Rule]:
     """
     if action not in BOUND_BY_STAGE:
         return []
-    denied = locked_for(person, "stage")
+    denied = locked_for(asker, "stage")
     if action in OPEN_BY_EXCEPTION:
-        denied &= ~_excepted(person, model.object_key)
+        denied &= ~_excepted(asker, model.object_key)
     return [Rule("stage", False, denied, _LOCKED_FOR_THEM)]
 
 
-def locked_for(person: Asker, stage: str) -> Q:
+def locked_for(asker: Asker, stage: str) -> Q:
     """Hold where the stage in this column is one in which this person edits nothing.
 
     Asked of a record's stage by the rule above, and of stages alone where one is chosen.
     """
-    locked = person.once(
+    locked = asker.once(
         "locked stages",
-        lambda: LOCKED_STAGES.rows(person=person.id(), teams=among(person.teams())),
+        lambda: LOCKED_STAGES.rows(person=asker.id(), teams=among(asker.teams())),
     )
-    return Q(**{f"{stage}__in": locked}) & ~person.is_superuser()
+    return Q(**{f"{stage}__in": locked}) & ~asker.is_superuser()
 
 
 def with_locks(stages: QuerySet[Stage], user: User) -> QuerySet[Stage]:
@@ -146,20 +146,20 @@ def with_locks(stages: QuerySet[Stage], user: User) -> QuerySet[Stage]:
     )
 
 
-def _excepted(person: Asker, kind: str) -> Q:
+def _excepted(asker: Asker, kind: str) -> Q:
     """Hold for records of this kind that the person may edit though their stage is locked."""
 
     def made() -> Q:
         mine = StageException.objects.filter(
             live(),
-            user=person.id(depth=2),
+            user=asker.id(depth=2),
             object=kind,
             record=OuterRef("pk"),
             stage=OuterRef("stage"),
         )
         return Q(Exists(mine))
 
-    return person.excepted(kind, EXCEPTED, made)
+    return asker.excepted(kind, EXCEPTED, made)
 
 
 def given_by_exceptions() -> Iterator[Given]:

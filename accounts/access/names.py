@@ -32,10 +32,10 @@ def recycled(queryset: QuerySet[M], user: User) -> QuerySet[M]:
 
     Of a model whose rows go into no bin there are none.
     """
-    person = Loaded(user)
-    for rule in rules_for(person, "view", queryset.model):
+    asker = Loaded(user)
+    for rule in rules_for(asker, "view", queryset.model):
         if rule.code == "deleted":
-            return queryset.filter(rule.when, seen_outside_the_bin(person, queryset.model))
+            return queryset.filter(rule.when, seen_outside_the_bin(asker, queryset.model))
     return queryset.none()
 
 
@@ -45,11 +45,11 @@ def teams_told(user: User, model: type[Model]) -> QuerySet[Team]:
     Names of teams are public, who is in them is not (R7): one's own teams and those below, and all
     of them for whoever may view every record of this kind.
     """
-    person = Loaded(user)
+    asker = Loaded(user)
     key = getattr(model, "object_key", "")
-    without_scope = person.is_superuser() | person.is_partner_admin()
-    everything = without_scope | person.at_least(key, "view", Rank.EVERYTHING)
-    if settled(person.is_active() & everything) is ALWAYS:
+    without_scope = asker.is_superuser() | asker.is_partner_admin()
+    everything = without_scope | asker.at_least(key, "view", Rank.EVERYTHING)
+    if settled(asker.is_active() & everything) is ALWAYS:
         return Team.objects.all()
-    below = TeamReach.objects.filter(above__in=person.teams()).values("below")
+    below = TeamReach.objects.filter(above__in=asker.teams()).values("below")
     return Team.objects.filter(pk__in=below)

@@ -27,7 +27,7 @@ LEVELS = ("view", "change", "delete")
 
 
 def scope_rules(
-    person: Asker, action: str, object_key: str, owner_fields: Sequence[str]
+    asker: Asker, action: str, object_key: str, owner_fields: Sequence[str]
 ) -> list[Rule]:
     """Return the rules that a scope makes for one kind of record (R12, R13, R23, R27, Q20).
 
@@ -39,15 +39,15 @@ def scope_rules(
     kind = catalogue.object_kind(object_key)
     kinds = kind.model._meta.verbose_name_plural if kind else object_key
     scope = catalogue.ACTION_LABELS[action]
-    without_scope = person.is_superuser() | person.is_partner_admin()
+    without_scope = asker.is_superuser() | asker.is_partner_admin()
     partner_rule = Rule(
         "partner_admin",
         True,
-        person.is_partner_admin(),
+        asker.is_partner_admin(),
         filled(gettext_lazy("partner admins work with all %(kinds)s"), kinds=kinds),
     )
     if action == "add":
-        may_add = person.may_add(object_key)
+        may_add = asker.may_add(object_key)
         allowed = gettext_lazy("the permission set allows to create %(kinds)s")
         denied = gettext_lazy("the permission set does not allow to create %(kinds)s")
         return [
@@ -60,7 +60,7 @@ def scope_rules(
         unassigned &= Q(**{f"{name}__isnull": True})
 
     def reaches(rank: Rank) -> Q:
-        return person.at_least(object_key, action, rank)
+        return asker.at_least(object_key, action, rank)
 
     return [
         partner_rule,
@@ -77,7 +77,7 @@ def scope_rules(
         Rule(
             "team",
             True,
-            reaches(Rank.TEAM) & person.mates_own(owner_fields),
+            reaches(Rank.TEAM) & asker.mates_own(owner_fields),
             filled(
                 gettext_lazy(
                     "an owner is in a team in reach, and the scope %(scope)s is Team only or wider"
@@ -88,7 +88,7 @@ def scope_rules(
         Rule(
             "owned",
             True,
-            reaches(Rank.OWNED) & person.owns(owner_fields),
+            reaches(Rank.OWNED) & asker.owns(owner_fields),
             filled(
                 gettext_lazy(
                     "the person is an owner, and the scope %(scope)s is Owned only or wider"
@@ -99,7 +99,7 @@ def scope_rules(
         Rule(
             "unassigned",
             True,
-            person.box(object_key, action) & unassigned,
+            asker.box(object_key, action) & unassigned,
             filled(
                 gettext_lazy("nobody owns it, and the box Unassigned is ticked for %(scope)s"),
                 scope=scope,
@@ -119,7 +119,7 @@ def scope_rules(
 
 
 def rules_for(
-    person: Asker, action: str, model: type[Model], *, without: Collection[str] = ()
+    asker: Asker, action: str, model: type[Model], *, without: Collection[str] = ()
 ) -> tuple[Rule, ...]:
     """Return every rule on this action of this model; the first floor of each answer below.
 
@@ -128,56 +128,54 @@ def rules_for(
     than by a share?” It can only narrow the answer: a rule that takes away is never left out.
     """
     question = ("rules", action, model, frozenset(without))
-    return person.once(question, lambda: _rules(person, action, model, without))
+    return asker.once(question, lambda: _rules(asker, action, model, without))
 
 
 def _rules(
-    person: Asker, action: str, model: type[Model], without: Collection[str]
+    asker: Asker, action: str, model: type[Model], without: Collection[str]
 ) -> tuple[Rule, ...]:
     known = ACTIONS.union(getattr(model, "own_actions", ()))
     if action not in known:
         raise ValueError(f"Unknown action {action!r}; one of {', '.join(sorted(known))}.")
     rules = [
-        Rule("inactive", False, ~person.is_active(), gettext_lazy("the account is deactivated")),
+        Rule("inactive", False, ~asker.is_active(), gettext_lazy("the account is deactivated")),
         Rule(
             "superuser",
             True,
-            person.is_superuser(),
+            asker.is_superuser(),
             gettext_lazy("super admins may do everything"),
         ),
     ]
     if hasattr(model, "access_rules"):
-        rules += model.access_rules(person, "view" if action == EXPORT else action)
+        rules += model.access_rules(asker, "view" if action == EXPORT else action)
     if action == EXPORT:
         rules.append(
             Rule(
                 "no_scope",
                 False,
-                ~person.holds("crm.export"),
+                ~asker.holds("crm.export"),
                 gettext_lazy("the permission Export is off"),
             )
         )
     elif action not in {"view", "add"}:
-        seen = condition_for(person, "view", model, without=without)
+        seen = condition_for(asker, "view", model, without=without)
         if action == RESTORE:
             # Nobody sees what lies in the bin: it is restored by who would see it outside.
-            seen = seen_outside_the_bin(person, model, without)
+            seen = seen_outside_the_bin(asker, model, without)
         because = gettext_lazy("nobody may change what they may not view")
         rules.append(Rule("unseen", False, ~seen, because))
     # Only what grants may be left out.
     return tuple(rule for rule in rules if not (rule.allows and rule.code in without))
 
 
-def seen_outside_the_bin(person: Asker, model: type[Model], without: Collection[str] = ()) -> Q:
-    view = rules_for(person, "view", model, without=without)
+def seen_outside_the_bin(asker: Asker, model: type[Model], without: Collection[str] = ()) -> Q:
+    view = rules_for(asker, "view", model, without=without)
     return condition(rule for rule in view if rule.code != "deleted")
 
 
 def condition_for(
-    person: Asker, action: str, model: type[Model], *, without: Collection[str] = ()
+    asker: Asker, action: str, model: type[Model], *, without: Collection[str] = ()
 ) -> Q:
     """Return what `rules_for` comes to."""
     question = ("condition", action, model, frozenset(without))
-    return person.once(
-        question, lambda: condition(rules_for(person, action, model, without=without))
-    )
+    return asker.once(question, lambda: condition(rules_for(asker, action, model, without=without)))

@@ -34,9 +34,9 @@ class ToolScope:
 
 def tool_scope(user: User, key: str) -> ToolScope:
     """Return the level and the box Unassigned that a person has of `key:option` (S-7, RP-4)."""
-    person = Loaded(user)
-    box = settled(catalogue.effective_box(key).asked_of(person)) is ALWAYS  # raises for other keys
-    reached = [rank for rank in Rank if rank and person.holds(key, rank) is ALWAYS]
+    asker = Loaded(user)
+    box = settled(catalogue.effective_box(key).asked_of(asker)) is ALWAYS  # raises for other keys
+    reached = [rank for rank in Rank if rank and asker.holds(key, rank) is ALWAYS]
     rank = max(reached, default=Rank.NONE) if user.is_active else Rank.NONE
     return ToolScope(rank, box and rank in (Rank.OWNED, Rank.TEAM))
 

@@ -99,22 +99,22 @@ def of_anyone_and_record(
     return Prepared(there_is, User, {"record": "id", **_COLUMNS})
 
 
-def _granting_rules(person: Asker, action: str, model: type[Model]) -> list[Rule]:
-    return [rule for rule in rules_for(person, action, model) if rule.allows]
+def _granting_rules(asker: Asker, action: str, model: type[Model]) -> list[Rule]:
+    return [rule for rule in rules_for(asker, action, model) if rule.allows]
 
 
-def _granting(action: str, model: type[Model], number: int, person: Asker) -> Q:
-    return _granting_rules(person, action, model)[number].when
+def _granting(action: str, model: type[Model], number: int, asker: Asker) -> Q:
+    return _granting_rules(asker, action, model)[number].when
 
 
-def _may(action: str, model: type[Model], person: Asker) -> Q:
-    return condition_for(person, action, model)
+def _may(action: str, model: type[Model], asker: Asker) -> Q:
+    return condition_for(asker, action, model)
 
 
 def holders(tool: str) -> QuerySet[User]:
     """Return the active people who have a tool of the catalogue, super admins included."""
     ANYONE.holds(tool)  # a mistyped key raises here, and not when somebody looks at the people
-    return _people(("holders", tool), lambda person: person.holds(tool))
+    return _people(("holders", tool), lambda asker: asker.holds(tool))
 
 
 def given_to(tool: str) -> QuerySet[User]:
@@ -125,7 +125,7 @@ def given_to(tool: str) -> QuerySet[User]:
     """
     key, _, option = catalogue.parse(tool).name.partition(":")
     return _people(
-        ("given to", tool), lambda person: person.is_superuser() | person.given(key, (option,))
+        ("given to", tool), lambda asker: asker.is_superuser() | asker.given(key, (option,))
     )
 
 

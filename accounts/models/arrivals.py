@@ -84,7 +84,7 @@ class KnownPermission(models.Model):
         return self.key
 
     @classmethod
-    def access_rules(cls, person: Asker, action: str) -> list[Rule]:
+    def access_rules(cls, asker: Asker, action: str) -> list[Rule]:
         """Super admins read and decide; the operations write."""
         if action in ("view", "change"):
             return []
@@ -107,7 +107,7 @@ class ArrivalPolicy(models.Model):
         return gettext("Arrival of new permissions")
 
     @classmethod
-    def access_rules(cls, person: Asker, action: str) -> list[Rule]:
+    def access_rules(cls, asker: Asker, action: str) -> list[Rule]:
         """Only super admins move it; there is one, and it is written by its operation alone."""
         if action in ("add", "delete"):
             return [Rule("unseen", False, ALWAYS, gettext_lazy("there is one switch, always"))]

@@ -73,14 +73,14 @@ class AuditEvent(models.Model):
         return gettext("Event #%(number)s") % {"number": self.pk}
 
     @classmethod
-    def access_rules(cls, person: Asker, action: str) -> list[Rule]:
+    def access_rules(cls, asker: Asker, action: str) -> list[Rule]:
         """Holders of *View audit log* read it (B12); nobody writes it by hand."""
         if action == "view":
             return [
                 Rule(
                     "everything",
                     True,
-                    person.holds("audit.view"),
+                    asker.holds("audit.view"),
                     gettext_lazy("the permission View audit log covers the whole trail"),
                 )
             ]

@@ -103,7 +103,7 @@ class PermissionChange(models.Model):
         return gettext("Change #%(number)s") % {"number": self.pk}
 
     @classmethod
-    def access_rules(cls, person: Asker, action: str) -> list[Rule]:
+    def access_rules(cls, asker: Asker, action: str) -> list[Rule]:
         """Super admins read it; nobody writes it but the operations."""
         if action == "view":
             return []

@@ -60,7 +60,7 @@ class Notice(models.Model):
         return self.text
 
     @classmethod
-    def access_rules(cls, person: Asker, action: str) -> list[Rule]:
+    def access_rules(cls, asker: Asker, action: str) -> list[Rule]:
         """Notices are shown to their addressee by the site itself and governed by nobody."""
         return []
 

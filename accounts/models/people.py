@@ -214,9 +214,9 @@ class User(AbstractBaseUser, PermissionsMixin):
         return salted_hmac(key_salt, value, secret=secret, algorithm="sha256").hexdigest()
 
     @classmethod
-    def access_rules(cls, person: Asker, action: str) -> list[Rule]:
+    def access_rules(cls, asker: Asker, action: str) -> list[Rule]:
         """Super admins and delegates govern people; pickers show names to all (R7, R95)."""
-        return delegation.people_rules(person, action)
+        return delegation.people_rules(asker, action)
 
 
 class Team(Group):
@@ -252,9 +252,9 @@ class Team(Group):
         return self.name
 
     @classmethod
-    def access_rules(cls, person: Asker, action: str) -> list[Rule]:
+    def access_rules(cls, asker: Asker, action: str) -> list[Rule]:
         """Super admins and delegates govern teams; their names are visible to all (R6)."""
-        return delegation.team_rules(person, action)
+        return delegation.team_rules(asker, action)
 
 
 class TeamReach(models.Model):

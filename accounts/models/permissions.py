@@ -77,9 +77,9 @@ class PermissionSet(models.Model):
         return gettext("Own permissions")
 
     @classmethod
-    def access_rules(cls, person: Asker, action: str) -> list[Rule]:
+    def access_rules(cls, asker: Asker, action: str) -> list[Rule]:
         """Super admins edit permission sets, delegated administrators assign them (R97, R98)."""
-        return delegation.set_rules(person, action)
+        return delegation.set_rules(asker, action)
 
 
 def _within(narrow: str, wide: str) -> Q:

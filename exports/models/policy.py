@@ -122,7 +122,7 @@ class ExportPolicy(GateRules):
         return gettext("Approvals")
 
     @classmethod
-    def access_rules(cls, person: Asker, action: str) -> list[Rule]:
+    def access_rules(cls, asker: Asker, action: str) -> list[Rule]:
         """Only super admins configure export approvals (R99)."""
         if action in {"add", "delete"}:
             because = gettext_lazy("there is one export policy, always")
@@ -193,10 +193,10 @@ class Delegation(models.Model):
         return f"{self.delegate_id} for {self.approver_id}"
 
     @classmethod
-    def access_rules(cls, person: Asker, action: str) -> list[Rule]:
+    def access_rules(cls, asker: Asker, action: str) -> list[Rule]:
         """An approver arranges their own; the rest is the operations' to decide."""
         because = gettext_lazy("the person goes away themselves")
-        return [Rule("owned", True, Q(approver=person.id()), because)]
+        return [Rule("owned", True, Q(approver=asker.id()), because)]
 
 
 class ExportProfile(models.Model):
@@ -223,7 +223,7 @@ class ExportProfile(models.Model):
         return self.name
 
     @classmethod
-    def access_rules(cls, person: Asker, action: str) -> list[Rule]:
+    def access_rules(cls, asker: Asker, action: str) -> list[Rule]:
         """A profile is its owner's alone."""
         because = gettext_lazy("the profile is the person's own")
-        return [Rule("owned", True, Q(owner=person.id()), because)]
+        return [Rule("owned", True, Q(owner=asker.id()), because)]

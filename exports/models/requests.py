@@ -282,7 +282,7 @@ class ExportRequest(Lease):
         return min(self.record_count, cap)
 
     @classmethod
-    def access_rules(cls, person: Asker, action: str) -> list[Rule]:
+    def access_rules(cls, asker: Asker, action: str) -> list[Rule]:
         """Return who sees an export in the log: its requester, approvers, auditors (E43, Q7).
 
         What may be *done* with it is decided by the operations' state machine.
@@ -291,11 +291,11 @@ class ExportRequest(Lease):
             because = gettext_lazy("exports change only through their own steps")
             return [Rule("unseen", False, ALWAYS, because)]
         return [
-            Rule("owned", True, Q(requester=person.id()), gettext_lazy("the person asked for it")),
+            Rule("owned", True, Q(requester=asker.id()), gettext_lazy("the person asked for it")),
             Rule(
                 "shared",
                 True,
-                Q(approval_needed=True) & person.holds("crm.export_approver"),
+                Q(approval_needed=True) & asker.holds("crm.export_approver"),
                 gettext_lazy(
                     "the permission Export approver covers every request that needs approval"
                 ),
@@ -303,7 +303,7 @@ class ExportRequest(Lease):
             Rule(
                 "everything",
                 True,
-                person.holds("audit.view_exports"),
+                asker.holds("audit.view_exports"),
                 gettext_lazy("the permission View all exports covers the whole log"),
             ),
         ]

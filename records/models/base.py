@@ -116,7 +116,7 @@ class Record(models.Model):
         return said or f"{self._meta.verbose_name} {self.pk}"
 
     @classmethod
-    def access_rules(cls, person: Asker, action: str) -> list[Rule]:
+    def access_rules(cls, asker: Asker, action: str) -> list[Rule]:
         """Return scope rules, shares, the edit rule of the stored stage, and the bin (R107, Q40).
 
         A deleted record is absent for everybody, but for restoring what lies in the bin.
@@ -132,9 +132,9 @@ class Record(models.Model):
         )
         return [
             bin_rule,
-            *scope_rules(person, asked, cls.object_key, cls.owner_fields),
-            *share_rules(person, asked, cls),
-            *(stage_rules(person, action, cls) if hasattr(cls, "stage") else ()),
+            *scope_rules(asker, asked, cls.object_key, cls.owner_fields),
+            *share_rules(asker, asked, cls),
+            *(stage_rules(asker, action, cls) if hasattr(cls, "stage") else ()),
         ]
 
 

@@ -56,6 +56,6 @@ class StageException(models.Model):
         return f"{self._meta.verbose_name} {self.pk}"
 
     @classmethod
-    def access_rules(cls, person: Asker, action: str) -> list[Rule]:
+    def access_rules(cls, asker: Asker, action: str) -> list[Rule]:
         """Exceptions are super admins' work, as the rules on stages are (R105)."""
         return []

@@ -70,7 +70,7 @@ class ReachChange(models.Model):
         return f"{self.object} {self.record}: {self.fact}"
 
     @classmethod
-    def access_rules(cls, person: Asker, action: str) -> list[Rule]:
+    def access_rules(cls, asker: Asker, action: str) -> list[Rule]:
         """Super admins read it; nobody writes it but the operations."""
         if action == "view":
             return []

@@ -53,7 +53,7 @@ class Pipeline(models.Model):
         return self.name
 
     @classmethod
-    def access_rules(cls, person: Asker, action: str) -> list[Rule]:
+    def access_rules(cls, asker: Asker, action: str) -> list[Rule]:
         """Pipelines are governed by super admins (R105); their names stand on every record."""
         return []
 
@@ -93,7 +93,7 @@ class Stage(models.Model):
         return f"{self.pipeline.name}: {self.name}"
 
     @classmethod
-    def access_rules(cls, person: Asker, action: str) -> list[Rule]:
+    def access_rules(cls, asker: Asker, action: str) -> list[Rule]:
         """Stages are governed by super admins; their names stand on every record."""
         return []
 
@@ -130,6 +130,6 @@ class StageRule(models.Model):
         return gettext("Editing access in %(pipeline)s") % {"pipeline": self.pipeline}
 
     @classmethod
-    def access_rules(cls, person: Asker, action: str) -> list[Rule]:
+    def access_rules(cls, asker: Asker, action: str) -> list[Rule]:
         """Pipeline rules are super admins' work (R99, R105)."""
         return []

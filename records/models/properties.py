@@ -128,7 +128,7 @@ class Property(models.Model):
         return field_of(self.object, self.name) is None
 
     @classmethod
-    def access_rules(cls, person: Asker, action: str) -> list[Rule]:
+    def access_rules(cls, asker: Asker, action: str) -> list[Rule]:
         """Say who may read (view) and edit (change) the *values* of this field (R8, E24).
 
         What is open to everyone is open to partner admins unless it is sensitive (Q37).
@@ -142,8 +142,8 @@ class Property(models.Model):
             open_to_all.append(cls.Access.EVERYONE_VIEW)
             levels.append(PropertyGrant.Level.VIEW)
         grants = PropertyGrant.objects.filter(level__in=levels)
-        named = Q(pk__in=grants.filter(user=person.id(depth=2)).values("property"))
-        in_team = Q(pk__in=grants.filter(team__in=person.teams(depth=2)).values("property"))
+        named = Q(pk__in=grants.filter(user=asker.id(depth=2)).values("property"))
+        in_team = Q(pk__in=grants.filter(team__in=asker.teams(depth=2)).values("property"))
         chosen = Q(access=cls.Access.CHOSEN) & (named | in_team)
         open_because, chosen_because = _BECAUSE[action]
         return [
@@ -152,7 +152,7 @@ class Property(models.Model):
             Rule(
                 "protected",
                 False,
-                person.is_partner_admin() & Q(sensitive=True) & ~(chosen | _never_hidden()),
+                asker.is_partner_admin() & Q(sensitive=True) & ~(chosen | _never_hidden()),
                 _PARTNERS_ONLY_CHOSEN,
             ),
         ]

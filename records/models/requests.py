@@ -126,6 +126,6 @@ class AccessRequest(models.Model):
         return self.status == self.Status.WAITING
 
     @classmethod
-    def access_rules(cls, person: Asker, action: str) -> list[Rule]:
+    def access_rules(cls, asker: Asker, action: str) -> list[Rule]:
         """Requests are shown by the site itself (`access_requests.seen`) and governed by nobody."""
         return []

@@ -42,7 +42,7 @@ class ScreenLimit(models.Model):
         return gettext("Sensitive data on screens")
 
     @classmethod
-    def access_rules(cls, person: Asker, action: str) -> list[Rule]:
+    def access_rules(cls, asker: Asker, action: str) -> list[Rule]:
         """Only super admins set it; there is one, and it is written by its operation alone."""
         if action in {"add", "delete"}:
             return [Rule("unseen", False, ALWAYS, _ONE_ALWAYS)]
