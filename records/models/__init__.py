@@ -1,7 +1,8 @@
 """Records of every kind, the pipelines they move through, and what is said of their fields."""
 
+from records.models import crm
 from records.models.base import Record
-from records.models.crm import Company, Contact, Deal, Ticket
+from records.models.crm import *  # noqa: F403  # every kind, which that module alone names
 from records.models.exceptions import StageException
 from records.models.history import ReachChange
 from records.models.pipelines import Pipeline, Stage, StageRule
@@ -19,9 +20,6 @@ from records.models.shares import (
 __all__ = [
     "SHARES",
     "AccessRequest",
-    "Company",
-    "Contact",
-    "Deal",
     "FlagLifted",
     "Level",
     "Pipeline",
@@ -36,6 +34,6 @@ __all__ = [
     "StageException",
     "StageRule",
     "TeamShare",
-    "Ticket",
     "UserShare",
 ]
+__all__ += crm.__all__

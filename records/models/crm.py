@@ -14,6 +14,8 @@ from records.models.base import Record, RecordQuerySet, order_indexes, record_in
 from records.models.declared import declare
 from records.models.pipelines import Stage
 
+__all__ = ["Company", "Contact", "Deal", "Ticket"]
+
 
 @declare(
     icon="person",

@@ -29,7 +29,6 @@ NAMED_ELSEWHERE = {
     "records/importing/organisation.py": "reads one CRM's tables, which are of these kinds",
     "records/importing/writing.py": "reads one CRM's tables, which are of these kinds",
     "records/importing/tables.py": "reads one CRM's tables, which have these columns",
-    "records/models/__init__.py": "the models by name, for whoever imports them",
 }
 """Files that may name a kind or a field of one; the list shrinks and never grows."""
 
