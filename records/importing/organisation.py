@@ -18,6 +18,7 @@ from accounts.operations import Scopes
 from records import operations as records
 from records.importing.logins import MAIL_DOMAIN, numbered
 from records.importing.tables import STAGES, Parsed, Seller
+from records.kinds import Kind
 from records.models import Pipeline, Stage
 
 PIPELINE_NAME = "Sales"
@@ -41,6 +42,14 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class Work:
+    """Which kinds of record the people who are brought in work on, and which they read."""
+
+    sold: Kind
+    read: tuple[Kind, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Preset:
     """A permission set that an import brings along (R21: View Team only, Unassigned cleared)."""
 
@@ -49,11 +58,10 @@ class Preset:
     edit: Rank
     tools: tuple[str, ...]
 
-    @property
-    def scopes(self) -> Scopes:
+    def scopes(self, work: Work) -> Scopes:
         """Return the scopes; Create, Merge and Communicate start as wide as Edit (Q48)."""
         return {
-            "deal": {
+            work.sold.key: {
                 "add": True,
                 "view": Rank.TEAM,
                 "change": self.edit,
@@ -61,8 +69,7 @@ class Preset:
                 "communicate": self.edit,
                 "merge": self.edit,
             },
-            "contact": {"view": Rank.EVERYTHING},
-            "company": {"view": Rank.EVERYTHING},
+            **{kind.key: {"view": Rank.EVERYTHING} for kind in work.read},
         }
 
 
@@ -99,14 +106,14 @@ class Password(NamedTuple):
 
 
 def found_organisation(
-    parsed: Parsed, *, actor: System, password: Password | None, report: Report
+    parsed: Parsed, work: Work, *, actor: System, password: Password | None, report: Report
 ) -> Organisation:
     """Make sure that teams, sets, people and the pipeline exist.
 
     None for `password`: they cannot log in yet.
     """
     teams = _teams(parsed, actor, report)
-    agent, manager = _set(AGENT, actor, report), _set(MANAGER, actor, report)
+    agent, manager = (_set(preset, work, actor, report) for preset in (AGENT, MANAGER))
     sellers: dict[str, User] = {}
     new: list[User] = []
     present = {user.email: user for user in User.objects.filter(email__endswith=f"@{MAIL_DOMAIN}")}
@@ -130,7 +137,7 @@ def found_organisation(
         for user in new:
             accounts.require_fit_password(password.typed, user)
         User.objects.filter(pk__in=[user.pk for user in new]).update(password=password.hashed)
-    return Organisation(sellers, _stages(actor, report))
+    return Organisation(sellers, _stages(work.sold, actor, report))
 
 
 def _teams(parsed: Parsed, actor: System, report: Report) -> dict[str, Team]:
@@ -153,7 +160,7 @@ def _teams(parsed: Parsed, actor: System, report: Report) -> dict[str, Team]:
     }
 
 
-def _set(preset: Preset, actor: System, report: Report) -> PermissionSet:
+def _set(preset: Preset, work: Work, actor: System, report: Report) -> PermissionSet:
     if found := PermissionSet.objects.filter(name=preset.name).first():
         report.unchanged["permission sets"] += 1
         return found
@@ -162,7 +169,7 @@ def _set(preset: Preset, actor: System, report: Report) -> PermissionSet:
         actor=actor,
         name=preset.name,
         description=preset.description,
-        scopes=preset.scopes,
+        scopes=preset.scopes(work),
         tools=preset.tools,
     )
 
@@ -189,10 +196,10 @@ def _compare(user: User, permission_set: PermissionSet, team: Team, report: Repo
         report.left_alone.append(f"{user} stays outside {team}.")
 
 
-def _stages(actor: System, report: Report) -> dict[str, Stage]:
-    pipeline = Pipeline.objects.filter(object="deal", name=PIPELINE_NAME).first()
+def _stages(sold: Kind, actor: System, report: Report) -> dict[str, Stage]:
+    pipeline = Pipeline.objects.filter(object=sold.key, name=PIPELINE_NAME).first()
     if pipeline is None:
-        pipeline = records.create_pipeline(actor=actor, object="deal", name=PIPELINE_NAME)
+        pipeline = records.create_pipeline(actor=actor, object=sold.key, name=PIPELINE_NAME)
         report.created["pipelines"] += 1
     else:
         report.unchanged["pipelines"] += 1

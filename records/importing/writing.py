@@ -14,9 +14,9 @@ from accounts.models import User
 from accounts.rights import one_at_a_time
 from accounts.table_rows import Broken, ImportRefused
 from records import kinds
-from records.importing.organisation import Organisation, Password, Report, found_organisation
+from records.importing.organisation import Organisation, Password, Report, Work, found_organisation
 from records.importing.tables import ACCOUNTS, KEY, NAME, PIPELINE, Account, Opportunity, Parsed
-from records.models import Company, Deal, Record, StageRule
+from records.models import Company, Contact, Deal, Record, StageRule
 from records.operations.afterwards import above_themselves
 from records.operations.writing import AT_ONCE, Change, Source, becoming, write
 
@@ -63,7 +63,8 @@ def _write(
 ) -> Report:
     one_at_a_time("records.importing")
     report = Report()
-    organisation = found_organisation(parsed, actor=actor, password=password, report=report)
+    work = Work(kinds.of(Deal), (kinds.of(Contact), kinds.of(Company)))
+    organisation = found_organisation(parsed, work, actor=actor, password=password, report=report)
     companies = _Companies(parsed.accounts, actor, report)
     companies.write()
     deals = _Deals(parsed, organisation, companies.by_name, source, actor, report)

@@ -26,7 +26,6 @@ NAMED_ELSEWHERE = {
     "crmperms/demo/seeding.py": "the demo's story",
     "crmperms/demo/world.py": "the demo's words",
     "crmperms/starter.py": "the sets and pipelines that an installation may begin with",
-    "records/importing/organisation.py": "reads one CRM's tables, which are of these kinds",
     "records/importing/writing.py": "reads one CRM's tables, which are of these kinds",
     "records/importing/tables.py": "reads one CRM's tables, which have these columns",
 }
