@@ -1,20 +1,8 @@
-"""Who works in the demo company: teams, permission sets and one person for every role (data)."""
+"""Who works in the demo company: teams, and one person for every role (data)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-from crmperms import starter
-from crmperms.starter import (
-    EVERY_KIND,
-    EVERYTHING,
-    LEADS,
-    READS,
-    READS_AND_KEEPS_OWN,
-    TEAM,
-    WORKS_ON_OWN,
-    Preset,
-)
 
 PASSWORD = "explore-the-demo"
 DOMAIN = "demo.example"
@@ -54,60 +42,6 @@ TEAMS = {
     "Service": "",
     "Service Desk": "Service",
 }
-
-_RUNS: dict[str, int | bool] = {
-    "add": True,
-    "view": EVERYTHING,
-    "change": EVERYTHING,
-    "delete": TEAM,
-    "communicate": EVERYTHING,
-    "merge": TEAM,
-}
-PRESETS = (
-    Preset(
-        "Sales rep",
-        "Sees the team’s deals and unassigned ones, edits their own; knows all contacts.",
-        {
-            "contact": READS_AND_KEEPS_OWN,
-            "company": READS_AND_KEEPS_OWN,
-            "deal": WORKS_ON_OWN,
-            "ticket": {"view": TEAM, "view_unassigned": True},
-        },
-        ("crm.export",),
-    ),
-    Preset(
-        "Sales manager",
-        "Sees and edits what the team and the teams below it own, and what nobody owns.",
-        {
-            "contact": _RUNS,
-            "company": _RUNS,
-            "deal": LEADS,
-            "ticket": {"view": EVERYTHING},
-        },
-        ("crm.export",),
-    ),
-    Preset(
-        "Sales lead",
-        "A sales manager who also adds people and changes what they may do, within their own.",
-        {
-            "contact": _RUNS,
-            "company": _RUNS,
-            "deal": LEADS,
-            "ticket": {"view": EVERYTHING},
-        },
-        ("crm.export", "account.access", "account.edit_users", "account.user_table"),
-    ),
-    starter.SERVICE_AGENT,
-    starter.EXPORT_APPROVER,
-    Preset(
-        "Analyst",
-        "Reads everything and exports it without approval.",
-        dict.fromkeys(EVERY_KIND, READS),
-        ("crm.export", "crm.export_without_approval"),
-    ),
-    starter.AUDITOR,
-    starter.READ_ONLY,
-)
 
 CAST = (
     Part("admin", "Ingrid", "Solberg", to_try="super admin: change who may do what"),

@@ -19,42 +19,33 @@ from accounts.audit import System
 from accounts.languages import ENGLISH
 from accounts.models import AuditEvent, PermissionSet, Team, User
 from accounts.rights import one_at_a_time
-from crmperms.demo.cast import CAST, DOMAIN, PASSWORD, PRESETS, TEAMS
-from crmperms.demo.world import World
-from crmperms.starter import LOST, OPEN, SUPPORT, WON, in_english
+from crmperms.demo.cast import CAST, DOMAIN, PASSWORD, TEAMS
+from crmperms.demo.world import (
+    CAMPAIGN,
+    FOR_CHOSEN,
+    FORECAST,
+    MISTAKE,
+    PARTY,
+    PIPELINES,
+    PRESETS,
+    SUPER_ADMINS_ONLY,
+    Asked,
+    World,
+    deals_of,
+    free_deals,
+)
 from exports import operations as exports
 from exports import policy, worker
 from exports.models import ExportRequest
 from records import kinds
 from records import operations as records
-from records.models import Contact, Deal, Pipeline, Record, Stage, StageRule
+from records.models import Pipeline, Record, Stage, StageRule
 
 ACTOR = System("seed_demo")
 DONE = "demo.seed"
 THRESHOLD = 100
 
 People = dict[str, User]
-SUPER_ADMINS_ONLY = "Signed"
-FOR_CHOSEN = "Price approval"
-# (Object, name) → its stages in order.
-PIPELINES = {
-    ("deal", "New business"): (
-        ("Qualified", OPEN),
-        ("Proposal", OPEN),
-        ("Negotiation", OPEN),
-        (SUPER_ADMINS_ONLY, WON),
-        ("Lost", LOST),
-    ),
-    ("deal", "Renewals"): (
-        ("Due", OPEN),
-        (FOR_CHOSEN, OPEN),
-        ("Renewed", WON),
-        ("Ended", LOST),
-    ),
-    (SUPPORT.object, in_english(SUPPORT.name)): tuple(
-        (in_english(name), outcome) for name, outcome in SUPPORT.stages
-    ),
-}
 
 
 class Standing(Enum):
@@ -137,7 +128,7 @@ def _people() -> People:
 
 def _pipelines(people: People) -> dict[str, list[Stage]]:
     """Lay two pipelines for deals, each with a locked stage, and one for tickets (R105, R106)."""
-    stages: dict[str, list[Stage]] = {"deal": [], "ticket": []}
+    stages: dict[str, list[Stage]] = {}
     pipelines: dict[str, Pipeline] = {}
     named: dict[str, Stage] = {}
     for (kind, name), steps in PIPELINES.items():
@@ -145,7 +136,7 @@ def _pipelines(people: People) -> dict[str, list[Stage]]:
         for position, (step, outcome) in enumerate(steps, 1):
             stage = Stage(pipeline=pipelines[name], name=step, position=position, outcome=outcome)
             records.save_stages([stage], actor=ACTOR)
-            stages[kind].append(stage)
+            stages.setdefault(kind, []).append(stage)
             named[step] = stage
     records.set_stage_rule(
         pipelines["New business"],
@@ -187,15 +178,15 @@ def _records(people: People, stages: dict[str, list[Stage]]) -> dict[str, int]:
 def _days_work(people: People) -> None:
     """Let people do some of their work, so that the log has more in it than a beginning."""
     rep, manager = people["rep"], people["manager"]
-    own = Deal.objects.permitted(rep, "change").filter(owner=rep).order_by("pk")
     signed = Stage.objects.get(name=SUPER_ADMINS_ONLY)
-    raised, moved = own.filter(stage__name__in=("Qualified", "Proposal", "Negotiation"))[:2]
+    raised, moved = deals_of(rep).filter(stage__name__in=("Qualified", "Proposal", "Negotiation"))[
+        :2
+    ]
     _change(raised, rep, amount=raised.amount and raised.amount + 500)
     # Everybody may move a deal into a locked stage, once they confirm that from then on only super
     # admins edit it (Q39).
     _change(moved, rep, confirmed=True, stage=signed, closed=timezone.localdate())
-    free = Deal.objects.permitted(manager, "change").filter(owner=None, co_owner=None)
-    _change(free.earliest("pk"), manager, owner=people["north"])
+    _change(free_deals(manager)[0], manager, owner=people["north"])
 
 
 def _change(record: Record, actor: User, *, confirmed: bool = False, **values: Any) -> None:
@@ -221,22 +212,25 @@ def _exports(people: People) -> None:
         threshold=THRESHOLD,
     )
 
-    def ask(key: str, model: type[Record], message: str) -> ExportRequest:
+    def ask(asked: Asked) -> ExportRequest:
         return exports.request_export(
-            actor=people[key], model=model, approvers=[approver, admin], message=message
+            actor=people[asked.by],
+            model=asked.model,
+            approvers=[approver, admin],
+            message=asked.message,
         )
 
-    quarter = ask("manager", Deal, "For the quarterly forecast.")
+    quarter = ask(FORECAST)
     exports.approve(
         quarter, actor=approver, version=quarter.version, note="Fine, as every quarter."
     )
-    party = ask("south", Contact, "For the invitations to our summer party.")
+    party = ask(PARTY)
     exports.reject(
         party,
         actor=approver,
         version=party.version,
         note="Invitations need no telephone numbers. Please leave that column out.",
     )
-    mistake = ask("twoteams", Contact, "Only my customers.")
-    exports.recall(mistake, actor=people["twoteams"])
-    ask("rep", Contact, "For the call campaign next week; marketing knows about it.")
+    mistake = ask(MISTAKE)
+    exports.recall(mistake, actor=mistake.requester)
+    ask(CAMPAIGN)

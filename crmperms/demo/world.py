@@ -1,13 +1,21 @@
-"""What the demo company works on: companies, contacts, deals and tickets, the same every time."""
+"""What the demo company works on: companies, contacts, deals and tickets, the same every time.
+
+Whatever the demo says of a kind of record stands here: who may do what with it, through which
+stages it goes, and what is exported of it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from random import Random
 
+from django.db.models import QuerySet
+
 from accounts.models import User
+from crmperms import starter
 from crmperms.demo.words import (
     COMPANIES,
     FIRST_NAMES,
@@ -17,6 +25,21 @@ from crmperms.demo.words import (
     PLACES,
     PRODUCTS,
     TROUBLES,
+)
+from crmperms.starter import (
+    EVERY_KIND,
+    EVERYTHING,
+    LEADS,
+    LOST,
+    OPEN,
+    READS,
+    READS_AND_KEEPS_OWN,
+    SUPPORT,
+    TEAM,
+    WON,
+    WORKS_ON_OWN,
+    Preset,
+    in_english,
 )
 from records.importing.logins import plain
 from records.models import Company, Contact, Deal, Stage, Ticket
@@ -40,6 +63,108 @@ CO_OWNED = 0.12
 
 People = Mapping[str, User]
 Record = Company | Contact | Deal | Ticket
+
+_RUNS: dict[str, int | bool] = {
+    "add": True,
+    "view": EVERYTHING,
+    "change": EVERYTHING,
+    "delete": TEAM,
+    "communicate": EVERYTHING,
+    "merge": TEAM,
+}
+PRESETS = (
+    Preset(
+        "Sales rep",
+        "Sees the team’s deals and unassigned ones, edits their own; knows all contacts.",
+        {
+            "contact": READS_AND_KEEPS_OWN,
+            "company": READS_AND_KEEPS_OWN,
+            "deal": WORKS_ON_OWN,
+            "ticket": {"view": TEAM, "view_unassigned": True},
+        },
+        ("crm.export",),
+    ),
+    Preset(
+        "Sales manager",
+        "Sees and edits what the team and the teams below it own, and what nobody owns.",
+        {
+            "contact": _RUNS,
+            "company": _RUNS,
+            "deal": LEADS,
+            "ticket": {"view": EVERYTHING},
+        },
+        ("crm.export",),
+    ),
+    Preset(
+        "Sales lead",
+        "A sales manager who also adds people and changes what they may do, within their own.",
+        {
+            "contact": _RUNS,
+            "company": _RUNS,
+            "deal": LEADS,
+            "ticket": {"view": EVERYTHING},
+        },
+        ("crm.export", "account.access", "account.edit_users", "account.user_table"),
+    ),
+    starter.SERVICE_AGENT,
+    starter.EXPORT_APPROVER,
+    Preset(
+        "Analyst",
+        "Reads everything and exports it without approval.",
+        dict.fromkeys(EVERY_KIND, READS),
+        ("crm.export", "crm.export_without_approval"),
+    ),
+    starter.AUDITOR,
+    starter.READ_ONLY,
+)
+
+SUPER_ADMINS_ONLY = "Signed"
+FOR_CHOSEN = "Price approval"
+# (Object, name) → its stages in order.
+PIPELINES = {
+    ("deal", "New business"): (
+        ("Qualified", OPEN),
+        ("Proposal", OPEN),
+        ("Negotiation", OPEN),
+        (SUPER_ADMINS_ONLY, WON),
+        ("Lost", LOST),
+    ),
+    ("deal", "Renewals"): (
+        ("Due", OPEN),
+        (FOR_CHOSEN, OPEN),
+        ("Renewed", WON),
+        ("Ended", LOST),
+    ),
+    (SUPPORT.object, in_english(SUPPORT.name)): tuple(
+        (in_english(name), outcome) for name, outcome in SUPPORT.stages
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An export that somebody of the cast asks for, and what for."""
+
+    by: str
+    model: type[Record]
+    message: str
+
+
+FORECAST = Asked("manager", Deal, "For the quarterly forecast.")
+PARTY = Asked("south", Contact, "For the invitations to our summer party.")
+MISTAKE = Asked("twoteams", Contact, "Only my customers.")
+CAMPAIGN = Asked("rep", Contact, "For the call campaign next week; marketing knows about it.")
+
+
+def deals_of(user: User) -> QuerySet[Deal]:
+    """Return the deals that somebody owns and may change, in the order of their making."""
+    return Deal.objects.permitted(user, "change").filter(owner=user).order_by("pk")
+
+
+def free_deals(user: User) -> QuerySet[Deal]:
+    """Return the deals that nobody owns and this person may change, in the same order."""
+    free = Deal.objects.permitted(user, "change").filter(owner=None, co_owner=None)
+    return free.order_by("pk")
 
 
 class World:
