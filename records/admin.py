@@ -35,8 +35,8 @@ from records import filters, kinds, operations
 from records.models import Pipeline, Record
 from records.models.base import BIN_DAYS
 from records.models.properties import field_access
+from records.models.rules import with_locks
 from records.operations import RecordError
-from records.rules import with_locks
 from records.screens.access import AccessPages
 from records.screens.asking import RequestingAdmin
 from records.screens.associations import AssociatingAdmin

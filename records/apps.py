@@ -28,11 +28,11 @@ class RecordsConfig(AppConfig):
         from records.kinds import every
         from records.models import Pipeline, Stage
         from records.models.properties import label_of_field
+        from records.models.rules import given_by_exceptions, given_by_shares
         from records.operations import exceptions, sharing
         from records.operations.access_requests import KIND as ACCESS_REQUEST
         from records.operations.screen_limit import hidden_notices
         from records.policy_file import SECTIONS
-        from records.rules import given_by_exceptions, given_by_shares
         from records.screens.about import shares_about
         from records.screens.access import owners_panel
         from records.screens.bin import bin_tool

@@ -14,6 +14,7 @@ from accounts.models import Team, User
 from accounts.suppose import Candidate, Suggestion
 from records.models import SHARES, Property, Record, StageException
 from records.models.properties import field_access, field_of
+from records.models.rules import BOUND_BY_STAGE, EXCEPTED, GIVEN_BY_SHARE, OPEN_BY_EXCEPTION
 from records.models.shares import live
 from records.reasons import (
     chosen_editors,
@@ -22,7 +23,6 @@ from records.reasons import (
     seen_because,
     sentences_of,
 )
-from records.rules import BOUND_BY_STAGE, EXCEPTED, GIVEN_BY_SHARE, OPEN_BY_EXCEPTION
 
 ASKED = ("change", "delete")
 

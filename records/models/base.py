@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts import access
 from accounts.access import Rule, scope_rules
-from records.rules import share_rules, stage_rules
+from records.models.rules import share_rules, stage_rules
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise

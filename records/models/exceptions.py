@@ -1,7 +1,7 @@
 """Exceptions from the edit rule of a pipeline: one person edits one record for a time (B15).
 
-The rule itself stays. What an exception is worth is said by `records.rules.stage_rules` alone, and
-rows are written by `records.operations.exceptions` alone.
+The rule itself stays. What an exception is worth is said by `rules.stage_rules` alone, and rows are
+written by `records.operations.exceptions` alone.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 These are guardian's object permissions with a direct foreign key, which it finds by itself. The
 level is guardian's permission, `view_deal` or `change_deal`; what a share is worth is said by
-`records.rules.share_rules` alone, and rows are written by `records.operations.sharing` alone.
+`rules.share_rules` alone, and rows are written by `records.operations.sharing` alone.
 """
 
 from __future__ import annotations

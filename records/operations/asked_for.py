@@ -18,8 +18,8 @@ from accounts.models import Membership, TeamReach, User
 from records import kinds
 from records.models import SHARES, AccessRequest, Property, Record
 from records.models.properties import field_access
+from records.models.rules import SHARED
 from records.operations import sharing
-from records.rules import SHARED
 
 PAGE = "admin:access_request"
 KIND = "access_request"

@@ -20,11 +20,11 @@ from records.guards import Refused, refused
 from records.kinds import Field, Kind
 from records.models import Record
 from records.models.properties import field_access
+from records.models.rules import SHARED
 from records.operations.afterwards import IN_REACH
 from records.operations.checking import cannot_be_changed, check, editable_fields, raw
 from records.operations.writing import Change, Source, becoming, told_of, write
 from records.refusals import OWNERS_STAY, HandOver, Invalid, NotAllowed, Stale
-from records.rules import SHARED
 
 R = TypeVar("R", bound=Record)
 

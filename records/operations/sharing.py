@@ -2,7 +2,7 @@
 
 Whoever may change a record other than by a share may share it; since they may change it, they hold
 both levels, and nobody gives more than they hold (S34). What a share is worth to its receiver is
-no question here: `records.rules.share_rules` says it, whenever anybody asks.
+no question here: `records.models.rules.share_rules` says it, whenever anybody asks.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from accounts.audit import Actor, operation
 from accounts.models import Membership, Team, User
 from accounts.words import listed
 from records.models import SHARES, Level, Record, Share, TeamShare, UserShare
+from records.models.rules import SHARED
 from records.models.shares import live
 from records.operations.kept import keep_share
 from records.operations.writing import find_stored
 from records.reasons import not_allowed
 from records.refusals import Invalid, NotAllowed, NotFound
-from records.rules import SHARED
 
 R = TypeVar("R", bound=Record)
 

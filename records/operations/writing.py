@@ -22,12 +22,12 @@ from accounts.audit import Actor, System
 from accounts.models import User
 from records.kinds import Kind
 from records.models import Record
+from records.models.rules import SHARED
 from records.operations.afterwards import ask_again
 from records.operations.checking import raw
 from records.operations.kept import keep_reach
 from records.reasons import not_allowed
 from records.refusals import OWNERS_STAY, SAVED_MEANWHILE, NotAllowed, NotFound, RecordError, Stale
-from records.rules import SHARED
 
 R = TypeVar("R", bound=Record)
 

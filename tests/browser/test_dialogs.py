@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from accounts.models import User
 from crmperms.demo.cast import PASSWORD
 from records.models import SHARES, Deal, Stage
-from records.rules import with_locks
+from records.models.rules import with_locks
 from tests.browser.steps import pick
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Model, Q
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-import records.rules
+import records.models.rules
 from accounts import access, catalogue
 from accounts.access import ALWAYS, Anyone, Asker, Grants, Loaded, Rule
 from accounts.access.askers import outer
@@ -461,14 +461,14 @@ def deleting_in_a_locked_stage(patch: Patch) -> None:
 
 @wrong
 def no_talking_in_a_locked_stage(patch: Patch) -> None:
-    bound = records.rules.BOUND_BY_STAGE | {"communicate"}
-    patch.setattr(records.rules, "BOUND_BY_STAGE", bound)
+    bound = records.models.rules.BOUND_BY_STAGE | {"communicate"}
+    patch.setattr(records.models.rules, "BOUND_BY_STAGE", bound)
 
 
 @wrong
 def no_associating_in_a_locked_stage(patch: Patch) -> None:
-    bound = records.rules.BOUND_BY_STAGE | {access.ASSOCIATE}
-    patch.setattr(records.rules, "BOUND_BY_STAGE", bound)
+    bound = records.models.rules.BOUND_BY_STAGE | {access.ASSOCIATE}
+    patch.setattr(records.models.rules, "BOUND_BY_STAGE", bound)
 
 
 @wrong
@@ -624,7 +624,7 @@ if SHARES:
 
     @wrong
     def ended_shares_still_give(patch: Patch) -> None:
-        patch.setattr(records.rules, "live", lambda: ALWAYS)
+        patch.setattr(records.models.rules, "live", lambda: ALWAYS)
 
     @wrong
     def extra_members_receive_too(patch: Patch) -> None:
@@ -633,7 +633,7 @@ if SHARES:
     @wrong
     def view_share_gives_edit(patch: Patch) -> None:
         given = dict.fromkeys(("view", "change"), ("view", "change"))
-        patch.setattr(records.rules, "GIVEN_BY_SHARE", given)
+        patch.setattr(records.models.rules, "GIVEN_BY_SHARE", given)
 
 
 @pytest.mark.django_db

@@ -23,8 +23,8 @@ from accounts.models import AuditEvent, ObjectScope, User
 from accounts.operations import create_team, deactivate, reactivate
 from records import filters
 from records.models import Company, Contact, Deal, Stage, Ticket
+from records.models.rules import with_locks
 from records.operations import set_stage_rule
-from records.rules import with_locks
 from tests.support.company import TEAM, TinyCompany
 from tests.support.factories import PASSWORD, DealFactory
 from tests.support.forms_as_shown import forms_of

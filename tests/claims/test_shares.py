@@ -36,9 +36,9 @@ from exports.models import ExportRecord
 from exports.operations import request_export
 from records import operations
 from records.models import SHARES, Company, Contact, Deal, Level
+from records.models.rules import share_rules
 from records.operations import sharing
 from records.operations.sharing import share, share_with, unshare
-from records.rules import share_rules
 from tests.claims.test_budgets import BUDGETS
 from tests.claims.test_screens import LIST, form_of, page
 from tests.support.company import OWNED, TinyCompany

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-import records.rules
+import records.models.rules
 from accounts.access import allows, explain, forget_what_was_made, permitted, who_can
 from accounts.errors import NotAllowed
 from accounts.models import AuditEvent, User
@@ -302,7 +302,9 @@ def test_exception_opens_neither_deleting_nor_merging_to_who_may_both_elsewhere(
         assert may(c, "eve", action, "ritas")
         assert not may(c, "eve", action, "vault")
     # Negative control: the rule as it would be if an exception opened whatever a stage locks.
-    monkeypatch.setattr(records.rules, "OPEN_BY_EXCEPTION", records.rules.BOUND_BY_STAGE)
+    monkeypatch.setattr(
+        records.models.rules, "OPEN_BY_EXCEPTION", records.models.rules.BOUND_BY_STAGE
+    )
     forget_what_was_made()
     assert allows(c.fresh("eve"), "delete", c.deals["vault"])
     monkeypatch.undo()

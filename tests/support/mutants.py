@@ -101,11 +101,11 @@ def functions() -> Iterator[tuple[str, FunctionType]]:
     import accounts.asker
     import accounts.backends
     import accounts.rule
-    import records.rules
+    import records.models.rules
     from accounts.access import askers, grants, names, readers, rules, tools, who
 
     engine = (askers, grants, names, readers, rules, tools, who)
-    for module in (accounts.asker, accounts.rule, *engine, accounts.backends, records.rules):
+    for module in (accounts.asker, accounts.rule, *engine, accounts.backends, records.models.rules):
         for name, thing in vars(module).items():
             if getattr(thing, "__module__", "") != module.__name__:
                 continue

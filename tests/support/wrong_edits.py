@@ -58,7 +58,7 @@ WRONG: dict[str, Wrong] = {
         (NARROWED,),
     ),
     "shares with a team never end": Wrong(
-        "records/rules.py",
+        "records/models/rules.py",
         "filter(live(), group__in=main_teams)",
         "filter(group__in=main_teams)",
         ("tests/claims/test_shares.py",),

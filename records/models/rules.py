@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from accounts.asker import Asker
     from accounts.models import User
-    from records.models import Stage
     from records.models.base import Record
+    from records.models.pipelines import Stage
     from records.models.shares import TeamShare, UserShare
 
 SHARED = "shared"
