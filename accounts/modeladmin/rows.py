@@ -14,7 +14,7 @@ from typing import Any
 
 from django.contrib.admin.utils import lookup_field
 from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist
-from django.db.models import DateField, DateTimeField, Field, Model
+from django.db.models import DateField, DateTimeField, EmailField, Field, Model
 from django.utils.formats import localize
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString
@@ -26,6 +26,8 @@ from unfold.utils import display_for_field, display_for_label, display_for_value
 from accounts.modeladmin.relations import Address
 
 TICK, TICK_LABEL = "action_checkbox", gettext_lazy("Select record")
+LONG, LONG_ADDRESS = 40, 26
+"""Letters, from which on a text needs some width to be read; an address is a single word."""
 OPENING = SafeString('<tbody class="list-rows"><tr class="data-row list-row">')
 CLOSING = SafeString("</tr></tbody>")
 
@@ -41,6 +43,7 @@ class Column:
         self.empty = screen.get_empty_value_display()
         self.method = _method(screen, name)
         self.field = None if self.method is not None else _field(screen, name)
+        self.long = LONG_ADDRESS if isinstance(self.field, EmailField) else LONG
         self.known: dict[Any, str] = {}
         """The texts of this page’s values so far: days, numbers and choices come again."""
         called = getattr(name, "__name__", name)
@@ -48,7 +51,10 @@ class Column:
         if isinstance(self.field, DateField) and not isinstance(self.field, DateTimeField):
             look += " nowrap"  # days are read on one line
         tag = "th" if is_head else "td"
-        self.opening = format_html('<{} class="{}" data-label="{}">', tag, look, capfirst(label))
+        self.opening, self.opening_empty, self.opening_long = (
+            format_html('<{} class="{}{}" data-label="{}">', tag, look, more, capfirst(label))
+            for more in ("", " is-empty", " is-long")
+        )
         self.closing = format_html("</{}>", tag)
 
     def cell(self, row: Model) -> str:
@@ -57,9 +63,14 @@ class Column:
             text = self._text(row)
         except ObjectDoesNotExist:
             text = conditional_escape(self.empty)
+        opening = self.opening
+        if text.strip() in (self.empty, "-"):  # the dash is the theme’s, of a label
+            opening = self.opening_empty  # a narrow list leaves it out
+        elif len(text) > self.long and "<" not in text:
+            opening = self.opening_long  # a wide one gives it room, else each word takes a line
         if self.link is not None:
             text = f"{self.link(row)}{text}</a>"
-        return f"{self.opening}{text}{self.closing}"
+        return f"{opening}{text}{self.closing}"
 
     def _text(self, row: Model) -> str:
         """Return what stands for a value, as Unfold shows values of its kind, in HTML."""

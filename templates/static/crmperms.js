@@ -30,6 +30,9 @@ document.addEventListener("DOMContentLoaded", () => {
       if (dialog.dataset.openNow) location.assign(dialog.dataset.openNow);
     });
   }
+  // Of tabs that have no room beside each other the one where one is is in sight.
+  const tab = document.querySelector(".quick-tabs [aria-current]");
+  if (tab) tab.parentElement.scrollLeft = tab.offsetLeft - (tab.parentElement.clientWidth - tab.offsetWidth) / 2;
   // A log-out at a shared computer leaves no traces of searches behind.
   if (document.getElementById("login-form")) localStorage.removeItem("commandHistory");
 });

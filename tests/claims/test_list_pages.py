@@ -14,7 +14,7 @@ from unfold.templatetags.unfold_list import results
 from records.models import Contact
 from tests.support.company import TinyCompany
 from tests.support.exports_kit import pending
-from tests.support.factories import DealFactory
+from tests.support.factories import ContactFactory, DealFactory
 
 LIST = "/admin/records/deal/"
 BYTES_PER_ROW = 1_500
@@ -64,6 +64,24 @@ def test_a_row_takes_little_of_a_page(c: TinyCompany, client: Client) -> None:
     for _ in range(20):
         DealFactory(owner=c.rita, stage=c.stages["open"], company=c.companies["acme"])
     assert len(client.get(LIST).content) - few < 20 * BYTES_PER_ROW
+
+
+@pytest.mark.parametrize(("letters", "is_long"), [(40, False), (41, True)])
+def test_cells_are_told_apart_by_what_they_hold(
+    c: TinyCompany, client: Client, letters: int, is_long: bool
+) -> None:
+    """The style sheet leaves out what is not there, and gives room to what is long."""
+    client.force_login(c.sam)
+    email = f"long@{'x' * (letters - 27)}.example"
+    ContactFactory(last_name="x" * letters, first_name="", email=email, phone="")
+    text = client.get("/admin/records/contact/?q=long").text
+    row = text[text.index('<tr class="data-row') :]
+    name = re.search(r'<th class="([^"]+)"', row)
+    assert name is not None
+    assert name[1].endswith("is-long") is is_long
+    assert 'class="field-phone list-cell is-empty"' in row
+    # An address is one word: from 27 letters on it is long.
+    assert ('class="field-email list-cell is-long"' in row) is is_long
 
 
 def test_text_of_a_record_is_text_on_a_list(c: TinyCompany, client: Client) -> None:
