@@ -40,6 +40,11 @@ document.addEventListener("DOMContentLoaded", () => {
 // What stands beside a figure of a chart, as what deals are worth, is shown where one points at its bar.
 document.addEventListener("DOMContentLoaded", () => {
   const tooltip = window.Chart?.defaults.plugins.tooltip;
+  // A drawing loses the beginning of a name that is longer than its place; its end tells less.
+  if (tooltip) Chart.defaults.scales.category.ticks.callback = function (value) {
+    const [name, most] = [this.getLabelForValue(value), Math.max(16, Math.floor(this.chart.width / 17))];
+    return name.length > most ? `${name.slice(0, most - 1)}…` : name;
+  };
   if (tooltip) tooltip.callbacks.afterLabel = (at) => at.dataset.notes?.[at.dataIndex] ?? "";
 });
 
