@@ -33,6 +33,8 @@ document.addEventListener("DOMContentLoaded", () => {
   // Of tabs that have no room beside each other the one where one is is in sight.
   const tab = document.querySelector(".quick-tabs [aria-current]");
   if (tab) tab.parentElement.scrollLeft = tab.offsetLeft - (tab.parentElement.clientWidth - tab.offsetWidth) / 2;
+  // On a phone the reasons would fill the first screen: they open by a touch.
+  if (matchMedia("(max-width: 40rem)").matches) document.querySelector("details.why")?.removeAttribute("open");
   // A log-out at a shared computer leaves no traces of searches behind.
   if (document.getElementById("login-form")) localStorage.removeItem("commandHistory");
 });
