@@ -12,10 +12,10 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, QueryDict
 from django.utils.functional import cached_property
 from django.utils.translation import gettext, gettext_lazy
-from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts import days
 from accounts.chips import Chip, chips_of, value_in_words
+from accounts.day_input import DayInput
 from accounts.log_values import with_words
 from accounts.modeladmin import AccessModelAdmin, user_of
 from accounts.models import User
@@ -33,14 +33,12 @@ last_moment = days.moment_after
 
 
 def day_field(label: StrOrPromise, *, required: bool = False) -> forms.DateField:
-    """Return a field for a day that becomes a moment, picked in the browser's own calendar."""
-    widget = UnfoldAdminTextInputWidget()
-    widget.input_type = "date"
+    """Return a field for a day that becomes a moment."""
     said = {"invalid": gettext_lazy("Write the day as 2026-12-31.")}
     return forms.DateField(
         label=label,
         required=required,
-        widget=widget,
+        widget=DayInput,
         validators=[days.check_day],
         error_messages=said,
     )

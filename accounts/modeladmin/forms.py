@@ -6,13 +6,14 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
-from django.db.models import Field, ForeignKey, Model
+from django.db.models import DateField, Field, ForeignKey, Model
 from django.http import HttpRequest
 from django.utils.translation import gettext
 from unfold.admin import TabularInline
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts import access, numbers
+from accounts.day_input import DayInput
 from accounts.errors import Unanswered
 from accounts.keys import KeyField, KeysField
 from accounts.modeladmin.columns import DOTS
@@ -108,13 +109,15 @@ class FormFields:
     def formfield_for_dbfield(
         self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any
     ) -> Any:
-        """Read numbers as they are typed; take away the links beside a select.
+        """Read numbers as they are typed, pick days, and take away the links beside a select.
 
         Those are drawn by model, not by row (L28).
         """
         if (number := numbers.form_class(db_field)) is not None:
             kwargs.setdefault("form_class", number)
             kwargs.setdefault("widget", UnfoldAdminTextInputWidget)
+        if type(db_field) is DateField:  # not one of moments, which is a kind of it
+            kwargs.setdefault("widget", DayInput)
         field = super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]  # a mixin
         if field is not None and isinstance(field.widget, RelatedFieldWidgetWrapper):
             field.widget = field.widget.widget

@@ -13,9 +13,9 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy
-from unfold.widgets import UnfoldAdminSingleDateWidget
 
 from accounts import days
+from accounts.day_input import DayInput
 from accounts.keys import KeyField, whole_number
 from accounts.modeladmin import page_address, row_pages, user_of
 from accounts.models import User
@@ -35,7 +35,7 @@ class ExceptionForm(forms.Form):
     user = KeyField(queryset=User.objects.none(), label=gettext_lazy("Person"))
     last_day = forms.DateField(
         label=gettext_lazy("Last day"),
-        widget=UnfoldAdminSingleDateWidget,
+        widget=DayInput,
         validators=[days.check_day],
         help_text=gettext_lazy("The exception ends by itself with this day."),
     )

@@ -20,6 +20,7 @@ from unfold.widgets import (
 )
 
 from accounts.chips import Chip, chips_of
+from accounts.day_input import DayInput
 from accounts.keys import label_of
 from accounts.modeladmin import SORTED_COLUMN, AccessModelAdmin, user_of
 from accounts.pickers import PickerSelect, Purpose
@@ -158,9 +159,9 @@ def _in_words(field: forms.Field, value: Any) -> str:
 
 
 def _bound(label: str, hint: str, *, dates: bool) -> forms.Widget:
-    """Return one end of a range; the browser's own calendar picks days."""
-    widget = UnfoldAdminTextInputWidget(attrs={"placeholder": hint, "aria-label": label})
-    widget.input_type = "date" if dates else "text"
+    """Return one end of a range."""
+    made = DayInput if dates else UnfoldAdminTextInputWidget
+    widget: forms.Widget = made(attrs={"placeholder": hint, "aria-label": label})
     widget.is_required = False
     return widget
 

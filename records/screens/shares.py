@@ -15,9 +15,9 @@ from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern
 from django.utils.translation import gettext, gettext_lazy, ngettext, pgettext
-from unfold.widgets import UnfoldAdminSingleDateWidget
 
 from accounts import access, catalogue, days
+from accounts.day_input import DayInput
 from accounts.keys import whole_number
 from accounts.modeladmin import page_address, row_pages, say_saved, user_of
 from accounts.modeladmin.requests import once
@@ -41,7 +41,7 @@ class EndForm(forms.Form):
     last_day = forms.DateField(
         label=gettext_lazy("Last day"),
         required=False,
-        widget=UnfoldAdminSingleDateWidget,
+        widget=DayInput,
         validators=[days.check_day],
         help_text=gettext_lazy("No expiry if left empty."),
     )

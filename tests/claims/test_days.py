@@ -18,7 +18,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts import clock, days
-from accounts.models import AuditEvent
+from accounts.models import AuditEvent, User
 from exports.models import ExportRequest
 from records import filters
 from records.models import SHARES, Contact, Deal, Level
@@ -158,6 +158,23 @@ def test_a_share_ends_with_its_last_day_or_is_refused(c: TinyCompany, zone: str)
     today = timezone.localdate(clock.database_now())
     client.post(f"{page}/share/", {**wanted, "last_day": today.isoformat()})
     assert DealTeamShare.objects.get().until == days.moment_after(today)
+
+
+@pytest.mark.parametrize("language", ["en-gb", "de"])
+def test_a_day_is_picked_in_the_same_way_on_every_page(c: TinyCompany, language: str) -> None:
+    """By the browser, which needs no script for it, and takes a day in one form alone."""
+    User.objects.filter(pk=c.rita.pk).update(language=language)
+    deal, client = c.deals["ritas"], Client()
+    Deal.objects.filter(pk=deal.pk).update(opened=date(2026, 2, 1), closed=date(999, 12, 31))
+    client.force_login(c.rita)
+    page = client.get(f"/admin/records/deal/{deal.pk}/change/").text
+    assert '<input type="date" name="opened" value="2026-02-01"' in page
+    assert '<input type="date" name="closed" value="0999-12-31"' in page
+    share = client.get(f"/admin/records/deal/{deal.pk}/share/").text
+    assert '<input type="date" name="last_day"' in share
+    some = client.get("/admin/records/deal/?closed_after=2026-02-01").text
+    assert '<input type="date" name="closed_after" value="2026-02-01"' in some
+    assert not [each for each in (page, share, some) if "vDateField" in each]
 
 
 def test_a_command_cannot_store_an_end_that_breaks_pages(c: TinyCompany, zone: str) -> None:
