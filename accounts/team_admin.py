@@ -67,7 +67,7 @@ class TeamAdmin(ChangesMembers):
     def people_extra(self, obj: Any) -> int:
         return int(obj.people_extra)
 
-    @admin.display(description=gettext_lazy("They are the owner of"))
+    @admin.display(description=gettext_lazy("Owned records"))
     def owned(self, obj: Any) -> str:
         return ", ".join(obj.owned) or "–"
 

@@ -23,7 +23,7 @@ from accounts.ordering import empty_last
 from accounts.picked import PickedField, Picking
 from accounts.pickers import offers
 from accounts.review import at_once, edits_further, page_until_confirmed
-from accounts.team_tree import owned_by, people_seen_by
+from accounts.team_tree import owned_by_each, people_seen_by
 from accounts.words import counted
 
 MOST_LISTED = 200
@@ -113,7 +113,7 @@ class ChangesMembers(AccessModelAdmin):
             context |= {
                 "members": members[:MOST_LISTED],
                 "there_are_more": len(members) > MOST_LISTED,
-                "owned": owned_by(obj, user_of(request)),
+                "owned": owned_by_each([obj], user_of(request)).get(obj.pk, []),
                 "may_change": may_change,
                 "may_merge": may_change and self.has_delete_permission(request, obj),
             }

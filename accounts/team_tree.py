@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import BigIntegerField, Count, F, Q, QuerySet, Value
+from django.db.models.functions import Cast
 from django.http import HttpRequest
 
 from accounts import access, catalogue
@@ -15,7 +16,6 @@ from accounts.access import Keys
 from accounts.letters import folded
 from accounts.modeladmin import AccessChangeList, user_of
 from accounts.models import Membership, Team, User
-from accounts.paging import CappedCount, capped_count
 from accounts.words import counted
 
 
@@ -101,49 +101,50 @@ def people_seen_by(user: User) -> QuerySet[Any]:
 
 
 def owned_by_each(teams: Iterable[Team], user: User) -> dict[int, list[str]]:
-    """Return what the members of each team own, in words: “120 deals”; one query per kind.
+    """Return what the members of each team own or co-own, in words: “120 deals”.
 
-    Counted by the first of a kind's owner fields, among what this person may view.
-
-    Members whom they do not see are left out: whose records a team owns says who is in it.
+    Each record once for a team, however many of its owners are in it, and among what this person
+    may view. Members whom they do not see are left out: whose records a team owns says who is in
+    it. A team of which nothing can be said is not in the answer. One query for each kind.
     """
-    members: dict[int, set[int]] = defaultdict(set)
     keys = [team.pk for team in teams]
     memberships = Membership.objects.filter(team__in=keys, user__in=people_seen_by(user))
+    teams_of: dict[int, set[int]] = defaultdict(set)
     for team, member in memberships.order_by().values_list("team", "user"):
-        members[team].add(member)
-    everybody = sorted(set().union(*members.values()))
+        teams_of[member].add(team)
     words: dict[int, list[str]] = defaultdict(list)
-    if not everybody:
-        return words
-    for kind, fields in _kinds(user):
-        rows = access.permitted(kind.model._default_manager.all(), user, "view")
-        owned = rows.filter(**{f"{fields[0]}__in": Keys(everybody)}).order_by()
-        per_owner = dict(owned.values_list(F(fields[0])).annotate(number=Count("pk")))
-        for team, people in members.items():
-            if number := sum(per_owner.get(person, 0) for person in people):
-                words[team].append(_number(number, kind))
-    return words
-
-
-def owned_by(team: Team, user: User) -> list[str]:
-    """Return how many records of each kind this team's members own, by whatever owner field.
-
-    Among what this person may view; no further than ten thousand of a kind; one query per kind.
-    """
-    memberships = Membership.objects.filter(team=team, user__in=people_seen_by(user))
-    members = list(memberships.values_list("user", flat=True))
-    words: list[str] = []
-    if not members:
+    if not teams_of:
         return words  # an empty list of keys is no SQL
     for kind, fields in _kinds(user):
-        is_owned = Q()
-        for name in fields:
-            is_owned |= Q(**{f"{name}__in": Keys(members)})
-        rows = access.permitted(kind.model._default_manager.all(), user, "view")
-        if number := capped_count(rows.filter(is_owned)):
-            words.append(_number(number, kind))
+        rows = access.permitted(kind.model._default_manager.all(), user, "view").order_by()
+        numbers: Counter[int] = Counter()
+        for *earlier, owner, number in _counted_by_owners(rows, fields, sorted(teams_of)):
+            has_it = set().union(*(teams_of.get(each, ()) for each in earlier))
+            for team in teams_of[owner] - has_it:
+                numbers[team] += number
+        for team, number in numbers.items():
+            words[team].append(_number(number, kind))
     return words
+
+
+def _counted_by_owners(
+    rows: QuerySet[Any], fields: Sequence[str], people: Sequence[int]
+) -> Iterable[tuple[int, ...]]:
+    """Return how many records there are by each owner field, with the owners in the fields before.
+
+    Each row is the owners of earlier fields, None where there is none, one of `people`, the number.
+    Each part goes by the index of its field, since few records have a second owner: by both at
+    once, 300,000 records took two and a half times as long (SQLite).
+    """
+    nobody = Cast(Value(None), BigIntegerField())
+    parts = [
+        rows.filter(**{f"{name}__in": Keys(people)})
+        .values_list(*[nobody] * (len(fields) - at - 1), *map(F, fields[: at + 1]))
+        .annotate(number=Count("pk"))
+        for at, name in enumerate(fields)
+    ]
+    counted_rows: Iterable[tuple[int, ...]] = parts[0].union(*parts[1:], all=True)
+    return counted_rows
 
 
 def _kinds(user: User) -> Iterator[tuple[catalogue.ObjectKind, tuple[str, ...]]]:
@@ -155,6 +156,5 @@ def _kinds(user: User) -> Iterator[tuple[catalogue.ObjectKind, tuple[str, ...]]]
 
 
 def _number(number: int, kind: catalogue.ObjectKind) -> str:
-    said = str(number) if isinstance(number, CappedCount) else counted(number)
     names = kind.model._meta
-    return f"{said} {names.verbose_name if number == 1 else names.verbose_name_plural}"
+    return f"{counted(number)} {names.verbose_name if number == 1 else names.verbose_name_plural}"
