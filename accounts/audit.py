@@ -44,7 +44,7 @@ things: dict[str, StrOrPromise] = {
     "permission": gettext_lazy("Permission"),
     "person": gettext_lazy("User"),
     "policy": gettext_lazy("Policy file"),
-    "session": gettext_lazy("Session"),
+    "session": gettext_lazy("Log-in"),
     "set": gettext_lazy("Permission set"),
     "team": gettext_lazy("Team"),
 }

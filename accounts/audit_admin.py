@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from datetime import UTC
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.apps import apps
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.formats import localize
 from django.utils.html import format_html, format_html_join
 from django.utils.text import capfirst
 from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
-from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts import audit, audit_words, catalogue
@@ -36,12 +37,12 @@ def things() -> dict[str, StrOrPromise]:
     return {**audit.things, **{kind.key: kind.label for kind in catalogue.objects()}}
 
 
-def in_words(action: str) -> str:
-    """Return the code of an action as people read it: “Export: approved”."""
+def in_words(action: str, *, was_refused: bool = False) -> str:
+    """Return the code of an action as people read it: “Export: approved”; refused: “approve”."""
     thing, _, verb = action.partition(".")
     return gettext("%(label)s: %(what)s") % {
         "label": things().get(thing, capfirst(thing.replace("_", " "))),
-        "what": audit_words.verb(verb),
+        "what": audit_words.verb(verb, was_refused=was_refused),
     }
 
 
@@ -78,7 +79,7 @@ class AuditForm(ListForm):
         widget=UnfoldAdminSelectWidget,
     )
     actor = KeyField(
-        label=gettext_lazy("Who"),
+        label=audit_words.WHO,
         required=False,
         queryset=User.objects.none(),
         empty_label=gettext_lazy("Everybody"),
@@ -129,17 +130,17 @@ class AuditEventAdmin(LogAdmin):
     list_display_links = ("time",)
     list_filter = (AuditFilter,)
     search_fields = ("action",)
-    search_help_text = gettext_lazy("Search code: export, deal.change, person…")
+    search_help_text = gettext_lazy("Search events: export, deal.delete…")
     sortable_by = ()
     in_time_if_asked = ("result", "at_after", "at_before")
     show_add_link = False
     fieldsets = (
-        (None, {"fields": ("time", "who", "what", "on_what", "ended", "ip", "words", "details")}),
-        (gettext_lazy("Integrity"), {"fields": ("number", "whole_hash", "text_digest")}),
+        (None, {"fields": ("time", "who", "what", "on_what", "outcome", "ip", "words", "details")}),
+        (gettext_lazy("Integrity"), {"fields": ("number", "stamp", "whole_hash", "text_digest")}),
     )
     readonly_fields = (
-        *("time", "who", "what", "on_what", "ended", "words", "details"),
-        *("number", "whole_hash"),
+        *("time", "who", "what", "on_what", "outcome", "words", "details"),
+        *("number", "stamp", "whole_hash"),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -163,22 +164,26 @@ class AuditEventAdmin(LogAdmin):
     def before_rows_are_shown(self, request: HttpRequest, rows: list[Any]) -> None:
         name_objects(rows)
 
-    @admin.display(description=gettext_lazy("Time"))
-    def time(self, obj: AuditEvent) -> datetime:
-        return obj.at
+    @admin.display(description=audit_words.TIME)
+    def time(self, obj: AuditEvent) -> str:
+        return localize(timezone.localtime(obj.at))
 
-    @admin.display(description=gettext_lazy("Who"))
+    @admin.display(description=gettext_lazy("Exact time"))
+    def stamp(self, obj: AuditEvent) -> str:
+        """Return the time as the hash of the row covers it, in UTC."""
+        return obj.at.astimezone(UTC).isoformat(sep=" ")
+
+    @admin.display(description=audit_words.WHO)
     def who(self, obj: AuditEvent) -> str:
-        return (
-            str(obj.actor) if obj.actor else gettext("the system (%(part)s)") % {"part": obj.system}
-        )
+        return audit_words.who(obj.actor, obj.system)
 
     @admin.display(description=gettext_lazy("What"))
     def what(self, obj: AuditEvent) -> str:
         """Say what happened, with the code that searches and programs use."""
-        return format_html('{}<span class="code">{}</span>', in_words(obj.action), obj.action)
+        said = in_words(obj.action, was_refused=obj.result == "refused")
+        return format_html('{}<span class="code">{}</span>', said, obj.action)
 
-    @admin.display(description=gettext_lazy("Object"))
+    @admin.display(description=audit_words.OBJECT)
     def on_what(self, obj: AuditEvent) -> str:
         """Name people, sets, teams and stages as they are called now; of a record only its number.
 
@@ -193,14 +198,12 @@ class AuditEventAdmin(LogAdmin):
         said = gettext("%(label)s: %(what)s") % {"label": kind, "what": name}
         return format_html('<span title="{}">{}</span>', numbered, said)
 
-    @display(description=cast("str", gettext_lazy("Result")), label={"refused": "danger"})
-    def outcome(self, obj: AuditEvent) -> str | tuple[str, str]:
-        """Tell what was refused; that all else was done goes without saying."""
-        return ("refused", gettext("Refused")) if obj.result == "refused" else ""
-
     @admin.display(description=gettext_lazy("Result"))
-    def ended(self, obj: AuditEvent) -> str:
-        return str(RESULTS.get(obj.result, capfirst(obj.result)))
+    def outcome(self, obj: AuditEvent) -> str:
+        """Tell how it ended; what was refused is seen from afar."""
+        said = str(RESULTS.get(obj.result, capfirst(obj.result)))
+        look = "chip is-rejected" if obj.result == "refused" else ""
+        return format_html('<span class="{}">{}</span>', look, said) if look else said
 
     @admin.display(description=gettext_lazy("Comment"))
     def words(self, obj: AuditEvent) -> str:

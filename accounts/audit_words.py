@@ -8,10 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django.utils.translation import gettext_lazy, pgettext_lazy
+from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
+
+    from accounts.models import User
+
+TIME = gettext_lazy("Time")
+WHO = gettext_lazy("Who")
+OBJECT = pgettext_lazy("what an event is about", "Object")
+"""What the columns are called that the audit log and the permission history have in common."""
 
 # What comes after the point in the code of an action; anything else reads as it is written.
 VERBS: dict[str, StrOrPromise] = {
@@ -59,9 +66,9 @@ VERBS: dict[str, StrOrPromise] = {
     "invite": pgettext_lazy("what happened", "invited"),
     "lapse": gettext_lazy("not decided in time"),
     "lift_log_in_pause": gettext_lazy("log-in pause ended"),
-    "login": gettext_lazy("logged in"),
-    "login_failed": gettext_lazy("log-in failed"),
-    "login_turned_away": gettext_lazy("log-in refused, paused after wrong passwords"),
+    "login": pgettext_lazy("what happened", "succeeded"),
+    "login_failed": pgettext_lazy("what happened", "failed"),
+    "login_turned_away": gettext_lazy("refused, paused after wrong passwords"),
     "logout": gettext_lazy("logged out"),
     "make_partner_admin": gettext_lazy("made partner admin"),
     "make_super_admin": gettext_lazy("made super admin"),
@@ -94,6 +101,66 @@ VERBS: dict[str, StrOrPromise] = {
     "unshare": gettext_lazy("share ended"),
     "view": pgettext_lazy("what happened", "view"),
     "withdraw": pgettext_lazy("what happened", "withdraw"),
+}
+
+# What was tried and refused, by the same codes: nothing was deleted where “delete” was refused. A
+# code that is missing here tells of the refusal itself: “refused, paused after wrong passwords”.
+ATTEMPTS: dict[str, StrOrPromise] = {
+    "apply": pgettext_lazy("what was tried", "apply"),
+    "approve": pgettext_lazy("what was tried", "approve"),
+    "arrange": pgettext_lazy("what was tried", "arrange"),
+    "arrive": pgettext_lazy("what was tried", "accept what an upgrade brought"),
+    "assign": pgettext_lazy("what was tried", "give"),
+    "assign_set": pgettext_lazy("what was tried", "give a permission set"),
+    "associate": pgettext_lazy("what was tried", "link with another record"),
+    "begin": pgettext_lazy("what was tried", "begin"),
+    "cancel": pgettext_lazy("what was tried", "cancel"),
+    "change": pgettext_lazy("what was tried", "change"),
+    "choose_settings": pgettext_lazy("what was tried", "choose settings"),
+    "create": pgettext_lazy("what was tried", "create"),
+    "deactivate": pgettext_lazy("what was tried", "deactivate"),
+    "decide": pgettext_lazy("what was tried", "decide on"),
+    "decline": pgettext_lazy("what was tried", "decline"),
+    "decline_access": pgettext_lazy("what was tried", "decline access"),
+    "delete": pgettext_lazy("what was tried", "delete"),
+    "dissociate": pgettext_lazy("what was tried", "remove the link with another record"),
+    "download": pgettext_lazy("what was tried", "download"),
+    "edit_permissions": pgettext_lazy("what was tried", "edit permissions"),
+    "end": pgettext_lazy("what was tried", "end"),
+    "end_exception": pgettext_lazy("what was tried", "end an exception from a locked stage"),
+    "end_others": pgettext_lazy("what was tried", "end all others"),
+    "except_from_stage": pgettext_lazy("what was tried", "make an exception from a locked stage"),
+    "flag": pgettext_lazy("what was tried", "change the sensitivity"),
+    "forget": pgettext_lazy("what was tried", "remove the rule of a field that is gone"),
+    "grant": pgettext_lazy("what was tried", "grant"),
+    "grant_access": pgettext_lazy("what was tried", "grant access"),
+    "import": pgettext_lazy("what was tried", "import from a table"),
+    "invite": pgettext_lazy("what was tried", "invite"),
+    "lift_log_in_pause": pgettext_lazy("what was tried", "end the log-in pause"),
+    "make_partner_admin": pgettext_lazy("what was tried", "make partner admin"),
+    "make_super_admin": pgettext_lazy("what was tried", "make super admin"),
+    "merge": pgettext_lazy("what was tried", "merge"),
+    "reactivate": pgettext_lazy("what was tried", "reactivate"),
+    "recall": pgettext_lazy("what was tried", "recall"),
+    "reject": pgettext_lazy("what was tried", "reject"),
+    "remove_partner_admin": pgettext_lazy("what was tried", "take partner admin away"),
+    "remove_super_admin": pgettext_lazy("what was tried", "take super admin away"),
+    "request": pgettext_lazy("what was tried", "request"),
+    "request_access": pgettext_lazy("what was tried", "request access"),
+    "restore": pgettext_lazy("what was tried", "restore"),
+    "restrict": pgettext_lazy("what was tried", "change the access"),
+    "reveal": pgettext_lazy("what was tried", "show a value"),
+    "save": pgettext_lazy("what was tried", "save"),
+    "set": pgettext_lazy("what was tried", "set"),
+    "set_all_on": pgettext_lazy("what was tried", "move “HubSpot-compatible: all on”"),
+    "set_password": pgettext_lazy("what was tried", "set the password"),
+    "set_rule": pgettext_lazy("what was tried", "change the stage rule"),
+    "set_teams": pgettext_lazy("what was tried", "change teams"),
+    "share": pgettext_lazy("what was tried", "share"),
+    "try_again": pgettext_lazy("what was tried", "try again"),
+    "unshare": pgettext_lazy("what was tried", "end a share"),
+    "view": pgettext_lazy("what was tried", "view"),
+    "withdraw": pgettext_lazy("what was tried", "withdraw"),
 }
 
 KEYS: dict[str, StrOrPromise] = {
@@ -292,6 +359,12 @@ CODES: dict[str, StrOrPromise] = {
 """What a code is called."""
 
 
-def verb(code: str) -> str:
-    """Return what happened, by what comes after the point in the code of an action."""
-    return str(VERBS.get(code) or code.replace("_", " "))
+def verb(code: str, *, was_refused: bool = False) -> str:
+    """Return what happened, or was tried, by what comes after the point in an action's code."""
+    tried = ATTEMPTS.get(code) if was_refused else None
+    return str(tried or VERBS.get(code) or code.replace("_", " "))
+
+
+def who(actor: User | None, system: str) -> str:
+    """Return who did something: a person, or the part of the product that acted for nobody."""
+    return str(actor) if actor else gettext("the system (%(part)s)") % {"part": system}

@@ -12,11 +12,13 @@ from django.contrib import admin
 from django.db.models import CharField, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Concat
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.formats import localize
 from django.utils.html import format_html
 from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from accounts import catalogue
+from accounts import audit_words, catalogue
 from accounts.keys import KeyField
 from accounts.letters import folded
 from accounts.list_forms import FormFilter, ListForm, LogAdmin, day_field, first_moment, last_moment
@@ -106,7 +108,7 @@ class HistoryForm(ListForm):
         empty_label=gettext_lazy("Everybody"),
     )
     actor = KeyField(
-        label=gettext_lazy("By"),
+        label=audit_words.WHO,
         required=False,
         queryset=User.objects.none(),
         empty_label=gettext_lazy("Everybody"),
@@ -152,8 +154,8 @@ class HistoryFilter(FormFilter):
 class PermissionChangeAdmin(LogAdmin):
     """Every change there was; nobody writes it here."""
 
-    list_display = ("at", "who", "whose", "which", "was", "became", "reason")
-    list_display_links = ("at",)
+    list_display = ("time", "who", "whose", "which", "was", "became", "reason")
+    list_display_links = ("time",)
     change_list_template = "records/change_list.html"
     list_filter = (HistoryFilter,)
     search_fields = ("name", "permission")
@@ -161,8 +163,8 @@ class PermissionChangeAdmin(LogAdmin):
     sortable_by = ()
     among = IS_CHANGE
     show_add_link = False
-    fields = ("at", "who", "whose", "which", "was", "became", "reason")
-    readonly_fields = ("who", "whose", "which", "was", "became")
+    fields = ("time", "who", "whose", "which", "was", "became", "reason")
+    readonly_fields = ("time", "who", "whose", "which", "was", "became")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         owners = User.objects.filter(own_permissions=OuterRef("set_key"))
@@ -173,14 +175,17 @@ class PermissionChangeAdmin(LogAdmin):
         named: QuerySet[Any] = rows.filter(IS_CHANGE).annotate(set_owner=Subquery(name))
         return named
 
-    @admin.display(description=gettext_lazy("By"))
-    def who(self, obj: PermissionChange) -> str:
-        if obj.actor:
-            return str(obj.actor)
-        began = gettext("as it stood when the history began")
-        return began if obj.system == BEGAN else f"({obj.system})"
+    @admin.display(description=audit_words.TIME)
+    def time(self, obj: PermissionChange) -> str:
+        return localize(timezone.localtime(obj.at))
 
-    @admin.display(description=pgettext_lazy("whose permissions", "Of"))
+    @admin.display(description=audit_words.WHO)
+    def who(self, obj: PermissionChange) -> str:
+        if obj.system == BEGAN:
+            return gettext("as it stood when the history began")
+        return audit_words.who(obj.actor, obj.system)
+
+    @admin.display(description=audit_words.OBJECT)
     def whose(self, obj: PermissionChange) -> str:
         """Name the person, the set or the team that was changed."""
         if obj.person:

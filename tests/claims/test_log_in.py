@@ -79,8 +79,8 @@ def test_log_shows_failures_in_words_and_by_kind(c: TinyCompany, client: Client)
     knock_often(FREE + 1, "rita@example.com", headers={"User-Agent": "Guesser/1"})
     client.force_login(c.otto)
     text = client.get("/admin/accounts/auditevent/?about=session&result=refused").text
-    assert text.count("Session: log-in failed") == FREE
-    assert text.count("Session: log-in refused, paused after wrong passwords") == 1
+    assert text.count("Log-in: failed") == FREE
+    assert text.count("Log-in: refused, paused after wrong passwords") == 1
     latest = AuditEvent.objects.filter(action="session.login_failed").latest("id")
     page = client.get(f"/admin/accounts/auditevent/{latest.pk}/change/").text
     assert all(each in page for each in ("Rita", "Guesser/1", HERE, "Pause minutes"))
