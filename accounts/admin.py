@@ -16,21 +16,18 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, gettext_lazy
 
-from accounts import access, audit, invitations, log_in, operations, partner_steps, proposals, undo
+from accounts import access, audit, invitations, log_in, operations, proposals, undo
 from accounts.addresses import page_address
 from accounts.consequences import warning_of_what_follows
 from accounts.create_first import create_first
 from accounts.forms import (
-    ConfirmForm,
     DemoteForm,
     NewPersonForm,
-    PasswordForm,
     PersonForm,
 )
 from accounts.import_pages import ImportsPeople
 from accounts.invitation_pages import links_page
 from accounts.many_people import ChangesMany
-from accounts.many_steps import FOR_SUPER_ADMINS
 from accounts.modeladmin import opened, say_saved, user_of
 from accounts.models import PermissionSet, User
 from accounts.operations import AccountsError
@@ -38,8 +35,8 @@ from accounts.operations.employees import with_mark
 from accounts.people import BY_NAME, role_of, team_names_of
 from accounts.people_filters import PeopleFilter, status_of
 from accounts.permission_pages import history_address
+from accounts.person_steps import STEPS, edit_address, proposal_of, steps_with
 from accounts.review import (
-    Proposal,
     at_once,
     edits_further,
     is_reviewed,
@@ -254,7 +251,7 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
             before = None
             try:
                 with at_once():
-                    proposal = _proposal_of(name, target, form.cleaned_data, user_of(request))
+                    proposal = proposal_of(name, target, form.cleaned_data, user_of(request))
                     if proposal is not None:
                         if page := page_until_confirmed(request, proposal):
                             return page
@@ -299,115 +296,6 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
                 begin = f"{reverse('admin:accounts_permissionset_add')}?begin=person-{obj.pk}"
                 context["steps"] += [link, {"title": gettext("New set from these"), "url": begin}]
         return context
-
-
-def _proposal_of(name: str, target: User, values: Any, actor: User) -> Proposal | None:
-    """Return what is reviewed before a step is taken; None for steps that give nobody rights."""
-    if name == "promote" and not (target.is_superuser or target.is_partner_admin):
-        back = page_address(User, "change", target.pk)
-        return proposals.super_admins_made([target], actor=actor, back=back)
-    if name == "demote" and target != actor:
-        return proposals.super_admin_removed(target, values["permission_set"], actor=actor)
-    return partner_steps.proposal_of(name, target, values, actor)
-
-
-def steps_with(obj: User, actor: User, *also: str) -> list[dict[str, str]]:
-    """Return the steps that can be taken with somebody as they stand, by title and address."""
-    may_be_invited = obj.is_active and obj.last_login is None
-    names = [
-        *(["invite"] if may_be_invited else []),
-        "password",
-        *(["demote" if obj.is_superuser else "promote"] if not obj.is_partner_admin else []),
-        *(partner_steps.offered(obj) if operations.is_free(actor) else []),
-        "deactivate" if obj.is_active else "reactivate",
-        *also,
-    ]
-    return [
-        {
-            "title": gettext("Resend the invitation")
-            if name == "invite" and obj.invited_at
-            else STEPS[name]["title"],
-            "url": page_address(User, name, obj.pk),
-        }
-        for name in names
-        if (obj.is_active or name in ("reactivate", "password"))
-        # Nobody demotes or deactivates themselves.
-        and (obj != actor or name not in ("demote", "deactivate", partner_steps.REMOVE))
-        and (name not in FOR_SUPER_ADMINS or operations.is_free(actor))
-    ]
-
-
-def edit_address(obj: User) -> str:
-    """Return where somebody's permissions are edited."""
-    return f"{reverse('admin:edit_permissions')}?person={obj.pk}"
-
-
-STEPS: dict[str, dict[str, Any]] = {
-    **partner_steps.STEPS,
-    "invite": {
-        "title": gettext_lazy("Send an invitation"),
-        "text": invitations.what_follows,
-        "form": ConfirmForm,
-        "run": operations.invite,
-        "done": gettext_lazy("%(person)s is invited."),
-    },
-    "password": {
-        "title": gettext_lazy("Set password"),
-        "text": gettext_lazy("The person’s open sessions end, and only the new password works."),
-        "form": PasswordForm,
-        "run": operations.set_password,
-        "done": gettext_lazy("%(person)s has a new password."),
-    },
-    "promote": {
-        "title": gettext_lazy("Make super admin"),
-        "text": gettext_lazy(
-            "Super admins may see and do everything. If one task needs a super admin, it is "
-            "safer to let an existing one do it than to raise somebody."
-        ),
-        "form": ConfirmForm,
-        "run": operations.make_super_admin,
-        "done": gettext_lazy("%(person)s is a super admin now."),
-    },
-    "demote": {
-        "title": gettext_lazy("Remove super admin"),
-        "text": gettext_lazy(
-            "There is no way back to what the person had before: choose what they may do now."
-        ),
-        "form": DemoteForm,
-        "run": operations.remove_super_admin,
-        "done": gettext_lazy("%(person)s is no super admin any more."),
-    },
-    "deactivate": {
-        "title": gettext_lazy("Deactivate"),
-        "text": gettext_lazy(
-            "Open sessions end at once, waiting exports are cancelled. Records and history "
-            "stay, and the person’s team keeps seeing them."
-        ),
-        "form": ConfirmForm,
-        "run": operations.deactivate,
-        "done": gettext_lazy("%(person)s is deactivated."),
-    },
-    "reactivate": {
-        "title": gettext_lazy("Reactivate"),
-        "text": gettext_lazy(
-            "The person may log in again, with the rights their permission set gives now."
-        ),
-        "form": ConfirmForm,
-        "run": operations.reactivate,
-        "done": gettext_lazy("%(person)s may log in again."),
-    },
-    "lift_pause": {
-        "title": gettext_lazy("End the log-in pause"),
-        "text": gettext_lazy(
-            "There were too many wrong passwords, so this person has to wait before the next "
-            "try. End it only if they tell you themselves that it was them: it may have been "
-            "somebody who guesses. The audit log has every attempt."
-        ),
-        "form": ConfirmForm,
-        "run": operations.lift_log_in_pause,
-        "done": gettext_lazy("%(person)s may try again at once."),
-    },
-}
 
 
 # The screens of the log, of the history, of permission sets and of teams register themselves.
