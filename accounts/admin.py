@@ -28,6 +28,7 @@ from accounts.forms import (
 from accounts.import_pages import ImportsPeople
 from accounts.invitation_pages import links_page
 from accounts.many_people import ChangesMany
+from accounts.many_steps import GRAVE
 from accounts.modeladmin import opened, say_saved, user_of
 from accounts.models import PermissionSet, User
 from accounts.operations import AccountsError
@@ -277,6 +278,7 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
             "form": form,
             "text": step["text"]() if callable(step["text"]) else step["text"],
             "button": step["title"],
+            "variant": "danger" if name in GRAVE else "primary",
             "back": page_address(User, "change", target.pk),
         }
         return TemplateResponse(request, "accounts/step.html", context)
@@ -289,12 +291,16 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
             paused = ["lift_pause"] if log_in.is_paused(obj.email) else []
             context["steps"] = steps_with(obj, user_of(request), *paused)
             if operations.is_free(user_of(request)):
-                link = {
-                    "title": gettext("Permission history"),
-                    "url": history_address(person=obj.pk),
-                }
                 begin = f"{reverse('admin:accounts_permissionset_add')}?begin=person-{obj.pk}"
-                context["steps"] += [link, {"title": gettext("New set from these"), "url": begin}]
+                history = history_address(person=obj.pk)
+                links = [
+                    {"title": gettext("Permission history"), "url": history},
+                    {"title": gettext("Copy to a new set"), "url": begin},
+                ]
+                # What ends somebody's access stands last.
+                context["steps"] = sorted(
+                    [*context["steps"], *links], key=lambda step: step.get("name") == "deactivate"
+                )
         return context
 
 

@@ -230,7 +230,7 @@ class PersonForm(Picking, AccessForm):
         Team,
         label=gettext_lazy("Extra teams"),
         required=False,
-        help_text=gettext_lazy("Gives sight of that team’s records too."),
+        help_text=gettext_lazy("The person sees the records of these teams too."),
     )
 
     class Meta:
@@ -256,26 +256,25 @@ class NewPersonForm(PersonForm):
         strip=False,
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
         help_text=gettext_lazy(
-            "At least 10 characters, not the person’s own name or e-mail. Leave empty: the person "
-            "chooses it by an invitation, or cannot log in until one is set."
+            "At least 10 characters, not the person’s own name or e-mail. Leave empty if the "
+            "person chooses it with an invitation; without either, they cannot log in."
         ),
     )
 
     invite = forms.BooleanField(
-        label=gettext_lazy("Send an invitation"),
+        label=invitations.TITLE,
         required=False,
         initial=True,
         widget=UnfoldBooleanWidget,
-        help_text=gettext_lazy("Not where you set a first password."),
+        help_text=gettext_lazy("Not needed if you set a first password."),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "invite" in self.fields and not invitations.go_by_mail():
-            self.fields["invite"].label = gettext("Make an invitation link")
             self.fields["invite"].help_text = gettext(
-                "By it the person chooses their password; you copy it from the next page and hand "
-                "it over. Not where you set a first password."
+                "The person chooses their password by it; you copy it from the next page and give "
+                "it to them. Not needed if you set a first password."
             )
 
     def clean_password(self) -> str:
@@ -315,8 +314,8 @@ class PasswordForm(forms.Form):
         strip=False,
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
         help_text=gettext_lazy(
-            "At least 10 characters, not the person’s own name or e-mail. Ends the person’s open "
-            "sessions."
+            "At least 10 characters, not the person’s own name or e-mail. Logs the person out "
+            "everywhere."
         ),
     )
 

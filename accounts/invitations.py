@@ -17,6 +17,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils.encoding import force_bytes
+from django.utils.functional import lazy
 from django.utils.http import urlsafe_base64_encode
 from django.utils.translation import gettext, gettext_noop
 
@@ -96,15 +97,33 @@ def is_wanted_still(text: str, notice: Notice) -> bool:
     return go_by_mail() and same.exists()
 
 
+def _title() -> str:
+    return gettext("Send an invitation") if go_by_mail() else gettext("Make an invitation link")
+
+
+def _title_again() -> str:
+    return gettext("Resend the invitation") if go_by_mail() else gettext("Make a new link")
+
+
+def _title_of_many() -> str:
+    return gettext("Send invitations") if go_by_mail() else gettext("Make invitation links")
+
+
+# Read when a page is drawn: whether there is e-mail is a setting.
+TITLE = lazy(_title, str)()
+AGAIN = lazy(_title_again, str)()
+OF_MANY = lazy(_title_of_many, str)()
+
+
 def what_follows() -> str:
     """Return what an invitation does here, for whoever is about to send one."""
     if go_by_mail():
         return gettext(
-            "The person gets an e-mail with a link by which they choose their password. It works "
+            "The person gets an e-mail with a link to choose their password. The link works "
             "once, for %(days)s days; an earlier link ends."
         ) % {"days": DAYS}
     return gettext(
-        "No e-mail is set up here, so the next page shows a link, once: hand it to the person, who "
-        "chooses their password by it. It works once, for %(days)s days; an earlier link ends. As "
-        "you could use the link yourself, it counts like a password that you set."
+        "No e-mail is set up here, so the next page shows a link, this once. Give it to the "
+        "person, who uses it to choose a password. It works once, for %(days)s days; an earlier "
+        "link ends. You could use the link yourself, so it counts like a password that you set."
     ) % {"days": DAYS}

@@ -25,7 +25,7 @@ from accounts.consequences import warning_of_what_follows
 from accounts.editor.pages import MOST_AT_ONCE as MOST_EDITED
 from accounts.invitation_pages import links_page
 from accounts.keys import is_key
-from accounts.many_steps import FOR_SUPER_ADMINS, MANY, ManyForm, ManyStep
+from accounts.many_steps import FOR_SUPER_ADMINS, GRAVE, MANY, ManyForm, ManyStep
 from accounts.modeladmin import AccessModelAdmin, opened, user_of
 from accounts.models import User
 from accounts.operations import AccountsError, Outcome
@@ -187,6 +187,7 @@ class ChangesMany(AccessModelAdmin):
             "title": step.title,
             "opts": self.opts,
             "step": step,
+            "variant": "danger" if name in GRAVE else "primary",
             "text": step.text() if callable(step.text) else step.text,
             "form": form,
             "url": page_address(User, f"many_{name}"),

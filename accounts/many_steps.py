@@ -93,8 +93,8 @@ MANY: dict[str, ManyStep] = {
     "assign_set": ManyStep(
         gettext_lazy("Give a permission set"),
         gettext_lazy(
-            "From now on each of them may do exactly what the set says; what they have now is "
-            "replaced. For a super admin it counts from the day they are one no more."
+            "From now on each of them may do exactly what the set says. It replaces what they have "
+            "now. For a super admin it takes effect once they no longer are one."
         ),
         ngettext_lazy(
             "%(count)s person has the permission set now.",
@@ -109,9 +109,9 @@ MANY: dict[str, ManyStep] = {
     "set_main_team": ManyStep(
         gettext_lazy("Set the main team"),
         gettext_lazy(
-            "Each of them leaves their main team of now and keeps their extra teams. The members "
-            "of the new team, and of the teams above it, see what they own as far as “Team only” "
-            "goes."
+            "Each of them leaves their present main team and keeps their extra teams. The members "
+            "of the new team, and of the teams above it, see what they own where a permission set "
+            "says “Team only”."
         ),
         ngettext_lazy(
             "%(count)s person has the main team now.",
@@ -127,8 +127,9 @@ MANY: dict[str, ManyStep] = {
     "add_to_team": ManyStep(
         gettext_lazy("Add to a team"),
         gettext_lazy(
-            "Each of them becomes an extra member and keeps all teams of now. They see what its "
-            "members own, and its members see what they own, as far as “Team only” goes."
+            "Each of them becomes an extra member and keeps their other teams. They see what its "
+            "members own, and its members see what they own, where a permission set says “Team "
+            "only”."
         ),
         ngettext_lazy(
             "%(count)s person is in the team now.", "%(count)s people are in the team now.", "count"
@@ -140,7 +141,7 @@ MANY: dict[str, ManyStep] = {
         "teams",
     ),
     "invite": ManyStep(
-        gettext_lazy("Send invitations"),
+        invitations.OF_MANY,
         invitations.what_follows,
         ngettext_lazy(
             "%(count)s person is invited now.", "%(count)s people are invited now.", "count"
@@ -150,8 +151,8 @@ MANY: dict[str, ManyStep] = {
     "promote": ManyStep(
         gettext_lazy("Make super admin"),
         gettext_lazy(
-            "Super admins may see and do everything. If one task needs a super admin, it is safer "
-            "to let an existing one do it than to raise somebody."
+            "Super admins may see and do everything. If only one task needs a super admin, it is "
+            "safer to ask an existing one."
         ),
         ngettext_lazy(
             "%(count)s person is a super admin now.",
@@ -180,8 +181,8 @@ MANY: dict[str, ManyStep] = {
     "deactivate": ManyStep(
         gettext_lazy("Deactivate"),
         gettext_lazy(
-            "Their open sessions end at once, and so do their waiting exports. Records and history "
-            "stay, and their teams keep seeing them."
+            "They are logged out at once, and their waiting exports are cancelled. Records and "
+            "history stay, and their teams keep seeing them."
         ),
         ngettext_lazy(
             "%(count)s person is deactivated now.", "%(count)s people are deactivated now.", "count"
@@ -198,6 +199,9 @@ MANY: dict[str, ManyStep] = {
     ),
 }
 
+
+GRAVE = frozenset({"promote", "deactivate", partner_steps.MAKE})
+"""Steps whose button is red, as that of deleting is: they take a lot away, or give a lot."""
 
 FOR_SUPER_ADMINS = frozenset(
     {*("promote", "demote", "deactivate", "reactivate"), *partner_steps.STEPS}

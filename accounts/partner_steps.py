@@ -30,7 +30,7 @@ STEPS: dict[str, dict[str, Any]] = {
     REMOVE: {
         "title": gettext_lazy("Remove partner admin"),
         "text": gettext_lazy(
-            "There is no way back to what the person had before: choose what they may do now."
+            "What the person had before does not come back: choose what they may do now."
         ),
         "form": DemoteForm,
         "run": operations.remove_partner_admin,

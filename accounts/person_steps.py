@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.urls import reverse
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext_lazy
 
 from accounts import invitations, operations, partner_steps, proposals
 from accounts.addresses import page_address
@@ -33,14 +33,15 @@ def steps_with(obj: User, actor: User, *also: str) -> list[dict[str, str]]:
         "password",
         *(["demote" if obj.is_superuser else "promote"] if not obj.is_partner_admin else []),
         *(partner_steps.offered(obj) if operations.is_free(actor) else []),
-        "deactivate" if obj.is_active else "reactivate",
         *also,
+        "deactivate" if obj.is_active else "reactivate",
     ]
     return [
         {
-            "title": gettext("Resend the invitation")
+            "name": name,
+            "title": str(invitations.AGAIN)
             if name == "invite" and obj.invited_at
-            else STEPS[name]["title"],
+            else str(STEPS[name]["title"]),
             "url": page_address(User, name, obj.pk),
         }
         for name in names
@@ -59,7 +60,7 @@ def edit_address(obj: User) -> str:
 STEPS: dict[str, dict[str, Any]] = {
     **partner_steps.STEPS,
     "invite": {
-        "title": gettext_lazy("Send an invitation"),
+        "title": invitations.TITLE,
         "text": invitations.what_follows,
         "form": ConfirmForm,
         "run": operations.invite,
@@ -67,7 +68,9 @@ STEPS: dict[str, dict[str, Any]] = {
     },
     "password": {
         "title": gettext_lazy("Set password"),
-        "text": gettext_lazy("The person’s open sessions end, and only the new password works."),
+        "text": gettext_lazy(
+            "The person is logged out everywhere, and only the new password works."
+        ),
         "form": PasswordForm,
         "run": operations.set_password,
         "done": gettext_lazy("%(person)s has a new password."),
@@ -75,8 +78,8 @@ STEPS: dict[str, dict[str, Any]] = {
     "promote": {
         "title": gettext_lazy("Make super admin"),
         "text": gettext_lazy(
-            "Super admins may see and do everything. If one task needs a super admin, it is "
-            "safer to let an existing one do it than to raise somebody."
+            "Super admins may see and do everything. If only one task needs a super admin, it is "
+            "safer to ask an existing one."
         ),
         "form": ConfirmForm,
         "run": operations.make_super_admin,
@@ -85,7 +88,7 @@ STEPS: dict[str, dict[str, Any]] = {
     "demote": {
         "title": gettext_lazy("Remove super admin"),
         "text": gettext_lazy(
-            "There is no way back to what the person had before: choose what they may do now."
+            "What the person had before does not come back: choose what they may do now."
         ),
         "form": DemoteForm,
         "run": operations.remove_super_admin,
@@ -94,8 +97,8 @@ STEPS: dict[str, dict[str, Any]] = {
     "deactivate": {
         "title": gettext_lazy("Deactivate"),
         "text": gettext_lazy(
-            "Open sessions end at once, waiting exports are cancelled. Records and history "
-            "stay, and the person’s team keeps seeing them."
+            "The person is logged out at once, and their waiting exports are cancelled. Records "
+            "and history stay, and the person’s team keeps seeing them."
         ),
         "form": ConfirmForm,
         "run": operations.deactivate,
@@ -115,7 +118,7 @@ STEPS: dict[str, dict[str, Any]] = {
         "text": gettext_lazy(
             "There were too many wrong passwords, so this person has to wait before the next "
             "try. End it only if they tell you themselves that it was them: it may have been "
-            "somebody who guesses. The audit log has every attempt."
+            "somebody guessing. The audit log has every attempt."
         ),
         "form": ConfirmForm,
         "run": operations.lift_log_in_pause,

@@ -38,7 +38,7 @@ def set_given(
             gettext("Permission set: %(set)s, instead of %(before)s.")
             % {"set": permission_set, "before": _roles(people)},
             *(
-                [gettext("For super admins it counts from the day they are one no more.")]
+                [gettext("For super admins it takes effect once they no longer are one.")]
                 if any(each.is_superuser for each in people)
                 else []
             ),
@@ -108,6 +108,7 @@ def set_deleted(
         more=_differences(people, state, str(replacement)),
         preview=lambda: preview.set_deleted(permission_set, replacement, actor=actor),
         button=gettext("Delete"),
+        is_grave=True,
         back=page_of_row(permission_set),
         last=FOR_GOOD,
     )
@@ -123,10 +124,11 @@ def super_admins_made(people: Sequence[User], *, actor: User, back: str) -> Prop
                 "Super admins may see and do everything, approve exports, and change everybody’s "
                 "permissions."
             ),
-            gettext("If one task needs a super admin, it is safer to let an existing one do it."),
+            gettext("If only one task needs a super admin, it is safer to ask an existing one."),
         ],
         preview=lambda: preview.super_admin_made(people, actor=actor),
         button=gettext("Make super admin"),
+        is_grave=True,
         back=back,
     )
 
@@ -161,6 +163,7 @@ def partner_admins_made(people: Sequence[User], *, actor: User, back: str) -> Pr
         ],
         preview=lambda: preview.partner_admin_made(people, actor=actor),
         button=gettext("Make partner admin"),
+        is_grave=True,
         back=back,
     )
 
@@ -200,7 +203,7 @@ def team_joined(people: Sequence[User], team: Team, *, actor: User, back: str) -
     return Proposal(
         title=gettext("Add to a team"),
         heading=_for(people),
-        said=[gettext("Extra member of %(team)s. All teams of now stay.") % {"team": team}],
+        said=[gettext("Extra member of %(team)s. Other teams stay.") % {"team": team}],
         preview=lambda: preview.team_joined(people, team, actor=actor),
         button=gettext("Add to the team"),
         back=back,
@@ -257,7 +260,8 @@ def team_merged(team: Team, into: Team, *, actor: User) -> Proposal:
         heading=gettext("%(team)s is deleted") % {"team": team},
         said=said,
         preview=lambda: preview.team_deleted(team, into=into, actor=actor),
-        button=gettext("Merge and delete %(team)s") % {"team": team},
+        button=gettext("Merge and delete"),
+        is_grave=True,
         back=page_of_row(team),
         last=FOR_GOOD,
     )

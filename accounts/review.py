@@ -67,6 +67,8 @@ class Proposal:
     """The same, where the page is shown anew: what was open before is what it says by then."""
     address: str = ""
     """Where it is sent; empty: to the view that shows it."""
+    is_grave: bool = False
+    """Whether its button is red, as that of deleting is."""
     last: StrOrPromise = ""
     """What cannot be taken back, and is said beside the button."""
 

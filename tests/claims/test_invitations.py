@@ -123,6 +123,21 @@ def test_by_mail_whoever_resends_it_could_not_have_used_it(c: TinyCompany, by_ma
     assert list(let_in(person=person.pk).values_list("actor", flat=True)) == [c.sam.pk]
 
 
+def test_without_mail_nothing_says_that_an_invitation_is_sent(
+    c: TinyCompany, client: Client, settings: Settings
+) -> None:
+    client.force_login(c.sam)
+    addresses = (LIST, f"{LIST}{c.nils.pk}/change/", f"{LIST}{c.nils.pk}/invite/", f"{LIST}add/")
+    for by_mail in (False, True):
+        settings.MAIL_ENABLED, settings.SITE_URL = by_mail, "https://crm.example"
+        for address in addresses:
+            text = client.get(address).text
+            found = ("Send an invitation" in text, "Make an invitation link" in text)
+            assert found == (by_mail, not by_mail), address
+        listed = client.get(LIST).text
+        assert ("Send invitations" in listed, "Make invitation links" in listed) == found
+
+
 def test_a_first_password_needs_no_invitation(c: TinyCompany, client: Client) -> None:
     client.force_login(c.sam)
     add(client, invite="on", password=NEW)

@@ -32,6 +32,11 @@ def ticked(client: Client, action: str, *people: User, **more: Any) -> HttpRespo
     )
 
 
+def button_of(text: str) -> str:
+    """Return the first button of the page that carries a step out."""
+    return text.split('class="buttons"', 1)[1].split("</button>", 1)[0]
+
+
 def asked(page: HttpResponse) -> dict[str, str]:
     """Return what the page that asks sends back unseen."""
     names = ("people", "as_opened")
@@ -148,6 +153,44 @@ def test_row_offers_what_can_be_done_with_this_person(c: TinyCompany, client: Cl
     assert f'aria-label="Actions for {c.rita}"' in page
 
 
+def test_page_of_a_user_has_two_steps_and_a_menu_that_ends_with_deactivating(
+    c: TinyCompany, client: Client
+) -> None:
+    client.force_login(c.sam)
+    page = client.get(f"{LIST}{c.rita.pk}/change/").text
+    steps = page.split('<div class="steps">', 1)[1].split("</div>", 1)[0]
+    beside, menu = steps.split("<button", 1)
+    assert re.findall(r">([^<>]+)</a>", beside) == ["What they may do", "Edit permissions"]
+    assert re.findall(r">([^<>]+)</a>", menu) == [
+        "Make an invitation link",
+        "Set password",
+        "Make super admin",
+        "Permission history",
+        "Copy to a new set",
+        "Deactivate",
+    ]
+    # The browser opens it by itself: with the keyboard, and without a script.
+    assert ('popovertarget="steps"' in menu, '<div popover id="steps"' in menu) == (True, True)
+
+
+@pytest.mark.parametrize(("step", "grave"), [("deactivate", True), ("password", False)])
+def test_button_of_a_step_is_red_where_it_takes_a_lot_away(
+    c: TinyCompany, client: Client, step: str, grave: bool
+) -> None:
+    client.force_login(c.sam)
+    text = client.get(f"{LIST}{c.rita.pk}/{step}/").text
+    assert (button_of(text).count("bg-red-600") > 0) is grave
+    if grave:
+        assert "bg-red-600" in button_of(ticked(client, step, c.rita, c.nora).text)
+
+
+def test_review_of_a_new_super_admin_has_a_red_button(c: TinyCompany, client: Client) -> None:
+    client.force_login(c.sam)
+    text = client.post(f"{LIST}{c.rita.pk}/promote/").text
+    assert "What follows" in text
+    assert "bg-red-600" in button_of(text)
+
+
 # --- Many at once ---------------------------------------------------------------------------------
 
 
@@ -157,7 +200,7 @@ def test_action_only_asks_and_names_exactly_who_was_ticked(c: TinyCompany, clien
     assert page.status_code == 200
     for person, is_named in ((c.rita, True), (c.nora, True), (c.rob, False)):
         assert (person.email in page.text) is is_named
-    assert "open sessions end at once" in page.text
+    assert "They are logged out at once" in page.text
     assert c.fresh("rita").is_active
     assert not AuditEvent.objects.filter(action="person.deactivate").exists()
 
