@@ -13,6 +13,7 @@ from django.contrib.auth import HASH_SESSION_KEY
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 
+from accounts.browsers import name_of
 from accounts.models import Session, User
 from accounts.session_limits import ADDRESS, BEGUN, BROWSER, USED
 
@@ -29,8 +30,14 @@ class OpenLogIn:
     last_used: datetime
     """As it was written down last: every few minutes."""
     browser: str
+    """As it names itself."""
     address: str
     is_this: bool
+
+    @property
+    def called(self) -> str:
+        """What the browser is called, and the system it runs on."""
+        return name_of(self.browser)
 
 
 def mark_of(key: str) -> str:

@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts import operations
+from accounts.browsers import name_of
 from accounts.models import AuditEvent, Session, User
 from records.operations import sharing
 from tests.support.company import EVERYTHING, OWNED, TinyCompany
@@ -39,6 +40,38 @@ def c(c: TinyCompany) -> TinyCompany:
     )
     c.people["wanda"] = UserFactory(email="wanda@example.com", permission_set=weak)
     return c
+
+
+CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0"
+IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like"
+
+
+@pytest.mark.parametrize(
+    ("agent", "name"),
+    [
+        (f"{CHROME} Safari/537.36", "Chrome on Linux"),
+        (f"{CHROME} Safari/537.36 Edg/140.0.0.0", "Edge on Linux"),
+        (f"{CHROME} Safari/537.36 OPR/120.0.0.0", "Opera on Linux"),
+        (f"{CHROME.replace('Chrome', 'HeadlessChrome')} Safari/537.36", "Chrome on Linux"),
+        (f"{IPHONE} Gecko) Version/18.5 Mobile/15E148 Safari/604.1", "Safari on iOS"),
+        (f"{IPHONE} Gecko) CriOS/140.0.0.0 Mobile/15E148 Safari/604.1", "Chrome on iOS"),
+        ("Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:142.0) Firefox/142.0", "Firefox on Windows"),
+        (
+            "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 Chrome/140.0.0.0 Mobile",
+            "Chrome on Android",
+        ),
+        (
+            "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Version/18.5 Safari/605.1.15",
+            "Safari on macOS",
+        ),
+        ("Firefox/142.0", "Firefox"),
+        ("curl/8.14 (Linux)", "Unknown browser on Linux"),
+        ("Desk/1.0", "Unknown browser"),
+        ("", "Unknown browser"),
+    ],
+)
+def test_browser_is_called_by_the_tokens_that_are_well_known(agent: str, name: str) -> None:
+    assert name_of(agent) == name
 
 
 def logged_in(user: User, browser: str = "", address: str = "192.0.2.7") -> Client:
@@ -74,14 +107,16 @@ def end(client: Client, user: User, mark: str = "") -> str:
 
 
 def test_person_sees_their_log_ins_and_ends_one(c: TinyCompany) -> None:
-    desk, phone = logged_in(c.rita, "Desk/1.0"), again(c.rita, "Phone/2.0", "198.51.100.9")
+    desk = logged_in(c.rita, f"{CHROME} Safari/537.36")
+    phone = again(c.rita, "Phone/2.0", "198.51.100.9")
     page = page_of(desk, c.rita)
     for words in (
         "Open log-ins",
         "From 192.0.2.7",
         "From 198.51.100.9",
-        "Desk/1.0",
-        "Phone/2.0",
+        "Chrome on Linux · last used",
+        "Unknown browser · last used",
+        'title="Phone/2.0"',
     ):
         assert words in page
     assert page.count("This one") == 1
@@ -181,7 +216,7 @@ def test_ended_log_ins_are_not_listed(c: TinyCompany, client: Client) -> None:
 def test_own_page_shows_nothing_to_change(c: TinyCompany, client: Client) -> None:
     client.force_login(c.rita)
     page = page_of(client, c.rita)
-    for words in ("Edit permissions", "Make a set of these", '<th scope="col">Records</th>'):
+    for words in ("Edit permissions", "Copy to a new set", '<th scope="col">Records</th>'):
         assert words not in page
     assert f"/admin/accounts/user/{c.rita.pk}/access/" in client.get("/admin/").text
 
