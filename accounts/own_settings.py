@@ -41,7 +41,7 @@ class OwnSettingsForm(forms.Form):
     language = forms.ChoiceField(
         label=gettext_lazy("Language"),
         required=False,
-        choices=lambda: [("", gettext("As the browser asks")), *languages.known().items()],
+        choices=lambda: [("", gettext("Same as browser")), *languages.known().items()],
         widget=UnfoldAdminSelectWidget,
         help_text=gettext_lazy("E-mails and notifications are written in it too."),
     )
@@ -52,7 +52,7 @@ class OwnSettingsForm(forms.Form):
         widget=ZoneInput,
     )
     density = forms.ChoiceField(
-        label=gettext_lazy("Rows of lists"),
+        label=gettext_lazy("Row height"),
         choices=User.Density.choices,
         widget=UnfoldAdminSelectWidget,
     )

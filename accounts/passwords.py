@@ -20,9 +20,9 @@ HASHES_AT_ONCE = 2
 
 LONGEST_PASSWORD = 500
 
-LIKE_NAME = gettext_lazy("This is too much like the person’s name. Choose another password.")
+LIKE_NAME = gettext_lazy("This is too much like the name of the account. Choose another password.")
 LIKE_EMAIL = gettext_lazy(
-    "This is too much like the person’s e-mail address. Choose another password."
+    "This is too much like the e-mail address of the account. Choose another password."
 )
 
 _turns = threading.BoundedSemaphore(HASHES_AT_ONCE)
@@ -70,7 +70,7 @@ class OwnNameValidator:
                 raise ValidationError(refusal, code="password_too_similar")
 
     def get_help_text(self) -> str:
-        return gettext("Not the person’s own name or e-mail address.")
+        return gettext("Not your own name or e-mail address.")
 
 
 class LengthLimit:

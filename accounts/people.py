@@ -91,4 +91,4 @@ def team_names_of(user: User) -> str:
         for each in memberships
         if not each.is_main
     ]
-    return ", ".join(main + extra) or "–"
+    return ", ".join(main + extra) or gettext("No team")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +12,9 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.html import escape
 from django.utils.http import urlencode
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
 
 from accounts import access, arrivals, catalogue
@@ -75,5 +79,18 @@ def _with_arrivals(reference: dict[str, Any]) -> dict[str, Any]:
         for row in tab["rows"]:
             row["new_since"] = since.get(row["key"])
             kinds = new_for.get(row["key"], [])
-            row["new_for"] = [kind for kind in row["objects"] if kind in kinds]
+            row["new_for"] = _plurals(kind for kind in row["objects"] if kind in kinds)
+            row["kinds"] = _plurals(row["objects"])
+            row["code"] = _breakable(row["key"])
     return reference
+
+
+def _plurals(kinds: Iterable[str]) -> list[str]:
+    """Return what kinds of record are called, by their keys."""
+    named = {kind.key: str(kind.plural) for kind in catalogue.objects()}
+    return [named.get(kind, kind) for kind in kinds]
+
+
+def _breakable(key: str) -> SafeString:
+    """Return a key that a narrow column breaks between its words, and not within them."""
+    return mark_safe(re.sub(r"(?<=[._])", "<wbr>", escape(key)))  # escaped here

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
@@ -28,14 +28,21 @@ from accounts.review import edits_further, require_reviewed
 from accounts.set_steps import GivesSets
 from accounts.words import counted
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
 # Fieldsets are read before there are addresses.
 tabs_of_set = lazy(permission_tabs, str)
 
-
 MOST_NAMED = 6
+"""How many tools of a set its row in the list names."""
 KEPT = ("name", "description")
 """What was typed for a new set stays when something else to begin with is chosen."""
-"""How many tools of a set its row in the list names."""
+
+
+def permissions(note: StrOrPromise) -> Any:
+    """Return the fieldset of all permissions; `note` says when what is saved takes effect."""
+    return (None, {"description": tabs_of_set(note), "fields": ("scopes", "tools")})
 
 
 @admin.register(PermissionSet)
@@ -51,17 +58,11 @@ class PermissionSetAdmin(GivesSets):
     form = PermissionSetForm
     fieldsets = (
         (None, {"fields": (("name", "description"),)}),
-        (
-            None,
-            {
-                "description": tabs_of_set(
-                    gettext_lazy(
-                        "What is saved takes effect at once, for everybody who has this set."
-                    )
-                ),
-                "fields": ("scopes", "tools"),
-            },
-        ),
+        permissions(gettext_lazy("Changes take effect at once, for everybody who has this set.")),
+    )
+    add_fieldsets: Any = (
+        fieldsets[0],
+        permissions(gettext_lazy("The set takes effect for people as soon as they get it.")),
     )
     compressed_fields = False
     change_form_before_template: Any = "accounts/as_opened.html"
@@ -145,7 +146,9 @@ class PermissionSetAdmin(GivesSets):
             give = page_address(PermissionSet, "give", obj.pk)
             context["steps"] = [{"title": gettext("Copy this set"), "url": f"{new}set-{obj.pk}"}]
             if access.allows(user_of(request), "assign", obj):
-                context["steps"].insert(0, {"title": gettext("Give it to people"), "url": give})
+                context["steps"].insert(
+                    0, {"title": gettext("Give this set to people"), "url": give}
+                )
             if operations.is_free(user_of(request)):
                 history = history_address(set_key=obj.pk)
                 link = {"title": gettext("Permission history"), "url": history}
@@ -172,7 +175,7 @@ class PermissionSetAdmin(GivesSets):
         others = PermissionSet.objects.named().exclude(pk=key)
         holders = User.objects.filter(permission_set=key).count()
         context = {
-            "what_becomes": gettext("It goes for good; the log keeps what it said."),
+            "what_becomes": gettext("It cannot be restored. The audit log keeps what it allowed."),
             "holders": holders,
             "replacements": list(others) if holders else [],
             **(extra_context or {}),

@@ -68,14 +68,14 @@ class GivesSets(AccessModelAdmin):
                 form.add_error(None, str(refusal))
         context = {
             **self.admin_site.each_context(request),
-            "title": gettext("Give it to people"),
+            "title": gettext("Give this set to people"),
             "opts": self.opts,
             "original": permission_set,
             "form": form,
             "media": self.media + form.media,
             "text": gettext(
-                "From then on each of them may do exactly what the set says; what they have now is "
-                "replaced."
+                "From then on each of them may do exactly what the set says. It replaces what they "
+                "have now."
             ),
             "button": gettext("Review"),
             "back": self._page(permission_set),

@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
-from django.utils.translation import gettext, gettext_lazy, ngettext, pgettext_lazy
+from django.utils.translation import gettext, gettext_lazy, ngettext
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts import access, operations, proposals, undo
@@ -47,16 +47,16 @@ class AddMembersForm(Picking, forms.Form):
 
     people = PickedField("team_members", User, label=gettext_lazy("People"))
     how = forms.ChoiceField(
-        label=pgettext_lazy("how somebody is in a team", "As"),
+        label=gettext_lazy("Membership"),
         choices=[
-            ("extra", gettext_lazy("Extra members: they keep the main team they have")),
-            ("main", gettext_lazy("Members with this main team: they leave the one they have")),
+            ("extra", gettext_lazy("Extra members: keep their main team")),
+            ("main", gettext_lazy("Main members: leave their main team")),
         ],
         initial="extra",
         widget=UnfoldAdminSelectWidget,
         help_text=gettext_lazy(
-            "They see what the members own, and the members see what they own, as far as “Team "
-            "only” goes in the permission set of each."
+            "New members and present ones see each other’s records where their permission sets say "
+            "“Team only”."
         ),
     )
 
@@ -71,7 +71,7 @@ class MergeForm(forms.Form):
     """Which team takes over."""
 
     into = KeyField(
-        label=gettext_lazy("The team that takes them"),
+        label=gettext_lazy("Merge into"),
         queryset=Team.objects.none(),
         widget=UnfoldAdminSelectWidget,
         empty_label=gettext_lazy("Choose a team"),
@@ -131,9 +131,7 @@ class ChangesMembers(AccessModelAdmin):
                 return self._added(request, team, form.cleaned_data)
             except AccountsError as refusal:
                 form.add_error(None, str(refusal))
-        text = gettext(
-            "Choose whoever shall be in this team. Their other extra teams stay as they are."
-        )
+        text = gettext("Choose who joins this team. Their other extra teams stay as they are.")
         return self._asked(request, team, form, gettext("Add members"), text, "accounts/step.html")
 
     def _added(self, request: HttpRequest, team: Team, values: dict[str, Any]) -> HttpResponse:
@@ -222,8 +220,8 @@ class ChangesMembers(AccessModelAdmin):
                 messages.info(
                     request,
                     gettext(
-                        "This team has members, or teams below it. Choose the team that takes "
-                        "them; then it is deleted."
+                        "This team has members, or teams below it. Choose the team that they move "
+                        "to; then this one is deleted."
                     ),
                 )
                 return HttpResponseRedirect(page_address(Team, "merge", team.pk))

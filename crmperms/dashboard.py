@@ -63,7 +63,7 @@ def _reach(user: User, kind: catalogue.ObjectKind) -> dict[str, Any]:
     elif user.is_superuser or scope is None:
         text = gettext("Super admin: every record")
     elif scope.view_unassigned:
-        text = gettext("View: %(view)s, and unassigned · Edit: %(edit)s") % _ranks(scope)
+        text = gettext("View: %(view)s, with unassigned ones · Edit: %(edit)s") % _ranks(scope)
     else:
         text = gettext("View: %(view)s · Edit: %(edit)s") % _ranks(scope)
     return {

@@ -97,8 +97,10 @@ def day_page(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     if set(request.GET) - {"day", "user", "record", "page"}:
         raise BadRequest(gettext("This page has no such question."))
-    asked = "day" in request.GET
-    form = DayForm(request.GET if asked else None, user=reader, initial=_first(request))
+    # A link says about whom; which day is today's, unless somebody chooses another.
+    asked = bool({"day", "user", "record"} & set(request.GET))
+    data = {"day": str(timezone.localdate()), **request.GET.dict()}
+    form = DayForm(data if asked else None, user=reader, initial=data)
     context: dict[str, Any] = {
         **admin.site.each_context(request),
         "title": gettext("Access on a day"),
@@ -118,11 +120,6 @@ def day_page(request: HttpRequest) -> HttpResponse:
         except BadMoment as refusal:
             context["trouble"] = [str(refusal)]
     return TemplateResponse(request, "records/access_on.html", context)
-
-
-def _first(request: HttpRequest) -> dict[str, Any]:
-    """Return what the form begins with: today, and whom or what a link was about."""
-    return {"day": timezone.localdate(), **request.GET.dict()}
 
 
 def _answer(asked: dict[str, Any]) -> dict[str, Any]:

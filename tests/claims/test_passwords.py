@@ -44,7 +44,9 @@ ANNA = {"email": "anna.lee@example.com", "first_name": "Anna-Zoë", "last_name":
     ],
 )
 def test_own_name_or_email_is_no_password(password: str) -> None:
-    with pytest.raises(ValidationError, match="too much like the person’s"):
+    with pytest.raises(
+        ValidationError, match=r"too much like the (name|e-mail address) of the account"
+    ):
         OwnNameValidator().validate(password, User(**ANNA))
 
 
@@ -106,7 +108,7 @@ def test_operations_refuse_by_themselves(c: TinyCompany, password: str) -> None:
 def test_first_super_admin_is_no_exception(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", "Boss@Example.com")
     command = ["createsuperuser", "--noinput", "--email", "boss@example.com"]
-    with pytest.raises(CommandError, match="too much like"):
+    with pytest.raises(CommandError, match=r"too much like"):
         call_command(*command, stdout=io.StringIO())
     assert not User.objects.exists()
     monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", OTHER)
@@ -117,7 +119,7 @@ def test_first_super_admin_is_no_exception(db: None, monkeypatch: pytest.MonkeyP
 def test_one_password_for_all_who_are_brought_in_is_nobodys_name(db: None) -> None:
     folder = str(Path(__file__).parents[1] / "data" / "crm-sample")
     quiet = {"stdout": io.StringIO(), "stderr": io.StringIO()}
-    with pytest.raises(CommandError, match="too much like"):
+    with pytest.raises(CommandError, match=r"too much like"):
         call_command("import_crm", folder, "--password", "DUSTIN brinkmann", **quiet)
     assert not User.objects.exists()
     call_command("import_crm", folder, "--password", OTHER, **quiet)

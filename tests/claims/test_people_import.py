@@ -18,7 +18,7 @@ from accounts import operations
 from accounts.models import AuditEvent, Membership, Outbox, PermissionSet, User
 from accounts.operations import InvalidChange, NotAllowed
 from accounts.operations.importing import ImportedAlready
-from accounts.people_file import read_people
+from accounts.people_file import COLUMNS, read_people
 from accounts.people_plan import planned
 from accounts.sent_forms import new_token, token_of
 from accounts.table_text import ImportRefused
@@ -117,6 +117,13 @@ def test_names_of_teams_and_sets_are_found_whatever_their_case(c: TinyCompany) -
     PermissionSet.objects.create(name="REP")
     PermissionSet.objects.create(name="rEp")
     assert [fault.column for fault in planned(wanted, (), c.sam).faults] == ["permission set"]
+
+
+def test_page_shows_the_names_of_columns_as_they_are_typed(c: TinyCompany, client: Client) -> None:
+    client.force_login(c.sam)
+    text = client.get(IMPORT).text
+    assert re.findall("<code>([^<]+)</code>", text) == [*COLUMNS]
+    assert "Import users from a table" in text
 
 
 def test_invitations_go_to_those_who_are_added_only(

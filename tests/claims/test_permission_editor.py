@@ -274,7 +274,7 @@ def test_several_sets_are_edited_for_all_their_people(c: TinyCompany, client: Cl
 
 def test_delegate_sees_what_she_lacks_locked_and_keeps_it(c: TinyCompany, client: Client) -> None:
     page = opened(client, c.dora, c.mona)
-    assert "neither give it nor take it" in page.says
+    assert "You do not hold what has a padlock" in page.says
     page.review(tools=[]).save()
     mona = c.fresh("mona")
     # Export she holds and took; the approver's right, and all wider scopes, stay.

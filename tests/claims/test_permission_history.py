@@ -498,6 +498,10 @@ def test_time_machine_answers_on_its_page(
     today, deal = timezone.localdate(), c.deals["ritas"].pk
     page = client.get(f"{ON}?day={today}&user={c.rita.pk}&record=").content.decode()
     assert "View: Team only, with unassigned ones" in page
+    # A link says about whom, and is answered for today at once; the page by itself only asks.
+    assert "View: Team only, with unassigned ones" in client.get(f"{ON}?user={c.rita.pk}").text
+    alone = client.get(ON)
+    assert ("Choose a day and a person" in alone.text, "moment" in alone.context) == (True, False)
     for named in (f"deal {deal}", f"https://crm.example/admin/records/deal/{deal}/change/"):
         answer = client.get(ON, {"day": str(today), "user": "", "record": named})
         assert {row["person"].email for row in answer.context["rows"]} == {

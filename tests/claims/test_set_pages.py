@@ -30,6 +30,9 @@ def test_new_set_begins_as_a_template_a_set_or_a_person_says(
     client.force_login(c.sam)
     operations.edit_permissions([c.rita], actor=c.sam, changes={"crm.deal.view": "owned"})
     text = client.get(f"{LIST}add/").text
+    at_once = "Changes take effect at once, for everybody who has this set."
+    page = client.get(f"{LIST}{c.sets['rep'].pk}/change/").text
+    assert (at_once in text, at_once in page) == (False, True)  # nobody has a new one
     for group in ("Template", "Copy of a set", "What a person may do"):
         assert f'<optgroup label="{group}">' in text
     assert f'<option value="person-{c.rita.pk}">Rita</option>' in text
