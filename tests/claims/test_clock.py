@@ -170,7 +170,7 @@ def decides() -> Iterator[Path]:
     """Every module that decides by time."""
     yield from (p for p in (HERE / "exports").rglob("*.py") if "migrations" not in p.parts)
     yield from (HERE / "accounts" / f"{name}.py" for name in ("audit", "mail", "notices"))
-    yield from (HERE / "records" / f"{name}.py" for name in ("operations/sharing", "rules"))
+    yield from (HERE / "records" / f"{name}.py" for name in ("operations/sharing", "models/rules"))
 
 
 def asked(source: str) -> list[int]:
