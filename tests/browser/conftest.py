@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from accounts import operations
 from accounts.audit import System
@@ -37,6 +37,25 @@ def django_beside_playwright() -> Iterator[None]:
     """Let a test use the ORM although Playwright keeps an event loop running in its thread."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def clicks_wait_for_their_page() -> Iterator[None]:
+    """Click on something once the page has loaded to which an earlier click led.
+
+    Until then scripts put parts of it elsewhere: a press that begins on a link and ends beside it
+    is no click, and nobody is as quick as a test.
+    """
+    click = Locator.click
+
+    def settled(what: Locator, **options: Any) -> None:
+        what.wait_for()
+        what.page.wait_for_load_state()
+        click(what, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Locator, "click", settled)
         yield
 
 
