@@ -149,7 +149,8 @@ class ChangesManyRecords(RecordPart):
         kind, user = kinds.of(self.model), user_of(request)
         field, query = kind.field(name), request.GET.urlencode()
         rows = list(many.seen(kind, keys, user).order_by(*self.get_ordering(request), "pk"))
-        stays = {each.pk: each for each in many.not_changeable(kind, keys, user, name)}
+        left = many.not_changeable(kind, [row.pk for row in rows], user, name)
+        stays = {each.pk: each for each in left}
         free = [row for row in rows if row.pk not in stays]
         title = gettext("Change %(field)s") % {"field": field.label}
         context = {

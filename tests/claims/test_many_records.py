@@ -244,14 +244,14 @@ def test_hidden_and_absent_records_make_the_same_page(c: TinyCompany) -> None:
     client = Client()
     client.force_login(c.rita)
     assert not permitted(Deal.objects.filter(pk=c.deals["robs"].pk), c.rita, "view").exists()
-    url, pages = "/admin/records/deal/change-many/product/", []
-    for key in (c.deals["robs"].pk, c.deals["robs"].pk + 100_000):
-        said = client.post(url, {"records": str(key), "value": "X", "as_opened": ""}).text
-        pages.append(re.sub('(csrfmiddlewaretoken"|nonce=)[^>]*', "", said))
-    assert pages[0].replace(str(c.deals["robs"].pk), "") == pages[1].replace(
-        str(c.deals["robs"].pk + 100_000), ""
-    )
-    assert "These records are not there any more" in pages[0]
+    absent = c.deals["robs"].pk + 100_000
+    for name, value in (("product", "X"), ("owner", c.nora.pk)):
+        url, pages = f"/admin/records/deal/change-many/{name}/", []
+        for key in (c.deals["robs"].pk, absent):
+            said = client.post(url, {"records": str(key), "value": value, "as_opened": ""}).text
+            pages.append(re.sub('(csrfmiddlewaretoken"|nonce=)[^>]*', "", said))
+        assert pages[0].replace(str(c.deals["robs"].pk), "") == pages[1].replace(str(absent), "")
+        assert "These records are not there any more" in pages[0]
     for wrong in ("", "x", "1,x", "-1", "1;2", ",".join(["1"] * (MOST_AT_ONCE + 1))):
         assert client.post(url, {"records": wrong, "value": "X"}).status_code == 400
     assert client.get(url, follow=True).status_code == 200
