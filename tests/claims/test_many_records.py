@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Any
 
 import pytest
@@ -238,6 +239,22 @@ def test_empty_is_said_and_not_left_out(c: TinyCompany) -> None:
     assert "not both" in client.post(url, both).text
     client.post(url, {**form, "empty": "on"})
     assert Deal.objects.get(pk=c.deals["ritas"].pk).owner is None
+
+
+def test_day_is_picked_as_on_the_form_of_one_record(c: TinyCompany) -> None:
+    User.objects.filter(pk=c.rita.pk).update(language="de")
+    client = Client()
+    client.force_login(c.rita)
+    page = ask(client, [c.deals["ritas"], c.deals["chosen"]], "change_closed").text
+    assert 'type="date"' in page
+    form = {
+        "records": hidden(page, "records"),
+        "as_opened": hidden(page, "as_opened"),
+        "value": "2027-02-28",
+    }
+    client.post("/admin/records/deal/change-many/closed/", form)
+    days = Deal.objects.filter(pk__in=form["records"].split(",")).values_list("closed")
+    assert set(days) == {(date(2027, 2, 28),)}
 
 
 def test_hidden_and_absent_records_make_the_same_page(c: TinyCompany) -> None:
