@@ -251,7 +251,7 @@ def finish(export: ExportRequest, part: files.Part, dropped: array[int]) -> None
             worker="",
             lease_until=None,
         )
-        manifest.tick_off(export, dropped)
+        manifest.mark_left_out(export, dropped)
         columns = len(manifest.columns_lost(export))
         tell(
             [export.requester],

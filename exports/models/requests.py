@@ -37,7 +37,7 @@ class ExportQuerySet(models.QuerySet["ExportRequest"]):
         whoever reads knows all.
         """
         # By the record, not of each export: a log has many, and few of them held it.
-        own = ExportRecord.objects.filter(record_id=record_id, delivered=True).values("export")
+        own = ExportRecord.objects.filter(record_id=record_id, left_out=False).values("export")
         beside = ExportRelated.objects.filter(record_id=record_id, object=object).values("export")
         known = Q()
         if linked is not None:
@@ -47,7 +47,7 @@ class ExportQuerySet(models.QuerySet["ExportRequest"]):
                     known |= Q(object=key)
                     continue
                 led = ExportRecord.objects.filter(
-                    export=OuterRef("pk"), record_id__in=rows.values("pk"), delivered=True
+                    export=OuterRef("pk"), record_id__in=rows.values("pk"), left_out=False
                 )
                 known |= Q(Exists(led), object=key)
         return self.filter(
@@ -340,20 +340,34 @@ class FrozenRequest(models.Model):
         return f"{self.export_id} at {self.at}"
 
 
+class ExportRecordQuerySet(models.QuerySet["ExportRecord"]):
+    """Records of frozen requests by what became of them."""
+
+    def delivered(self) -> ExportRecordQuerySet:
+        """Return those that a finished file held; it may be gone by now."""
+        return self.filter(left_out=False, export__delivered_count__isnull=False)
+
+
 class ExportRecord(models.Model):
-    """One record of a frozen request, and whether it was in the file (B10, B11).
+    """One record of a frozen request, and whether the finished file lacks it (B10, B11).
 
     No foreign key to the record: the trail outlives it. Two indexes and no more, since a request
     may lay down a million rows: the key finds the exports of a record, the order an export's rows.
+    For the same reason the database does not look for the export of each row, which took longer
+    than to write it, and what left is not marked, only what did not.
     """
 
     pk = models.CompositePrimaryKey("record_id", "export_id")
     export = models.ForeignKey(
-        ExportRequest, models.CASCADE, related_name="records", db_index=False
+        ExportRequest, models.CASCADE, related_name="records", db_index=False, db_constraint=False
     )
     record_id = models.BigIntegerField()
     position = models.PositiveIntegerField(help_text="Its place in the order asked for, from 1.")
-    delivered = models.BooleanField(default=False)
+    left_out = models.BooleanField(
+        default=False, help_text="Out of reach when the file was written, or not consented to."
+    )
+
+    objects = ExportRecordQuerySet.as_manager()
 
     class Meta:
         constraints = (
@@ -372,7 +386,7 @@ class ExportRelated(models.Model):
 
     pk = models.CompositePrimaryKey("record_id", "object", "export_id")
     export = models.ForeignKey(
-        ExportRequest, models.CASCADE, related_name="related", db_index=False
+        ExportRequest, models.CASCADE, related_name="related", db_index=False, db_constraint=False
     )
     object = models.CharField(max_length=60)
     record_id = models.BigIntegerField()

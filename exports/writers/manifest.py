@@ -1,4 +1,4 @@
-"""What a request froze: its records, laid down once, read in chunks, ticked off; and one digest.
+"""What a request froze: its records, laid down once, read in chunks; and one digest.
 
 The digest is the SHA-256 of a JSON text in UTF-8, without white space (B10, B11, B12). A row of
 `FrozenRequest` says which form its digest has; a form that was in use stays as it is.
@@ -57,17 +57,15 @@ def freeze(rows: QuerySet[Record], export: ExportRequest) -> int:
     numbered = rows.order_by().annotate(
         manifest_export=Value(export.pk, models.BigIntegerField()),
         manifest_position=Window(RowNumber(), order_by=order(rows)),
-        manifest_delivered=Value(False, models.BooleanField()),
+        manifest_left_out=Value(False, models.BooleanField()),
     )
-    chosen = numbered.values_list(
-        "manifest_export", "pk", "manifest_position", "manifest_delivered"
-    )
+    chosen = numbered.values_list("manifest_export", "pk", "manifest_position", "manifest_left_out")
     try:
         select, parameters = chosen.query.get_compiler(connection=connection).as_sql()
     except EmptyResultSet:
         return 0
     quote = connection.ops.quote_name
-    into = ", ".join(quote(c) for c in ("export_id", "record_id", "position", "delivered"))
+    into = ", ".join(quote(c) for c in ("export_id", "record_id", "position", "left_out"))
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO {quote(ExportRecord._meta.db_table)} ({into}) {select}", parameters
@@ -113,12 +111,13 @@ def not_among(found: Sequence[int], export: ExportRequest, places: range) -> lis
     return [record for position, record in rows if position not in there]
 
 
-def tick_off(export: ExportRequest, dropped: Sequence[int]) -> None:
-    """Mark what left as delivered: what may leave, apart from what was dropped on the way."""
-    rows = ExportRecord.objects.filter(export=export, position__lte=export.most_leaving)
-    rows.update(delivered=True)
+def mark_left_out(export: ExportRequest, dropped: Sequence[int]) -> None:
+    """Mark what the finished file lacks: more than may leave, and what was dropped on the way."""
+    rows = ExportRecord.objects.filter(export=export)
+    if export.most_leaving < export.record_count:
+        rows.filter(position__gt=export.most_leaving).update(left_out=True)
     for start in range(0, len(dropped), CHUNK):
-        rows.filter(record_id__in=dropped[start : start + CHUNK]).update(delivered=False)
+        rows.filter(record_id__in=dropped[start : start + CHUNK]).update(left_out=True)
 
 
 class Beside:
@@ -251,7 +250,7 @@ def has_out_of_reach(export: ExportRequest, user: User) -> bool:
     """
     rows = tables.model_of(export.object)._base_manager.filter(pk=OuterRef("record_id"))
     may = access.permitted(rows, user, access.EXPORT)
-    if ExportRecord.objects.filter(~Exists(may), export=export, delivered=True).exists():
+    if ExportRecord.objects.delivered().filter(~Exists(may), export=export).exists():
         return True
     return any(_beside_out_of_reach(export, user, key) for key in tables.beside(export.object))
 

@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from accounts.models import PermissionSet, User
 from crmperms.demo.cast import PASSWORD
+from exports.models import ExportRecord
 from records.models import Deal
 from tests.browser.steps import newest, run_worker_once
 
@@ -138,7 +139,7 @@ def test_a_rep_an_approver_and_an_auditor_about_one_file(begin: Begin) -> None:
     auditor.open("Export log")
     auditor.press("Filters")
     auditor.choose("Contained a", "Contact")
-    held = export.records.filter(delivered=True).first()
+    held = ExportRecord.objects.delivered().filter(export=export).first()
     assert held is not None
     auditor.page.get_by_label("Record number").fill(str(held.record_id))
     auditor.press("Apply Filters")

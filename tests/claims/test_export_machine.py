@@ -494,11 +494,10 @@ class Walk(RuleBasedStateMachine):
     def every_trail_is_a_path_and_manifests_stay(self) -> None:
         written = trails()
         rows: dict[int, list[int]] = {key: [] for key in self.frozen}
-        delivered = set()
         manifests = ExportRecord.objects.filter(export__in=self.frozen).order_by("position")
-        for key, record, left in manifests.values_list("export", "record_id", "delivered"):
+        for key, record in manifests.values_list("export", "record_id"):
             rows[key].append(record)
-            delivered |= {key} if left else set()
+        delivered = set(manifests.delivered().values_list("export", flat=True))
         assert rows == self.frozen
         for export in ExportRequest.objects.filter(pk__in=self.frozen):
             assert steps_off(export, written.get(export.pk, []), self.began[export.pk]) == []
@@ -573,8 +572,8 @@ def consent_not_looked_at_again(patch: Patch) -> None:
 
 @wrong
 def dropped_rows_ticked_off(patch: Patch) -> None:
-    tick_off = manifest.tick_off
-    patch.setattr(manifest, "tick_off", lambda export, dropped: tick_off(export, []))
+    mark = manifest.mark_left_out
+    patch.setattr(manifest, "mark_left_out", lambda export, dropped: mark(export, []))
 
 
 def file_handed_to_whoever_asked_for_it(patch: Patch) -> None:

@@ -571,10 +571,10 @@ def test_nobodys_files_are_touched(c: TinyCompany) -> None:
     assert "README" in files()
 
 
-def test_unmarked_records_say_what_did_not_leave(c: TinyCompany) -> None:
+def test_marked_records_say_what_did_not_leave(c: TinyCompany) -> None:
     export = approved(c.rita, c.sue, model=Contact)
     Contact.objects.filter(pk=c.contacts["carl"].pk).update(deleted_at=timezone.now())
     worker.run_once()
-    rows = ExportRecord.objects.filter(export=export).values_list("record_id", "delivered")
-    assert dict(rows) == {c.contacts["cora"].pk: True, c.contacts["carl"].pk: False}
+    rows = ExportRecord.objects.filter(export=export).values_list("record_id", "left_out")
+    assert dict(rows) == {c.contacts["cora"].pk: False, c.contacts["carl"].pk: True}
     assert len(table_of(ExportRequest.objects.get(pk=export.pk))) == 2

@@ -28,7 +28,7 @@ from exports.models import ExportRequest, FrozenRequest
 from exports.writers import manifest
 from records.models import Deal
 from tests.support import landed
-from tests.support.exports_kit import table_of
+from tests.support.exports_kit import delivered_ids, frozen_ids, table_of
 from tests.support.kept_states import states_kept
 
 LOG = "/admin/exports/exportrequest/"
@@ -233,6 +233,7 @@ def test_what_was_changed_outside_the_product_after_the_upgrade_is_noticed(
 def test_what_was_changed_outside_the_product_before_the_upgrade_is_noticed(
     landed_before: None,
 ) -> None:
+    """Also, since upgrading takes long, that it is known afterwards which records a file lacked."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM accounts_auditevent WHERE data LIKE %s"
@@ -243,7 +244,20 @@ def test_what_was_changed_outside_the_product_before_the_upgrade_is_noticed(
         had_digests = cursor.fetchone()[0] > 0
         had_digests |= "exports_frozenrequest" in connection.introspection.table_names(cursor)
         cursor.execute("UPDATE exports_exportrequest SET query = 'o=-name' WHERE name = 'approved'")
+        table = connection.introspection.get_table_description(cursor, "exports_exportrecord")
+        marked_what_left = "delivered" in {column.name for column in table}
+        cursor.execute(
+            f"UPDATE exports_exportrecord SET "
+            f"{'delivered = false' if marked_what_left else 'left_out = true'} WHERE position = 2 "
+            "AND export_id = (SELECT id FROM exports_exportrequest WHERE name = 'finished')"
+        )
     exports = upgrade()
+    first, _, *rest = frozen_ids(exports["finished"])
+    assert delivered_ids(exports["finished"]) == {first, *rest}
+    assert delivered_ids(exports["narrowed"]) == set(frozen_ids(exports["narrowed"])) != set()
+    for name in ("approved", "left behind", "pending", "waits again"):
+        assert frozen_ids(exports[name])
+        assert not delivered_ids(exports[name])
     approved, left = exports["approved"], exports["left behind"]
     # The first version had no digest: what it left is held to what it was at the upgrade.
     assert run(approved, left) == ["failed" if had_digests else "completed", "completed"]

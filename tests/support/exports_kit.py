@@ -64,7 +64,7 @@ def frozen_ids(export: ExportRequest) -> list[int]:
 
 
 def delivered_ids(export: ExportRequest) -> set[int]:
-    rows = ExportRecord.objects.filter(export=export, delivered=True)
+    rows = ExportRecord.objects.delivered().filter(export=export)
     return set(rows.values_list("record_id", flat=True))
 
 
