@@ -102,8 +102,13 @@ class AlterFields(Operation):
         self.model_name, self.fields = model_name, fields
 
     def state_forwards(self, app_label: str, state: ProjectState) -> None:
+        # Every model that leads here or is led to is made anew once, and not for each field.
+        made = state.__dict__.pop("apps", None)
         for name, field in self.fields.items():
             state.alter_field(app_label, self.model_name, name, field, True)
+        if made is not None:
+            state.__dict__["apps"] = made
+            state.reload_model(app_label, self.model_name.lower())
 
     def database_forwards(
         self,
