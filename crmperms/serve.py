@@ -128,7 +128,7 @@ class Supervisor:
         """Migrate, set up the demo company, start both children; show the card when / answers."""
         say("Preparing the database and the demo company …")
         self.manage("migrate", "--noinput", "--verbosity", "0")
-        if arrived := self.manage("receive_permissions").strip():
+        if arrived := self.manage("receive_permissions", "--verbosity", "0").strip():
             say(f"New permissions came with this version (Settings, New permissions):\n{arrived}")
         try:
             self.manage("seed_demo", "--once")

@@ -119,6 +119,7 @@ def test_product_comes_up_on_one_screen_and_ends_with_a_signal(
     first.read_until(LAST_LINE)
     assert len(first.screen.splitlines()) <= 40, "more than a screen"
     assert "@" in first.screen, "no e-mail to log in with"
+    assert "New permissions" not in first.screen, "a new installation has nothing newer"
     with urllib.request.urlopen(first.address) as page:
         assert page.status == 200
         assert "login" in page.url

@@ -12,7 +12,10 @@ from accounts.operations.arrivals import UPGRADE
 
 
 class Command(EnglishCommand):
-    """Run it after every `migrate`; where nothing is new it says so and does nothing."""
+    """Run it after every `migrate`; where nothing is new it does nothing.
+
+    It says so, unless it is to say no more than it must (`--verbosity 0`).
+    """
 
     help = (
         "Give existing permission sets what this version brings, by its risk (README, Upgrading)."
@@ -23,7 +26,7 @@ class Command(EnglishCommand):
             arrived = receive_permissions(actor=UPGRADE)
         except AccountsError as refusal:
             raise CommandError(str(refusal)) from None
-        if not arrived:
+        if not arrived and options["verbosity"]:
             self.stdout.write("No new permissions.")
         for each in arrived:
             how = f"on, in {each.sets:,} set{'' if each.sets == 1 else 's'}"
