@@ -94,7 +94,7 @@ class Bulk:
         line = cells.sqlite_line(self.statement.values)
         for rows in _fetched(*self.statement.select([*_keys(self.statement), line])):
             self._note(rows)
-            yield [row[-1] for row in rows]
+            yield [cells.from_json(row[-1]) for row in rows]
 
     def _copied(self, found: Statement) -> Generator[list[bytes]]:
         keys = [(f"{_WIDE} + COALESCE({sql}, 0)", more) for sql, more in _keys(found)]

@@ -202,6 +202,7 @@ ODD = [
     ("employees", "'=1+1'"),
     ("name", "'nul' || char(0) || '=1'"),
     ("name", "char(0) || '\"=1'"),
+    ("name", r"""'a\u0041\ "b" /' || char(9) || char(27) || char(127) || char(8232)"""),
     ("created_at", "'2026-01-31T12:00:00+02:00'"),
     ("created_at", "'2026-01-31 12:00'"),
     ("created_at", "'2026-01-31 12:00:00.999'"),
@@ -221,7 +222,7 @@ def test_what_sqlite_holds_in_another_form_is_written_as_python_reads_it(
 
 
 @pytest.mark.of_database("sqlite")
-@pytest.mark.parametrize(("wide", "has_lines"), [(126, True), (127, False)])
+@pytest.mark.parametrize(("wide", "has_lines"), [(127, True), (128, False)])
 def test_file_with_more_columns_than_a_function_of_sqlite_takes_is_made_by_python(
     c: TinyCompany, export_root: Path, wide: int, has_lines: bool
 ) -> None:
