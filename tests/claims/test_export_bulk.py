@@ -21,9 +21,11 @@ from django.db.models import F
 from django.utils import timezone as clock
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
+from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
 from exports import tables
+from exports.models import ExportRelated
 from exports.writers import bulk, manifest
 from exports.writers.bulk import Bulk
 from exports.writers.csv import CsvWriter, body
@@ -322,3 +324,20 @@ def test_values_beside_the_rows_are_typed(c: TinyCompany) -> None:
         manifest.at(export, range(1, 2)),
     )
     assert list(found.rows()) == [[[Decimal("7.00"), date(2026, 1, 31)]]]
+
+
+def test_what_stands_beside_the_rows_is_written_down_once(
+    c: TinyCompany, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    export = ask(c.rita)
+    beside = manifest.Beside(export)
+    chunks = [{1, 1023, 1024, 1025, 5_000_000_000_001}, {1, 2, 1024, 2048}, {2, 1023}]
+    for chunk, statements in zip(chunks, (1, 1, 0), strict=True):
+        with django_assert_num_queries(statements):
+            beside.add({"company": chunk})
+    beside.add({"contact": {1}})
+    kept = ExportRelated.objects.filter(export=export).values_list("object", "record_id")
+    assert sorted(kept) == [
+        *(("company", key) for key in sorted(set().union(*chunks))),
+        ("contact", 1),
+    ]
