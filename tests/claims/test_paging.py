@@ -323,6 +323,23 @@ def test_what_is_of_several_parts_of_a_rule_is_there_once(
         assert differences(rows) == 0, when
 
 
+@pytest.mark.parametrize("most_branches", [0, MOST_BRANCHES])
+def test_a_count_goes_to_the_cap_and_says_where_it_went_no_further(
+    c: TinyCompany, monkeypatch: pytest.MonkeyPatch, most_branches: int
+) -> None:
+    """By owners, of whom two make arms of their own, by the rest, and without any rule."""
+    monkeypatch.setattr("accounts.paging.MOST_BRANCHES", most_branches)
+    mine = Q(owner__in=Keys((c.rita.pk, c.nora.pk)))
+    for when in (mine, mine | Q(owner__isnull=True), Q()):
+        rows = Deal.objects.filter(when)
+        number = len(rows)
+        for most, is_capped in ((number + 1, False), (number, False), (number - 1, True)):
+            monkeypatch.setattr("accounts.paging.MOST_COUNTED", most)
+            found = capped_count(rows)
+            assert (int(found), isinstance(found, CappedCount)) == (min(number, most), is_capped)
+            assert str(found) == (f"{most}+" if is_capped else str(number))
+
+
 # --- The paginator --------------------------------------------------------------------------------
 
 
