@@ -20,12 +20,16 @@ import tempfile
 import threading
 import time
 from collections import Counter, defaultdict
+from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
 from bench.stage import BASE, Browser, prepare, staged
+
+if TYPE_CHECKING:
+    from accounts.models import User
 
 PEOPLE = int(os.environ.get("PEOPLE", "50"))
 MINUTES = float(os.environ.get("MINUTES", "10"))
@@ -121,7 +125,10 @@ class Clicks:
 
 
 class Exporting:
-    """Asks for one export after the other, in every format, as a super admin."""
+    """Asks for one export after the other, in every format, as super admins in turn.
+
+    No more often than each of them may in a day.
+    """
 
     def __init__(self) -> None:
         self.written: Counter[str] = Counter()
@@ -130,23 +137,26 @@ class Exporting:
     def live(self, end: float) -> None:
         from django.db import connection
 
-        number = 0
-        while time.monotonic() < end and not self.failed:
-            format = FORMATS[number % len(FORMATS)]
-            number += 1
+        from accounts.models import User
+        from exports.policy import MOST_A_DAY
+
+        admins = User.objects.filter(is_superuser=True).order_by("pk")
+        turns = zip(cycle(admins), cycle(FORMATS), strict=False)
+        pause = MINUTES * 60 / (MOST_A_DAY * len(admins))
+        while (began := time.monotonic()) < end and not self.failed:
+            admin, format = next(turns)
             try:
-                self.one(format, end)
+                self.one(admin, format, end)
             except Exception as error:
                 self.failed.append(f"{format}: {error!r}")
+            time.sleep(max(0, min(began + pause, end) - time.monotonic()))
         connection.close()
 
-    def one(self, format: str, end: float) -> None:
-        from accounts.models import User
+    def one(self, admin: User, format: str, end: float) -> None:
         from exports.models import ExportRequest
         from exports.operations import request_export
         from records.models import Contact
 
-        admin = User.objects.filter(is_superuser=True).order_by("pk")[0]
         export = request_export(actor=admin, model=Contact, format=format)
         while export.status in ("approved", "processing") and time.monotonic() < end:
             time.sleep(1)
