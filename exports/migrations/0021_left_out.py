@@ -8,20 +8,20 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 
-def mark(apps, schema_editor):
-    records = apps.get_model("exports", "ExportRecord").objects
+def of_finished(apps):
+    """Return the records of requests that came to a file."""
     finished = apps.get_model("exports", "ExportRequest").objects.filter(
         delivered_count__isnull=False
     )
-    records.filter(export__in=finished, delivered=False).update(left_out=True)
+    return apps.get_model("exports", "ExportRecord").objects.filter(export__in=finished)
+
+
+def mark(apps, schema_editor):
+    of_finished(apps).filter(delivered=False).update(left_out=True)
 
 
 def mark_delivered(apps, schema_editor):
-    records = apps.get_model("exports", "ExportRecord").objects
-    finished = apps.get_model("exports", "ExportRequest").objects.filter(
-        delivered_count__isnull=False
-    )
-    records.filter(export__in=finished, left_out=False).update(delivered=True)
+    of_finished(apps).filter(left_out=False).update(delivered=True)
 
 
 class Migration(migrations.Migration):
