@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import groupby
 from typing import Any
 
 from django.db import DataError, IntegrityError, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations import AddConstraint, AddIndex, RemoveIndex
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
@@ -130,6 +132,63 @@ class AlterFields(Operation):
 
     def describe(self) -> str:
         return f"Alter {', '.join(self.fields)} of {self.model_name}"
+
+
+class Indexes(Operation):
+    """Indexes come and go; the models are drawn once for all of them.
+
+    Django draws a changed model anew after each step, and with it whatever leads to that model.
+    """
+
+    reduces_to_sql = True
+
+    def __init__(self, *steps: Operation) -> None:
+        self.steps = steps
+
+    def state_forwards(self, app_label: str, state: ProjectState) -> None:
+        state.__dict__.pop("apps", None)  # drawn again by whoever needs it
+        for step in self.steps:
+            step.state_forwards(app_label, state)
+
+    def database_forwards(
+        self,
+        app_label: str,
+        schema_editor: BaseDatabaseSchemaEditor,
+        from_state: ProjectState,
+        to_state: ProjectState,
+    ) -> None:
+        for step in self.steps:
+            step.database_forwards(app_label, schema_editor, from_state, to_state)
+
+    def database_backwards(
+        self,
+        app_label: str,
+        schema_editor: BaseDatabaseSchemaEditor,
+        from_state: ProjectState,
+        to_state: ProjectState,
+    ) -> None:
+        for step in reversed(self.steps):
+            step.database_backwards(app_label, schema_editor, from_state, to_state)
+
+    def describe(self) -> str:
+        return "; ".join(step.describe() for step in self.steps)
+
+
+def drawn_once(operations: Iterable[Operation]) -> list[Operation]:
+    """Return these steps with their indexes put together, before the constraints beside them."""
+    found: list[Operation] = []
+    for is_of_columns, run in groupby(operations, key=lambda step: not isinstance(step, _BESIDE)):
+        steps = list(run)
+        indexes = [step for step in steps if isinstance(step, _INDEX)]
+        if not is_of_columns and len(indexes) > 1:
+            found.append(Indexes(*indexes))
+            steps = [step for step in steps if not isinstance(step, _INDEX)]
+        found += steps
+    return found
+
+
+_INDEX = (AddIndex, RemoveIndex)
+_BESIDE = (*_INDEX, AddConstraint)
 
 
 class DropIndexes(AlterFields):

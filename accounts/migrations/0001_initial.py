@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import migrations, models
 
 import accounts.models.people
+from accounts.migrating import drawn_once
 
 
 class Migration(migrations.Migration):
@@ -632,3 +633,4 @@ class Migration(migrations.Migration):
             ),
         ),
     ]
+    operations = drawn_once(operations)

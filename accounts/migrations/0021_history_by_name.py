@@ -5,6 +5,7 @@ The indexes of its list leave out what the list leaves out, so that they answer 
 
 from django.db import migrations, models
 
+from accounts.migrating import drawn_once
 from accounts.protection import ProtectTable
 
 IS_CHANGE = models.Q(("before", models.F("after")), _negated=True)
@@ -41,3 +42,4 @@ class Migration(migrations.Migration):
         ),
         ProtectTable(model="PermissionChange"),
     ]
+    operations = drawn_once(operations)

@@ -5,6 +5,8 @@ import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
+from accounts.migrating import drawn_once
+
 
 class Migration(migrations.Migration):
     initial = True
@@ -334,3 +336,4 @@ class Migration(migrations.Migration):
             ),
         ),
     ]
+    operations = drawn_once(operations)

@@ -4,6 +4,8 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
+from accounts.migrating import drawn_once
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -123,3 +125,4 @@ class Migration(migrations.Migration):
             index=models.Index(fields=["export", "object"], name="related_of_export"),
         ),
     ]
+    operations = drawn_once(operations)

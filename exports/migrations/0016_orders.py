@@ -3,6 +3,8 @@
 from django.conf import settings
 from django.db import migrations, models
 
+from accounts.migrating import drawn_once
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -20,3 +22,4 @@ class Migration(migrations.Migration):
             index=models.Index(fields=["record_count", "id"], name="export_by_size"),
         ),
     ]
+    operations = drawn_once(operations)

@@ -2,6 +2,8 @@
 
 from django.db import migrations, models
 
+from accounts.migrating import drawn_once
+
 
 class Migration(migrations.Migration):
     dependencies = [("exports", "0016_orders")]
@@ -16,3 +18,4 @@ class Migration(migrations.Migration):
             index=models.Index(fields=["name", "-id"], name="export_called"),
         ),
     ]
+    operations = drawn_once(operations)

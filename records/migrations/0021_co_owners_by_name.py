@@ -7,6 +7,8 @@ from django.conf import settings
 from django.db import migrations, models
 from django.db.models import Q
 
+from accounts.migrating import drawn_once
+
 LIVE = Q(("deleted_at__isnull", True))
 CO_OWNED = Q(("co_owner__isnull", False), ("deleted_at__isnull", True))
 
@@ -37,3 +39,4 @@ class Migration(migrations.Migration):
         *_rebuilt("deal", "name"),
         *_rebuilt("ticket", "subject"),
     ]
+    operations = drawn_once(operations)

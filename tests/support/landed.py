@@ -79,7 +79,9 @@ def ran_by(name: str) -> list[tuple[str, str]]:
 
 def migrate(targets: list[tuple[str, str]]) -> None:
     """Run these migrations and what they need, and nothing that comes after them."""
-    MigrationExecutor(connection).migrate(targets)
+    executor = MigrationExecutor(connection)
+    # To be told of one that has run means to go back to it.
+    executor.migrate([each for each in targets if each not in executor.loader.applied_migrations])
 
 
 def _copy(landed: sqlite3.Connection, table: str) -> None:
