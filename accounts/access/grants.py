@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import Any, NamedTuple, TypeVar
+from weakref import WeakKeyDictionary
 
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 from django.db.models import BooleanField, QuerySet, Value
 
 from accounts.models.people import Membership, TeamReach, User
@@ -146,16 +149,13 @@ def rights_of_anybody(vendor: str) -> tuple[str, tuple[Any, ...]]:
 
 def load_grants(user: User) -> Grants:
     """Read a person's scopes, tools, teams and mates; one query whatever their number."""
-    sql, params = rights_of_anybody(connection.vendor)
-    keys = {_USER: user.pk, _SET: user.permission_set_id}
     members: list[tuple[int, int, bool]] = []
     scopes: dict[str, ObjectScope] = {}
     tools: set[str] = set()
     given: dict[tuple[str, str], set[int]] = {}
     levels: dict[str, tuple[int, bool]] = {}
     with connection.cursor() as cursor:
-        cursor.execute(sql, [keys.get(param, param) for param in params])
-        for kind, key, option, member, team, is_main, *values in cursor.fetchall():
+        for kind, key, option, member, team, is_main, *values in _rights_of(user, cursor):
             if kind == "member":
                 members.append((member, team, bool(is_main)))
             elif kind == "tool":
@@ -178,6 +178,41 @@ def load_grants(user: User) -> Grants:
         tuple(team for team, is_main in mine if is_main),
         {which: frozenset(keys) for which, keys in given.items()},
     )
+
+
+def _rights_of(user: User, cursor: CursorWrapper) -> list[tuple[Any, ...]]:
+    sql, params = rights_of_anybody(connection.vendor)
+    # With a pool between us and the database, each statement may be of another session.
+    in_one_session = not connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS")
+    if connection.vendor == "postgresql" and in_one_session:
+        name, prepare = _prepared(sql, params)
+        session = connection.connection
+        if _prepared_in.get(session) != name:
+            session.execute(prepare)
+            _prepared_in[session] = name
+        cursor.execute(f"EXECUTE {name} (%s, %s)", [user.pk, user.permission_set_id])
+    else:
+        keys = {_USER: user.pk, _SET: user.permission_set_id}
+        cursor.execute(sql, [keys.get(param, param) for param in params])
+    rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
+
+
+_prepared_in: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
+"""By connection to PostgreSQL, which statement is planned there: that takes longer than to run it.
+
+It is asked twice in every request, with 180 parameters that are always the same.
+"""
+
+
+@lru_cache(2)
+def _prepared(sql: str, params: tuple[Any, ...]) -> tuple[str, str]:
+    """Return a statement's name, and what has PostgreSQL keep it for any person and set."""
+    places = {_USER: "$1", _SET: "$2"}
+    literal = connection.ops.compose_sql  # type: ignore[attr-defined]  # PostgreSQL's own
+    said = (places.get(each) or literal("%s", [each]) for each in params)
+    name = f"rights_{hashlib.sha256(sql.encode()).hexdigest()[:8]}"
+    return name, f"PREPARE {name} (bigint, bigint) AS {sql % tuple(said)}"
 
 
 def somebody(

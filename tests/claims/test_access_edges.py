@@ -1,12 +1,14 @@
 """What the access engine answers beside the record questions of the oracle; kills its mutants."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import F, QuerySet
+from django.forms.models import model_to_dict
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -20,6 +22,7 @@ from records.operations import restrict_property
 from records.operations.sharing import share
 from tests.support.company import TinyCompany
 from tests.support.factories import TeamFactory
+from tests.support.laid_down import tiny_company
 
 
 def test_grants_are_plain_keys(c: TinyCompany) -> None:
@@ -93,6 +96,38 @@ def test_postgresql_reads_mates_as_one_array(c: TinyCompany) -> None:
     mates = ",".join(map(str, c.rita.grants.mates))
     assert sql.count(f"= ANY('{{{mates}}}'::bigint[])") == len(Deal.owner_fields)
     assert not set(c.rita.grants.mates) & set(params) - {c.rita.pk}
+
+
+def held(person: User) -> access.Grants:
+    """Return what is read of a person, as what can be compared."""
+    grants = access.load_grants(person)
+    scopes = {key: model_to_dict(scope) for key, scope in grants.scopes.items()}
+    return replace(grants, scopes=scopes)  # type: ignore[arg-type]  # compared alone
+
+
+@pytest.mark.of_database("postgresql")
+@pytest.mark.django_db(transaction=True)
+def test_postgresql_plans_once_per_connection_how_rights_are_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    c = tiny_company()
+    people = [*c.people.values(), User.objects.create(email="nobody@example.com")]
+    connection.close()
+    for undone in (True, False):  # undoing a transaction takes no statement out of its session
+        with transaction.atomic(), CaptureQueriesContext(connection) as captured:
+            found = [held(person) for person in people]
+            transaction.set_rollback(undone)
+        assert {each["sql"].partition("_")[0] for each in captured} == {"EXECUTE rights"}
+        assert len(captured) == len(people)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'rights%'")
+        assert cursor.fetchone() == (1,)
+    # A pool may give each transaction another session.
+    monkeypatch.setitem(connection.settings_dict, "DISABLE_SERVER_SIDE_CURSORS", True)
+    with CaptureQueriesContext(connection) as captured:
+        assert [held(person) for person in people] == found
+    assert len(captured) == len(people)
+    assert not any("EXECUTE" in each["sql"] for each in captured)
 
 
 UNKNOWN = ["", "deal", "xxx.deal.view", "crm"]
