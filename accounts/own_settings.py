@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import translation
 from django.utils.translation import gettext, gettext_lazy
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
@@ -101,7 +102,11 @@ def own_settings_page(request: HttpRequest) -> HttpResponse:
             form.add_error(None, str(refusal))
         else:
             user.refresh_from_db(fields=list(now))
-            languages.activate(user)
+            # Where nothing is chosen any more, the browser or the installation says it again.
+            translation.activate(
+                languages.chosen_by(user)
+                or languages.asked_for(request.headers.get("Accept-Language", ""))
+            )
             messages.success(request, gettext("Your settings are saved."))
             return HttpResponseRedirect(reverse(PAGE))
     context = {

@@ -32,7 +32,6 @@ from accounts.modeladmin import user_of
 from accounts.modeladmin.requests import kept
 from accounts.notices import read_about
 from accounts.to_decide import LIST
-from accounts.words import counted
 from exports import deciders, hashes, operations
 from exports.models import ExportRequest
 from exports.operations import ExportError, InvalidRequest
@@ -40,13 +39,15 @@ from exports.screens.away import away_tools, away_view, end_view
 from exports.screens.decision_form import keep_typed, posted_conditions, typed_before
 from exports.screens.dialog import new_view
 from exports.screens.log import LogFilter
-from exports.screens.panel import panel, panel_address
+from exports.screens.panel import how_many, panel, panel_address
 from exports.screens.waiting import by_whom, decision_address
 from exports.steps import about_export
 from records import kinds
 
 DECIDABLE = "decidable exports"
 """Where a request keeps the keys of the rows of its page on which the reader may decide."""
+OPEN = "exports to download"
+"""Where it keeps the keys of those whose file the reader may fetch."""
 DECISIONS = {
     "approve": gettext_lazy("Approve this export?"),
     "reject": gettext_lazy("Reject this export?"),
@@ -63,14 +64,13 @@ def rest_of(request: HttpRequest) -> str:
 def panel_opener(request: HttpRequest) -> Callable[[ExportRequest], str]:
     """Return the column that opens a row's panel over the list as it is narrowed now."""
     rest = rest_of(request)
-    user = user_of(request)
     review, download = gettext("Review approval request"), pgettext("verb", "Download")
     details = pgettext("of an export", "Details")
 
     def opener(obj: ExportRequest) -> str:
         if obj.pk in kept(request)[DECIDABLE]:
             text = review
-        elif obj.status == ExportRequest.Status.COMPLETED and obj.requester_id == user.pk:
+        elif obj.pk in kept(request)[OPEN]:
             text = download
         else:
             text = details
@@ -119,7 +119,9 @@ class ExportRequestAdmin(LogAdmin):
         return found | hashes.with_file(queryset, user_of(request), search_term), may_repeat
 
     def before_rows_are_shown(self, request: HttpRequest, rows: list[Any]) -> None:
-        kept(request)[DECIDABLE] = deciders.decidable(user_of(request), rows)
+        user = user_of(request)
+        kept(request)[DECIDABLE] = deciders.decidable(user, rows)
+        kept(request)[OPEN] = operations.open_to(rows, actor=user)
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         return [*super().get_list_display(request), panel_opener(request)]
@@ -135,7 +137,7 @@ class ExportRequestAdmin(LogAdmin):
 
     @admin.display(description=gettext_lazy("Records"), ordering="record_count")
     def records(self, obj: ExportRequest) -> str:
-        return counted(obj.record_count)
+        return how_many(obj)
 
     @admin.display(description=gettext_lazy("User"))
     def user(self, obj: ExportRequest) -> str:

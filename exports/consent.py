@@ -23,6 +23,7 @@ from exports.operations import (
 )
 from exports.steps import SYSTEM, S, mine, tell, transition
 from exports.writers import manifest
+from records import filters
 from records.models import Record
 from records.models.properties import FieldKey
 from records.reads import as_text, from_text
@@ -121,6 +122,17 @@ def _sensitive_now(export: ExportRequest, requester: User) -> frozenset[FieldKey
     names = {column["name"] for column in export.leaving_columns}
     columns = [c for c in tables.all_columns(_model(export)) if c.name in names]
     return tables.sensitive(_model(export), columns, export.query, requester)
+
+
+def sensitive_leaves(export: ExportRequest) -> bool:
+    """Tell whether something of an export that leaves is sensitive, as it was frozen.
+
+    A dropped column does not leave; a filter or an order by its field counts all the same.
+    """
+    by_query = filters.reads(_model(export), export.query)
+    return any(column["sensitive"] for column in export.leaving_columns) or bool(
+        by_query & from_text(_model(export), export.sensitive_fields)
+    )
 
 
 def cancel_revoked(export: ExportRequest) -> None:

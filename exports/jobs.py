@@ -25,7 +25,7 @@ from django.utils.translation import gettext, ngettext
 
 from accounts.words import counted
 from exports import folder, hashes, reasons
-from exports.consent import may_proceed
+from exports.consent import may_proceed, sensitive_leaves
 from exports.models import ExportRequest, LeftFile
 from exports.steps import SYSTEM, S, WrongState, in_words, mine, tell, transition
 from exports.writers import files, manifest
@@ -242,6 +242,7 @@ def finish(export: ExportRequest, part: files.Part, dropped: array[int]) -> None
             },
             rows_written=delivered,
             delivered_count=delivered,
+            sensitive_left_out=export.has_sensitive and not sensitive_leaves(export),
             file_size=part.size,
             sha256=part.sha256,
             expires_at=Now() + timedelta(days=less.get("file_days", export.file_days)),

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import F
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts import audit, log_in, rights
 from accounts.account_errors import InvalidChange
 from accounts.audit import Actor, operation
 from accounts.models import User
-from accounts.notices import notify
+from accounts.notices import notify, one_line
 from accounts.operations.frame import require, this
 from accounts.rights import Door
 
@@ -35,6 +37,24 @@ def set_password(person: User, *, actor: Actor, password: str) -> None:
         this(person).update(password=person.password, session_epoch=F("session_epoch") + 1)
     log_in.lift(emails=[person.email])
     audit.record("person.set_password", actor=actor, on=person)
+    tell_of_new_log_in(
+        person,
+        actor,
+        gettext_lazy(
+            "%(name)s set a new password for your account. If you did not ask for it, tell a super "
+            "admin at once."
+        ),
+        subject=gettext_lazy("Your password was set by somebody else"),
+    )
+
+
+def tell_of_new_log_in(person: User, actor: Actor, text: Any, *, subject: Any) -> None:
+    """Tell a person that somebody else changed how they log in; both texts are lazy."""
+    if isinstance(actor, User) and actor != person:
+        said = {"name": one_line(actor.get_full_name())}
+        notify(
+            [person], lambda: text % said, subject=lambda: str(subject), mail=lambda: text % said
+        )
 
 
 @transaction.atomic

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from django.db.models import F
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts import audit, rights
 from accounts.account_errors import InvalidChange, NotAllowed
@@ -28,7 +28,7 @@ from accounts.operations.granting import (
 )
 from accounts.operations.memberships import NO_TEAMS, team_data, teams_wanted, write_teams
 from accounts.operations.opened import require_as_opened
-from accounts.operations.passwords import require_fit_password
+from accounts.operations.passwords import require_fit_password, tell_of_new_log_in
 from accounts.operations.super_admins import keep_a_super_admin, lock_super_admins
 from accounts.rights import Door, one_at_a_time
 
@@ -120,6 +120,16 @@ def change_person(
         with rights.changing(actor, Door.EMAIL, of_account):
             this(person).update(**wanted)
         audit.record("person.change", actor=actor, on=person, data={"fields": changed})
+    if "email" in changed:
+        tell_of_new_log_in(
+            person,
+            actor,
+            gettext_lazy(
+                "%(name)s changed the e-mail address by which you log in. If you did not ask for "
+                "it, tell a super admin at once."
+            ),
+            subject=gettext_lazy("Your e-mail address was changed by somebody else"),
+        )
 
 
 @operation("person.deactivate")

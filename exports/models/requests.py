@@ -105,6 +105,10 @@ class ExportRequest(Lease):
         default=list,
         help_text="Fields that were sensitive at the request, among columns, filters and order.",
     )
+    sensitive_left_out = models.BooleanField(
+        default=False,
+        help_text="Whether nothing sensitive is left in the finished file.",
+    )
     approval_needed = models.BooleanField(default=False)
     because = models.CharField(
         max_length=20, blank=True, help_text="Code of why approval was needed, or was not."
@@ -243,6 +247,11 @@ class ExportRequest(Lease):
 
     def __str__(self) -> str:
         return f"{self.name} #{self.pk}"
+
+    @property
+    def holds_sensitive(self) -> bool:
+        """Tell whether sensitive data was asked for, and is in the file where one was written."""
+        return self.has_sensitive and not self.sensitive_left_out
 
     @property
     def is_final(self) -> bool:

@@ -28,7 +28,7 @@ from exports.operations.ending import (
     recall,
     tell_it_is_over,
 )
-from exports.operations.fetching import open_download, why_not_download
+from exports.operations.fetching import open_download, open_to, why_not_download
 from exports.operations.previews import Preview, Sample, first_rows, preview
 from exports.operations.profiles import delete_profile, profiles_of, save_profile
 from exports.operations.setting import (
@@ -78,6 +78,7 @@ __all__ = [
     "end_with_requester",
     "first_rows",
     "open_download",
+    "open_to",
     "preview",
     "profiles_of",
     "recall",

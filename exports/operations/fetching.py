@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from functools import partial
 
 from django.db import transaction
+from django.db.models import Count, Max
 from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
-from accounts import access, audit, clock
+from accounts import access, audit, clock, rights
 from accounts.models import User
 from accounts.notices import tell_super_admins
 from accounts.words import counted
@@ -31,6 +34,9 @@ from exports.writers.files import Handout, WrongFile
 from records import kinds
 
 logger = logging.getLogger(__name__)
+
+LOOKED_AT_BEFORE = timedelta(minutes=30)
+"""For how long before a decision the account of who asked must have been in the same hands."""
 
 
 def open_download(export: ExportRequest, *, actor: User) -> running.RunningFile:
@@ -136,11 +142,63 @@ def why_not_download(export: ExportRequest, *, actor: User) -> str:
     return ""
 
 
+def open_to(exports: Iterable[ExportRequest], *, actor: User) -> set[int]:
+    """Return the keys of the exports, of some that a person sees, whose file they may fetch now.
+
+    For lists: two statements for all of them, and rights that the request asked for already.
+    """
+    own = [each for each in exports if each.requester_id == actor.pk and each.sha256]
+    if not own:
+        return set()
+    now, let_in = clock.database_now(), _last_let_in(actor)
+    fetched = Download.objects.filter(export__in=own).values_list("export").order_by()
+    counts = dict(fetched.annotate(number=Count("pk")))
+    found = set()
+    for export in own:
+        try:
+            _check_file(export, actor, now)
+            _check_hands(export, let_in)
+        except ExportError:
+            continue
+        if counts.get(export.pk, 0) < export.most_downloads:
+            found.add(export.pk)
+    return found
+
+
 def _check_download(export: ExportRequest, person: User) -> None:
     if not access.allows(person, "view", export):
         raise NotAllowed(str(OUT_OF_REACH))
     if person.pk != export.requester_id:
         raise NotAllowed(gettext("Only who asked for an export may download it."))
+    _check_file(export, person, clock.database_now())
+    if export.decided_at is not None:
+        _check_hands(export, _last_let_in(person))
+
+
+def _last_let_in(person: User) -> datetime | None:
+    """Return when somebody else could last have begun to act as this person (30 days back)."""
+    others = rights.let_in(person=person.pk).exclude(actor=person.pk)
+    found: datetime | None = others.aggregate(last=Max("at"))["last"]
+    return found
+
+
+def _check_hands(export: ExportRequest, let_in: datetime | None) -> None:
+    """Raise where consent may have been given to somebody else than who has the account by now.
+
+    Whoever decided may have looked at the card some time before they did.
+    """
+    if export.decided_at and let_in and let_in > export.decided_at - LOOKED_AT_BEFORE:
+        raise NotAllowed(
+            gettext(
+                "Since this export was approved, or shortly before, somebody else set the password "
+                "or the e-mail address of your account. So this file is closed. Ask for the export "
+                "again."
+            )
+        )
+
+
+def _check_file(export: ExportRequest, person: User, now: datetime) -> None:
+    """Raise where the file is closed to who asked for it, as far as their rights and it tell."""
     if not tables.is_known(export.object):
         raise NotAllowed(
             gettext("There are no records of this kind any more, so this file is closed.")
@@ -164,9 +222,7 @@ def _check_download(export: ExportRequest, person: User) -> None:
         )
     if export.closed_because:
         raise WrongState(CLOSED)
-    if export.status == S.EXPIRED or (
-        export.expires_at is not None and export.expires_at <= clock.database_now()
-    ):
+    if export.status == S.EXPIRED or (export.expires_at is not None and export.expires_at <= now):
         raise WrongState(gettext("This file has expired. Ask for the export again."))
     if export.status != S.COMPLETED:
         raise WrongState(

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet, Subquery
+from django.db.models import Q, QuerySet, Subquery
 from django.http import HttpRequest, QueryDict
 from django.urls import reverse
 from django.utils.text import capfirst
@@ -147,6 +147,10 @@ def may_look_for_records(user: User) -> bool:
     return access.holds_tool(user, WHOLE_LOG)
 
 
+HOLDS_SENSITIVE = Q(has_sensitive=True, sensitive_left_out=False)
+"""`ExportRequest.holds_sensitive`, of rows."""
+
+
 class LogFilter(FormFilter):
     """All filters of the log."""
 
@@ -154,7 +158,6 @@ class LogFilter(FormFilter):
     narrowing: ClassVar[dict[str, tuple[str, Any]]] = {
         "status": ("status__in", list),
         "source": ("object", str),
-        "sensitive": ("has_sensitive", lambda chosen: chosen == "yes"),
         "requester": ("requester", lambda chosen: chosen.pk),
         "requested_after": ("requested_at__gte", first_moment),
         "requested_before": ("requested_at__lt", last_moment),
@@ -185,6 +188,9 @@ class LogFilter(FormFilter):
             told = tables.told_of(tables.model_of(key), self.user)
             held = ExportRequest.objects.containing(key, number, told)
             queryset = queryset.filter(pk__in=held.values("pk"))
+        if wanted["sensitive"]:
+            yes = wanted["sensitive"] == "yes"
+            queryset = queryset.filter(HOLDS_SENSITIVE if yes else ~HOLDS_SENSITIVE)
         if wanted["waiting"]:
             queryset = queryset.filter(pk__in=deciders.awaiting(self.user).values("pk"))
         return queryset

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import ceil
 from typing import Any
 
@@ -16,7 +17,7 @@ from accounts import access, catalogue, clock
 from accounts.modeladmin import user_of
 from accounts.models import User
 from accounts.words import counted
-from exports import deciders, folder, hashes, operations, tables
+from exports import deciders, folder, hashes, operations, policy, tables
 from exports.models import ExportRequest
 from exports.operations.delegating import holding
 from exports.screens import risk
@@ -74,7 +75,9 @@ def panel(export: ExportRequest, user: User) -> dict[str, Any]:
         "waits_because": waits_because(export),
         "filters": described_query(export, user),
         "columns": described_columns(export, user),
-        "consent": reasons_in_words(export),
+        "consent": reasons_in_words(
+            export, also=needs_without_sensitive(export) if may_decide else ()
+        ),
         "less": conditions_in_words(export, user),
         "left_out": left_out_in_words(export, user) if export.delivered_count is not None else (),
         "downloads": downloads,
@@ -95,14 +98,35 @@ def panel(export: ExportRequest, user: User) -> dict[str, Any]:
     }
 
 
-def reasons_in_words(export: ExportRequest) -> list[str]:
-    """Return why an export needed approval, or did not: every reason that its row tells of."""
-    codes = [export.because]
+def needs_without_sensitive(export: ExportRequest) -> list[str]:
+    """Return why a request would need approval as the rules stand now, were nothing sensitive.
+
+    Whoever decides could leave out what is; a request keeps the first reason alone.
+    """
+    if export.because != "sensitive":
+        return []
+    rules = policy.current()
+    is_large = rules.require_approval and export.record_count > rules.threshold
+    return ["above_threshold"] if is_large else []
+
+
+def reasons_in_words(export: ExportRequest, also: Iterable[str] = ()) -> list[str]:
+    """Return why an export needed approval, or did not: what its row tells of, and these codes."""
+    codes = list(dict.fromkeys([export.because, *also]))
     # Whoever is exempt may take sensitive data out: then it is their number alone.
     exempt = export.because == "second_person"
     if export.approval_needed and export.has_sensitive and not exempt and "sensitive" not in codes:
         codes.append("sensitive")
     return [str(BECAUSE[code]) for code in codes if code in BECAUSE]
+
+
+def how_many(export: ExportRequest) -> str:
+    """Return how many records an export has: 20 of 140, where its file holds fewer than asked."""
+    asked, left = export.record_count, export.delivered_count
+    if left is None or left == asked:
+        return counted(asked)
+    said = gettext("%(count)s of %(all)s")
+    return said % {"count": counted(left), "all": counted(asked)}
 
 
 def what_it_has(export: ExportRequest) -> str:
@@ -113,7 +137,7 @@ def what_it_has(export: ExportRequest) -> str:
     if export.headers == ExportRequest.Headers.NAMES:
         said = gettext("%(count)s %(kinds)s, as %(format)s, with internal names")
     return said % {
-        "count": counted(export.record_count),
+        "count": how_many(export),
         "kinds": noun,
         "format": export.format.upper(),
     }

@@ -47,7 +47,7 @@ def _row(export: ExportRequest, user: User, decides: bool) -> RequestRow:
         # What somebody wrote for whoever decides; it stands beneath their name.
         purpose=export.message if export.approval_needed else "",
         facts=facts,
-        warning=gettext("Sensitive data") if export.has_sensitive else "",
+        warning=gettext("Sensitive data") if export.holds_sensitive else "",
         since=export.waiting_since,
         steps=_steps(export) if decides else (),
     )

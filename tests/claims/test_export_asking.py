@@ -339,7 +339,7 @@ NOT_FROZEN = {
         ("ended_at", "ended_because", "delivered_count", "file_name", "file_size", "sha256"),
         "of its end, which comes later",
     ),
-    "expires_at": "of its end, which comes later",
+    **dict.fromkeys(("expires_at", "sensitive_left_out"), "of its end, which comes later"),
 }
 
 

@@ -126,6 +126,37 @@ def test_less_leaves_than_was_asked(c: TinyCompany) -> None:
     assert "Only the first 3 of 9 records." in text
 
 
+def test_sensitive_data_that_conditions_take_out_is_not_told_as_delivered(c: TinyCompany) -> None:
+    Property.objects.create(object="deal", name="amount", sensitive=True)
+    wish: dict[str, Any] = {"columns": ["id", "amount"]}
+    cut = less(pending(c.rita, c.axel, **wish), c.axel, columns_dropped=("amount",), most_records=3)
+    asked_by_it = pending(c.rita, c.axel, query="o=amount", **wish)
+    less(asked_by_it, c.axel, columns_dropped=("amount",))
+    whole, waits = approved(c.rita, c.axel, **wish), pending(c.rita, c.axel, **wish)
+    while worker.run_once():
+        pass
+    otto = logged_in(c, "otto")
+
+    def listed(answer: str, **more: Any) -> set[int]:
+        rows = otto.get(LOG, {"sensitive": answer, **more}).context["cl"].result_list
+        return {row.pk for row in rows}
+
+    assert listed("yes") == {asked_by_it.pk, whole.pk, waits.pk}
+    assert listed("no") == {cut.pk}
+    done = ["completed", "expired"]
+    [chart] = [
+        each for each in otto.get("/admin/").context["charts"] if "Sensitive data" in each.title
+    ]
+    records = sum(each.most_leaving for each in (asked_by_it, whole))
+    assert chart.total == records
+    assert listed("yes", status=done) == {asked_by_it.pk, whole.pk}
+    for export, is_told in ((cut, False), (whole, True)):
+        page = otto.get(f"{LOG}?review={export.pk}").text
+        assert ("Sensitive data</span>" in page) is is_told
+    assert "3 of 9 deals, as CSV" in otto.get(f"{LOG}?review={cut.pk}").text
+    assert ">3 of 9<" in re.sub(r">\s+|\s+<", lambda m: m[0].strip(), otto.get(LOG).text)
+
+
 def test_without_conditions_everything_asked_for_leaves(c: TinyCompany) -> None:
     export = approved(c.rita, c.axel, columns=["id", "name"])
     assert export.conditions == {}

@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
 from accounts import operations as people
 from accounts.audit import System
-from accounts.models import User
-from exports import deciders, operations
+from accounts.models import AuditEvent, Notice, User
+from exports import deciders, operations, worker
+from exports.models import ExportRequest
 from records.models import Deal
 from tests.claims.test_four_eyes import bar, card
 from tests.claims.test_four_eyes_http import LOG, NEW_PASSWORD, Browser
@@ -223,3 +225,62 @@ def test_asking_who_hangs_together_is_one_query_however_many_changes(c: TinyComp
                 read()
             costs.add(len(captured))
     assert costs == {1}
+
+
+# --- The requester's account changes hands after the consent --------------------------------------
+
+
+def fetched(by: Browser, export: ExportRequest) -> Any:
+    return by.post(f"{LOG}{export.pk}/download/")
+
+
+@pytest.mark.parametrize("own", OWNED[1:], ids=lambda own: own.__name__)
+@pytest.mark.parametrize("is_before", [True, False], ids=["before the decision", "after the file"])
+def test_approved_file_is_closed_to_whoever_takes_over_the_account_it_is_for(
+    c: TinyCompany, own: Callable[[TinyCompany, Browser], Browser], is_before: bool
+) -> None:
+    """Before the decision: the decider may have read the risk card before that."""
+    rules()
+    sam, rita = Browser("sam@example.com"), Browser("rita@example.com")
+    export = rita.ask([c.sue])
+    puppet = own(c, sam) if is_before else rita
+    operations.approve(export, actor=c.sue, version=export.version)
+    assert worker.run_once() == 1
+    if not is_before:
+        assert fetched(rita, export).getvalue()  # her own, as long as nobody else has it
+        assert ">Download<" in rita.page(LOG)
+        puppet = own(c, sam)
+    answer = fetched(puppet, export)
+    assert (answer.status_code, export.downloads.count()) == (302, int(not is_before))
+    shown = puppet.page(f"{LOG}?review={export.pk}")
+    assert "somebody else set the password or the e-mail address of your account" in shown
+    assert f"{export.pk}/download/" not in shown
+    assert ">Download<" not in puppet.page(LOG)
+    refused = AuditEvent.objects.filter(action="export.download", result="refused")
+    assert refused.get().object_id == str(export.pk)
+    # Asked for again, it is decided on again.
+    ExportRequest.objects.filter(pk=export.pk).update(decided_at=Now() + 2 * DAY)
+    assert fetched(puppet, export).getvalue()
+
+
+def test_file_stays_open_to_who_changes_their_own_password(c: TinyCompany) -> None:
+    rules()
+    export = ask(c.rita, approvers=[c.sue])
+    operations.approve(export, actor=c.sue, version=export.version)
+    worker.run_once()
+    people.change_own_password(actor=c.rita, password=NEW_PASSWORD)
+    assert fetched(Browser("rita@example.com", NEW_PASSWORD), export).getvalue()
+
+
+def test_somebody_whose_log_in_was_changed_is_told(c: TinyCompany) -> None:
+    people.set_password(c.rita, actor=c.sam, password=NEW_PASSWORD)
+    people.change_person(
+        c.rita, actor=c.sam, email="new@example.com", first_name="Rita", last_name=""
+    )
+    people.set_password(c.nora, actor=System("test"), password=NEW_PASSWORD)
+    told = Notice.objects.filter(user=c.rita).order_by("id").values_list("text", flat=True)
+    assert [text.partition(". ")[0] for text in told] == [
+        "Sam set a new password for your account",
+        "Sam changed the e-mail address by which you log in",
+    ]
+    assert not Notice.objects.filter(user=c.nora).exists()
