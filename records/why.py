@@ -87,8 +87,8 @@ def stage_steps(user: User, action: str, record: Record) -> Iterator[Candidate]:
 
 MORE_THAN_ONE = gettext_lazy("Several things stand in the way, so no single step would be enough.")
 ONLY_A_TEAM = gettext_lazy(
-    "A super admin could put you into a team that may edit there and also reaches this record, such "
-    "as a team of one of its owners. Where there is none, no single step is enough."
+    "A super admin could put you into a team that may edit there and also reaches this record, "
+    "such as a team of one of its owners. Where there is none, no single step is enough."
 )
 """Said whether there is such a team or not: nobody learns who is in which team (L92)."""
 

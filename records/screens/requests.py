@@ -174,6 +174,10 @@ def request_page(request: HttpRequest, pk: int) -> HttpResponse:
     form = DecisionForm(
         request.POST if request.method == "POST" else None, initial={"last_day": last_day}
     )
+    if shown.get("stage"):  # before anything looks at the form, which keeps what it said then
+        form.fields["last_day"].help_text = gettext(
+            "Needed: an exception ends with this day, and lasts %(count)s days at most."
+        ) % {"count": counted(exceptions.MOST_DAYS)}
     if request.method == "POST" and form.is_valid():
         try:
             _require_as_opened(request, as_opened)
@@ -200,10 +204,6 @@ def request_page(request: HttpRequest, pk: int) -> HttpResponse:
         "back": reverse(LIST) if only else "",
         **shown,
     }
-    if shown.get("stage"):
-        form.fields["last_day"].help_text = gettext(
-            "Needed: an exception ends with this day, and lasts %(count)s days at most."
-        ) % {"count": counted(exceptions.MOST_DAYS)}
     return TemplateResponse(request, "records/access_request.html", context)
 
 

@@ -137,6 +137,10 @@ def test_locked_stage_is_told_to_deciders_and_super_admins_may_except(
     assert 'value="grant"' not in rita
     assert "What you give here is an exception" in sam
     assert 'value="grant"' in sam
+    refused = decided(logged_in(c, "sam"), f"{LIST}{made.pk}/", "grant", last_day="2020-01-01").text
+    for text in (sam, refused):
+        assert "Needed: an exception ends with this day" in text
+        assert "No expiry if left empty" not in text
 
 
 def test_list_costs_the_same_for_three_requests_and_for_thirty(c: TinyCompany) -> None:

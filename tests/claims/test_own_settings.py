@@ -43,6 +43,9 @@ def test_everybody_chooses_for_themselves(c: TinyCompany, client: Client, name: 
     # The same again is no change.
     client.post(PAGE, OWN)
     assert AuditEvent.objects.filter(action="person.choose_settings").count() == 1
+    # Without a choice the browser says it again, at once.
+    english = client.post(PAGE, PLAIN, follow=True, headers={"Accept-Language": "en"})
+    assert "Your settings are saved." in english.text
 
 
 def test_visitors_have_no_settings(c: TinyCompany, client: Client) -> None:
