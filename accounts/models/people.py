@@ -49,13 +49,26 @@ class UserManager(BaseUserManager["User"]):
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
-        """Save a super admin; used by `manage.py createsuperuser` on an empty installation."""
-        from accounts.audit import System
-        from accounts.permission_history import kept
+        """Save a super admin for `manage.py createsuperuser`; the log and the others are told."""
+        from accounts import audit, notices, rights
 
-        made = self.filter(email=normal_email(email))
-        with transaction.atomic(), kept(System("createsuperuser"), people=made):
-            return self.create_user(email, password, is_superuser=True, **fields)
+        actor, made = audit.System("createsuperuser"), self.filter(email=normal_email(email))
+        with transaction.atomic():
+            with rights.changing(actor, rights.Door.CREATED, made):
+                person = self.create_user(email, password, is_superuser=True, **fields)
+            data: dict[str, Any] = {"permission_set": None, "super_admin": True, "teams": {}}
+            audit.record("person.create", actor=actor, on=person, data=data)
+            said = {"name": person.get_full_name()}
+            notices.tell_super_admins(
+                lambda: gettext("%(name)s was made a super admin on the server itself.") % said,
+                but=[person.pk],
+                subject=lambda: gettext("A super admin was added on the server"),
+                mail=lambda: gettext(
+                    "Somebody who can run commands on the server added a super admin. Look whether "
+                    "it is meant."
+                ),
+            )
+        return person
 
     def get_by_natural_key(self, username: str | None) -> User:
         return self.get(email=normal_email(username or ""))

@@ -50,11 +50,13 @@ def set_password(person: User, *, actor: Actor, password: str) -> None:
 
 def tell_of_new_log_in(person: User, actor: Actor, text: Any, *, subject: Any) -> None:
     """Tell a person that somebody else changed how they log in; both texts are lazy."""
-    if isinstance(actor, User) and actor != person:
-        said = {"name": one_line(actor.get_full_name())}
-        notify(
-            [person], lambda: text % said, subject=lambda: str(subject), mail=lambda: text % said
-        )
+
+    def said() -> str:
+        by = actor.get_full_name() if isinstance(actor, User) else gettext("Somebody on the server")
+        return str(text % {"name": one_line(by)})
+
+    if actor != person:
+        notify([person], said, subject=lambda: str(subject), mail=said)
 
 
 @transaction.atomic

@@ -36,7 +36,7 @@ from records import kinds
 logger = logging.getLogger(__name__)
 
 LOOKED_AT_BEFORE = timedelta(minutes=30)
-"""For how long before a decision the account of who asked must have been in the same hands."""
+"""For how long before a decision, at most, the account of who asked must not change hands."""
 
 
 def open_download(export: ExportRequest, *, actor: User) -> running.RunningFile:
@@ -185,9 +185,12 @@ def _last_let_in(person: User) -> datetime | None:
 def _check_hands(export: ExportRequest, let_in: datetime | None) -> None:
     """Raise where consent may have been given to somebody else than who has the account by now.
 
-    Whoever decided may have looked at the card some time before they did.
+    Whoever decided may have looked at the card some time before they did. Who had the account when
+    it was asked for is who asked.
     """
-    if export.decided_at and let_in and let_in > export.decided_at - LOOKED_AT_BEFORE:
+    if export.decided_at is None or let_in is None:
+        return
+    if let_in > max(export.requested_at, export.decided_at - LOOKED_AT_BEFORE):
         raise NotAllowed(
             gettext(
                 "Since this export was approved, or shortly before, somebody else set the password "

@@ -15,10 +15,11 @@ from django.test import Client
 from pytest_django import Settings
 
 from accounts import operations
-from accounts.models import User
+from accounts.models import AuditEvent, Notice, RightsChange, User
 from accounts.operations import InvalidChange
 from accounts.passwords import HASHES_AT_ONCE, Argon2Hasher, OwnNameValidator
 from crmperms.demo.cast import PASSWORD as DEMO_PASSWORD
+from crmperms.management.commands import changepassword
 from tests.support.company import TinyCompany
 from tests.support.factories import PASSWORD, UserFactory
 
@@ -114,6 +115,38 @@ def test_first_super_admin_is_no_exception(db: None, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", OTHER)
     call_command(*command, stdout=io.StringIO())
     assert Client().login(username="boss@example.com", password=OTHER)
+
+
+def test_super_admin_who_is_added_on_the_server_stands_in_the_log_and_the_others_are_told(
+    c: TinyCompany, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", OTHER)
+    call_command("createsuperuser", "--noinput", email="boss@example.com", stdout=io.StringIO())
+    boss = User.objects.get(email="boss@example.com")
+    event = AuditEvent.objects.get(action="person.create", object_id=boss.pk)
+    assert (event.system, event.data["super_admin"]) == ("createsuperuser", True)
+    assert RightsChange.objects.filter(person=boss, door="created", system="createsuperuser")
+    told = Notice.objects.filter(text__contains="super admin on the server itself")
+    assert {each.user for each in told} == {c.sam, c.sue}
+
+
+def test_password_that_is_set_on_the_server_is_as_any_other(
+    c: TinyCompany, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = Client()
+    client.force_login(c.rita)
+    typed = iter([OTHER, f"{OTHER}!", "rita@example.com", "rita@example.com", OTHER, OTHER])
+    monkeypatch.setattr(changepassword.Command, "_get_pass", lambda *_: next(typed))
+    for said in ("two different passwords", "too much like"):
+        with pytest.raises(CommandError, match=said):
+            call_command("changepassword", "rita@example.com")
+    with pytest.raises(CommandError, match="Nobody logs in with this"):
+        call_command("changepassword", "nobody@example.com")
+    assert client.get("/admin/").status_code == 200
+    call_command("changepassword", "Rita@Example.com", stdout=io.StringIO())
+    assert client.get("/admin/").status_code == 302
+    assert Client().login(username="rita@example.com", password=OTHER)
+    assert AuditEvent.objects.get(action="person.set_password").system == "changepassword"
 
 
 def test_one_password_for_all_who_are_brought_in_is_nobodys_name(db: None) -> None:
