@@ -138,9 +138,12 @@ def _not_seen(counted: list[_Asked]) -> str:
     hidden = sum(not each.is_seen for each in counted)
     if not hidden:
         return ""
-    return gettext("%(count)s of them needed no approval, so your log does not show them.") % {
-        "count": _number(hidden)
-    }
+    said = ngettext(
+        "%(count)s of them needed no approval, so your log does not show it.",
+        "%(count)s of them needed no approval, so your log does not show them.",
+        hidden,
+    )
+    return said % {"count": _number(hidden)}
 
 
 def _against_usual(export: ExportRequest, past: _Past, model: type[Record]) -> Figure:

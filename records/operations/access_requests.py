@@ -62,6 +62,7 @@ __all__ = [
     "lapse_overdue",
     "links_of",
     "may_decide",
+    "mine_waiting",
     "read_field",
     "readable",
     "records_of",
@@ -164,6 +165,12 @@ def request_export(*, actor: User, object: str, reason: str) -> AccessRequest:
     _record_of_kind("ask_export", made, actor, reason=made.reason)
     _tell_deciders(asked_to_export(actor), made, actor)
     return made
+
+
+def mine_waiting(actor: User, about: AccessRequest.About, **what: Any) -> AccessRequest | None:
+    """Return the actor's own request about exactly this, where one waits."""
+    mine = AccessRequest.objects.filter(requester=actor, status=S.WAITING, about=about)
+    return mine.filter(**what).first()
 
 
 def _made(

@@ -103,7 +103,10 @@ def check_reach(record: Record, actor: User) -> None:
     raise HandOver(said % parts, _who_may_there(record), button, _mark("move", record))
 
 
-IN_REACH = gettext_lazy("These owners are out of your reach. To keep it, choose an owner in it.")
+IN_REACH = gettext_lazy(
+    "You do not see what these owners have. To keep it in sight, choose an owner whose records you "
+    "see."
+)
 
 
 def _stage_of(record: Record) -> str:

@@ -20,7 +20,7 @@ from accounts.modeladmin.relations import names
 from accounts.models import User
 from accounts.words import listed
 from records import kinds
-from records.models import SHARES, Record
+from records.models import SHARES, AccessRequest, Record
 from records.models.properties import field_access
 from records.operations import access_requests
 from records.refusals import NotFound, RecordError
@@ -28,6 +28,9 @@ from records.screens.part import RecordPart
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
+
+
+About = AccessRequest.About
 
 
 def few_sentences(
@@ -84,6 +87,9 @@ class RequestingAdmin(RecordPart):
         return _ask(
             request,
             send,
+            access_requests.mine_waiting(
+                user, About.RECORD, object=record.object_key, record=record.pk
+            ),
             subject=record,
             text=_goes_to(access_requests.asked(record, user), record),
             back=back,
@@ -101,6 +107,9 @@ class RequestingAdmin(RecordPart):
             request,
             lambda reason: access_requests.request_linked(
                 record, actor=user, name=name, reason=reason
+            ),
+            access_requests.mine_waiting(
+                user, About.LINKED, via_object=record.object_key, via=record.pk, field=name
             ),
             subject=record,
             text=gettext(
@@ -146,13 +155,21 @@ class RequestingAdmin(RecordPart):
 def _ask(
     request: HttpRequest,
     send: Callable[[str], object],
+    waiting: AccessRequest | None,
     *,
     subject: object,
     text: str,
     back: str,
     opts: Any,
 ) -> HttpResponse:
-    """Ask what something is needed for, and send the request; `opts` of the kind of record."""
+    """Ask what something is needed for, and send the request; `opts` of the kind of record.
+
+    Where one is `waiting` already, that is shown: nobody writes for nothing.
+    """
+    if waiting and request.method != "POST":
+        said = gettext("You have asked for this already; your request waits for a decision.")
+        messages.info(request, said)
+        return HttpResponseRedirect(reverse("admin:access_request", args=[waiting.pk]))
     form = ReasonForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -212,6 +229,7 @@ def field_view(request: HttpRequest, key: str, name: str) -> HttpResponse:
         lambda reason: access_requests.request_field(
             actor=user, object=key, name=name, reason=reason
         ),
+        access_requests.mine_waiting(user, About.FIELD, object=key, field=name),
         subject=capfirst(field.label),
         text=gettext(
             "You may read this field and not edit it. Your request to edit it, in the %(kinds)s "
@@ -236,6 +254,7 @@ def export_view(request: HttpRequest, key: str) -> HttpResponse:
     return _ask(
         request,
         lambda reason: access_requests.request_export(actor=user, object=key, reason=reason),
+        access_requests.mine_waiting(user, About.EXPORT, object=key),
         subject=gettext("Export %(kinds)s") % {"kinds": kind.nouns},
         text=gettext(
             "Your permission set does not let you export. Your request goes to whoever may give "

@@ -181,7 +181,7 @@ def request_page(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             _require_as_opened(request, as_opened)
-            messages.success(request, _step(request, found, form))
+            messages.success(request, _step(request, found, form, record))
         except RecordError as refusal:
             form.add_error(None, str(refusal))
         else:
@@ -227,7 +227,9 @@ def _linked(record: Record) -> SafeString:
     return format_html('<a class="text-link" href="{}">{}</a>', url, record)
 
 
-def _step(request: HttpRequest, asked: AccessRequest, form: DecisionForm) -> str:
+def _step(
+    request: HttpRequest, asked: AccessRequest, form: DecisionForm, record: Record | None
+) -> str:
     """Do the step whose button was pressed; return what to say."""
     user, step = user_of(request), request.POST.get("step")
     note = form.cleaned_data["note"]
@@ -239,10 +241,11 @@ def _step(request: HttpRequest, asked: AccessRequest, form: DecisionForm) -> str
         return gettext("Declined. %(name)s reads your note.") % {"name": asked.requester}
     if step == "grant":
         access_requests.grant(asked, actor=user, until=form.until, note=note)
+        parts = {"name": asked.requester, "record": record}
         if asked.about == AccessRequest.About.RECORD:
-            return gettext("%(name)s may edit it now.") % {"name": asked.requester}
+            return gettext("%(name)s may edit “%(record)s” now.") % parts
         if asked.about == AccessRequest.About.LINKED:
-            return gettext("%(name)s may see it now.") % {"name": asked.requester}
+            return gettext("%(name)s may see “%(record)s” now.") % parts
         return gettext("%(name)s is told so.") % {"name": asked.requester}
     raise Http404
 

@@ -10,6 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.utils.html import escape
 
 from accounts import days
 from accounts.access import allows
@@ -55,6 +56,11 @@ def test_story_of_a_request_over_http(c: TinyCompany) -> None:
     assert "Request sent." in sent.text
     made = AccessRequest.objects.get()
     one = f"{LIST}{made.pk}/"
+    # Nobody writes for nothing: who asks again is shown what waits, to take it back.
+    again = rita.get(ask, follow=True)
+    assert again.redirect_chain == [(one, 302)]
+    assert "your request waits for a decision" in again.text
+    assert rita.get(page(c.deals["chosen_n"], "request_access")).status_code == 200
 
     assert rob.get(one).status_code == 404
     assert rob.post(one, {"step": "grant"}).status_code == 404
@@ -73,7 +79,7 @@ def test_story_of_a_request_over_http(c: TinyCompany) -> None:
 
     day = timezone.localdate() + timedelta(days=3)
     done = decided(nora, one, "grant", last_day=day.isoformat(), note="", follow=True)
-    assert "may edit it now" in done.text
+    assert f"Rita may edit “{escape(deal)}” now" in done.text
     assert deal.user_shares.get().until == days.moment_after(day)
     assert "Granted by Nora" in rita.get(LIST).text
     assert "You can see and change this" in " ".join(rita.get(page(deal)).text.split())

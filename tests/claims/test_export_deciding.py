@@ -459,7 +459,7 @@ def test_number_on_the_card_is_the_number_in_its_list(c: TinyCompany, name: str)
     fresh = ExportRequest.objects.get(pk=export.pk)
     found = {figure.code: figure for figure in risk.figures(fresh, reader)}
     hidden = {"axel": 1, "sam": 0}[name]
-    note = "1 of them needed no approval, so your log does not show them."
+    note = "1 of them needed no approval, so your log does not show it."
     assert found["earlier"].value == "3"
     for code in ("earlier", "usual"):
         assert len(listed(logged_in(c, name), found[code].url.removeprefix(LOG))) == 3 - hidden

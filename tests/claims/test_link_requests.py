@@ -77,7 +77,7 @@ def test_story_of_a_request_to_see_what_a_link_leads_to(c: TinyCompany, deal: De
     assert logged_in(c.nora).get(one).status_code == 404
     until = timezone.localdate() + timedelta(days=2)
     done = decided(rob, one, "grant", last_day=until.isoformat(), note="", follow=True)
-    assert "may see it now" in done.text
+    assert "may see “Bolt” now" in done.text
     share = bolt.user_shares.get()
     assert (share.user, share.giver, share.level) == (c.rita, c.rob, "view")
     assert allows(c.fresh("rita"), "view", bolt)

@@ -66,6 +66,18 @@ def test_exception_opens_editing_of_one_record_for_one_person_and_nothing_else(
     )
 
 
+def test_stage_in_which_somebody_is_excepted_bears_no_padlock_on_that_record(
+    c: TinyCompany, client: Client
+) -> None:
+    other = DealFactory(owner=c.rita, stage=c.stages["vault"])
+    except_from_stage(c.deals["vault"], actor=c.sam, user=c.rita, until=in_days())
+    client.force_login(c.rita)
+    for _ in range(2):
+        assert "locked for you" not in client.get(page(c.deals["vault"])).text
+        assert "locked for you" in client.get("/admin/records/deal/add/").text
+    assert 'name="stage"' not in client.get(page(other)).text
+
+
 def test_exception_ends_by_itself_and_with_the_stage_that_it_was_made_for(c: TinyCompany) -> None:
     deal, pipeline = c.deals["vault"], c.stages["vault"].pipeline
     deeper = StageFactory(pipeline=pipeline, name="Deeper")
