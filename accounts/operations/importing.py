@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from uuid import UUID
 
 from django.utils.translation import gettext
@@ -55,23 +56,36 @@ def import_people(
             )
         )
     for each in plan.of(NEW):
-        person = create_person(
-            actor=actor,
-            email=each.email,
-            first_name=each.first_name,
-            last_name=each.last_name,
-            permission_set=each.permission_set,
-            main_team=each.main_team,
-            extra_teams=each.extra_teams,
-        )
-        if each.email in invites:
-            invite(person, actor=actor)
+        with _in_line(each.line):
+            person = create_person(
+                actor=actor,
+                email=each.email,
+                first_name=each.first_name,
+                last_name=each.last_name,
+                permission_set=each.permission_set,
+                main_team=each.main_team,
+                extra_teams=each.extra_teams,
+            )
+            if each.email in invites:
+                invite(person, actor=actor)
     for each in plan.of(CHANGED):
-        _change(each, actor)
+        with _in_line(each.line):
+            _change(each, actor)
     numbers = {what: len(plan.of(what)) for what in (NEW, CHANGED, SAME)}
     audit.record("person.import", actor=actor, object="person", data=numbers)
     remember(token, actor, actor)
     return plan
+
+
+@contextmanager
+def _in_line(number: int) -> Iterator[None]:
+    """Say of which line an operation refused something."""
+    try:
+        yield
+    except AccountsError as refusal:
+        said = gettext("Line %(line)s: %(why)s") % {"line": number, "why": refusal}
+        refusal.args = (said, *refusal.args[1:])
+        raise
 
 
 def _change(each: Planned, actor: User) -> None:

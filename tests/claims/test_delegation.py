@@ -13,6 +13,9 @@ import pytest
 from accounts import access, operations
 from accounts.models import AuditEvent, Membership, PermissionSet, Team, ToolGrant, User
 from accounts.operations import AccountsError, InvalidChange, NotAllowed
+from accounts.operations.importing import import_people
+from accounts.people_file import read_people
+from accounts.people_plan import planned
 from tests.support.company import EVERYTHING, OWNED, TEAM, TinyCompany
 from tests.support.factories import DealFactory, SetFactory, UserFactory
 
@@ -519,3 +522,15 @@ def test_form_that_is_out_of_date_changes_nothing(c: TinyCompany) -> None:
         [c.rita], actor=c.sue, changes={"crm.workflows": ["view"]}, as_opened=opened
     )
     assert c.fresh("rita").grants.tools == {"crm.workflows:view"}
+
+
+def test_refused_import_says_in_which_line_and_does_nothing(c: TinyCompany) -> None:
+    table = "e-mail,first name,team\npaul@example.com,Paula,\npaul2@example.com,Paul,South\n"
+    wanted, faults = read_people("people.csv", table.encode())
+    plan = planned(wanted, faults, c.dora)
+    assert not plan.faults
+    before = list(User.objects.order_by("pk").values_list("email", "first_name"))
+    with pytest.raises(NotAllowed, match=r"^Line 3: You may put people only into teams"):
+        import_people(wanted, actor=c.dora, as_planned=plan.mark)
+    assert list(User.objects.order_by("pk").values_list("email", "first_name")) == before
+    assert AuditEvent.objects.filter(actor=c.dora, result="refused").exists()
