@@ -16,6 +16,7 @@ from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy
 
+from crmperms.environment import database, whole_number, yes_or_no
 from crmperms.secret import private_file, private_folder, secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -24,7 +25,7 @@ if VAR.is_dir():
     private_folder(VAR)
 env = environ.Env()
 
-DEBUG = env.bool("DEBUG", default=False)
+DEBUG = yes_or_no("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="") or secret_key(VAR)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
@@ -96,7 +97,7 @@ FORM_RENDERER = "accounts.form_pieces.Renderer"
 
 # --- Databases: SQLite embedded, PostgreSQL by DATABASE_URL ---------------------------------------
 
-_database = env.db_url("DATABASE_URL", default=f"sqlite:///{VAR / 'crmperms.sqlite3'}")
+_database = database("DATABASE_URL", default=f"sqlite:///{VAR / 'crmperms.sqlite3'}")
 if _database["ENGINE"] == "django.db.backends.sqlite3":
     if _database["NAME"] != ":memory:":
         _file = Path(_database["NAME"])
@@ -149,8 +150,8 @@ PASSWORD_RESET_TIMEOUT = 60 * 60  # seconds that a link to a new password works
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 # A log-in ends so long after its last use, and so long after it began: accounts/session_limits.py.
-SESSION_IDLE = timedelta(minutes=env.int("SESSION_IDLE_MINUTES", default=120))
-SESSION_LONGEST = timedelta(hours=env.int("SESSION_HOURS", default=12))
+SESSION_IDLE = timedelta(minutes=whole_number("SESSION_IDLE_MINUTES", default=120))
+SESSION_LONGEST = timedelta(hours=whole_number("SESSION_HOURS", default=12))
 if not timedelta(0) < SESSION_IDLE <= SESSION_LONGEST:
     raise ImproperlyConfigured(
         "SESSION_IDLE_MINUTES must be at least 1, and no longer than the SESSION_HOURS of a log-in."
@@ -185,13 +186,13 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 # How many proxies of ours stand in front, each adding to X-Forwarded-For where it was called from.
-PROXIES = max(0, env.int("PROXIES", default=0))
-SECURE = env.bool("SECURE", default=False)
+PROXIES = whole_number("PROXIES", default=0)
+SECURE = yes_or_no("SECURE", default=False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
 # The proxy in front says by which way it was called, and must say it of every request.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SECURE else None
-SECURE_SSL_REDIRECT = env.bool("HTTPS_REDIRECT", default=SECURE)
-SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=365 * 24 * 3600) if SECURE else 0
+SECURE_SSL_REDIRECT = yes_or_no("HTTPS_REDIRECT", default=SECURE)
+SECURE_HSTS_SECONDS = whole_number("HSTS_SECONDS", default=365 * 24 * 3600) if SECURE else 0
 SILENCED_SYSTEM_CHECKS += [
     # An installation speaks for its own name, not for names below it or for lists of browsers.
     "security.W005",
@@ -223,7 +224,7 @@ if MAIL_ENABLED:
     globals().update(env.email_url_config(_email))
 DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="crmperms@localhost")
 # Seconds for each answer of the mail server: exports wait behind it.
-EMAIL_TIMEOUT = env.int("EMAIL_TIMEOUT", default=5)
+EMAIL_TIMEOUT = whole_number("EMAIL_TIMEOUT", default=5)
 # Where people reach the product; links in e-mails begin with it. Empty: they say where to click.
 SITE_URL = env.str("SITE_URL", default="").rstrip("/")
 FILTERS_EMPTY_CHOICE_LABEL = gettext_lazy("Any")
