@@ -16,6 +16,7 @@ from django.http import HttpRequest
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from unfold.templatetags.unfold_list import result_headers
 from unfold.views import ChangeList
 
@@ -170,7 +171,7 @@ class ListAdmin(FieldsAdmin):
             'aria-label="{}">',
             ACTION_CHECKBOX_NAME,
             obj.pk,
-            TICK_LABEL,
+            gettext("Select %(row)s") % {"row": obj},
         )
 
     def relations_shown(self, request: HttpRequest) -> list[str]:
