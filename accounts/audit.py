@@ -119,7 +119,10 @@ def operation(action: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
     def named(function: Callable[P, T]) -> Callable[P, T]:
         @wraps(function)
         def run(*args: P.args, **kwargs: P.kwargs) -> T:
-            on = args[0] if args and isinstance(args[0], models.Model) else None
+            what = args[0] if args else None
+            if isinstance(what, list | tuple) and len(what) == 1:
+                what = what[0]  # of many at once, of which there is one
+            on = what if isinstance(what, models.Model) else None
             name = action.format(object=on._meta.model_name) if on is not None else action
             actor = cast("Actor", kwargs["actor"])
             with step(name, actor, on) as kwargs["actor"]:

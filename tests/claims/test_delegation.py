@@ -534,3 +534,11 @@ def test_refused_import_says_in_which_line_and_does_nothing(c: TinyCompany) -> N
         import_people(wanted, actor=c.dora, as_planned=plan.mark)
     assert list(User.objects.order_by("pk").values_list("email", "first_name")) == before
     assert AuditEvent.objects.filter(actor=c.dora, result="refused").exists()
+
+
+def test_refusal_tells_about_whom_it_was_where_it_was_one(c: TinyCompany) -> None:
+    wanted = {"crm.export_approver": True}
+    with pytest.raises(NotAllowed):
+        operations.edit_permissions([c.paul], actor=c.dora, changes=wanted)
+    event = AuditEvent.objects.get(action="person.edit_permissions", result="refused")
+    assert (event.object, event.object_id) == ("user", str(c.paul.pk))
