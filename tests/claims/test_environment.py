@@ -72,3 +72,24 @@ def test_product_does_not_start_with_what_means_nothing(name: str, said: str) ->
     )
     assert run.returncode != 0
     assert f"ImproperlyConfigured: {name} is " in run.stderr
+
+
+@pytest.mark.parametrize("command", ["policy_show", "receive_permissions", "export_worker --once"])
+def test_command_on_an_empty_database_says_what_to_do_first(command: str, tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "manage.py", *command.split()],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "DATABASE_URL": f"sqlite:///{tmp_path / 'empty.sqlite3'}",
+            "EXPORT_ROOT": str(tmp_path / "exports"),
+            "SECRET_KEY": "x",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 1
+    said = "The database has no tables yet. Run manage.py migrate first."
+    assert run.stderr.splitlines()[-1] == said
+    assert "Traceback" not in run.stderr
