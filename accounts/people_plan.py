@@ -28,6 +28,8 @@ M = TypeVar("M", Team, PermissionSet)
 NEW, CHANGED, SAME = "new", "changed", "same"
 NO_TEAM = gettext_lazy("there is no team “%(name)s”. Create it first, or write it right.")
 NO_SET = gettext_lazy("there is no permission set “%(name)s”. Create it first, or write it right.")
+NOT_YOURS = gettext_lazy("the permission set “%(name)s” is not yours to give.")
+YOURSELF = gettext_lazy("this is your own account, which somebody else changes.")
 IS_SUPER_ADMIN = gettext_lazy("%(person)s is a super admin. Change their rights on their own page.")
 IS_PARTNER_ADMIN = gettext_lazy(
     "%(person)s is a partner admin. Change their rights on their own page."
@@ -102,7 +104,7 @@ class _Refused(Exception):
 
 
 def planned(wanted: Sequence[Wanted], faults: Sequence[Fault], actor: User) -> Plan:
-    """Return what these rows would do now, carried out by this person; four queries."""
+    """Return what these rows would do now, carried out by this person; five queries."""
     emails = [each.email for each in wanted]
     rows = User.objects.filter(email__in=emails).select_related("permission_set")
     found = {person.email: person for person in rows.prefetch_related("memberships__team")}
@@ -110,6 +112,7 @@ def planned(wanted: Sequence[Wanted], faults: Sequence[Fault], actor: User) -> P
     may_change = set(within.values_list("email", flat=True))
     teams = _Names(Team.objects.all())
     sets = _Names(sets_to_give(actor))
+    seen_sets = _Names(access.permitted(PermissionSet.objects.named(), actor, "view"))
     plan, seen = Plan(faults=list(faults)), dict[str, int]()
     for each in wanted:
         try:
@@ -119,7 +122,10 @@ def planned(wanted: Sequence[Wanted], faults: Sequence[Fault], actor: User) -> P
             seen[each.email] = each.line
             person = found.get(each.email)
             if person is not None and each.email not in may_change:
-                raise _Refused(EMAIL, str(EMAIL_TAKEN))
+                raise _Refused(EMAIL, str(YOURSELF if person == actor else EMAIL_TAKEN))
+            named = each.permission_set
+            if named and sets.find(named) is None and seen_sets.find(named) is not None:
+                raise _Refused(SET, NOT_YOURS % {"name": named})
             plan.people.append(_planned(each, person, teams, sets))
         except _Refused as refusal:
             plan.faults.append(Fault(each.line, refusal.column, str(refusal)))

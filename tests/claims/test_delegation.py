@@ -536,6 +536,17 @@ def test_refused_import_says_in_which_line_and_does_nothing(c: TinyCompany) -> N
     assert AuditEvent.objects.filter(actor=c.dora, result="refused").exists()
 
 
+def test_plan_of_an_import_says_what_is_not_hers_to_change_or_give(c: TinyCompany) -> None:
+    named = f"paul@example.com,{c.sets['approver'].name}\nsven@example.com,No such set\n"
+    table = f"e-mail,permission set\ndora@example.com,Small\n{named}"
+    plan = planned(*read_people("people.csv", table.encode()), c.dora)
+    assert [(fault.line, fault.words) for fault in plan.faults] == [
+        (2, "this is your own account, which somebody else changes."),
+        (3, f"the permission set “{c.sets['approver'].name}” is not yours to give."),
+        (4, "there is no permission set “No such set”. Create it first, or write it right."),
+    ]
+
+
 def test_refusal_tells_about_whom_it_was_where_it_was_one(c: TinyCompany) -> None:
     wanted = {"crm.export_approver": True}
     with pytest.raises(NotAllowed):
