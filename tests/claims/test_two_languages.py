@@ -19,8 +19,8 @@ from exports.models import ExportPolicy, ExportRequest
 from records import operations as records
 from records.models import Contact, Deal
 from records.operations import sharing
-from tests.claims.test_walks import English
 from tests.support.company import TinyCompany
+from tests.support.english import English
 from tests.support.exports_kit import path_of, set_policy
 
 LONG_AFTER = datetime(2099, 1, 1, tzinfo=UTC)
@@ -170,3 +170,12 @@ def test_errors_of_operations_speak_the_language_of_their_moment(c: TinyCompany)
     assert english.has(said["en-gb"]), said
     assert not english.has(said["de"]), said
     assert timezone.get_current_timezone_name() == "UTC"
+
+
+def test_english_is_recognized() -> None:
+    """A control of these tests."""
+    english = English()
+    assert english.has("Mark all as read")
+    assert not english.has("Alle als gelesen markieren")
+    assert english.has("Page 3 of 5")
+    assert not english.has("Seite 3 von 5")

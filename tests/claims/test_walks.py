@@ -26,6 +26,7 @@ from exports.models import ExportRequest
 from records import operations as records
 from tests.support import messages
 from tests.support.company import TinyCompany
+from tests.support.english import WORD
 from tests.support.exports_kit import completed, pending
 from tests.support.factories import TicketFactory
 from tests.support.pseudo import pseudo_language
@@ -34,7 +35,7 @@ from tests.support.without_letters import take_letters_away
 
 PEOPLE = ("sam", "nora", "rita", "axel", "otto", "visitor")
 """A super admin, a delegate, a rep, an approver, an auditor, and whoever is not logged in."""
-WORD = re.compile(r"[A-Za-zÄÖÜäöüß]{2,}")
+
 NO_WORDS = re.compile(
     r"""
     \S+@\S+                         # addresses
