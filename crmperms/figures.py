@@ -37,7 +37,7 @@ from crmperms import badges
 from crmperms.charts import Cell, Chart, Series
 from exports.deciders import awaiting
 from exports.models import ExportRequest
-from exports.screens.log import HOLDS_SENSITIVE, log_address
+from exports.screens.log import log_address
 from records import filters, kinds
 from records.kinds import Kind
 from records.models import Stage
@@ -259,7 +259,7 @@ def _exports_by_week(user: User) -> list[Chart]:
         rows.filter(requested_at__gte=days.first_moment(mondays[0]))
         .values_list(
             "status",
-            Case(When(HOLDS_SENSITIVE, then=True), default=False),
+            Case(When(ExportRequest.HOLDS_SENSITIVE, then=True), default=False),
             _week_of("requested_at", mondays),
         )
         .annotate(number=Count("pk"), left=Sum("delivered_count", default=0))

@@ -40,6 +40,11 @@ def current() -> ExportPolicy:
     return ExportPolicy.objects.get(pk=1)
 
 
+def is_large(count: int, rules: GateRules) -> bool:
+    """Tell whether so many records alone need approval by these rules (R111)."""
+    return rules.require_approval and count > rules.threshold
+
+
 @dataclass(frozen=True, slots=True)
 class Need:
     """One reason why an export needs consent, and what it would have to be to do without."""
@@ -122,7 +127,7 @@ class Gate:
             return
         if sensitive:
             yield Need("sensitive", sensitive)
-        if count > rules.threshold:
+        if is_large(count, rules):
             yield Need("above_threshold", most=rules.threshold)
         used = self._usage(rules)
         for code, taken, limit in (

@@ -245,6 +245,9 @@ class ExportRequest(Lease):
             models.Index(fields=["status"], name="export_has_file", condition=~Q(file_name="")),
         )
 
+    HOLDS_SENSITIVE: ClassVar[Q] = Q(has_sensitive=True, sensitive_left_out=False)
+    """What `holds_sensitive` says, of rows."""
+
     def __str__(self) -> str:
         return f"{self.name} #{self.pk}"
 

@@ -145,7 +145,7 @@ def why_not_download(export: ExportRequest, *, actor: User) -> str:
 def open_to(exports: Iterable[ExportRequest], *, actor: User) -> set[int]:
     """Return the keys of the exports, of some that a person sees, whose file they may fetch now.
 
-    For lists: two statements for all of them, and rights that the request asked for already.
+    For lists: three statements for all of them, and rights that the request asked for already.
     """
     own = [each for each in exports if each.requester_id == actor.pk and each.sha256]
     if not own:

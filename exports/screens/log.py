@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Q, QuerySet, Subquery
+from django.db.models import QuerySet, Subquery
 from django.http import HttpRequest, QueryDict
 from django.urls import reverse
 from django.utils.text import capfirst
@@ -147,10 +147,6 @@ def may_look_for_records(user: User) -> bool:
     return access.holds_tool(user, WHOLE_LOG)
 
 
-HOLDS_SENSITIVE = Q(has_sensitive=True, sensitive_left_out=False)
-"""`ExportRequest.holds_sensitive`, of rows."""
-
-
 class LogFilter(FormFilter):
     """All filters of the log."""
 
@@ -189,8 +185,8 @@ class LogFilter(FormFilter):
             held = ExportRequest.objects.containing(key, number, told)
             queryset = queryset.filter(pk__in=held.values("pk"))
         if wanted["sensitive"]:
-            yes = wanted["sensitive"] == "yes"
-            queryset = queryset.filter(HOLDS_SENSITIVE if yes else ~HOLDS_SENSITIVE)
+            holds = ExportRequest.HOLDS_SENSITIVE
+            queryset = queryset.filter(holds if wanted["sensitive"] == "yes" else ~holds)
         if wanted["waiting"]:
             queryset = queryset.filter(pk__in=deciders.awaiting(self.user).values("pk"))
         return queryset

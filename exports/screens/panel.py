@@ -105,9 +105,7 @@ def needs_without_sensitive(export: ExportRequest) -> list[str]:
     """
     if export.because != "sensitive":
         return []
-    rules = policy.current()
-    is_large = rules.require_approval and export.record_count > rules.threshold
-    return ["above_threshold"] if is_large else []
+    return ["above_threshold"] if policy.is_large(export.record_count, policy.current()) else []
 
 
 def reasons_in_words(export: ExportRequest, also: Iterable[str] = ()) -> list[str]:

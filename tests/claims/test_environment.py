@@ -13,7 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from crmperms.environment import database, whole_number, yes_or_no
 
 ROOT = Path(__file__).parents[2]
-SQLITE = "sqlite:////tmp/some.sqlite3"
+SQLITE = "sqlite:////srv/crm/some.sqlite3"
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_what_is_empty_or_absent_is_the_default(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setenv(name, "")
     assert yes_or_no("SECURE", default=True) is yes_or_no("NOT_THERE", default=True) is True
     assert whole_number("PROXIES", default=3) == whole_number("NOT_THERE", default=3) == 3
-    assert database("DATABASE_URL", default=SQLITE)["NAME"] == "/tmp/some.sqlite3"
+    assert database("DATABASE_URL", default=SQLITE)["NAME"] == "/srv/crm/some.sqlite3"
 
 
 @pytest.mark.parametrize("said", ["maybe", "2", "true false", "ja"])
