@@ -338,6 +338,7 @@ CODES: dict[str, StrOrPromise] = {
     "rejected": pgettext_lazy("in the audit log", "rejected"),
     "requester_inactive": pgettext_lazy("in the audit log", "requester inactive"),
     "requester_lost_right": pgettext_lazy("in the audit log", "requester lost right"),
+    "same_hands": pgettext_lazy("in the audit log", "same hands"),
     "seat": pgettext_lazy("in the audit log", "seat"),
     "second_person": pgettext_lazy("in the audit log", "second person"),
     "self": pgettext_lazy("in the audit log", "self"),

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import NamedTuple
+from datetime import datetime
 
-from django.db.models import Q, Sum
-from django.db.models.functions import Coalesce, Now
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import cached_property
@@ -25,14 +23,13 @@ from accounts.rights import changed_since
 from exports.deciders import EXEMPT, changes_exemption
 from exports.models import ExportPolicy, ExportRequest, GateChange
 from exports.models.policy import GateRules
-from exports.steps import S
+from exports.taken_out import DAY, EXEMPT_BY_RIGHT, Left, hands_of, left_by, left_in_same_hands
 
 TAKE_OUT = "crm.export"
 GATE = frozenset(field.name for field in GateRules._meta.get_fields())
-DAY, WEEK = timedelta(hours=24), timedelta(days=7)
 MOST_A_DAY = 30
-# Exports whose records left, or are about to without anybody having ended them.
-LEFT = (S.APPROVED, S.PROCESSING, S.COMPLETED, S.EXPIRED)
+SAME_HANDS = "same_hands"
+"""Code of the reason that is said without a number: it would tell of other people's exports."""
 
 
 def current() -> ExportPolicy:
@@ -80,8 +77,14 @@ class Gate:
         return changed_lately(self.person)
 
     @cached_property
-    def _left(self) -> _Left:
-        return _left(self.person, self._besides)
+    def _left(self) -> Left:
+        return left_by(self.person, self._besides)
+
+    @cached_property
+    def _left_in_same_hands(self) -> Left:
+        if not self._left.shares_hands:
+            return self._left
+        return left_in_same_hands(self.person, self._besides, exempt=self.exempt)
 
     def needs(self, count: int, sensitive: Iterable[str]) -> Iterator[Need]:
         """Yield every reason why an export needs consent, none where it needs none (R111–R113).
@@ -110,7 +113,7 @@ class Gate:
         """The code of why an export without any need has none."""
         if not self.rules.require_approval:
             return "policy_off"
-        return "exempt" if self.exempt and not self.changed else "within_threshold"
+        return EXEMPT_BY_RIGHT if self.exempt and not self.changed else "within_threshold"
 
     def _asked_by(
         self, rules: GateRules, exempt: bool, count: int, sensitive: frozenset[str]
@@ -122,20 +125,35 @@ class Gate:
             most = rules.second_person_above
             # Of nothing there is nothing to ask: that is the question what sensitive data alone
             # needs.
-            if most is not None and count and self._left.day + count > most:
+            if most is None or not count:
+                return
+            if self._left.day + count > most:
                 yield Need("second_person", most=max(0, most - self._left.day))
+            elif self._left_in_same_hands.day + count > most:
+                yield Need(SAME_HANDS)
             return
         if sensitive:
             yield Need("sensitive", sensitive)
         if is_large(count, rules):
             yield Need("above_threshold", most=rules.threshold)
         used = self._usage(rules)
+        is_beyond = False
         for code, taken, limit in (
             ("above_daily", used.daily_used, used.daily_limit),
             ("above_weekly", used.weekly_used, used.weekly_limit),
         ):
             if limit is not None and taken + count > limit:
+                is_beyond = True
                 yield Need(code, most=max(0, limit - taken))
+        if not is_beyond and self._is_beyond_in_same_hands(rules, count):
+            yield Need(SAME_HANDS)
+
+    def _is_beyond_in_same_hands(self, rules: GateRules, count: int) -> bool:
+        """Tell whether so many are beyond a limit together with other accounts (Q4)."""
+        return any(
+            limit is not None and self._left_in_same_hands[place] + count > limit
+            for place, limit in enumerate((rules.daily_records, rules.weekly_records))
+        )
 
     def _usage(self, rules: GateRules) -> Usage:
         daily, weekly = rules.daily_records, rules.weekly_records
@@ -236,38 +254,16 @@ def usage_shown(person: User) -> Usage | None:
     return Gate(person).usage_shown
 
 
-class _Left(NamedTuple):
-    """How many records left in the last 24 hours, and in the last 7 days."""
-
-    day: int
-    week: int
-
-
-def _left(person: User, besides: ExportRequest | None) -> _Left:
-    now = Now()
-    records = Coalesce("delivered_count", "record_count")
-    # Released by a decision, or by the request itself. A decision takes no lock: it asks for no
-    # limit, and a request at the same moment is one that came before it.
-    released = ExportRequest.objects.filter(requester=person, status__in=LEFT).alias(
-        released_at=Coalesce("decided_at", "requested_at")
-    )
-    if besides is not None:
-        released = released.exclude(pk=besides.pk)
-    used = released.filter(released_at__gt=now - WEEK).aggregate(
-        day=Sum(records, filter=Q(released_at__gt=now - DAY), default=0),
-        week=Sum(records, default=0),
-    )
-    return _Left(used["day"], used["week"])
-
-
 def one_at_a_time(person: User) -> None:
     """Let a person's requests be counted one after the other, until this transaction ends (B8).
 
-    SQLite's transactions already are; on PostgreSQL the person's row is the lock. It stands in
-    nobody's way who only refers to the person: notices and events go on.
+    Nor are those of accounts in the same hands counted at once. SQLite's transactions already are;
+    on PostgreSQL the rows of the person, and of who could log in as them, are the lock. It stands
+    in nobody's way who only refers to the person: notices and events go on.
     """
-    rows = User.objects.select_for_update(no_key=True).filter(pk=person.pk)
-    list(rows.order_by().values("pk"))
+    who = {person.pk, *hands_of(person)}
+    rows = User.objects.select_for_update(no_key=True).filter(pk__in=who)
+    list(rows.order_by("pk").values("pk"))
 
 
 def next_possible(person: User) -> datetime | None:

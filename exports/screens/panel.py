@@ -38,6 +38,10 @@ BECAUSE = {
     "above_weekly": gettext_lazy(
         "Required: more records in 7 days than one person may export without it"
     ),
+    "same_hands": gettext_lazy(
+        "Required: more records than one person may export without it, together with accounts in "
+        "the same hands"
+    ),
     "second_person": gettext_lazy("Required: so many records in 24 hours need a second person"),
     "rules_changed": gettext_lazy(
         "Required: the requester changed the rules, or their own exemption, in the 24 hours before"
@@ -111,8 +115,9 @@ def needs_without_sensitive(export: ExportRequest) -> list[str]:
 def reasons_in_words(export: ExportRequest, also: Iterable[str] = ()) -> list[str]:
     """Return why an export needed approval, or did not: what its row tells of, and these codes."""
     codes = list(dict.fromkeys([export.because, *also]))
-    # Whoever is exempt may take sensitive data out: then it is their number alone.
-    exempt = export.because == "second_person"
+    # Whoever is exempt may take sensitive data out: then it is their number alone. Of anybody else
+    # sensitive data would be the first reason.
+    exempt = export.because in ("second_person", policy.SAME_HANDS)
     if export.approval_needed and export.has_sensitive and not exempt and "sensitive" not in codes:
         codes.append("sensitive")
     return [str(BECAUSE[code]) for code in codes if code in BECAUSE]

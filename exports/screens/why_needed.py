@@ -27,6 +27,11 @@ REASONS: dict[str, StrOrPromise] = {
     "above_weekly": gettext_lazy(
         "With it you export more records in 7 days than you may without approval."
     ),
+    "same_hands": gettext_lazy(
+        "One person made your account, reactivated it, or set its password or e-mail address in "
+        "the last 7 days, or you did so for others. Accounts in one pair of hands share the limits "
+        "of one person, and with this export they are beyond one."
+    ),
     "rules_changed": gettext_lazy(
         "In the last 24 hours you changed the rules for exports, or your own right to export "
         "without approval; or somebody did who made your account or opened it in the last 30 "

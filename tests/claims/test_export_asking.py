@@ -665,7 +665,7 @@ def test_going_back_keeps_choice_approvers_and_message(c: TinyCompany) -> None:
 
 def test_every_reason_has_its_sentence() -> None:
     codes = {"sensitive", "above_threshold", "above_daily", "above_weekly", "second_person"}
-    assert set(REASONS) == codes | {"rules_changed"}
+    assert set(REASONS) == codes | {"rules_changed", "same_hands"}
 
 
 @pytest.mark.parametrize("step", ["show", "columns"])
