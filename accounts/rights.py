@@ -100,6 +100,14 @@ def let_in(**whom: object) -> QuerySet[RightsChange]:
     return changed_since(REMEMBERED, **whom).filter(lets_in())
 
 
+def let_in_by_others(person: Any) -> QuerySet[RightsChange]:
+    """Return the changes of the last 30 days by which somebody else could act as this person.
+
+    `person` is a key, or an expression of an enclosing query.
+    """
+    return let_in(person=person).filter(~Q(actor=person))
+
+
 def lets_in() -> Q:
     """Hold for changes by which their actor, if it is a person, could act as somebody."""
     return Q(tool="", door__in=LETS_IN, actor__isnull=False)

@@ -8,7 +8,8 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import (
     FileResponse,
     Http404,
@@ -110,6 +111,12 @@ class ExportRequestAdmin(LogAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request)
         return rows.select_related("requester", "decided_by")
+
+    def with_relations(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """Say in whose hands the requester's account is: a decision says which ones it knew of."""
+        last = Subquery(operations.last_let_in(OuterRef("requester")))
+        found: QuerySet[Any] = super().with_relations(rows).annotate(let_in=Coalesce(last, 0))
+        return found
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -257,6 +264,7 @@ class ExportRequestAdmin(LogAdmin):
                 export,
                 actor=user_of(request),
                 version=whole_number(request.POST.get("version")),
+                let_in=whole_number(request.POST.get("let_in")),
                 note=request.POST.get("note", ""),
                 conditions=posted_conditions(request.POST, export),
             )

@@ -73,13 +73,17 @@ class RightsAdmin(FormFields, ModelAdmin):  # type: ignore[misc]  # Unfold's for
     ) -> Any:
         if from_field is not None and from_field != self.opts.pk.name:
             return None
-        rows = self.get_queryset(request).select_related(*self.read_with)
+        rows = self.with_relations(self.get_queryset(request))
         if not (key := whole_number(str(object_id))):
             return None
         if request.method not in ("GET", "HEAD"):
             return rows.filter(pk=key).first()
         # Asked several times while a page is made; a form that is posted changes what it gets.
         return once(request, ("object", self.model, key), lambda: rows.filter(pk=key).first())
+
+    def with_relations(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """Return rows with what the page of one of them reads besides."""
+        return rows.select_related(*self.read_with)
 
     def _get_obj_does_not_exist_redirect(
         self, request: HttpRequest, opts: Any, object_id: str

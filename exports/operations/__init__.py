@@ -11,6 +11,7 @@ from exports.operations.asking import request_export
 from exports.operations.deciding import (
     Conditions,
     approve,
+    last_let_in,
     reject,
     still_valid,
     why_not_decide,
@@ -77,6 +78,7 @@ __all__ = [
     "end_delegate",
     "end_with_requester",
     "first_rows",
+    "last_let_in",
     "open_download",
     "open_to",
     "preview",

@@ -9,13 +9,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
-from accounts import access, audit
+from accounts import access, audit, rights
 from accounts.models import User
-from accounts.rights import one_at_a_time
 from accounts.words import counted
 from exports import tables
 from exports.deciders import may_not_decide_because
@@ -60,20 +59,24 @@ def approve(
     *,
     actor: User,
     version: int,
+    let_in: int | None = None,
     note: str = "",
     conditions: Conditions | Mapping[str, Any] | None = None,
 ) -> None:
     """Consent to what was frozen, or to less of it; it then runs by itself (R123, B9).
 
-    `version` says what the approver looked at: the request's own, or nothing is decided.
+    `version` and `let_in` say what the approver looked at: the request's own version, and
+    `last_let_in` of its requester, 0 where there was none; None: as it is by now. Where either is
+    another, nothing is decided.
     """
     with audit.step("export.approve", actor, export) as person:
         # A change of the rules, or of the decider's account, comes before this or after it.
-        one_at_a_time("rights")
+        rights.one_at_a_time("rights")
         person.refresh_from_db()
         export.refresh_from_db()
         _check_decider(export, person)
         _check_seen(export, person, version)
+        _check_hands_seen(export, let_in)
         note, less = words(note), _less(export, conditions)
         if export.status == S.PENDING and not still_valid(export):
             raise WrongState(
@@ -125,7 +128,7 @@ def reject(export: ExportRequest, *, actor: User, version: int, note: str) -> No
     """Refuse a request for a reason, which the requester reads (R124, Q13)."""
     with audit.step("export.reject", actor, export) as person:
         # A change of the rules, or of the decider's account, comes before this or after it.
-        one_at_a_time("rights")
+        rights.one_at_a_time("rights")
         person.refresh_from_db()
         export.refresh_from_db()
         _check_decider(export, person)
@@ -255,6 +258,26 @@ def _check_seen(export: ExportRequest, person: User, version: int) -> None:
             "names": ", ".join(flagged) or gettext("none"),
         }
     raise WrongState(standing(export, more))
+
+
+def last_let_in(person: Any) -> QuerySet[Any]:
+    """Return the key of the last change by which somebody else could act as this person.
+
+    `person` is a key, or an expression of an enclosing query. Empty where nobody else could.
+    """
+    return rights.let_in_by_others(person).order_by("-pk").values_list("pk", flat=True)[:1]
+
+
+def _check_hands_seen(export: ExportRequest, let_in: int | None) -> None:
+    """Raise where the requester's account changed hands since it was looked at: who is it for?"""
+    if let_in is not None and (last_let_in(export.requester_id).first() or 0) > let_in:
+        raise WrongState(
+            gettext(
+                "Nothing was decided: since you opened the request, somebody else set the password "
+                "or the e-mail address of the requester’s account, or reactivated it. The panel "
+                "says who. Look at the request again, and decide then."
+            )
+        )
 
 
 def still_valid(export: ExportRequest) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 from django.db import transaction
@@ -34,9 +34,6 @@ from exports.writers.files import Handout, WrongFile
 from records import kinds
 
 logger = logging.getLogger(__name__)
-
-LOOKED_AT_BEFORE = timedelta(minutes=30)
-"""For how long before a decision, at most, the account of who asked must not change hands."""
 
 
 def open_download(export: ExportRequest, *, actor: User) -> running.RunningFile:
@@ -177,25 +174,22 @@ def _check_download(export: ExportRequest, person: User) -> None:
 
 def _last_let_in(person: User) -> datetime | None:
     """Return when somebody else could last have begun to act as this person (30 days back)."""
-    others = rights.let_in(person=person.pk).exclude(actor=person.pk)
-    found: datetime | None = others.aggregate(last=Max("at"))["last"]
+    found: datetime | None = rights.let_in_by_others(person.pk).aggregate(last=Max("at"))["last"]
     return found
 
 
 def _check_hands(export: ExportRequest, let_in: datetime | None) -> None:
     """Raise where consent may have been given to somebody else than who has the account by now.
 
-    Whoever decided may have looked at the card some time before they did. Who had the account when
-    it was asked for is who asked.
+    Who had it when it was decided is known: whoever decides by a page that did not say it yet is
+    refused.
     """
-    if export.decided_at is None or let_in is None:
-        return
-    if let_in > max(export.requested_at, export.decided_at - LOOKED_AT_BEFORE):
+    if export.decided_at is not None and let_in is not None and let_in > export.decided_at:
         raise NotAllowed(
             gettext(
-                "Since this export was approved, or shortly before, somebody else set the password "
-                "or the e-mail address of your account. So this file is closed. Ask for the export "
-                "again."
+                "Since this export was approved, somebody else set the password or the e-mail "
+                "address of your account, or reactivated it. So this file is closed. Ask for the "
+                "export again."
             )
         )
 

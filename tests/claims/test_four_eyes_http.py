@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from html.parser import HTMLParser
 from typing import Any
@@ -84,14 +85,24 @@ class Browser:
         assert ExportRequest.objects.count() == before + 1
         return ExportRequest.objects.latest("id")
 
-    def decide(self, step: str, export: ExportRequest) -> str:
+    def decide(self, step: str, export: ExportRequest, shown: str = "") -> str:
+        """Decide by the panel as it is, or as it was `shown` before."""
+        found = re.search(r'name="let_in" value="(\d+)"', shown or self.page(panel_of(export)))
         answer = self.post(
-            f"{LOG}{export.pk}/{step}/", version=export.version, note="So be it.", manifest=""
+            f"{LOG}{export.pk}/{step}/",
+            version=export.version,
+            let_in=found[1] if found else "",
+            note="So be it.",
+            manifest="",
         )
         assert answer.status_code in (302, 404)
-        shown = self.client.get(f"{LOG}?review={export.pk}").text
+        shown = str(self.client.get(panel_of(export)).text)
         export.refresh_from_db()
-        return str(shown)
+        return shown
+
+
+def panel_of(export: ExportRequest) -> str:
+    return f"{LOG}?review={export.pk}"
 
 
 # --- What somebody does to have a second pair of eyes of their own --------------------------------

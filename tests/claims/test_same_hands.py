@@ -20,7 +20,7 @@ from exports import deciders, operations, worker
 from exports.models import ExportRequest
 from records.models import Deal
 from tests.claims.test_four_eyes import bar, card
-from tests.claims.test_four_eyes_http import LOG, NEW_PASSWORD, Browser
+from tests.claims.test_four_eyes_http import LOG, NEW_PASSWORD, Browser, panel_of
 from tests.support.company import TinyCompany
 from tests.support.doors import DAY, change, let_pass, rules
 from tests.support.exports_kit import ask
@@ -235,23 +235,52 @@ def fetched(by: Browser, export: ExportRequest) -> Any:
 
 
 @pytest.mark.parametrize("own", OWNED[1:], ids=lambda own: own.__name__)
-@pytest.mark.parametrize("is_before", [True, False], ids=["before the decision", "after the file"])
-def test_approved_file_is_closed_to_whoever_takes_over_the_account_it_is_for(
-    c: TinyCompany, own: Callable[[TinyCompany, Browser], Browser], is_before: bool
+def test_nobody_decides_by_a_page_older_than_the_hands_the_account_is_in(
+    c: TinyCompany, own: Callable[[TinyCompany, Browser], Browser]
 ) -> None:
-    """Before the decision: the decider may have read the risk card before that."""
+    """However old the page is; whoever looks again reads whose hands they are, and decides."""
+    rules()
+    sam, sue = Browser("sam@example.com"), Browser("sue@example.com")
+    export = Browser("rita@example.com").ask([c.sue])
+    before = sue.page(panel_of(export))
+    assert "Made or opened lately" not in before
+    own(c, sam)
+    for page in (before, "without a mark", 'name="let_in" value="-1"', 'name="let_in" value="x"'):
+        shown = sue.decide("approve", export, page)
+        assert "Nothing was decided: since you opened the request, somebody else set" in shown
+        assert export.status == "pending"
+    assert "Made or opened lately" in shown
+    sue.decide("approve", export)
+    assert export.status == "approved"
+
+
+def test_only_others_by_whom_the_account_was_opened_since_stop_a_decision(c: TinyCompany) -> None:
+    rules()
+    export = ask(c.rita, approvers=[c.sue])
+    people.change_own_password(actor=c.rita, password=NEW_PASSWORD)
+    assert not operations.last_let_in(c.rita.pk)
+    people.set_password(c.rita, actor=c.sam, password=NEW_PASSWORD)
+    with pytest.raises(operations.WrongState, match="Nothing was decided"):
+        operations.approve(export, actor=c.sue, version=export.version, let_in=0)
+    # Whoever decides at this moment, and whoever rejects, needs no mark.
+    operations.approve(export, actor=c.sue, version=export.version)
+    let_pass(31 * DAY)
+    assert not operations.last_let_in(c.rita.pk)
+
+
+@pytest.mark.parametrize("own", OWNED[1:], ids=lambda own: own.__name__)
+def test_approved_file_is_closed_to_whoever_takes_over_the_account_it_is_for(
+    c: TinyCompany, own: Callable[[TinyCompany, Browser], Browser]
+) -> None:
     rules()
     sam, rita = Browser("sam@example.com"), Browser("rita@example.com")
     export = rita.ask([c.sue])
-    puppet = own(c, sam) if is_before else rita
     operations.approve(export, actor=c.sue, version=export.version)
     assert worker.run_once() == 1
-    if not is_before:
-        assert fetched(rita, export).getvalue()  # her own, as long as nobody else has it
-        assert ">Download<" in rita.page(LOG)
-        puppet = own(c, sam)
-    answer = fetched(puppet, export)
-    assert (answer.status_code, export.downloads.count()) == (302, int(not is_before))
+    assert fetched(rita, export).getvalue()  # her own, as long as nobody else has it
+    assert ">Download<" in rita.page(LOG)
+    puppet = own(c, sam)
+    assert (fetched(puppet, export).status_code, export.downloads.count()) == (302, 1)
     shown = puppet.page(f"{LOG}?review={export.pk}")
     assert "somebody else set the password or the e-mail address of your account" in shown
     assert f"{export.pk}/download/" not in shown
