@@ -1,8 +1,7 @@
 """CSV that a spreadsheet opens as it was meant: UTF-8 with a mark, and no cell that computes.
 
 How cells that would compute are made harmless, neutral.py tells (Q17). Numbers are written bare and
-stay numbers; text is always quoted, so that a spreadsheet that splits at semicolons finds no cell
-inside a cell. Times are in UTC, to the second.
+stay numbers; text is always quoted. Times are in UTC, to the second.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from decimal import Decimal
 
 from exports.writers.bulk import Bulk
 from exports.writers.files import Part
-from exports.writers.neutral import neutral, neutral_lines
+from exports.writers.neutral import neutral_in_csv, neutral_lines
 from exports.writers.plain import Cell, plain
 from exports.writers.writer import Head, Writer
 
@@ -52,5 +51,5 @@ def body(rows: Iterable[Sequence[Cell]]) -> bytes:
 
 def _form(cell: Cell) -> str | int | Decimal:
     if isinstance(cell, str):
-        return neutral(cell)
+        return neutral_in_csv(cell)
     return cell if isinstance(cell, int | Decimal) else plain(cell)

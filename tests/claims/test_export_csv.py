@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from accounts.text import shows
@@ -85,7 +85,7 @@ def test_other_text_stays_as_it_is(text: str) -> None:
 
 LETTERS = st.one_of(
     st.characters(exclude_categories=["Cs"], exclude_characters="\x00"),
-    st.sampled_from("=+-@＝＋－＠﹦ \t\r\n\ufeff\u200b\u3000\u2028'a"),
+    st.sampled_from("=+-@＝＋－＠﹦ ;\"\t\r\n\ufeff\u200b\u3000\u2028'a"),
 )
 
 
@@ -101,7 +101,26 @@ def test_whatever_the_text_no_cell_computes_and_none_is_lost(texts: list[str]) -
 
 def test_numbers_stay_numbers_and_text_is_quoted() -> None:
     row = [7, Decimal("-12.50"), Decimal("0.00"), "-7", "a;=1+1", ""]
-    assert body([row]) == b'7,-12.50,0.00,"\'-7","a;=1+1",""\r\n'
+    assert body([row]) == b'7,-12.50,0.00,"\'-7","a;\'=1+1",""\r\n'
+
+
+@pytest.mark.parametrize("sign", [",", ";"])
+@given(st.lists(st.lists(st.text(LETTERS), min_size=3, max_size=3)))
+@example([["x", "Acme;=1+1;x", ""], ["", ";\uff1d1", 'a; \u200b-1\n;@1;"=1\n"=1']])
+def test_no_cell_computes_for_who_parts_lines_at_semicolons(
+    sign: str, texts: list[list[str]]
+) -> None:
+    """A number comes first, as in every file: then no quote begins a line."""
+    data = body([[7, *row] for row in texts]).decode()
+    rows = csv.reader(io.StringIO(data, newline=""), delimiter=sign)
+    lines = [line for row in rows for cell in row for line in cell.splitlines()]
+    assert [line for line in lines if begins_a_formula(line)] == []
+
+
+def test_quotes_alone_would_not_help_who_parts_lines_at_semicolons() -> None:
+    """The control: what a file held before."""
+    rows = csv.reader(io.StringIO('7,"Acme;=1+1"\r\n', newline=""), delimiter=";")
+    assert list(rows) == [['7,"Acme', '=1+1"']]
 
 
 def test_formulas_in_records_arrive_as_text(c: TinyCompany) -> None:

@@ -289,6 +289,8 @@ def arrives_as(text: str, format: str) -> str:
         return text
     safe = f"'{text}" if text in COMPUTING else text
     safe = BEHIND.get(text, safe)
+    if format == "csv":  # some part its lines at semicolons
+        safe = safe.replace(";=", ";'=")
     return IN_A_SHEET.get(text, safe) if format == "xlsx" else safe
 
 
