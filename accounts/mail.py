@@ -117,7 +117,7 @@ def _may_be_told(mail: Outbox) -> bool:
     """Tell whether the addressee may still read of it, by their rights of now (S36, L88)."""
     notice = mail.notice
     person = User.objects.filter(pk=notice.user_id, is_active=True).first()
-    if person is None or not person.email:
+    if person is None or not (mail.address or person.email):
         return False
     notice.user = person
     if not all(each.is_wanted_still(mail.text, notice) for each in WITH_LINKS):
@@ -135,7 +135,7 @@ def _message(mail: Outbox) -> EmailMessage:
     return EmailMessage(
         mail.subject,
         text,
-        to=[mail.notice.user.email],
+        to=[mail.address or mail.notice.user.email],
         headers={
             "Message-ID": f"<crmperms.{mail.pk}.{written}@{host}>",
             "Auto-Submitted": "auto-generated",  # no absence note answers it (RFC 3834)

@@ -40,6 +40,8 @@ def readable(user: User, told: QuerySet[Notice]) -> QuerySet[Notice]:
     They come back with the right. Asked of all that is counted, so that counts and pages agree.
     """
     found = told.filter(to_decide.readable(user, told))
+    if not user.is_superuser:
+        found = found.filter(for_super_admins=False)
     for ask in hidden:
         found = found.exclude(ask(user))
     return found
@@ -57,6 +59,8 @@ def notify(
     way_in: Said = "",
     by_mail: bool = True,
     about: Key | None = None,
+    for_super_admins: bool = False,
+    address: str = "",
 ) -> None:
     """Tell active people a sentence, with a link to where they can act (R129, R130).
 
@@ -66,7 +70,8 @@ def notify(
     `subject` and `mail` go to mailboxes that nobody governs: no data of a record may stand in
     them, no value of a filter and no words that a person wrote (L88). `place` says where to look
     where no address can be given; `way_in` stands instead of both. Not `by_mail` is what only
-    settles an earlier notice.
+    settles an earlier notice. What is `for_super_admins` is gone for who is none any more. An
+    `address` is where e-mail goes instead of to the person's own.
     """
     told = [person for person in people if person.is_active]
     sends_mail = settings.MAIL_ENABLED and by_mail
@@ -80,16 +85,18 @@ def notify(
             texts[person.language, person.time_zone] = said
     of_each = [texts[person.language, person.time_zone] for person in told]
     notices = Notice.objects.bulk_create(
-        Notice(user=person, text=said, link=link, **_about(about))
+        Notice(
+            user=person, text=said, link=link, for_super_admins=for_super_admins, **_about(about)
+        )
         for person, (said, _, _) in zip(told, of_each, strict=True)
     )
     # Not by the clock of this machine: mail that waits for days is given up by it.
     Notice.objects.filter(pk__in=[notice.pk for notice in notices]).update(created_at=Now())
     if sends_mail:
         Outbox.objects.bulk_create(
-            Outbox(notice=notice, subject=heading, text=body, next_try_at=Now())
+            Outbox(notice=notice, subject=heading, text=body, next_try_at=Now(), address=address)
             for notice, person, (_, heading, body) in zip(notices, told, of_each, strict=True)
-            if person.email
+            if address or person.email
         )
 
 
@@ -98,7 +105,7 @@ def tell_super_admins(
 ) -> None:
     """Tell every active super admin, apart from these by their keys, as `notify` does."""
     people = User.objects.filter(is_active=True, is_superuser=True).exclude(pk__in=but)
-    notify(list(people), text, link, **mail)  # type: ignore[arg-type]  # texts alone
+    notify(list(people), text, link, for_super_admins=True, **mail)  # type: ignore[arg-type]  # texts
 
 
 def _said(text: Said) -> str:

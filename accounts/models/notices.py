@@ -32,6 +32,9 @@ class Notice(models.Model):
         help_text="Which kind of request it is about (`accounts.to_decide`); empty: none.",
     )
     about_id = models.BigIntegerField(null=True)
+    for_super_admins = models.BooleanField(
+        default=False, help_text="Whether only who is a super admin by now may read it."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     read_at = models.DateTimeField(null=True, editable=False)
 
@@ -85,6 +88,9 @@ class Outbox(Lease):
     notice = models.OneToOneField(Notice, models.CASCADE, related_name="mail")
     subject = models.CharField(max_length=150)
     text = models.TextField()
+    address = models.EmailField(
+        blank=True, help_text="Where it goes, if not to the person’s address as it is by then."
+    )
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.WAITING)
     next_try_at = models.DateTimeField(default=timezone.now)
     ended_at = models.DateTimeField(null=True)

@@ -48,15 +48,21 @@ def set_password(person: User, *, actor: Actor, password: str) -> None:
     )
 
 
-def tell_of_new_log_in(person: User, actor: Actor, text: Any, *, subject: Any) -> None:
-    """Tell a person that somebody else changed how they log in; both texts are lazy."""
+def tell_of_new_log_in(
+    person: User, actor: Actor, text: Any, *, subject: Any, address: str = ""
+) -> None:
+    """Tell a person that somebody else changed how they log in; both texts are lazy.
+
+    `address` is the one they had before, where that was changed: whoever has the new one may be
+    somebody else.
+    """
 
     def said() -> str:
         by = actor.get_full_name() if isinstance(actor, User) else gettext("Somebody on the server")
         return str(text % {"name": one_line(by)})
 
     if actor != person:
-        notify([person], said, subject=lambda: str(subject), mail=said)
+        notify([person], said, subject=lambda: str(subject), mail=said, address=address)
 
 
 @transaction.atomic

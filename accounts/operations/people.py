@@ -129,6 +129,7 @@ def change_person(
                 "it, tell a super admin at once."
             ),
             subject=gettext_lazy("Your e-mail address was changed by somebody else"),
+            address=stored["email"],
         )
 
 

@@ -17,11 +17,13 @@ from accounts import mail
 from accounts import operations as people
 from accounts.checks import site_has_an_address
 from accounts.models import Notice, Outbox, User
-from accounts.notices import notify
+from accounts.notices import inbox, notify
 from accounts.to_decide import Key
 from exports import jobs, operations, worker
-from exports.models import ExportRequest
+from exports.models import ExportPolicy, ExportRequest
 from records.models import Property
+from records.operations import flag_property
+from tests.claims.test_inbox import logged_in
 from tests.support.company import TinyCompany
 from tests.support.exports_kit import (
     LONG_AGO,
@@ -83,6 +85,44 @@ def test_asking_approving_and_finishing_write_to_whom_it_concerns(
         (["rita@example.com"], "Your export is ready"),
     ]
     assert states() == ["sent"] * 3
+
+
+def test_changed_address_is_told_to_whoever_had_it_before(
+    c: TinyCompany, mailoutbox: list[EmailMessage]
+) -> None:
+    """Whoever has the new one may be who changed it."""
+    people.change_person(
+        c.rita, actor=c.sam, email="mine@example.com", first_name="Rita", last_name=""
+    )
+    mail.send_waiting()
+    assert [(m.to, m.subject) for m in mailoutbox] == [
+        (["rita@example.com"], "Your e-mail address was changed by somebody else")
+    ]
+    assert "mine@example.com" not in mailoutbox[0].body
+    people.set_password(c.rita, actor=c.sam, password="another long password")
+    mail.send_waiting()
+    assert mailoutbox[1].to == ["mine@example.com"]
+
+
+def test_what_super_admins_are_told_is_gone_for_who_is_none_any_more(
+    c: TinyCompany, mailoutbox: list[EmailMessage]
+) -> None:
+    """It names fields that are hidden from them by then, and who governs exports."""
+    flag_property(actor=c.sam, object="deal", name="amount", sensitive=True)
+    people.assign_set(c.rita, actor=c.sam, permission_set=c.sets["exempt"])
+    version = ExportPolicy.objects.get().version
+    operations.change_policy(actor=c.sam, version=version, require_approval=True)
+    told = set(inbox(c.fresh("sue")).values_list("text", flat=True))
+    assert len(told) == 3
+    assert len(Outbox.objects.all()) == 3
+    people.remove_super_admin(c.sue, actor=c.sam, permission_set=c.sets["rep"])
+    sue = logged_in(c.fresh("sue"))
+    assert not inbox(c.fresh("sue")).exists()
+    assert not any(text in sue.get("/admin/inbox/").text for text in told)
+    mail.send_waiting()
+    assert (mailoutbox, set(states())) == ([], {"dropped"})
+    people.make_super_admin(c.sue, actor=c.sam)
+    assert set(inbox(c.fresh("sue")).values_list("text", flat=True)) == told
 
 
 @pytest.mark.parametrize("name", ["{invitation}", "{link}"])
