@@ -80,7 +80,9 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
         return operations.as_it_stands(obj)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows = access.marked(super().get_queryset(request), user_of(request), "change")
+        rows = super().get_queryset(request)
+        for action in ("change", "credentials"):
+            rows = access.marked(rows, user_of(request), action)
         rows = with_mark(rows)
         return rows.select_related("permission_set__based_on").prefetch_related("memberships__team")
 
@@ -169,6 +171,9 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
         stored = User.objects.get(pk=obj.pk)
         if stored.invited_at is None or invitations.go_by_mail():
             return answer
+        # A new member of a team of one's own is somebody whose records one reaches: what follows is
+        # drawn by the rights of now, or else it would not be shown.
+        request.user = User.objects.get(pk=user_of(request).pk)
         return self._links_page(request, stored)
 
     def _links_page(self, request: HttpRequest, invited: User) -> HttpResponse:
@@ -286,7 +291,8 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
     def record_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         context = super().record_context(request, obj)
         if obj is not None:
-            context["access_page"] = reverse("admin:person_access", args=[obj.pk])
+            if obj.may_change or obj == user_of(request):
+                context["access_page"] = reverse("admin:person_access", args=[obj.pk])
             context["editor"] = edit_address(obj)
             paused = ["lift_pause"] if log_in.is_paused(obj.email) else []
             context["steps"] = steps_with(obj, user_of(request), *paused)

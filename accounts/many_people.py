@@ -248,9 +248,7 @@ def _split(
     rows = User.objects.filter(pk__in=[each.pk for each in people])
     why = dict(step.why_not(people))
     for row, found in access.refused(rows, actor, step.asks):
-        why[row.pk] = gettext("You may not change them: %(why)s.") % {
-            "why": found.decisive[0].because
-        }
+        why[row.pk] = gettext("You may not change them: %(why)s.") % {"why": found.why_not[0]}
     left_out = [(each, why[each.pk]) for each in people if each.pk in why]
     return [each for each in people if each.pk not in why], left_out
 

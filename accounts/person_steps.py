@@ -25,8 +25,13 @@ def proposal_of(name: str, target: User, values: Any, actor: User) -> Proposal |
     return partner_steps.proposal_of(name, target, values, actor)
 
 
-def steps_with(obj: User, actor: User, *also: str) -> list[dict[str, str]]:
-    """Return the steps that can be taken with somebody as they stand, by title and address."""
+def steps_with(obj: Any, actor: User, *also: str) -> list[dict[str, str]]:
+    """Return the steps that can be taken with somebody as they stand, by title and address.
+
+    The person's row says whether the actor may change them, and their log-in (`access.marked`).
+    """
+    if not obj.may_change:
+        return []
     may_be_invited = obj.is_active and obj.last_login is None
     names = [
         *(["invite"] if may_be_invited else []),
@@ -49,7 +54,12 @@ def steps_with(obj: User, actor: User, *also: str) -> list[dict[str, str]]:
         # Nobody demotes or deactivates themselves.
         and (obj != actor or name not in ("demote", "deactivate", partner_steps.REMOVE))
         and (name not in FOR_SUPER_ADMINS or operations.is_free(actor))
+        and (name not in OF_LOG_IN or obj.may_credentials)
     ]
+
+
+OF_LOG_IN = ("invite", "password", "lift_pause")
+"""Steps for who may change the log-in of somebody: not of who can do more."""
 
 
 def edit_address(obj: User) -> str:

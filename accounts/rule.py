@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Q
+from django.utils.translation import gettext
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -82,6 +83,17 @@ class Explanation:
     def decisive(self) -> tuple[Finding, ...]:
         """Return the findings that explain the verdict: what takes away, else what grants."""
         return self.denying or tuple(f for f in self.findings if f.holds)
+
+    @property
+    def why_not(self) -> list[str]:
+        """Return the reasons of a refusal; where nothing takes the right away, that none gives it.
+
+        An action may be allowed and yet be refused: where no page offers it to anybody.
+        """
+        if self.allowed:
+            return [gettext("nobody does this here")]
+        found = [finding.because for finding in self.denying]
+        return found or [gettext("no permission of yours allows it")]
 
     @property
     def denying(self) -> tuple[Finding, ...]:

@@ -144,7 +144,10 @@ class PermissionSetAdmin(GivesSets):
             context["begin"] = request.GET.get("begin", "")
         else:
             give = page_address(PermissionSet, "give", obj.pk)
-            context["steps"] = [{"title": gettext("Copy this set"), "url": f"{new}set-{obj.pk}"}]
+            context["steps"] = []
+            if self.has_add_permission(request):
+                copy = {"title": gettext("Copy this set"), "url": f"{new}set-{obj.pk}"}
+                context["steps"].append(copy)
             if access.allows(user_of(request), "assign", obj):
                 context["steps"].insert(
                     0, {"title": gettext("Give this set to people"), "url": give}

@@ -102,9 +102,9 @@ def edit_people(request: HttpRequest) -> HttpResponse:
         raise Http404
     for each in people:
         if not cast(Any, each).may_change:
-            found = access.explain(actor, "change", each).decisive
+            why = access.explain(actor, "change", each).why_not
             text = gettext("You may not change the permissions of %(name)s: %(reason)s.")
-            raise PermissionDenied(text % {"name": each, "reason": found[0].because})
+            raise PermissionDenied(text % {"name": each, "reason": why[0]})
     one = people[0] if len(people) == 1 else None
     address = f"{reverse('admin:edit_permissions')}?{_query('person', people)}"
     if one is not None and _asks_first(request, one):

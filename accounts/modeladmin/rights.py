@@ -101,7 +101,4 @@ class RightsAdmin(FormFields, ModelAdmin):  # type: ignore[misc]  # Unfold's for
     def reasons(self, request: HttpRequest, obj: Model, action: str) -> list[str]:
         """Return why this person may not do this, in sentences."""
         explanation = access.explain(user_of(request), action, obj)
-        return [
-            gettext("Refused: %(why)s.") % {"why": finding.because}
-            for finding in explanation.decisive
-        ]
+        return [gettext("Refused: %(why)s.") % {"why": because} for because in explanation.why_not]

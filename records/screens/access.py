@@ -22,7 +22,7 @@ from accounts import access, catalogue
 from accounts.access import EXPORT
 from accounts.keys import KeyField
 from accounts.modeladmin import AccessModelAdmin, page_address, row_pages, user_of
-from accounts.models import Team, User
+from accounts.models import PermissionChange, Team, User
 from accounts.people import members, named, with_main_team
 from accounts.pickers import PickerSelect, Purpose
 from accounts.words import counted
@@ -113,9 +113,15 @@ class AccessPages(AccessModelAdmin):
         return access.allows_any(user_of(request), "change", User)
 
     def access_links(self, request: HttpRequest, obj: Record) -> list[dict[str, str]]:
-        """Return links to both pages for whom they open, else nothing."""
+        """Return links to the pages for whom they open, else nothing."""
         if not self.may_govern(request):
             return []
+        on_day = {
+            "title": gettext("Who could, on a day"),
+            "icon": "history",
+            "url": f"{reverse('admin:access_on')}?record={obj.object_key}+{obj.pk}",
+        }
+        sees_past = access.allows_any(user_of(request), "view", PermissionChange)
         return [
             {
                 "title": gettext("Access"),
@@ -127,11 +133,7 @@ class AccessPages(AccessModelAdmin):
                 "icon": "group",
                 "url": page_address(obj, "who", obj.pk),
             },
-            {
-                "title": gettext("Who could, on a day"),
-                "icon": "history",
-                "url": f"{reverse('admin:access_on')}?record={obj.object_key}+{obj.pk}",
-            },
+            *([on_day] if sees_past else []),
         ]
 
     def _asked(self, request: HttpRequest, object_id: str, known: set[str]) -> Record:

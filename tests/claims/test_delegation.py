@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from accounts import access, operations
 from accounts.models import AuditEvent, Membership, PermissionSet, Team, ToolGrant, User
@@ -21,6 +22,7 @@ from tests.support.factories import DealFactory, SetFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
+LIST = "/admin/accounts/user/"
 GOVERNS = ["account.access", "account.edit_users", "account.user_table"]
 
 
@@ -101,6 +103,59 @@ def address(whom: str, email: str = "") -> Callable[[TinyCompany], Any]:
         first_name="Other",
         last_name="Name",
     )
+
+
+def test_pages_offer_no_step_that_is_refused(c: TinyCompany) -> None:
+    """Of who can do more and of super admins: what she may change, and no log-in."""
+    dora = Client()
+    dora.force_login(c.dora)
+    listed = dora.get(LIST).text
+    log_in, nothing = {"password", "invite"}, set[str]()
+    User.objects.filter(pk__in=[c.paul.pk, c.mona.pk]).update(last_login=None)
+    for name, offered in {"paul": log_in, "mona": nothing, "sam": nothing}.items():
+        person = c.people[name]
+        page = dora.get(f"{LIST}{person.pk}/change/").text
+        for step in log_in:
+            address = f"{LIST}{person.pk}/{step}/"
+            assert (address in page, address in listed) == (step in offered,) * 2, (name, step)
+        allowed = dora.get(f"{LIST}{person.pk}/access/").status_code
+        assert (f"{LIST}{person.pk}/access/" in page) == (allowed == 200), name
+    deal, page = c.deals["ritas"], dora.get(f"/admin/records/deal/{c.deals['ritas'].pk}/change/")
+    on_day = f"/admin/permissions/history/on/?record=deal+{deal.pk}"
+    assert (on_day in page.text, dora.get(on_day).status_code) == (False, 403)
+    copy = f"/admin/accounts/permissionset/add/?begin=set-{c.sets['small'].pk}"
+    page = dora.get(f"/admin/accounts/permissionset/{c.sets['small'].pk}/change/")
+    assert (page.status_code, copy in page.text, dora.get(copy).status_code) == (200, False, 403)
+    # For a super admin each of them stands there, and opens.
+    sam = Client()
+    sam.force_login(c.sam)
+    assert on_day in sam.get(f"/admin/records/deal/{deal.pk}/change/").text
+    assert copy in sam.get(f"/admin/accounts/permissionset/{c.sets['small'].pk}/change/").text
+    assert {sam.get(address).status_code for address in (on_day, copy)} == {200}
+
+
+def test_who_sees_people_and_changes_none_reads_why(c: TinyCompany) -> None:
+    viewer = SetFactory(name="Viewer", tools=["account.access", "account.user_table"])
+    person = UserFactory(email="viewer@example.com", permission_set=viewer)
+    client = Client()
+    client.force_login(person)
+    assert client.get(LIST).status_code == 200
+    for more in ("", "&detach=1"):
+        answer = client.get(f"/admin/accounts/user/permissions/?person={c.rita.pk}{more}")
+        assert answer.status_code == 403
+        assert "no permission of yours allows it" in answer.text
+    page = client.get(f"{LIST}{c.rita.pk}/change/").text
+    assert f"{LIST}{c.rita.pk}/access/" not in page
+    assert f"{LIST}{c.rita.pk}/password/" not in page
+
+
+def test_super_admin_reads_that_nobody_does_what_no_page_offers(c: TinyCompany) -> None:
+    client = Client()
+    client.force_login(c.sam)
+    answer = client.get(f"{LIST}{c.rita.pk}/delete/")
+    assert answer.status_code == 403
+    assert "Refused: nobody does this here." in answer.text
+    assert "super admins may do everything" not in answer.text
 
 
 # What Dora does, and what she reads; None where it is done. Each refusal stands beside its success.

@@ -21,6 +21,7 @@ from accounts.models import AuditEvent, AuditText, Notice, Outbox, RightsChange,
 from accounts.operations import InvalidChange, NotAllowed
 from accounts.rights import let_in
 from tests.support.company import TinyCompany
+from tests.support.factories import UserFactory
 from tests.support.laid_down import tiny_company
 
 LIST = "/admin/accounts/user/"
@@ -114,6 +115,42 @@ def test_without_mail_the_inviter_is_shown_the_link_once_and_could_have_used_it(
     assert set(let_in(person=person.pk).values_list("actor", flat=True)) == {c.sam.pk, c.sue.pk}
     assert choose(link).status_code == 200
     assert choose(newer).status_code == 302
+    assert works()
+
+
+def test_link_ends_once_the_person_may_do_more_than_whoever_was_shown_it(
+    c: TinyCompany, client: Client
+) -> None:
+    """And whoever raises somebody reads who could log in as them."""
+    client.force_login(c.sam)
+    link = link_in(add(client, invite="on").text)
+    person = User.objects.get(email=EMAIL)
+    other = Client()
+    other.force_login(c.sue)
+    User.objects.filter(pk=c.sam.pk).update(is_superuser=False)
+    review = other.post(f"{LIST}{person.pk}/promote/").text
+    assert "Sam made or reactivated the account of Newt in the last 30 days" in review
+    assert "Sue made or reactivated" not in review
+    operations.make_super_admin(person, actor=c.sue)
+    assert choose(link).status_code == 200
+    operations.remove_super_admin(person, actor=c.sue, permission_set=c.sets["rep"])
+    User.objects.filter(pk=person.pk).update(is_partner_admin=True)
+    assert choose(link).status_code == 200
+    User.objects.filter(pk=person.pk).update(is_partner_admin=False)
+    assert not works()
+    assert choose(link).status_code == 302
+    assert works()
+
+
+def test_link_is_shown_to_who_adds_a_member_to_their_own_team(
+    c: TinyCompany, client: Client
+) -> None:
+    """By that they reach other records than before: the page is drawn by the rights of now."""
+    tess = UserFactory(email="tess@example.com", is_superuser=True, team=c.teams["north_a"])
+    client.force_login(tess)
+    page = add(client, invite="on", main_team=c.teams["north_a"].pk)
+    assert page.status_code == 200
+    assert choose(link_in(page.text)).status_code == 302
     assert works()
 
 
