@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from django.db.models import Exists, ExpressionWrapper, F, Min, Q, QuerySet, Subquery, Sum
+from django.db.models import Exists, ExpressionWrapper, F, Q, QuerySet, Subquery, Sum
 from django.db.models.fields import BooleanField
 from django.db.models.functions import Coalesce, Now
 
@@ -57,10 +57,11 @@ def left_in_same_hands(person: User, besides: ExportRequest | None, *, exempt: b
     for it is within no limit of others, so it counts among the exempt alone. Two statements.
     """
     mine = Q(actor=person.pk) | Q(actor__in=hands_of(person))
-    links = _links().filter(mine).order_by().values_list("actor", "person")
+    # Not grouped: that would be by an index over everybody.
+    links = _links().filter(mine).order_by().values_list("actor", "person", "at")
     accounts: dict[int, dict[int, datetime | None]] = defaultdict(dict, {person.pk: {}})
-    for actor, account, since in links.annotate(since=Min("at")):
-        accounts[actor][account] = since
+    for actor, account, since in sorted(links, reverse=True):
+        accounts[actor][account] = since  # the first time, which comes last
     for actor, held in accounts.items():
         held[actor] = None
     exports = _released(besides).filter(requester__in={key for a in accounts.values() for key in a})
