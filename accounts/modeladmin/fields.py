@@ -59,9 +59,10 @@ class FieldsAdmin(RightsAdmin):
         self, request: HttpRequest, obj: Model | None = None, change: bool = False, **kwargs: Any
     ) -> Any:
         request._object_of_form = obj  # type: ignore[attr-defined]  # for this request's fields
-        form = super().get_form(request, obj, change, **kwargs)
-        own = {"request": request, "veiled": self.veiled_fields(request)}
-        return type(form.__name__, (form,), own)
+        form: Any = super().get_form(request, obj, change, **kwargs)
+        # Made for this page alone. A class derived from it would make every field a second time.
+        form.request, form.veiled = request, self.veiled_fields(request)
+        return form
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """Take no values from the address: they would name any row by its key (L25, L26)."""
