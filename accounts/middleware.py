@@ -47,6 +47,7 @@ class LanguageMiddleware:
 
     def __init__(self, get_response: Answer) -> None:
         self.get_response = get_response
+        languages.keep_texts()
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         asked_for = languages.asked_for(request.headers.get("Accept-Language", ""))
