@@ -14,6 +14,11 @@ from accounts.models import User
 class AccessBackend(ModelBackend):
     """Password log-in by e-mail; every permission question is answered by access.py (B1)."""
 
+    def get_user(self, user_id: int) -> User | None:
+        """Return who is logged in, by the key in their session; nobody who is deactivated."""
+        user = access.stored_user(user_id)
+        return user if user is not None and self.user_can_authenticate(user) else None
+
     def has_perm(self, user_obj: Any, perm: str, obj: Model | None = None) -> bool:
         return isinstance(user_obj, User) and access.has_perm(user_obj, perm, obj)
 

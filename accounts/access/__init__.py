@@ -20,6 +20,7 @@ from accounts.access.grants import (
     noted,
     somebody,
     still_holds,
+    stored_user,
 )
 from accounts.access.names import nameable, recycled, teams_told
 from accounts.access.readers import (
@@ -114,6 +115,7 @@ __all__ = [
     "settled",
     "somebody",
     "still_holds",
+    "stored_user",
     "teams_told",
     "tool_scope",
     "who_can",
