@@ -73,13 +73,19 @@ class RightsAdmin(FormFields, ModelAdmin):  # type: ignore[misc]  # Unfold's for
     ) -> Any:
         if from_field is not None and from_field != self.opts.pk.name:
             return None
-        rows = self.with_relations(self.get_queryset(request))
         if not (key := whole_number(str(object_id))):
             return None
+
+        def read() -> Model | None:
+            rows = self.with_relations(self.get_queryset(request))
+            # In any order, since it is one row: the list's own has several terms to put into SQL.
+            found: Model | None = rows.filter(pk=key).order_by("pk").first()
+            return found
+
         if request.method not in ("GET", "HEAD"):
-            return rows.filter(pk=key).first()
+            return read()
         # Asked several times while a page is made; a form that is posted changes what it gets.
-        return once(request, ("object", self.model, key), lambda: rows.filter(pk=key).first())
+        return once(request, ("object", self.model, key), read)
 
     def with_relations(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         """Return rows with what the page of one of them reads besides."""
