@@ -22,6 +22,7 @@ from django.utils.translation import gettext, gettext_lazy, ngettext
 from accounts import access
 from accounts.keys import is_key
 from accounts.modeladmin import opened, page_address, user_of
+from accounts.modeladmin.requests import once
 from accounts.review import ANSWER, edits_further, sent_once_more
 from accounts.words import counted, listed
 from records import kinds
@@ -71,10 +72,14 @@ class ChangesManyRecords(RecordPart):
         return actions
 
     def _fields_for_many(self, request: HttpRequest) -> dict[str, Field]:
-        user = user_of(request)
-        if not access.allows_any(user, "change", self.model):
-            return {}
-        return {field.name: field for field in many.offered_fields(user, self.model)}
+        def offered() -> dict[str, Field]:
+            user = user_of(request)
+            if not access.allows_any(user, "change", self.model):
+                return {}
+            return {field.name: field for field in many.offered_fields(user, self.model)}
+
+        # Django asks a list for its actions five times a page.
+        return once(request, ("fields for many", self.model), offered)
 
     def get_urls(self) -> list[URLPattern]:
         name = f"{self.opts.app_label}_{self.opts.model_name}_change_many"

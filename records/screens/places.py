@@ -41,6 +41,8 @@ class OpensAsLeft(RecordPart):
     def _as_left(self, request: HttpRequest) -> str:
         """Return the query of the list as it was left, of what there still is of that."""
         place = user_of(request).list_places.get(self.model.object_key, BEGINNING)
+        if place == BEGINNING:
+            return ""
         query = QueryDict(mutable=True)
         for tab in self._tabs(request):
             if tab.code and tab.code == place["tab"]:
@@ -70,9 +72,12 @@ class OpensAsLeft(RecordPart):
 
     def _order(self, request: HttpRequest) -> str:
         """Return the order asked for by names: numbers of columns change with one's rights."""
+        asked = request.GET.get("o", "")
+        if not asked:
+            return ""
         names, sortable = self._columns(request)
         terms = []
-        for part in request.GET.get("o", "").split("."):
+        for part in asked.split("."):
             number = int(part.removeprefix("-")) if SORTED_COLUMN.fullmatch(part) else len(names)
             if number < len(names) and names[number] in sortable:
                 terms.append(f"{'-' if part.startswith('-') else ''}{names[number]}")
