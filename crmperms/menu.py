@@ -138,7 +138,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     groups = []
     for group in GROUPS:
         items = [
-            {**_drawn(item, request), "active": item["link"] == here}
+            _drawn(item, request, here)
             for item in group["items"]
             if item.get("permission", _always)(request)
         ]
@@ -174,16 +174,19 @@ def _ways() -> tuple[tuple[str, str], ...]:
     return tuple(sorted(ways, key=lambda each: -len(each[0])))
 
 
-def _drawn(item: dict[str, Any], request: HttpRequest) -> dict[str, Any]:
+def _drawn(item: dict[str, Any], request: HttpRequest, here: str) -> dict[str, Any]:
     """Return an item as Unfold gets it: without a badge that is empty, and without `permission`.
 
-    Unfold draws an empty badge as a blot, and would ask the permission a second time.
+    Unfold draws an empty badge as a blot, and would ask the permission a second time. The address
+    is looked up here, once: the menu and the breadcrumb compare and draw it several times.
     """
     badge = item.get("badge_only_if")
     left_out = {"badge_only_if", "permission", "also"}
     if badge is not None and not badge(request):
         left_out |= {"badge", "badge_variant"}
-    return {key: value for key, value in item.items() if key not in left_out}
+    link = str(item["link"])
+    kept = {key: value for key, value in item.items() if key not in left_out}
+    return {**kept, "link": link, "active": link == here}
 
 
 def _always(request: HttpRequest) -> bool:

@@ -281,7 +281,7 @@ UNFOLD = {
     "SITE_SUBHEADER": gettext_lazy("CRM access & export control"),
     "SITE_SYMBOL": "shield_person",
     "SITE_URL": None,
-    "SITE_FAVICONS": [{"rel": "icon", "href": "/static/favicon.svg", "type": "image/svg+xml"}],
+    "SITE_FAVICONS": [{"rel": "icon", "href": "crmperms.site.icon", "type": "image/svg+xml"}],
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": False,

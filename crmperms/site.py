@@ -51,6 +51,11 @@ def script(request: HttpRequest) -> str:
     return static("crmperms.js")
 
 
+def icon(request: HttpRequest) -> str:
+    """Return the address of the icon; given as such, Unfold looks for a module of its name."""
+    return "/static/favicon.svg"
+
+
 def account_links(request: HttpRequest) -> list[dict[str, Any]]:
     """Return what the menu of one's own name leads to; Unfold adds the way out."""
     user = request.user
