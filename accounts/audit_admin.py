@@ -16,12 +16,20 @@ from django.utils.formats import localize
 from django.utils.html import format_html, format_html_join
 from django.utils.text import capfirst
 from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
-from unfold.widgets import UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts import audit, audit_words, catalogue
 from accounts.audit_details import details_of, name_objects
-from accounts.keys import KeyField
-from accounts.list_forms import FormFilter, ListForm, LogAdmin, day_field, first_moment, last_moment
+from accounts.keys import KeyField, is_key, whole_number
+from accounts.list_forms import (
+    INCOMPLETE,
+    FormFilter,
+    ListForm,
+    LogAdmin,
+    day_field,
+    first_moment,
+    last_moment,
+)
 from accounts.log_values import values_in
 from accounts.modeladmin import user_of
 from accounts.models import AuditEvent, Membership, User
@@ -29,6 +37,8 @@ from accounts.models import AuditEvent, Membership, User
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
+NUMBERED = ("user", "permissionset", "team", "exportrequest")
+"""What has a number beside the kinds of record."""
 RESULTS = {"done": gettext_lazy("Done"), "refused": gettext_lazy("Refused")}
 
 
@@ -53,6 +63,14 @@ def codes(wanted: Callable[[str], bool]) -> tuple[str, ...]:
 
 def _things_by_label() -> list[tuple[str, StrOrPromise]]:
     return sorted(things().items(), key=lambda each: str(each[1]))
+
+
+def _numbered_by_label() -> list[tuple[str, StrOrPromise]]:
+    """Return what events are about whose numbers people read, on pages and in this list."""
+    keys = [*(kind.key for kind in catalogue.objects()), *NUMBERED]
+    models = {model._meta.model_name: model._meta.verbose_name for model in apps.get_models()}
+    named = [(key, capfirst(str(models[key]))) for key in keys if key in models]
+    return sorted(named, key=lambda each: each[1])
 
 
 class AuditForm(ListForm):
@@ -91,8 +109,36 @@ class AuditForm(ListForm):
         empty_label=gettext_lazy("Everybody"),
         help_text=gettext_lazy("Changes of their account, their permission set and their teams."),
     )
+    on_kind = forms.ChoiceField(
+        label=audit_words.OBJECT,
+        required=False,
+        choices=lambda: [("", gettext("Everything")), *_numbered_by_label()],
+        widget=UnfoldAdminSelectWidget,
+    )
+    on_number = forms.CharField(
+        label=gettext_lazy("Object’s number"),
+        required=False,
+        max_length=30,
+        help_text=gettext_lazy("As it stands in this list, or in the address of its page."),
+        widget=UnfoldAdminTextInputWidget,
+    )
     at_after = day_field(pgettext_lazy("a first day", "From"))
     at_before = day_field(pgettext_lazy("a last day", "To"))
+
+    def clean(self) -> dict[str, Any]:
+        """Ask for both, the kind and the number, where one is given."""
+        wanted = super().clean() or self.cleaned_data
+        kind, number = wanted.get("on_kind", ""), wanted.get("on_number", "")
+        if number and not is_key(number):
+            said = gettext("Write an object’s number, such as 123.")
+            self.add_error("on_number", forms.ValidationError(said, code=INCOMPLETE))
+        elif number and not kind:
+            said = gettext("Choose of which kind the object is.")
+            self.add_error("on_kind", forms.ValidationError(said, code=INCOMPLETE))
+        elif kind and not number:
+            said = gettext("Write the object’s number too.")
+            self.add_error("on_number", forms.ValidationError(said, code=INCOMPLETE))
+        return wanted
 
 
 class AuditFilter(FormFilter):
@@ -103,6 +149,8 @@ class AuditFilter(FormFilter):
         "about": ("action__in", lambda thing: codes(lambda code: code.startswith(f"{thing}."))),
         "result": ("result", str),
         "actor": ("actor", lambda chosen: chosen.pk),
+        "on_kind": ("object", str),
+        "on_number": ("object_id", lambda number: str(whole_number(number))),
         "at_after": ("at__gte", first_moment),
         "at_before": ("at__lt", last_moment),
     }

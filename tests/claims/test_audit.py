@@ -283,6 +283,38 @@ def test_log_calls_people_and_sets_what_they_are_called_now_and_records_by_numbe
     assert len(few) == len(many)
 
 
+def test_what_became_of_an_object_is_found_by_its_number(c: TinyCompany, client: Client) -> None:
+    """The log names no record, so its number is asked for, and of which kind it is."""
+    deal, contact = c.deals["ritas"], c.contacts["cora"]
+    with transaction.atomic():
+        for on in (deal, c.deals["robs"], contact, c.rita, c.sets["rep"], c.teams["south"]):
+            audit.record("deal.change", actor=c.sam, on=on)
+    client.force_login(c.otto)
+    log = "/admin/accounts/auditevent/"
+
+    def found(kind: str, number: object) -> set[tuple[str, str]]:
+        shown = client.get(log, {"on_kind": kind, "on_number": number})
+        assert f"#{number}" in shown.text
+        return {(event.object, event.object_id) for event in shown.context["cl"].queryset}
+
+    for on in (deal, contact, c.rita, c.sets["rep"], c.teams["south"]):
+        name = str(on._meta.model_name)
+        assert found(name, on.pk) == {(name, str(on.pk))}
+    assert not client.get(log, {"on_kind": "deal", "on_number": 987}).context["cl"].queryset
+    for asked, said in (
+        ({"on_kind": "deal"}, "Write the object’s number too."),
+        ({"on_number": "5"}, "Choose of which kind the object is."),
+        ({"on_kind": "deal", "on_number": "five"}, "Write an object’s number, such as 123."),
+        ({"on_kind": "deal", "on_number": "9" * 30}, "Write an object’s number, such as 123."),
+    ):
+        shown = client.get(log, asked)
+        assert (shown.status_code, said in shown.text) == (200, True)
+        assert not shown.context["cl"].queryset
+    assert client.get(log, {"on_kind": "session", "on_number": "5"}).status_code == 400
+    rows = AuditEvent.objects.filter(object="deal", object_id=str(deal.pk))
+    assert "audit_of_object" in rows.order_by("-id")[:50].explain()
+
+
 def test_what_changed_in_somebodys_rights_is_found_by_their_name(
     c: TinyCompany, client: Client
 ) -> None:
