@@ -189,12 +189,8 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
         stored = User.objects.select_related("permission_set").get(pk=obj.pk)
         mark = operations.as_it_stands(stored)
         proposal = proposals.person_changed(stored, values, actor=actor, as_it_stands=mark)
-        if proposal is not None:
-            if not is_reviewed(request):
-                operations.require_as_opened(stored, opened(request))
-            require_reviewed(request, proposal)
-        before = (undo.of_permissions([stored]), undo.of_teams([stored])) if proposal else ()
-        with warning_of_what_follows(request):
+
+        def carry_out() -> None:
             operations.change_person(
                 obj,
                 actor=actor,
@@ -204,9 +200,17 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
                 as_opened=opened(request),
             )
             operations.assign_set(obj, actor=actor, permission_set=values["permission_set"])
-        operations.set_teams(
-            obj, actor=actor, main_team=values["main_team"], extra_teams=values["extra_teams"]
-        )
+            operations.set_teams(
+                obj, actor=actor, main_team=values["main_team"], extra_teams=values["extra_teams"]
+            )
+
+        if proposal is not None:
+            if not is_reviewed(request):
+                operations.require_as_opened(stored, opened(request))
+            require_reviewed(request, proposal, carry_out)
+        before = (undo.of_permissions([stored]), undo.of_teams([stored])) if proposal else ()
+        with warning_of_what_follows(request):
+            carry_out()
         if before:
             undo.offer(request, undo.IN_EFFECT, *before)
 

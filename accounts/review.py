@@ -132,11 +132,19 @@ def page_until_confirmed(request: HttpRequest, proposal: Proposal) -> HttpRespon
     return None
 
 
-def require_reviewed(request: HttpRequest, proposal: Proposal) -> None:
-    """Raise `Unconfirmed` until the change was confirmed, for forms that the admin saves."""
+def require_reviewed(
+    request: HttpRequest, proposal: Proposal, carry_out: Callable[[], None] | None = None
+) -> None:
+    """Raise `Unconfirmed` until the change was confirmed, for forms that the admin saves.
+
+    What `carry_out` raises comes before the page: nobody reviews and confirms what is refused to
+    them. Raising undoes what it did.
+    """
     for what in ("people", "rights", "teams"):
         one_at_a_time(what)
     if page := page_until_confirmed(request, proposal):
+        if carry_out is not None and not is_reviewed(request):
+            carry_out()
         raise Unconfirmed(page)
 
 

@@ -12,13 +12,23 @@ import pytest
 from django.test import Client
 
 from accounts import access, operations
-from accounts.models import AuditEvent, Membership, PermissionSet, Team, ToolGrant, User
+from accounts.models import (
+    AuditEvent,
+    Membership,
+    PermissionSet,
+    RightsChange,
+    Team,
+    ToolGrant,
+    User,
+)
 from accounts.operations import AccountsError, InvalidChange, NotAllowed
 from accounts.operations.importing import import_people
 from accounts.people_file import read_people
 from accounts.people_plan import planned
 from tests.support.company import EVERYTHING, OWNED, TEAM, TinyCompany
 from tests.support.factories import DealFactory, SetFactory, UserFactory
+from tests.support.forms_as_shown import form_with
+from tests.support.reviewed import is_review
 
 pytestmark = pytest.mark.django_db
 
@@ -132,6 +142,40 @@ def test_pages_offer_no_step_that_is_refused(c: TinyCompany) -> None:
     assert on_day in sam.get(f"/admin/records/deal/{deal.pk}/change/").text
     assert copy in sam.get(f"/admin/accounts/permissionset/{c.sets['small'].pk}/change/").text
     assert {sam.get(address).status_code for address in (on_day, copy)} == {200}
+
+
+@pytest.mark.parametrize(
+    ("whom", "changed", "why"),
+    [
+        (
+            "mona",
+            {"permission_set": "small"},
+            "neither give nor take away what you do not hold yourself",
+        ),
+        ("paul", {"main_team": "south"}, "only into teams that are yours or below yours"),
+    ],
+)
+def test_what_is_refused_is_not_reviewed_first(
+    c: TinyCompany, whom: str, changed: dict[str, str], why: str
+) -> None:
+    dora, address = Client(), f"{LIST}{c.people[whom].pk}/change/"
+    dora.force_login(c.dora)
+
+    def sent(**wanted: str) -> Any:
+        _, fields = form_with(dora.get(address).text, "permission_set")
+        found = {"permission_set": c.sets, "main_team": c.teams}
+        keys = {name: found[name][key].pk for name, key in wanted.items()}
+        return dora.post(address, {**fields, **keys})
+
+    before = set(RightsChange.objects.values_list("pk", flat=True))
+    answer = sent(**changed)
+    assert (is_review(answer), answer.status_code) == (False, 403)
+    assert why in answer.text
+    refused = AuditEvent.objects.filter(result="refused", object_id=str(c.people[whom].pk))
+    assert refused.exists()
+    if whom == "paul":  # what she may change is reviewed, and nothing of it is done before
+        assert is_review(sent(main_team="north"))
+    assert set(RightsChange.objects.values_list("pk", flat=True)) == before
 
 
 def test_who_sees_people_and_changes_none_reads_why(c: TinyCompany) -> None:
