@@ -30,7 +30,7 @@ REASONS: dict[str, StrOrPromise] = {
     "same_hands": gettext_lazy(
         "One person made your account, reactivated it, or set its password or e-mail address in "
         "the last 7 days, or you did so for others. Accounts in one pair of hands share the limits "
-        "of one person, and with this export they are beyond one."
+        "of one person; with this export they exceed one of them."
     ),
     "rules_changed": gettext_lazy(
         "In the last 24 hours you changed the rules for exports, or your own right to export "
