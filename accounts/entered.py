@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator, validate_email
+from django.db.models import QuerySet
 from django.utils.translation import gettext, gettext_lazy
 
 from accounts.account_errors import InvalidChange
@@ -19,6 +22,17 @@ def line(label: str, text: str) -> str:
     if found := trouble(text):
         raise InvalidChange(gettext("%(label)s: %(what)s") % {"label": label, "what": found})
     return text
+
+
+def free_name(text: str, others: QuerySet[Any], before: str = "") -> str:
+    """Return a name as it is stored; empty where there is none, or one of the others has it.
+
+    What differs in case or in spaces alone is one name for whoever reads it. Kept as it was
+    `before`, it is nobody else's.
+    """
+    name = " ".join(line(gettext("Name"), text).split())
+    taken = name != before and others.filter(name__folded=name).exists()
+    return "" if taken else name
 
 
 def fit_email(email: str) -> str:

@@ -9,7 +9,7 @@ from django.utils.translation import gettext, ngettext
 from accounts import audit, rights
 from accounts.account_errors import InvalidChange
 from accounts.audit import Actor, operation
-from accounts.entered import line
+from accounts.entered import free_name, line
 from accounts.held import (
     Scopes,
     changes_of,
@@ -171,10 +171,12 @@ def require_named(permission_set: PermissionSet) -> None:
 
 
 def _free_set_name(name: str, besides: PermissionSet | None = None) -> str:
-    name = line(gettext("Name"), name)
-    others = PermissionSet.objects.filter(name=name)
-    if besides is not None:
-        others = others.exclude(pk=besides.pk)
-    if not name or others.exists():
-        raise InvalidChange(gettext("A permission set needs a name that no other set has."))
-    return name
+    key, before = (besides.pk, besides.name or "") if besides else (0, "")
+    if free := free_name(name, PermissionSet.objects.exclude(pk=key), before):
+        return free
+    raise InvalidChange(
+        gettext(
+            "A permission set needs a name that no other set has. Upper and lower case are one "
+            "name."
+        )
+    )

@@ -9,7 +9,7 @@ from django.utils.translation import gettext
 from accounts import audit
 from accounts.account_errors import InvalidChange, NotAllowed
 from accounts.audit import Actor, operation
-from accounts.entered import line
+from accounts.entered import free_name
 from accounts.models import Membership, Team, TeamReach
 from accounts.operations.frame import Place, require, where_named
 from accounts.operations.granting import is_free
@@ -50,8 +50,8 @@ def change_team(
     require_as_opened(stored, as_opened)
     if parent is not None and team.pk in _upwards(parent.pk, tree):
         raise InvalidChange(in_own_branch(parent, team))
-    free_name = _free_team_name(name, besides=team)
-    after = {"name": free_name, "parent": parent and parent.pk}
+    new_name = _free_team_name(name, besides=stored)
+    after = {"name": new_name, "parent": parent and parent.pk}
     before = {"name": stored.name, "parent": stored.parent_id}
     if before == after:
         return
@@ -62,7 +62,7 @@ def change_team(
             ),
             "super_admins_only",
         )
-    stored.name, stored.parent = free_name, parent
+    stored.name, stored.parent = new_name, parent
     with kept(actor, teams=True):
         stored.save()
         rewrite_reach()
@@ -141,13 +141,12 @@ def in_own_branch(other: Team, team: Team) -> str:
 
 
 def _free_team_name(name: str, besides: Team | None = None) -> str:
-    name = line(gettext("Name"), name)
-    others = Team.objects.filter(name=name)
-    if besides is not None:
-        others = others.exclude(pk=besides.pk)
-    if not name or others.exists():
-        raise InvalidChange(gettext("A team needs a name that no other team has."))
-    return name
+    key, before = (besides.pk, besides.name) if besides else (0, "")
+    if free := free_name(name, Team.objects.exclude(pk=key), before):
+        return free
+    raise InvalidChange(
+        gettext("A team needs a name that no other team has. Upper and lower case are one name.")
+    )
 
 
 def _locked_tree(*named: Team | None) -> Tree:

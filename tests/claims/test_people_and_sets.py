@@ -12,7 +12,7 @@ from django.test import Client
 from accounts import operations
 from accounts.access import allows, permitted
 from accounts.audit import System
-from accounts.models import AuditEvent, ObjectScope, PermissionSet, TeamReach, User
+from accounts.models import AuditEvent, ObjectScope, PermissionSet, Team, TeamReach, User
 from accounts.operations import InvalidChange, LastSuperAdmin, NotAllowed, clamped
 from records.models import Deal, Pipeline, StageRule
 from tests.support.company import EVERYTHING, NONE, OWNED, TEAM, TinyCompany
@@ -24,6 +24,28 @@ SYSTEM = System("test")
 
 def last_event(action: str) -> AuditEvent:
     return AuditEvent.objects.filter(action=action).latest("id")
+
+
+@pytest.mark.parametrize("name", ["rep", " REP ", "STRAẞE  9", "Straße 9 "])
+def test_names_that_read_alike_are_one_name(c: TinyCompany, name: str) -> None:
+    """A list that shows two of them tells nobody which one to give."""
+    wanted: dict[str, Any] = {"actor": c.sam, "description": "", "scopes": {}, "tools": []}
+    operations.create_set(name="Straße 9", **wanted)
+    operations.create_team(actor=c.sam, name="Rep")
+    street = operations.create_team(actor=c.sam, name="Straße 9")
+    with pytest.raises(InvalidChange, match="no other set has"):
+        operations.create_set(name=name, **wanted)
+    with pytest.raises(InvalidChange, match="no other team has"):
+        operations.create_team(actor=c.sam, name=name)
+    with pytest.raises(InvalidChange, match="no other team has"):
+        operations.change_team(c.teams["south"], actor=c.sam, name=name, parent=None)
+    # One's own name in another case is no other's; spaces in a row are one.
+    operations.change_team(street, actor=c.sam, name="STRASSE   9", parent=None)
+    assert Team.objects.get(pk=street.pk).name == "STRASSE 9"
+    # Two of before stay as they are, each with its name.
+    Team.objects.filter(pk=c.teams["south"].pk).update(name="strasse 9")
+    operations.change_team(street, actor=c.sam, name="STRASSE 9", parent=c.teams["north"])
+    assert Team.objects.get(pk=street.pk).parent == c.teams["north"]
 
 
 # --- Super admins (R91, R92, Q22, Q27) ------------------------------------------------------------
