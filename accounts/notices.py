@@ -74,8 +74,8 @@ def notify(
     `subject` and `mail` go to mailboxes that nobody governs: no data of a record may stand in
     them, no value of a filter and no words that a person wrote (L88). `place` says where to look
     where no address can be given; `way_in` stands instead of both. Not `by_mail` is what only
-    settles an earlier notice. What is `for_super_admins` is gone for who is none any more. An
-    `address` is where e-mail goes instead of to the person's own.
+    settles an earlier notice, or can wait until somebody looks. What is `for_super_admins` is gone
+    for who is none any more. An `address` is where e-mail goes instead of to the person's own.
     """
     told = [person for person in people if person.is_active]
     sends_mail = settings.MAIL_ENABLED and by_mail

@@ -12,6 +12,7 @@ from accounts.account_errors import InvalidChange, NotAllowed
 from accounts.audit import Actor, operation
 from accounts.entered import EMAIL_TAKEN, fit_email, line
 from accounts.models import PermissionSet, Team, User
+from accounts.notices import notify
 from accounts.operations.frame import (
     on_leaving,
     permissions_changing,
@@ -131,6 +132,8 @@ def change_person(
             subject=gettext_lazy("Your e-mail address was changed by somebody else"),
             address=stored["email"],
         )
+    if {"first_name", "last_name"} & set(changed) and actor != person:
+        _tell_of_new_name(User.objects.get(pk=person.pk), actor)
 
 
 @operation("person.deactivate")
@@ -172,6 +175,20 @@ def reactivate(person: User, *, actor: Actor) -> None:
         this(person).update(is_active=True)
         audit.record("person.reactivate", actor=actor, on=person)
     person.is_active = True
+
+
+def _tell_of_new_name(person: User, actor: Actor) -> None:
+    """Tell somebody what others read of them by now: in a log, beside a request to decide on."""
+    by = actor.get_full_name() if isinstance(actor, User) else ""
+
+    def told() -> str:
+        said = gettext(
+            "%(name)s changed your name: you are called “%(new)s” now, in requests and logs too. "
+            "If that is not your name, tell a super admin."
+        )
+        return said % {"name": by or gettext("Somebody on the server"), "new": person}
+
+    notify([person], told, by_mail=False)
 
 
 def _free_email(email: str, besides: User | None = None) -> str:

@@ -301,6 +301,24 @@ def test_file_stays_open_to_who_changes_their_own_password(c: TinyCompany) -> No
     assert fetched(Browser("rita@example.com", NEW_PASSWORD), export).getvalue()
 
 
+def test_somebody_who_was_renamed_is_told(c: TinyCompany) -> None:
+    """By another name they ask, and are read, as somebody else."""
+    names = {"email": "rita@example.com", "last_name": "Ström"}
+    people.change_person(c.rita, actor=c.sam, first_name="Sue", **names)
+    people.change_person(c.rita, actor=c.sam, first_name="Sue", **names)  # nothing more
+    people.change_person(c.rita, actor=System("test"), first_name="Rita", **names)
+    own = {"email": c.sam.email, "first_name": "Samuel", "last_name": ""}
+    people.change_person(c.sam, actor=c.sam, **own)
+    told = Notice.objects.order_by("id").values_list("user__email", "text")
+    assert [(email, text.partition(", in")[0]) for email, text in told] == [
+        ("rita@example.com", "Sam changed your name: you are called “Sue Ström” now"),
+        (
+            "rita@example.com",
+            "Somebody on the server changed your name: you are called “Rita Ström” now",
+        ),
+    ]
+
+
 def test_somebody_whose_log_in_was_changed_is_told(c: TinyCompany) -> None:
     people.set_password(c.rita, actor=c.sam, password=NEW_PASSWORD)
     people.change_person(
