@@ -193,6 +193,17 @@ def test_who_sees_people_and_changes_none_reads_why(c: TinyCompany) -> None:
     assert f"{LIST}{c.rita.pk}/password/" not in page
 
 
+def test_page_of_a_team_calls_nobody_absent_whom_its_reader_may_not_see(c: TinyCompany) -> None:
+    blind = SetFactory(name="Blind", tools=["account.access", "account.edit_users"])
+    client = Client()
+    client.force_login(UserFactory(email="blind@example.com", permission_set=blind))
+    page = client.get(f"/admin/accounts/team/{c.teams['north_a'].pk}/change/").text
+    assert "You may not see who is in it." in page
+    assert "Rita" not in page
+    empty = Team.objects.create(name="Empty")
+    assert "Nobody yet." in client.get(f"/admin/accounts/team/{empty.pk}/change/").text
+
+
 def test_super_admin_reads_that_nobody_does_what_no_page_offers(c: TinyCompany) -> None:
     client = Client()
     client.force_login(c.sam)
