@@ -156,6 +156,28 @@ def test_what_was_refused_is_read_from_an_index_of_it() -> None:
     assert "audit_of_day" in plan_of(done[:50])
 
 
+@pytest.mark.django_db
+def test_what_became_of_an_object_is_read_from_its_index() -> None:
+    AuditEvent.objects.bulk_create(
+        AuditEvent(
+            at=DAY,
+            system="test",
+            action="deal.change",
+            object="deal",
+            object_id=str(number % 1_000),
+            result="done",
+            hash_version=1,
+        )
+        for number in range(3_000)
+    )
+    if not SQLITE:
+        with connection.cursor() as cursor:
+            cursor.execute(f"ANALYZE {AuditEvent._meta.db_table}")
+    plan = plan_of(AuditEvent.objects.filter(object="deal", object_id="53").order_by("-id")[:50])
+    assert "audit_of_object" in plan
+    assert not is_sorted(plan)
+
+
 def test_a_span_has_all_its_events_the_latest_first(c: TinyCompany, client: Client) -> None:
     """Also those that were numbered in another order than they happened, on every page."""
     laid_down = events(120)
