@@ -20,12 +20,11 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts import audit, audit_words, catalogue
 from accounts.audit_details import details_of, name_objects
-from accounts.keys import KeyField, is_key, whole_number
+from accounts.keys import KeyField, whole_number
 from accounts.list_forms import (
-    INCOMPLETE,
     FormFilter,
-    ListForm,
     LogAdmin,
+    NumberedForm,
     day_field,
     first_moment,
     last_moment,
@@ -73,9 +72,13 @@ def _numbered_by_label() -> list[tuple[str, StrOrPromise]]:
     return sorted(named, key=lambda each: each[1])
 
 
-class AuditForm(ListForm):
+class AuditForm(NumberedForm):
     """The filters of the audit log."""
 
+    kind_and_number = ("on_kind", "on_number")
+    no_such_number = gettext_lazy("Write an object’s number, such as 123.")
+    no_kind = gettext_lazy("Choose of which kind the object is.")
+    no_number = gettext_lazy("Write the object’s number too.")
     picked: ClassVar[dict[str, Any]] = dict.fromkeys(
         ("actor", "affects"), AuditEvent._meta.get_field("actor")
     )
@@ -124,21 +127,6 @@ class AuditForm(ListForm):
     )
     at_after = day_field(pgettext_lazy("a first day", "From"))
     at_before = day_field(pgettext_lazy("a last day", "To"))
-
-    def clean(self) -> dict[str, Any]:
-        """Ask for both, the kind and the number, where one is given."""
-        wanted = super().clean() or self.cleaned_data
-        kind, number = wanted.get("on_kind", ""), wanted.get("on_number", "")
-        if number and not is_key(number):
-            said = gettext("Write an object’s number, such as 123.")
-            self.add_error("on_number", forms.ValidationError(said, code=INCOMPLETE))
-        elif number and not kind:
-            said = gettext("Choose of which kind the object is.")
-            self.add_error("on_kind", forms.ValidationError(said, code=INCOMPLETE))
-        elif kind and not number:
-            said = gettext("Write the object’s number too.")
-            self.add_error("on_number", forms.ValidationError(said, code=INCOMPLETE))
-        return wanted
 
 
 class AuditFilter(FormFilter):

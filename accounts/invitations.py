@@ -3,9 +3,8 @@
 It works once and for a week. When it was made stands with the person and is part of what the link
 is signed over, beside the e-mail address, the password and the count of ended sessions: a newer
 invitation, another address, a password, a deactivation or the status of a super admin or partner
-admin ends it. Neither the outbox, nor a notice,
-nor the log holds a link: it is made while the e-mail is sent, or while the page is drawn on which
-the inviter copies it.
+admin ends it. Neither the outbox, nor a notice, nor the log holds a link: it is made while the
+e-mail is sent, or while the page is drawn on which the inviter copies it.
 """
 
 from __future__ import annotations
@@ -52,9 +51,11 @@ class InvitationTokens(new_password.LinkTokens):
     key_salt = "accounts.invitations"
 
     def _make_hash_value(self, user: Any, timestamp: int) -> str:
-        # Whoever was shown the link invited somebody who could do less.
-        raised = f"{user.is_superuser:d}{user.is_partner_admin:d}"
-        return f"{super()._make_hash_value(user, timestamp)} {user.invited_at.isoformat()} {raised}"
+        signed = f"{super()._make_hash_value(user, timestamp)} {user.invited_at.isoformat()}"
+        # Whoever was shown the link invited somebody who could do less. Links of before go on.
+        if user.is_superuser or user.is_partner_admin:
+            signed += f" {user.is_superuser:d}{user.is_partner_admin:d}"
+        return signed
 
     def _now(self) -> datetime:
         """Return the first moment that Django counts: the database tells when a link ends."""

@@ -16,6 +16,7 @@ from django.utils.translation import gettext, gettext_lazy
 from accounts import days
 from accounts.chips import Chip, chips_of, value_in_words
 from accounts.day_input import DayInput
+from accounts.keys import is_key
 from accounts.log_values import with_words
 from accounts.modeladmin import AccessModelAdmin, user_of
 from accounts.models import User
@@ -59,6 +60,32 @@ class ListForm(forms.Form):
             field.queryset = offered(rows, user, Purpose.ASK)
             field.widget = PickerSelect(db_field, site, Purpose.ASK)
             field.widget.choices = field.choices
+
+
+class NumberedForm(ListForm):
+    """Filters among which one thing is asked for by its number, and by its kind."""
+
+    kind_and_number: ClassVar[tuple[str, str]]
+    """The two fields; one is no question without the other."""
+    no_such_number: ClassVar[StrOrPromise]
+    no_kind: ClassVar[StrOrPromise]
+    no_number: ClassVar[StrOrPromise]
+
+    def clean(self) -> dict[str, Any]:
+        """Ask for both, the kind and the number, where one is given."""
+        wanted = super().clean() or self.cleaned_data
+        of_kind, by_number = self.kind_and_number
+        kind, number = wanted.get(of_kind, ""), wanted.get(by_number, "")
+        if number and not is_key(number):
+            self._refuse(by_number, self.no_such_number)
+        elif number and not kind:
+            self._refuse(of_kind, self.no_kind)
+        elif kind and not number:
+            self._refuse(by_number, self.no_number)
+        return wanted
+
+    def _refuse(self, name: str, said: StrOrPromise) -> None:
+        self.add_error(name, forms.ValidationError(str(said), code=INCOMPLETE))
 
 
 class FormFilter(admin.ListFilter):

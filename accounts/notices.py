@@ -108,8 +108,8 @@ def tell_super_admins(
     text: Said, link: str = "", *, but: Collection[int] = (), **mail: Said
 ) -> None:
     """Tell every active super admin, apart from these by their keys, as `notify` does."""
-    people = User.objects.filter(is_active=True, is_superuser=True).exclude(pk__in=but)
-    notify(list(people), text, link, for_super_admins=True, **mail)  # type: ignore[arg-type]  # texts
+    them = list(User.objects.filter(is_active=True, is_superuser=True).exclude(pk__in=but))
+    notify(them, text, link, for_super_admins=True, **mail)  # type: ignore[arg-type]  # texts alone
 
 
 def _said(text: Said) -> str:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from django.db.models import F, Model
+from django.db.models import Model
 from django.utils.translation import gettext, gettext_lazy, ngettext, pgettext
 
 from accounts import changes, preview, rights
@@ -136,11 +136,11 @@ def super_admins_made(people: Sequence[User], *, actor: User, back: str) -> Prop
 
 def _opened_by_others(people: Sequence[User], actor: User) -> list[str]:
     """Say who could log in as these people, and so as super admins, though they are none."""
-    changes = rights.let_in(person__in=people, through=None, actor__is_superuser=False)
-    rows = changes.exclude(actor=F("person")).exclude(actor=actor.pk)
-    opened = dict.fromkeys(
-        (row.actor, row.person) for row in rows.select_related("actor", "person").order_by("pk")
-    )
+    changes = rights.let_in_by_others(
+        person__in=people, through=None, actor__is_superuser=False
+    ).exclude(actor=actor.pk)
+    rows = changes.select_related("actor", "person").order_by("pk")
+    opened = dict.fromkeys((row.actor, row.person) for row in rows)
     text = gettext(
         "%(other)s made or reactivated the account of %(name)s in the last 30 days, or set its "
         "password or e-mail address, and could log in as a super admin then. Set a password first "

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import Exists, Max, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext, ngettext
 
@@ -100,12 +100,9 @@ def let_in(**whom: object) -> QuerySet[RightsChange]:
     return changed_since(REMEMBERED, **whom).filter(lets_in())
 
 
-def let_in_by_others(person: Any) -> QuerySet[RightsChange]:
-    """Return the changes of the last 30 days by which somebody else could act as this person.
-
-    `person` is a key, or an expression of an enclosing query.
-    """
-    return let_in(person=person).filter(~Q(actor=person))
+def let_in_by_others(since: timedelta = REMEMBERED, **whom: object) -> QuerySet[RightsChange]:
+    """Return the changes of the last 30 days, or since then, by which one could act as another."""
+    return changed_since(since, **whom).filter(lets_in()).exclude(actor=F("person"))
 
 
 def lets_in() -> Q:

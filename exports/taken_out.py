@@ -16,7 +16,7 @@ from django.db.models.fields import BooleanField
 from django.db.models.functions import Coalesce, Now
 
 from accounts.models import RightsChange, User
-from accounts.rights import changed_since, lets_in
+from accounts.rights import let_in_by_others
 from exports.models import ExportRequest
 from exports.steps import S
 
@@ -80,7 +80,7 @@ def hands_of(person: User) -> QuerySet[Any]:
 
 def _links() -> QuerySet[RightsChange]:
     """Return by which changes of the last 7 days somebody else could log in as somebody."""
-    return changed_since(WEEK).filter(lets_in()).exclude(actor=F("person"))
+    return let_in_by_others(WEEK)
 
 
 def _released(besides: ExportRequest | None) -> QuerySet[Any]:

@@ -265,7 +265,8 @@ def last_let_in(person: Any) -> QuerySet[Any]:
 
     `person` is a key, or an expression of an enclosing query. Empty where nobody else could.
     """
-    return rights.let_in_by_others(person).order_by("-pk").values_list("pk", flat=True)[:1]
+    changes = rights.let_in_by_others(person=person).order_by("-pk")
+    return changes.values_list("pk", flat=True)[:1]
 
 
 def _check_hands_seen(export: ExportRequest, let_in: int | None) -> None:

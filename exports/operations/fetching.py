@@ -174,7 +174,8 @@ def _check_download(export: ExportRequest, person: User) -> None:
 
 def _last_let_in(person: User) -> datetime | None:
     """Return when somebody else could last have begun to act as this person (30 days back)."""
-    found: datetime | None = rights.let_in_by_others(person.pk).aggregate(last=Max("at"))["last"]
+    others = rights.let_in_by_others(person=person.pk)
+    found: datetime | None = others.aggregate(last=Max("at"))["last"]
     return found
 
 

@@ -18,11 +18,10 @@ from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts import access, catalogue
-from accounts.keys import KeyField, is_key, whole_number
+from accounts.keys import KeyField, whole_number
 from accounts.list_forms import (
-    INCOMPLETE,
     FormFilter,
-    ListForm,
+    NumberedForm,
     day_field,
     first_moment,
     last_moment,
@@ -43,9 +42,13 @@ def log_address(**filters: Any) -> str:
     return f"{reverse(LOG)}?{query}" if query else reverse(LOG)
 
 
-class LogForm(ListForm):
+class LogForm(NumberedForm):
     """The filters of the log; every field is optional."""
 
+    kind_and_number = HELD
+    no_such_number = gettext_lazy("Write a record’s number, such as 123.")
+    no_kind = gettext_lazy("Choose of which kind the record is.")
+    no_number = gettext_lazy("Write the number of the record too.")
     picked: ClassVar[dict[str, Any]] = {"requester": ExportRequest._meta.get_field("requester")}
 
     waiting = forms.ChoiceField(
@@ -121,21 +124,6 @@ class LogForm(ListForm):
         if not may_look_for_records(user):
             for name in HELD:
                 del self.fields[name]
-
-    def clean(self) -> dict[str, Any]:
-        """Ask for both, the kind and the number, where one is given."""
-        wanted = super().clean() or self.cleaned_data
-        kind, number = (wanted.get(name, "") for name in HELD)
-        if number and not is_key(number):
-            said = gettext("Write a record’s number, such as 123.")
-            self.add_error("held", forms.ValidationError(said, code=INCOMPLETE))
-        elif number and not kind:
-            said = gettext("Choose of which kind the record is.")
-            self.add_error("held_kind", forms.ValidationError(said, code=INCOMPLETE))
-        elif kind and not number:
-            said = gettext("Write the number of the record too.")
-            self.add_error("held", forms.ValidationError(said, code=INCOMPLETE))
-        return wanted
 
 
 def may_look_for_records(user: User) -> bool:
