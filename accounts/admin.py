@@ -80,11 +80,21 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
         return operations.as_it_stands(obj)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows = super().get_queryset(request)
-        for action in ("change", "credentials"):
-            rows = access.marked(rows, user_of(request), action)
+        rows = access.marked(super().get_queryset(request), user_of(request), "change")
         rows = with_mark(rows)
         return rows.select_related("permission_set__based_on").prefetch_related("memberships__team")
+
+    def with_relations(self, rows: QuerySet[Any], request: HttpRequest) -> QuerySet[Any]:
+        marked = access.marked(rows, user_of(request), "credentials")
+        return super().with_relations(marked, request)
+
+    def before_rows_are_shown(self, request: HttpRequest, rows: list[Any]) -> None:
+        """Ask of the shown ones alone: PostgreSQL would read everybody's teams for the others."""
+        shown = User.objects.filter(pk__in=[row.pk for row in rows]).order_by()
+        opened = access.permitted(shown, user_of(request), "credentials")
+        keys = set(opened.values_list("pk", flat=True))
+        for row in rows:
+            row.may_credentials = row.pk in keys
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         """Add the steps that this person may take with each row."""

@@ -112,10 +112,11 @@ class ExportRequestAdmin(LogAdmin):
         rows: QuerySet[Any] = super().get_queryset(request)
         return rows.select_related("requester", "decided_by")
 
-    def with_relations(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+    def with_relations(self, rows: QuerySet[Any], request: HttpRequest) -> QuerySet[Any]:
         """Say in whose hands the requester's account is: a decision says which ones it knew of."""
         last = Subquery(operations.last_let_in(OuterRef("requester")))
-        found: QuerySet[Any] = super().with_relations(rows).annotate(let_in=Coalesce(last, 0))
+        rows = super().with_relations(rows, request)
+        found: QuerySet[Any] = rows.annotate(let_in=Coalesce(last, 0))
         return found
 
     def get_search_results(

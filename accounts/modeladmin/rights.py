@@ -77,7 +77,7 @@ class RightsAdmin(FormFields, ModelAdmin):  # type: ignore[misc]  # Unfold's for
             return None
 
         def read() -> Model | None:
-            rows = self.with_relations(self.get_queryset(request))
+            rows = self.with_relations(self.get_queryset(request), request)
             # In any order, since it is one row: the list's own has several terms to put into SQL.
             found: Model | None = rows.filter(pk=key).order_by("pk").first()
             return found
@@ -87,7 +87,7 @@ class RightsAdmin(FormFields, ModelAdmin):  # type: ignore[misc]  # Unfold's for
         # Asked several times while a page is made; a form that is posted changes what it gets.
         return once(request, ("object", self.model, key), read)
 
-    def with_relations(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+    def with_relations(self, rows: QuerySet[Any], request: HttpRequest) -> QuerySet[Any]:
         """Return rows with what the page of one of them reads besides."""
         return rows.select_related(*self.read_with)
 
