@@ -11,9 +11,9 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
+from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from django.utils.cache import patch_vary_headers
-from django.utils.translation import gettext
 
 from accounts import access, languages
 from accounts.audit import agent, origin, written
@@ -171,11 +171,9 @@ class CurrentRightsMiddleware:
             vars(request).clear()
             vars(request).update(came_in)
             request.user = now
-        return HttpResponse(
-            gettext("Your permissions changed while this page was made. Open it again."),
-            status=409,
-            content_type="text/plain; charset=utf-8",
-        )
+        # Without the request: what is drawn from it goes by rights.
+        page = render_to_string("409.html", {"address": request.path})
+        return HttpResponse(page, status=409)
 
     def _is_current(self, request: HttpRequest, response: HttpResponse) -> bool:
         shows_nothing = response.streaming or response.status_code >= 300

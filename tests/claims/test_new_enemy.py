@@ -86,10 +86,12 @@ def test_answer_made_while_the_right_changed(
         User.objects.filter(pk=person.pk).update(permission_set=c.sets["auditor"])
         return HttpResponse("seen" if runs[-1] else "refused")
 
-    request = getattr(rf, method)("/")
+    request = getattr(rf, method)("/admin/records/deal/")
     request.user = person
     response = CurrentRightsMiddleware(view)(request)
     assert response.status_code == status
+    if status == 409:
+        assert '<a href="/admin/records/deal/">Open the page again</a>' in response.content.decode()
     assert runs == ([True, False] if method == "get" else [True])
     assert b"seen" not in response.content
 
