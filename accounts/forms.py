@@ -20,7 +20,7 @@ from accounts.held import lowest_set
 from accounts.keys import KeyField, whole_number
 from accounts.modeladmin import AccessForm, user_of
 from accounts.models import PermissionSet, Rank, Team, User
-from accounts.operations import grants_of, scopes_of, unknown_in
+from accounts.operations import grants_of, is_free, scopes_of, unknown_in
 from accounts.picked import PickedField, Picking
 from accounts.pickers import offers
 from accounts.tool_forms import ToolsField
@@ -241,6 +241,13 @@ class PersonForm(Picking, AccessForm):
         super().__init__(*args, **kwargs)
         if "extra_teams" in self.fields and self.request is not None:
             self.fields["extra_teams"].open_to(user_of(self.request))  # type: ignore[attr-defined]  # a picked field
+        if not getattr(self.instance, "may_credentials", True):
+            self.fix(
+                "email",
+                gettext_lazy(
+                    "They log in by it, and can do more than you. Ask a super admin to change it."
+                ),
+            )
         if self.instance.pk and "main_team" in self.fields:
             rows = list(self.instance.memberships.values_list("team", "is_main"))
             self.initial["main_team"] = next((team for team, is_main in rows if is_main), None)
@@ -332,6 +339,16 @@ class TeamForm(AccessForm):
         model = Team
         fields = ("name", "parent")
         labels: ClassVar = {"parent": gettext_lazy("Team above")}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk and self.request and not is_free(user_of(self.request)):
+            self.fix(
+                "parent",
+                gettext_lazy(
+                    "Where a team hangs decides what whole teams see. Ask a super admin to move it."
+                ),
+            )
 
 
 def tool_labels(keys: Iterable[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
@@ -21,6 +21,9 @@ from accounts.modeladmin.relations import names, related_model
 from accounts.modeladmin.requests import user_of
 from accounts.pickers import PickerSelect, Purpose
 from accounts.review import edits_further
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 
 class AccessForm(forms.ModelForm):  # type: ignore[type-arg]  # Django does not let it be subscripted
@@ -47,8 +50,23 @@ class AccessForm(forms.ModelForm):  # type: ignore[type-arg]  # Django does not 
                 "Not shown here. Empty: the value stays as it is."
             )
 
+    def fix(self, name: str, why: StrOrPromise) -> None:
+        """Show a field that only others may write here, and why; `clean` refuses what is sent."""
+        if name in self.fields:
+            self.fields[name].disabled = True
+            self.fields[name].help_text = why
+
+    def _refuse_fixed(self) -> None:
+        """Say so where a form was opened while a field on it could still be edited."""
+        for name, field in self.fields.items():
+            sent = self.data.get(self.add_prefix(name))
+            shown = self.get_initial_for_field(field, name)
+            if field.disabled and sent is not None and sent != str("" if shown is None else shown):
+                self.add_error(name, str(field.help_text))
+
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
+        self._refuse_fixed()
         refusal = getattr(self.request, "refusal", None)
         if refusal is not None and not isinstance(refusal, Unanswered):
             name = getattr(refusal, "field", None)
