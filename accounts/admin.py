@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
@@ -269,15 +270,16 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
         form = step["form"](request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid() and not edits_further(request):
             before = None
+            carry_out = partial(step["run"], target, actor=user_of(request), **form.cleaned_data)
             try:
                 with at_once():
                     proposal = proposal_of(name, target, form.cleaned_data, user_of(request))
                     if proposal is not None:
-                        if page := page_until_confirmed(request, proposal):
+                        if page := page_until_confirmed(request, proposal, carry_out):
                             return page
                         before = undo.of_status(name, [target])
                     with warning_of_what_follows(request):
-                        step["run"](target, actor=user_of(request), **form.cleaned_data)
+                        carry_out()
             except AccountsError as refusal:
                 messages.error(request, str(refusal))
             else:

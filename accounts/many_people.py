@@ -124,8 +124,8 @@ class ChangesMany(AccessModelAdmin):
     ) -> HttpResponse:
         """Show what follows, and take the step with exactly those people once it is confirmed.
 
-        Whoever is left out is so before it is confirmed: where the operation refuses one of them in
-        the end, nothing is saved, and the page is shown anew without them.
+        Whoever is left out is so before it is confirmed: where the operation refuses one of them,
+        nothing is saved, and the page is shown without them.
         """
         actor, step = user_of(request), MANY[name]
         if not is_reviewed(request):
@@ -136,13 +136,18 @@ class ChangesMany(AccessModelAdmin):
                 if not kept:
                     return self._answer(request, name, Outcome(skipped=left_out))
                 proposal = _proposal(name, kept, values, left_out, actor)
-                if page := page_until_confirmed(request, proposal):
-                    return page
-                before = step.before(kept)
-                with warning_of_what_follows(request):
+
+                def carry_out() -> Outcome:
                     outcome = self._changed(request, name, self._only(request, kept), values)
                     if outcome.skipped:
                         raise _Refused(outcome)
+                    return outcome
+
+                if page := page_until_confirmed(request, proposal, carry_out):
+                    return page
+                before = step.before(kept)
+                with warning_of_what_follows(request):
+                    outcome = carry_out()
         except _Refused as refused:
             for refusal in refused.outcome.refusals:
                 audit.write_down(refusal)
@@ -153,7 +158,8 @@ class ChangesMany(AccessModelAdmin):
             if not kept:
                 return self._answer(request, name, Outcome(skipped=left_out))
             proposal = _proposal(name, kept, values, left_out, actor)
-            return page_of(request, proposal, proposal.preview(), str(SOME_REFUSED))
+            anew = str(SOME_REFUSED) if is_reviewed(request) else ""
+            return page_of(request, proposal, proposal.preview(), anew)
         if outcome.changed:
             done = MANY[name].done % {"count": len(outcome.changed)}
             undo.offer(request, done, before)

@@ -3,17 +3,19 @@
 A view describes its change as a `Proposal` and calls `page_until_confirmed` in the transaction in
 which it then carries the change out (`at_once`). The page sends back everything that was sent to
 the view, and a mark of what it said. The change is made only where the preview still has that mark:
-where anything is otherwise by then, the page is shown anew, and nothing is saved.
+where anything is otherwise by then, the page is shown anew, and nothing is saved. Before the page
+is shown, the change is rehearsed: what is refused to somebody, they do not review.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from django.contrib import admin
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext, gettext_lazy, gettext_noop
@@ -81,6 +83,10 @@ class Unconfirmed(Exception):
         self.page = page
 
 
+class _Rehearsed(Exception):
+    """Takes back what a rehearsal did."""
+
+
 @contextmanager
 def at_once() -> Iterator[None]:
     """Let nobody else change people, rights or teams between the preview and the change."""
@@ -107,11 +113,14 @@ def sent_once_more(request: HttpRequest) -> list[tuple[str, str]]:
     return [(name, value) for name, value in late_forms.sent(request) if name not in answers]
 
 
-def page_until_confirmed(request: HttpRequest, proposal: Proposal) -> HttpResponse | None:
+def page_until_confirmed(
+    request: HttpRequest, proposal: Proposal, carry_out: Callable[[], object] | None = None
+) -> HttpResponse | None:
     """Return the page that shows what follows; None once exactly that was confirmed.
 
     Inside `at_once`. Raises the `AccountsError` of a change that cannot be previewed, since it is
-    refused. The log has that too: the operation, which would write it down, is not come to.
+    refused. The log has that too: the operation, which would write it down, is not come to. What
+    `carry_out` raises comes before the page as well; what it did is taken back.
     """
     try:
         found = proposal.preview()
@@ -120,6 +129,8 @@ def page_until_confirmed(request: HttpRequest, proposal: Proposal) -> HttpRespon
         why.refused = why.refused or ("permission.change", actor, None)
         raise
     confirmed = request.POST.get(MARK)
+    if confirmed != found.mark and carry_out is not None:
+        _rehearse(carry_out)
     if confirmed and confirmed != found.mark:
         anew = replace(proposal, fresh={**proposal.fresh, **proposal.renewed})
         return page_of(request, anew, found, gettext(CHANGED))
@@ -132,19 +143,21 @@ def page_until_confirmed(request: HttpRequest, proposal: Proposal) -> HttpRespon
     return None
 
 
-def require_reviewed(
-    request: HttpRequest, proposal: Proposal, carry_out: Callable[[], None] | None = None
-) -> None:
-    """Raise `Unconfirmed` until the change was confirmed, for forms that the admin saves.
+def _rehearse(carry_out: Callable[[], object]) -> None:
+    events = audit.written.get()
+    with suppress(_Rehearsed), transaction.atomic():
+        carry_out()
+        raise _Rehearsed
+    audit.written.set(events)
 
-    What `carry_out` raises comes before the page: nobody reviews and confirms what is refused to
-    them. Raising undoes what it did.
-    """
+
+def require_reviewed(
+    request: HttpRequest, proposal: Proposal, carry_out: Callable[[], object]
+) -> None:
+    """Raise `Unconfirmed` until the change was confirmed, for forms that the admin saves."""
     for what in ("people", "rights", "teams"):
         one_at_a_time(what)
-    if page := page_until_confirmed(request, proposal):
-        if carry_out is not None and not is_reviewed(request):
-            carry_out()
+    if page := page_until_confirmed(request, proposal, carry_out):
         raise Unconfirmed(page)
 
 

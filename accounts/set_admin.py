@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -101,9 +102,14 @@ class PermissionSetAdmin(GivesSets):
 
     def create(self, request: HttpRequest, obj: Any, form: Any) -> None:
         people, actor = list(form.cleaned_data.get("people") or ()), user_of(request)
-        require_reviewed(request, proposals.new_set(form.cleaned_data, people, actor=actor))
-        made = operations.create_set(actor=actor, people=people, **_permissions(form))
-        obj.pk = made.pk
+
+        def carry_out() -> None:
+            made = operations.create_set(actor=actor, people=people, **_permissions(form))
+            obj.pk = made.pk
+
+        proposal = proposals.new_set(form.cleaned_data, people, actor=actor)
+        require_reviewed(request, proposal, carry_out)
+        carry_out()
         _say_what_was_narrowed(request, form)
 
     def as_it_stands(self, obj: Model) -> str:
@@ -113,11 +119,8 @@ class PermissionSetAdmin(GivesSets):
     def change(self, request: HttpRequest, obj: Any, form: Any) -> None:
         stored, actor = PermissionSet.objects.get(pk=obj.pk), user_of(request)
         proposal = proposals.set_changed(stored, form.cleaned_data, actor=actor)
-        if proposal is not None:
-            operations.require_as_opened(stored, opened(request))
-            require_reviewed(request, proposal)
-        before = undo.of_permissions([stored])
-        with warning_of_what_follows(request):
+
+        def carry_out() -> None:
             operations.change_set(
                 obj,
                 actor=actor,
@@ -125,6 +128,13 @@ class PermissionSetAdmin(GivesSets):
                 remove_unknown=form.cleaned_data.get("remove_unknown", False),
                 **_permissions(form),
             )
+
+        if proposal is not None:
+            operations.require_as_opened(stored, opened(request))
+            require_reviewed(request, proposal, carry_out)
+        before = undo.of_permissions([stored])
+        with warning_of_what_follows(request):
+            carry_out()
         _say_what_was_narrowed(request, form)
         if proposal is not None:
             undo.offer(request, undo.IN_EFFECT, before)
@@ -188,9 +198,11 @@ class PermissionSetAdmin(GivesSets):
     def remove(self, request: HttpRequest, obj: Any) -> None:
         key, actor = whole_number(request.POST.get("replacement")), user_of(request)
         replacement = PermissionSet.objects.named().filter(pk=key).first()
+        carry_out = partial(operations.delete_set, obj, actor=actor, replacement=replacement)
         if replacement is not None and obj.people.exists():
-            require_reviewed(request, proposals.set_deleted(obj, replacement, actor=actor))
-        operations.delete_set(obj, actor=actor, replacement=replacement)
+            proposal = proposals.set_deleted(obj, replacement, actor=actor)
+            require_reviewed(request, proposal, carry_out)
+        carry_out()
 
 
 def _stored(obj: PermissionSet) -> changes.State:

@@ -87,13 +87,17 @@ class GivesSets(AccessModelAdmin):
     ) -> HttpResponse:
         actor, back = user_of(request), self._page(permission_set)
         proposal = proposals.set_given(people, permission_set, actor=actor, back=back)
+
+        def carry_out() -> None:
+            for each in people:
+                operations.assign_set(each, actor=actor, permission_set=permission_set)
+
         with at_once():
-            if page := page_until_confirmed(request, proposal):
+            if page := page_until_confirmed(request, proposal, carry_out):
                 return page
             before = undo.of_permissions(people)
             with warning_of_what_follows(request):
-                for each in people:
-                    operations.assign_set(each, actor=actor, permission_set=permission_set)
+                carry_out()
         said = ngettext(
             "%(count)s person has this set now.", "%(count)s people have this set now.", len(people)
         )

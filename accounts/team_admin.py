@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
@@ -83,17 +84,20 @@ class TeamAdmin(ChangesMembers):
         stored = Team.objects.select_related("parent").get(pk=obj.pk)
         # Where a team hangs is for super admins: whoever else tries is refused by the operation.
         is_moved = stored.parent != values["parent"] and operations.is_free(actor)
-        if is_moved:
-            operations.require_as_opened(stored, opened(request))
-            require_reviewed(request, proposals.team_moved(stored, values["parent"], actor=actor))
-        before = undo.of_place(stored)
-        operations.change_team(
+        carry_out = partial(
+            operations.change_team,
             obj,
             actor=actor,
             name=values["name"],
             parent=values["parent"],
             as_opened=opened(request),
         )
+        if is_moved:
+            operations.require_as_opened(stored, opened(request))
+            proposal = proposals.team_moved(stored, values["parent"], actor=actor)
+            require_reviewed(request, proposal, carry_out)
+        before = undo.of_place(stored)
+        carry_out()
         if is_moved:
             undo.offer(request, undo.IN_EFFECT, before)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -141,12 +142,16 @@ class ChangesMembers(AccessModelAdmin):
         run = operations.set_main_team if is_main else operations.add_to_team
         propose = proposals.main_team_set if is_main else proposals.team_joined
         proposal = propose(people, team, actor=actor, back=proposals.page_of_row(team))
-        with at_once():
-            if page := page_until_confirmed(request, proposal):
-                return page
-            before = undo.of_teams(people)
+
+        def carry_out() -> None:
             for each in people:
                 run(each, actor=actor, team=team)
+
+        with at_once():
+            if page := page_until_confirmed(request, proposal, carry_out):
+                return page
+            before = undo.of_teams(people)
+            carry_out()
         said = ngettext(
             "%(team)s has %(count)s member more.",
             "%(team)s has %(count)s members more.",
@@ -170,12 +175,13 @@ class ChangesMembers(AccessModelAdmin):
         if edits_further(request):
             return _back(team)
         actor, before = user_of(request), undo.of_teams([target])
+        carry_out = partial(operations.remove_from_team, target, actor=actor, team=team)
         try:
             with at_once():
                 proposal = proposals.team_left(target, team, actor=actor)
-                if page := page_until_confirmed(request, proposal):
+                if page := page_until_confirmed(request, proposal, carry_out):
                     return page
-                operations.remove_from_team(target, actor=actor, team=team)
+                carry_out()
         except AccountsError as refusal:
             messages.error(request, str(refusal))
         else:
@@ -192,14 +198,13 @@ class ChangesMembers(AccessModelAdmin):
         form = MergeForm(posted, team=team, user=user_of(request))
         if form.is_valid() and not edits_further(request):
             into, actor = form.cleaned_data["into"], user_of(request)
+            carry_out = partial(operations.merge_teams, team, into=into, actor=actor)
             try:
                 with at_once():
                     proposal = proposals.team_merged(team, into, actor=actor)
-                    if not operations.places_of(team) and (
-                        page := page_until_confirmed(request, proposal)
-                    ):
+                    if page := page_until_confirmed(request, proposal, carry_out):
                         return page
-                    operations.merge_teams(team, into=into, actor=actor)
+                    carry_out()
             except AccountsError as refusal:
                 form.add_error(None, str(refusal))
             else:

@@ -405,27 +405,87 @@ def test_form_without_anybody_to_choose_says_so(
     assert empty in says(client.get(address))
 
 
-def test_whoever_is_refused_in_the_end_is_left_out_before_it_is_confirmed(
+def test_whoever_is_refused_is_left_out_before_it_is_confirmed(
     c: TinyCompany, client: Client
 ) -> None:
     """A delegate's selection: whom she may not change, and what she may not take."""
     client.force_login(c.dora)
     step = _many("assign_set", "weak", "mona", "sam", permission_set=_set("small"))
-    address, sent = step(c, client)
     before = everything()
-    action, fields = review(client, address, sent)
-    page = says(client.post(address, sent))
-    assert "is left out. You may not change them: only super admins change a super admin" in page
-    # Mona's set holds what Dora lacks: that is found out when it is done, and nothing is.
-    anew = client.post(action, fields)
-    assert is_review(anew)
-    assert "refused for some of these people, so nothing was saved" in says(anew)
+    first = client.post(*step(c, client))
+    only_super_admins = "You may not change them: only super admins change a super admin"
+    assert f"{c.sam} is left out. {only_super_admins}" in says(first)
+    # Mona's set holds what Dora lacks: only doing it tells, and nothing is done.
+    assert f"{c.mona} is left out. You may neither give nor take away" in says(first)
     assert everything() == before
     refused = AuditEvent.objects.get(result="refused")
     assert (refused.action, refused.object_id) == ("person.assign_set", str(c.mona.pk))
     assert (refused.actor, refused.data) == (c.dora, {"code": "beyond"})
+    action, fields = form_with(first.text, "reviewed")
+    assert fields["people"] == [str(c.weak.pk)]
+    assert client.post(action, {**fields, "save": "1"}).status_code == 302
+
+
+def test_whoever_is_refused_after_the_review_is_left_out_anew(
+    c: TinyCompany, client: Client
+) -> None:
+    operations.assign_set(c.mona, actor=c.sam, permission_set=c.sets["small"])
+    client.force_login(c.dora)
+    step = _many("assign_set", "weak", "mona", permission_set=_set("lead"))
+    action, fields = review(client, *step(c, client))
+    operations.assign_set(c.mona, actor=c.sam, permission_set=c.sets["manager"])
+    before = everything()
+    anew = client.post(action, fields)
+    assert "refused for some of these people, so nothing was saved" in says(anew)
+    assert everything() == before
     action, fields = form_with(anew.text, "reviewed")
     assert fields["people"] == [str(c.weak.pk)]
+
+
+def _edits_teams() -> User:
+    """Return somebody who edits teams and is in none."""
+    tools = ["account.access", "account.user_table", "account.edit_teams"]
+    permission_set = SetFactory(name="Edits teams", scopes={}, tools=tools)
+    return UserFactory(email="tess@example.com", permission_set=permission_set)
+
+
+def test_what_is_refused_of_a_team_is_not_reviewed_first(c: TinyCompany, client: Client) -> None:
+    client.force_login(_edits_teams())
+    before, address = everything(), f"{TEAMS}{c.teams['north_a'].pk}/"
+    answer = client.post(f"{address}remove_member/", {"person": c.nora.pk}, follow=True)
+    assert "only into teams that are yours or below yours" in says(answer)
+    c.rule.teams.add(c.teams["north_a"])
+    client.force_login(c.sam)
+    answer = client.post(f"{address}merge/", {"into": c.teams["south"].pk})
+    assert not is_review(answer)
+    assert everything() == before
+
+
+def test_fields_that_only_others_may_write_are_shown_and_refused(
+    c: TinyCompany, client: Client
+) -> None:
+    """The log-in of somebody who can do more, and where a team hangs."""
+    client.force_login(c.dora)
+    address = f"{PEOPLE}{c.mona.pk}/change/"
+    _, fields = form_with(client.get(address).text, "first_name")
+    assert "email" not in fields
+    assert "can do more than you. Ask a super admin" in says(client.get(address))
+    late = client.post(address, {**fields, "email": "new@example.com"})
+    assert "can do more than you. Ask a super admin" in says(late)
+    assert client.post(address, {**fields, "first_name": "Moni"}).status_code == 302
+    stored = User.objects.get(pk=c.mona.pk)
+    assert (stored.first_name, stored.email) == ("Moni", "mona@example.com")
+
+    client.force_login(_edits_teams())
+    address = f"{TEAMS}{c.teams['north_a'].pk}/change/"
+    _, fields = form_with(client.get(address).text, "name")
+    assert "parent" not in fields
+    assert "Ask a super admin to move it" in says(client.get(address))
+    late = client.post(address, {**fields, "parent": c.teams["south"].pk})
+    assert "Ask a super admin to move it" in says(late)
+    assert client.post(address, {**fields, "name": "North B"}).status_code == 302
+    team = Team.objects.get(pk=c.teams["north_a"].pk)
+    assert (team.name, team.parent) == ("North B", c.teams["north"])
 
 
 def test_delegate_reviews_within_her_sight(c: TinyCompany, client: Client) -> None:
