@@ -168,8 +168,7 @@ def _check_download(export: ExportRequest, person: User) -> None:
     if person.pk != export.requester_id:
         raise NotAllowed(gettext("Only who asked for an export may download it."))
     _check_file(export, person, clock.database_now())
-    if export.decided_at is not None:
-        _check_hands(export, _last_let_in(person))
+    _check_hands(export, _last_let_in(person))
 
 
 def _last_let_in(person: User) -> datetime | None:
@@ -180,17 +179,18 @@ def _last_let_in(person: User) -> datetime | None:
 
 
 def _check_hands(export: ExportRequest, let_in: datetime | None) -> None:
-    """Raise where consent may have been given to somebody else than who has the account by now.
+    """Raise where the file may be meant for somebody else than who has the account by now.
 
     Who had it when it was decided is known: whoever decides by a page that did not say it yet is
-    refused.
+    refused. Without a decision it counted within the limits of whoever asked for it.
     """
-    if export.decided_at is not None and let_in is not None and let_in > export.decided_at:
+    released = export.decided_at or export.requested_at
+    if let_in is not None and let_in > released:
         raise NotAllowed(
             gettext(
-                "Since this export was approved, somebody else set the password or the e-mail "
-                "address of your account, or reactivated it. So this file is closed. Ask for the "
-                "export again."
+                "Somebody else set the password or the e-mail address of your account, or "
+                "reactivated it, after this export was asked for or approved. So this file is "
+                "closed. Ask for the export again."
             )
         )
 

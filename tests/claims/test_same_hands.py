@@ -282,7 +282,7 @@ def test_approved_file_is_closed_to_whoever_takes_over_the_account_it_is_for(
     puppet = own(c, sam)
     assert (fetched(puppet, export).status_code, export.downloads.count()) == (302, 1)
     shown = puppet.page(f"{LOG}?review={export.pk}")
-    assert "somebody else set the password or the e-mail address of your account" in shown
+    assert "Somebody else set the password or the e-mail address of your account" in shown
     assert f"{export.pk}/download/" not in shown
     assert ">Download<" not in puppet.page(LOG)
     refused = AuditEvent.objects.filter(action="export.download", result="refused")
@@ -290,6 +290,24 @@ def test_approved_file_is_closed_to_whoever_takes_over_the_account_it_is_for(
     # Asked for again, it is decided on again.
     ExportRequest.objects.filter(pk=export.pk).update(decided_at=Now() + 2 * DAY)
     assert fetched(puppet, export).getvalue()
+
+
+@pytest.mark.parametrize("own", OWNED[1:], ids=lambda own: own.__name__)
+def test_file_that_needed_no_consent_is_closed_to_whoever_takes_over_the_account(
+    c: TinyCompany, own: Callable[[TinyCompany, Browser], Browser]
+) -> None:
+    """It counted within the limits of whoever asked for it, and would count for nobody else."""
+    rules(threshold=100)
+    export = ask(c.rita)
+    assert worker.run_once() == 1
+    assert fetched(Browser("rita@example.com"), export).getvalue()
+    puppet = own(c, Browser("sam@example.com"))
+    assert fetched(puppet, export).status_code == 302
+    assert ">Download<" not in puppet.page(LOG)
+    assert "after this export was asked for or approved" in puppet.page(f"{LOG}?review={export.pk}")
+    later = ask(c.rita)
+    assert worker.run_once() == 1
+    assert fetched(puppet, later).getvalue()
 
 
 def test_file_stays_open_to_who_changes_their_own_password(c: TinyCompany) -> None:
