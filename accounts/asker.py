@@ -36,6 +36,10 @@ class Asker(ABC):
             known[question] = answer()
         return known[question]  # type: ignore[no-any-return]  # what was put there
 
+    def inside(self) -> Asker:
+        """Return the same person for the rules of another table, asked one query further in."""
+        return self
+
     @abstractmethod
     def id(self, depth: int = 1) -> Any:
         """Return the person's key as something a `Q` can compare with."""

@@ -8,12 +8,12 @@ finds them when it is asked.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from django.apps import apps
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext, gettext_lazy
 
 from accounts import catalogue
@@ -26,6 +26,12 @@ EDIT_TEAMS = "account.edit_teams"
 USER_TABLE = "account.user_table"
 BILLING = "account.modify_billing"
 SEAT = "sales.seat"
+
+OpenedByName = Callable[[Asker | None, Asker], Iterable[QuerySet[Any]]]
+opened_by_name: list[OpenedByName] = []
+"""A slot for upper floors: rows of what is open to the first and not to the second, where no
+permission set opens it but a name, theirs or that of a team. None: to the person of the row around,
+once their account is active. The second is asked in these very queries."""
 
 
 # --- Pieces of rights -----------------------------------------------------------------------------
@@ -233,6 +239,12 @@ def _sees_more(asker: Asker) -> Q:
     return more
 
 
+def opened_beyond(theirs: Asker | None, mine: Asker) -> Iterator[QuerySet[Any]]:
+    """Yield rows of what is open by name to one and not to the other; nothing where they agree."""
+    for rows in opened_by_name:
+        yield from rows(theirs, mine)
+
+
 # --- The rules ------------------------------------------------------------------------------------
 
 
@@ -286,7 +298,11 @@ def people_rules(asker: Asker, action: str) -> list[Rule]:
         ),
     ]
     if action == "credentials":
-        stronger = ~covers(asker, "permission_set") | _sees_more(asker)
+        stronger = NEVER
+        if not _is_super(asker):
+            stronger = ~covers(asker, "permission_set") | _sees_more(asker)
+            for rows in opened_beyond(None, asker.inside()):
+                stronger |= Q(Exists(rows))
         rules.append(
             Rule(
                 "stronger",

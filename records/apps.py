@@ -16,6 +16,7 @@ class RecordsConfig(AppConfig):
         from accounts.access import given_one_by_one
         from accounts.audit import shown_data, things
         from accounts.audit_details import field_labels, kinds_of_keys, named
+        from accounts.delegation import opened_by_name
         from accounts.modeladmin import AccessModelAdmin
         from accounts.notices import hidden
         from accounts.operations import on_leaving, where_named
@@ -27,6 +28,7 @@ class RecordsConfig(AppConfig):
         from records.history import without_hidden_fields
         from records.kinds import every
         from records.models import Pipeline, Stage
+        from records.models.beyond import beyond
         from records.models.properties import label_of_field
         from records.models.rules import given_by_exceptions, given_by_shares
         from records.operations import exceptions, sharing
@@ -55,6 +57,7 @@ class RecordsConfig(AppConfig):
         kinds_of_keys.update({"pipeline": "pipeline", "stage": "stage", "stages": "stage"})
         field_labels.append(label_of_field)
         indexed.extend(kind.model for kind in every())
+        opened_by_name.append(beyond)
         given_one_by_one.extend((given_by_shares, given_by_exceptions))
         sections_about.append(shares_about)
         on_leaving.extend((sharing.end_with_receiver, exceptions.end_with_receiver))

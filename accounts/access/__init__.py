@@ -9,7 +9,7 @@ join (Django answers `filter(~Q(join))` and `Case(When(~Q(join)))` differently);
 in Python on the person but asks the abstract one below.
 """
 
-from accounts.access.askers import ANYONE, Among, Anyone, Loaded
+from accounts.access.askers import ACCOUNT, ANYONE, Among, Anyone, Loaded
 from accounts.access.grants import (
     SCOPE_COLUMNS,
     Given,
@@ -61,6 +61,7 @@ from accounts.prepared import Keys
 from accounts.rule import ALWAYS, CODES, NEVER, Explanation, Finding, Rule, condition, settled
 
 __all__ = [
+    "ACCOUNT",
     "ACTIONS",
     "ALWAYS",
     "ANYONE",

@@ -20,7 +20,7 @@ from accounts.asker import Asker
 from accounts.models.people import Membership, TeamReach, User
 from accounts.models.permissions import ObjectScope, ToolGrant
 from accounts.prepared import Keys, listed
-from accounts.rule import NEVER, yes
+from accounts.rule import ALWAYS, NEVER, yes
 
 MOST_LITERAL = 10_000
 """So many keys of given records at most stand in a statement; beyond it the tables are asked."""
@@ -147,6 +147,9 @@ class Anyone(Asker):
     def known(self) -> dict[Hashable, Any]:
         return self._known
 
+    def inside(self) -> Anyone:
+        return Anyone(lambda name, depth: self._column(name, depth + 1))
+
     def id(self, depth: int = 1) -> Any:
         return self._column("pk", depth)
 
@@ -217,6 +220,16 @@ class Anyone(Asker):
             owned |= Q(Exists(TeamReach.objects.filter(below__in=theirs, above__in=mine)))
         return owned
 
+
+class _WithAccount(Anyone):
+    """The person of an enclosing query over people, once their account is active."""
+
+    def is_active(self) -> Q:
+        return ALWAYS
+
+
+ACCOUNT = _WithAccount()
+"""Whoever can log in as the person of a row: a deactivated account can be reactivated."""
 
 ANYONE = Anyone()
 """The one that `who_can` asks: it is nobody in particular, so what is known of it stays true."""

@@ -217,11 +217,18 @@ def _prepared(sql: str, params: tuple[Any, ...]) -> tuple[str, str]:
 
 
 def somebody(
-    key: Any, teams: Any, *, is_active: bool, is_superuser: bool, is_partner_admin: bool
+    key: Any,
+    teams: Any,
+    *,
+    is_active: bool = True,
+    is_superuser: bool = False,
+    is_partner_admin: bool = False,
+    main_teams: tuple[int, ...] = (),
 ) -> User:
     """Return a person, never saved, who stands for everybody like this; they hold nothing.
 
-    For what is prepared: key and teams are places, and of the rest nothing may be asked.
+    For what is prepared: key and teams are places, and of the rest nothing may be asked. Or for
+    what is open to somebody of these teams, whatever their permission set says.
     """
     person = User(
         pk=key,
@@ -229,7 +236,7 @@ def somebody(
         is_superuser=is_superuser,
         is_partner_admin=is_partner_admin,
     )
-    person.__dict__["grants"] = Grants(teams=teams)
+    person.__dict__["grants"] = Grants(teams=teams, main_teams=main_teams)
     return person
 
 

@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext
 
 from accounts import catalogue
-from accounts.access import Loaded
+from accounts.access import Loaded, somebody
 from accounts.account_errors import NotAllowed
 from accounts.audit import Actor, System
 from accounts.catalogue import EVERYTHING, TEAM
-from accounts.delegation import Piece, lacks, pieces_of
+from accounts.delegation import Piece, lacks, opened_beyond, pieces_of
 from accounts.held import Held, held_in_each
 from accounts.models import PermissionSet, TeamReach, User
 from accounts.words import counted
@@ -71,12 +72,12 @@ def require_may_give(actor: Actor, before: Held, after: Held, teams: Iterable[in
 
 
 def require_may_move(
-    actor: Actor, before: Teams, after: Teams, held: Held, *, owns_records: bool
+    actor: Actor, key: int, before: Teams, after: Teams, held: Held, *, owns_records: bool
 ) -> None:
     """Raise `NotAllowed` where a change of teams shows anybody more than the actor sees (Q21).
 
-    `held` is what the person's set says. Whoever reaches a team that they join sees what they own
-    from then on: a colleague of the actor, or the actor.
+    `key` is the person's, 0 of a new one; `held` is what their set says. Whoever reaches a team
+    that they join sees what they own from then on: a colleague of the actor, or the actor.
     """
     if is_free(actor):
         return
@@ -109,6 +110,14 @@ def require_may_move(
             % {"permissions": _named(beyond)},
             "beyond",
         )
+    if (has - had or before["main"] != after["main"]) and _opens(asker, key, before, after):
+        raise NotAllowed(
+            gettext(
+                "In another team this person would get to fields, stages or shared records that "
+                "are not open to you. Ask a super admin to do it. Nothing was saved."
+            ),
+            "beyond",
+        )
     if has - had and owns_records and not sees_all and not (had and had <= mine):
         raise NotAllowed(
             gettext(
@@ -117,6 +126,18 @@ def require_may_move(
             ),
             "beyond",
         )
+
+
+def _opens(mine: Loaded, key: int, before: Teams, after: Teams) -> bool:
+    """Tell whether these teams open by name what neither those before nor the actor's own do."""
+
+    def by_teams(teams: Teams) -> Iterable[QuerySet[Any]]:
+        main = () if teams["main"] is None else (teams["main"],)
+        member = somebody(key, tuple(sorted(keys_of(teams))), main_teams=main)
+        return opened_beyond(Loaded(member), mine)
+
+    pairs = zip(by_teams(after), by_teams(before), strict=True)
+    return any(rows.exclude(pk__in=had.values("pk")).exists() for rows, had in pairs)
 
 
 def keys_of(teams: Teams) -> set[int]:

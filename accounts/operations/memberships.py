@@ -74,7 +74,7 @@ def change_teams(person: User, actor: Actor, wanted: Callable[[Teams], Teams]) -
         return
     if not is_free(actor):
         held = held_in(PermissionSet.objects.filter(people=person).first())
-        require_may_move(actor, before, after, held, owns_records=owns_anything(person))
+        require_may_move(actor, person.pk, before, after, held, owns_records=owns_anything(person))
     with kept(actor, people=this(person)):
         write_teams(person, after)
     audit.record("person.set_teams", actor=actor, on=person, data={"from": before, "to": after})

@@ -65,7 +65,7 @@ def create_person(
         require(actor, "assign", permission_set)
     held = held_in(permission_set)
     require_may_give(actor, NOTHING, held, keys_of(teams))
-    require_may_move(actor, NO_TEAMS, teams, held, owns_records=False)
+    require_may_move(actor, 0, NO_TEAMS, teams, held, owns_records=False)
     with rights.changing(actor, Door.CREATED, User.objects.filter(email=email)):
         person = User.objects.create_user(
             email,

@@ -68,7 +68,7 @@ def share_rules(asker: Asker, action: str, model: type[Record]) -> list[Rule]:
 
     def received() -> Q:
         # IN: a to-many join answers `filter` and `Case(When)` differently.
-        rows = _live_shares(tables, asker.id(depth=2), asker.main_teams(depth=2))
+        rows = live_shares(tables, asker.id(depth=2), asker.main_teams(depth=2))
         given = (each.filter(permission__codename__in=names) for each in rows)
         own, teams = (Q(pk__in=each.values("content_object")) for each in given)
         return own | teams
@@ -98,7 +98,7 @@ def given_by_shares() -> Iterator[Given]:
             )
 
 
-def _live_shares(
+def live_shares(
     tables: tuple[type[UserShare], type[TeamShare]], user: Any, main_teams: Any
 ) -> tuple[QuerySet[Any], QuerySet[Any]]:
     """Return the shares with a person, and with their main team, that have not ended."""

@@ -1,0 +1,58 @@
+"""What fields, stages and shared records are open to one person and not to another (R95, R96).
+
+Asked before somebody may log in as another, or put another into a team. Permission sets are
+compared by `accounts.delegation`; what is opened by name, or by the name of a team, is compared
+here, by the rules that open it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from accounts import access
+from records.models.exceptions import StageException
+from records.models.pipelines import Stage
+from records.models.properties import Property
+from records.models.rules import GIVEN_BY_SHARE, live_shares, locked_for
+from records.models.shares import SHARES, live
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from accounts.asker import Asker
+
+BINDS_BOTH = frozenset({"deleted", "stage", "unseen"})
+"""Rules by which a share gives nothing either: of a record in the bin, or in a locked stage. That
+nobody changes what they may not view is left out as well, as viewing is asked on its own."""
+
+
+def beyond(them: Asker | None, mine: Asker) -> Iterator[QuerySet[Any]]:
+    """Yield what is open to one and not to the other; fills `accounts.delegation.opened_by_name`.
+
+    A share counts though the receiver's set gives it no effect: the set may change.
+    """
+    theirs = them or access.ACCOUNT
+    for action in ("view", "change"):
+        to_them, to_me = (access.condition_for(each, action, Property) for each in (theirs, mine))
+        yield Property.objects.filter(to_them & ~to_me)
+    yield Stage.objects.filter(locked_for(mine, "pk") & ~locked_for(theirs, "pk"))
+    yield StageException.objects.filter(live() & locked_for(mine, "stage"), user=theirs.id())
+    for tables in SHARES.values():
+        for rows in live_shares(tables, theirs.id(), theirs.main_teams()):
+            model: Any = rows.model._meta.get_field("content_object").related_model
+            gives_more = access.NEVER
+            for action, words in GIVEN_BY_SHARE.items():
+                names = [f"{word}_{model._meta.model_name}" for word in words]
+                reached = Q(Exists(_reached(mine.inside(), action, model)))
+                gives_more |= Q(permission__codename__in=names) & ~reached
+            yield rows.filter(gives_more)
+
+
+def _reached(mine: Asker, action: str, model: Any) -> QuerySet[Any]:
+    """Return the record of the share around, if somebody reaches it otherwise."""
+    rules = access.rules_for(mine, action, model)
+    reached = access.condition(rule for rule in rules if rule.code not in BINDS_BOTH)
+    rows: QuerySet[Any] = model._base_manager.filter(reached, pk=OuterRef("content_object"))
+    return rows
