@@ -97,10 +97,9 @@ def warnings(reader: User) -> list[str]:
     if approvers and (person := _without_four_eyes(rules)):
         told.append(
             gettext(
-                "Everybody who could decide on exports of %(name)s made or opened their account "
-                "within the last 30 days, or had their own made or opened by the same person: "
-                "until then two accounts may be one person’s. An approver whose account somebody "
-                "else made would be a second pair of eyes."
+                "Nobody independent decides on exports of %(name)s: whoever could made or opened "
+                "that account in the last 30 days, or got their own from the same person. Make "
+                "somebody an approver whose account was made by somebody else."
             )
             % {"name": person.get_full_name()}
         )

@@ -185,7 +185,7 @@ def _share_of_reach(export: ExportRequest, reach: int, model: type[Record]) -> F
         "kinds": kinds.of(model).nouns,
     }
     if export.record_count > reach:
-        more = gettext("More of the %(all)s %(kinds)s they may export now.")
+        more = gettext("They asked for %(count)s, and may export %(all)s %(kinds)s now.")
         return Figure("reach", label, gettext("More than all"), more % said, True)
     share = 100 * export.record_count / reach
     value = gettext("under 1 %")
@@ -230,10 +230,15 @@ def _earlier(export: ExportRequest, past: _Past) -> Figure:
     if not states:
         none = gettext("Nothing asked for in the 90 days before.")
         return Figure("earlier", label, pgettext("nothing is there", "None"), none)
-    rejected, recalled = states.count(S.REJECTED), states.count(S.RECALLED)
-    detail = gettext("In the 90 days before: %(rejected)s rejected, %(recalled)s recalled.") % {
+    rejected = states.count(S.REJECTED)
+    said = gettext(
+        "In the 90 days before: %(waiting)s still waiting, %(rejected)s rejected, "
+        "%(recalled)s recalled."
+    )
+    detail = said % {
+        "waiting": _number(states.count(S.PENDING)),
         "rejected": _number(rejected),
-        "recalled": _number(recalled),
+        "recalled": _number(states.count(S.RECALLED)),
     }
     detail = _together(detail, _not_seen(past.asked))
     return Figure("earlier", label, _number(len(states)), detail, bool(rejected), _in_log(export))

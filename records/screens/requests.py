@@ -259,7 +259,12 @@ def _what_helps(asked: AccessRequest, record: Record, user: User) -> dict[str, A
     denying = answer.denying_codes
     excepts = "stage" in denying and exceptions.may_except(user)
     if not denying - {"unseen"} - ({"stage"} if excepts else set()):
-        return {"share_helps": True, "stage": stage_sentence(record) if excepts else ""}
+        reached = "unseen" not in denying and any(f.allows and f.holds for f in answer.findings)
+        return {
+            "share_helps": True,
+            "stage": stage_sentence(record) if excepts else "",
+            "shares_too": excepts and not reached,
+        }
     return {
         "reasons": sentences_of(answer, requester, action, record, str(requester)),
         "way_out": way_out(requester, action, record, answer) if user.is_superuser else "",

@@ -16,6 +16,7 @@ from accounts import days
 from accounts.access import allows
 from records import operations
 from records.models import AccessRequest, Deal
+from records.operations.sharing import shares_of
 from tests.claims.test_access_requests import WHY, requested
 from tests.claims.test_screens import page
 from tests.support.company import TinyCompany
@@ -139,7 +140,7 @@ def test_locked_stage_is_told_to_deciders_and_super_admins_may_except(
     for text in (rita, sam):
         assert "locked stage “Chosen” of Sales" in text
         assert 'value="decline"' in text
-    assert "A share is not enough here. Decline, and say whom to ask." in rita
+    assert "A share is not enough here. Super admins find this request too" in rita
     assert 'value="grant"' not in rita
     assert "What you give here is an exception" in sam
     assert 'value="grant"' in sam
@@ -147,6 +148,19 @@ def test_locked_stage_is_told_to_deciders_and_super_admins_may_except(
     for text in (sam, refused):
         assert "Needed: an exception ends with this day" in text
         assert "No expiry if left empty" not in text
+    # It is another's record: she gets a share of it as well, and the page said so.
+    assert "and a share of the record to edit it, both until the last day" in sam
+    tomorrow = str(timezone.localdate() + timedelta(days=1))
+    decided(logged_in(c, "sam"), f"{LIST}{made.pk}/", "grant", last_day=tomorrow)
+    assert [share.level for share in shares_of(c.deals["chosen"])] == ["edit"]
+
+
+def test_exception_alone_is_called_so(c: TinyCompany) -> None:
+    Deal.objects.filter(pk=c.deals["chosen"].pk).update(owner=c.nora)
+    made = requested(c, "nora", "chosen")
+    sam = logged_in(c, "sam").get(f"{LIST}{made.pk}/").text
+    assert "What you give here is an exception" in sam
+    assert "and a share of the record" not in sam
 
 
 def test_list_costs_the_same_for_three_requests_and_for_thirty(c: TinyCompany) -> None:

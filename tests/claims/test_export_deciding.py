@@ -481,10 +481,11 @@ def test_card_counts_what_was_turned_down(c: TinyCompany) -> None:
     export = write(pending(c.rita, c.axel), requested_at=WORKDAY)
     assert card(export, c.axel)["earlier"] == ("1", False)
     earlier(c, "rita", "rejected", 5, 3 * DAY, object="contact")
+    write(pending(c.rita, c.axel), requested_at=WORKDAY - 4 * DAY)
     fresh = ExportRequest.objects.get(pk=export.pk)
     found = {figure.code: figure for figure in risk.figures(fresh, c.fresh("axel"))}["earlier"]
-    assert (found.value, found.unusual) == ("2", True)
-    assert found.detail == "In the 90 days before: 1 rejected, 1 recalled."
+    assert (found.value, found.unusual) == ("3", True)
+    assert found.detail == "In the 90 days before: 1 still waiting, 1 rejected, 1 recalled."
 
 
 def test_card_divides_by_what_they_may_export_now(c: TinyCompany) -> None:

@@ -180,7 +180,7 @@ def test_where_one_person_made_everybody_somebody_decides_all_the_same(
     assert card(export, c.sam)["relation"][0] == "Their account"
     assert card(export, eyes)["account"][0] == "Same hands as yours"
     client.force_login(c.fresh("sam"))
-    warning = "until then two accounts may be one person"
+    warning = "Nobody independent decides on exports of"
     assert warning in client.get("/admin/").text
     # As soon as somebody else could, they have to, and nobody is warned any more.
     User.objects.filter(pk=c.axel.pk).update(is_active=True)
