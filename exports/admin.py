@@ -35,7 +35,7 @@ from accounts.notices import read_about
 from accounts.to_decide import LIST
 from exports import deciders, hashes, operations
 from exports.models import ExportRequest
-from exports.operations import ExportError, InvalidRequest
+from exports.operations import ExportError
 from exports.screens.away import away_tools, away_view, end_view
 from exports.screens.decision_form import keep_typed, posted_conditions, typed_before
 from exports.screens.dialog import new_view
@@ -222,7 +222,7 @@ class ExportRequestAdmin(LogAdmin):
             messages.success(request, run(export))
         except ExportError as refusal:
             messages.error(request, str(refusal))
-            keep_typed(request, export, again=isinstance(refusal, InvalidRequest))
+            keep_typed(request, export, refusal)
             if from_list:
                 # As it is now; where there is nothing left to decide, that leads to the panel.
                 step = request.path.rstrip("/").rpartition("/")[2]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
@@ -26,6 +26,9 @@ from accounts.text import BREAKS, hidden_character, named, one_form, shows
 from accounts.to_decide import Key
 from accounts.words import counted
 from exports.models import ExportRequest
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 SYSTEM = System("exports")
 S = ExportRequest.Status
@@ -58,6 +61,11 @@ class WrongState(ExportError):
 
 class InvalidRequest(ExportError):
     """What was asked for cannot be: an unknown column or filter, a missing reason."""
+
+    def __init__(self, text: StrOrPromise, field: str = "") -> None:
+        super().__init__(text)
+        self.field = field
+        """Which field of a form it is about, where it is about one."""
 
 
 class NothingToExport(InvalidRequest):

@@ -222,7 +222,7 @@ def _less(
     ):
         if (number := given.get(name)) is not None:
             if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= most:
-                raise InvalidRequest(refusal % {"most": counted(most)})
+                raise InvalidRequest(refusal % {"most": counted(most)}, name)
             less[name] = number
     if less.get("most_records") == export.record_count:
         del less["most_records"]  # what was asked

@@ -10,6 +10,7 @@ from django.http import HttpRequest, QueryDict
 from accounts.keys import whole_number
 from accounts.numbers import ungrouped
 from exports.models import ExportRequest
+from exports.operations import ExportError, InvalidRequest
 
 NUMBERS = ("most_records", "file_days", "most_downloads")
 _KEPT = "export_decision_typed"
@@ -39,8 +40,11 @@ def _number(text: str) -> int | str:
         return text
 
 
-def keep_typed(request: HttpRequest, export: ExportRequest, *, again: bool) -> None:
-    """Keep what was typed for the page that follows; `again` opens the same dialog there."""
+def keep_typed(request: HttpRequest, export: ExportRequest, refusal: ExportError) -> None:
+    """Keep what was typed for the page that follows, and which field of it is wrong.
+
+    The same dialog opens there where what was typed can be mended.
+    """
     step = request.path.rstrip("/").rpartition("/")[2]
     if step not in ("approve", "reject"):
         return
@@ -48,7 +52,9 @@ def keep_typed(request: HttpRequest, export: ExportRequest, *, again: bool) -> N
     drop = request.POST.getlist("drop")[:1000]
     request.session[_KEPT] = {
         "export": export.pk,
-        "opens": step if again else "",
+        "opens": step if isinstance(refusal, InvalidRequest) else "",
+        "wrong": getattr(refusal, "field", ""),
+        "why": str(refusal),
         "step": step,
         "drop": [int(place) for place in drop if place.isdecimal() and len(place) < 9],
         **values,

@@ -25,6 +25,7 @@ document.addEventListener("DOMContentLoaded", () => {
   for (const dialog of document.querySelectorAll("dialog[data-open-now]")) {
     dialog.removeAttribute("open"); // which shows it where there is no script
     dialog.showModal();
+    dialog.querySelector('[aria-invalid="true"]')?.focus();
     // The address of the page without its panel, so that closing it leaves a plain list behind.
     dialog.addEventListener("close", () => {
       if (dialog.dataset.openNow) location.assign(dialog.dataset.openNow);

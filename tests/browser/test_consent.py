@@ -94,7 +94,7 @@ def test_less_than_asked_by_the_first_of_two_and_nothing_for_who_looks_on(
     first.get_by_role("button", name="Approve", exact=True).click()
     first.get_by_text("Approve with conditions").click()
     first.get_by_role("checkbox", name="Amount").check()
-    first.get_by_label("Limit to first N records").fill("5")
+    first.get_by_label("At most so many records").fill("5")
     first.get_by_label("Downloads", exact=True).fill("1")
     first.get_by_role("button", name="Approve export").click()
     expect(panel.get_by_text("Approved.")).to_be_visible()

@@ -349,6 +349,10 @@ def test_refused_conditions_lose_nothing_that_was_typed(c: TinyCompany) -> None:
         assert "Kept words</textarea>" in page, values
         assert 'value="3"' in page, values
         assert re.search(r'<dialog id="confirm-approve"[^>]* data-open-now=""', page), values
+        # A field that is wrong says so itself.
+        marked = re.findall(r'name="(\w+)"[^>]* aria-invalid="true"[^>]*>(.*?)</label>', page)
+        assert [name for name, _ in marked] == [name for name in values if name != "drop"]
+        assert all(said in error for _, error in marked)
     assert "Kept words" not in axel.get(f"{LOG}?review={export.pk}").text  # once
     export.refresh_from_db()
     assert export.status == "pending"
