@@ -18,6 +18,9 @@ class SentForm(models.Model):
     at = models.DateTimeField(db_default=Now())
     object = models.CharField(max_length=60)
     object_id = models.BigIntegerField()
+    wish_sha256 = models.CharField(
+        max_length=64, blank=True, default="", help_text="Over what was sent with the token."
+    )
 
     class Meta:
         constraints = (

@@ -14,7 +14,7 @@ from django.utils.translation import gettext
 from accounts import access, audit
 from accounts.audit import Actor, System, operation
 from accounts.models import SentForm, User
-from accounts.sent_forms import made_by, remember
+from accounts.sent_forms import made_by, remember, wish_sha256
 from accounts.text import one_form
 from records import kinds
 from records.models import Record
@@ -50,44 +50,56 @@ def create(
     `HandOver`, or by True whatever it asks. A `token` asks for one
     record however often it is sent: whoever comes second gets the record of the first.
     """
+    for field in editable_fields(type(record)):
+        setattr(record, field.attname, one_form(raw(record, field.name)))
+    # Before anything is checked: checking puts values of other types into the instance.
+    wish = _wish(record)
     try:
-        return _create(record, actor=actor, confirm_hand_over=confirm_hand_over, token=token)
+        return _create(
+            record, actor=actor, confirm_hand_over=confirm_hand_over, token=token, wish=wish
+        )
     except IntegrityError:
         # Both came at the same moment; the database let one through.
         if not isinstance(actor, User) or (sent := made_by(token, actor)) is None:
             raise
-        return _the_same(sent, record)
+        return _the_same(sent, record, wish)
 
 
 @operation("{object}.create")
-def _create(record: R, *, actor: Actor, confirm_hand_over: bool | str, token: UUID | None) -> R:
+def _create(
+    record: R, *, actor: Actor, confirm_hand_over: bool | str, token: UUID | None, wish: str
+) -> R:
     kind = kinds.of(type(record))
-    fields = editable_fields(kind.model)
-    for field in fields:
-        setattr(record, field.attname, one_form(raw(record, field.name)))
     if isinstance(actor, User) and not access.allows_any(actor, "add", kind.model):
         said = gettext("You may not create %(kinds)s.")
         raise NotAllowed(said % {"kinds": kind.nouns}, "no_scope")
     if isinstance(actor, User) and (sent := made_by(token, actor)):
-        return _the_same(sent, record)
+        return _the_same(sent, record, wish)
     check_unset(record, actor)
-    names = [field.name for field in fields]
+    names = [field.name for field in editable_fields(kind.model)]
     check(record, names, actor)
     new = Change(None, record, names, owners_of(record))
     write(kind, [new], actor=actor, source=Source.CREATE, confirmed=confirm_hand_over)
     if isinstance(actor, User):
-        remember(token, actor, record)
+        remember(token, actor, record, wish=wish)
     return record
 
 
-def _the_same(sent: SentForm, record: R) -> R:
-    """Return what the form made before; raise where it was filled in anew since."""
-    model = type(record)
-    rows: QuerySet[R] = model._base_manager.filter(pk=sent.object_id)
-    made = rows.first() if sent.object == model._meta.model_name else None
-    if made is None or any(
-        raw(made, field.name) != raw(record, field.name) for field in editable_fields(model)
-    ):
+def _wish(record: Record) -> str:
+    """Return the digest of what a form asks to be made."""
+    sent = {field.attname: raw(record, field.name) for field in editable_fields(type(record))}
+    return wish_sha256({"object": record.object_key, "fields": sent})
+
+
+def _the_same(sent: SentForm, record: R, wish: str) -> R:
+    """Return what the form made before; raise where it was filled in anew since.
+
+    Compared with what was sent and not with the stored record: whoever made it may be kept from it
+    by now, or from a field of it, and would learn its values by guessing (B6).
+    """
+    rows: QuerySet[R] = type(record)._base_manager.filter(pk=sent.object_id)
+    made = rows.first() if sent.wish_sha256 == wish else None
+    if made is None:
         raise Invalid(
             gettext(
                 "This form was saved already. Open the list to see what it made; to make another "

@@ -77,6 +77,46 @@ def test_a_form_filled_in_anew_after_it_was_saved_says_so(c: TinyCompany, client
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    "later",
+    [{"city": "Canary"}, {"last_name": "Canary", "phone": "555"}, {"owner": "rob"}, {}],
+    ids=["hidden field", "fields", "out of reach", "nothing"],
+)
+def test_what_a_form_sent_again_is_answered_tells_nothing_of_the_record_as_it_is_now(
+    c: TinyCompany, client: Client, later: dict[str, str]
+) -> None:
+    operations.restrict_property(actor=c.sam, object="contact", name="city", access="super_admins")
+    form = _form(client, owner=c.rita.pk)
+    assert client.post(ADD, form).status_code == 302
+    made = Contact.objects.get(last_name="Twice")
+    values = {name: c.people.get(value, value) for name, value in later.items()}
+    if values:
+        operations.change(made, actor=c.sam, values=values, version=made.version)
+    now = {name: getattr(value, "pk", value) for name, value in values.items()}
+    guesses = [now, {"city": "Guess"}, {"last_name": "Guess"}, {"owner": c.nora.pk}, {"phone": "1"}]
+    answers = [client.post(ADD, {**form, **guess}) for guess in guesses]
+    # The hidden field is not on the form: what is posted for it changes nothing of what was sent.
+    seen = [{name: value for name, value in guess.items() if name != "city"} for guess in guesses]
+    assert [each.status_code for each in answers] == [200 if sent else 302 for sent in seen]
+    assert all(
+        ("This form was saved already." in each.text) is bool(sent)
+        for each, sent in zip(answers, seen, strict=True)
+    )
+    assert client.post(ADD, form).status_code == 302
+    assert Contact.objects.filter(pk__gte=made.pk).count() == 1
+
+
+@pytest.mark.django_db
+def test_what_a_form_made_before_its_digest_was_kept_is_not_taken_for_the_same(
+    c: TinyCompany, client: Client
+) -> None:
+    form = _form(client, owner=c.rita.pk)
+    assert client.post(ADD, form).status_code == 302
+    SentForm.objects.update(wish_sha256="")
+    assert "This form was saved already." in client.post(ADD, form).text
+
+
+@pytest.mark.django_db
 def test_a_refused_form_may_be_sent_again(c: TinyCompany, client: Client) -> None:
     form = _form(client, owner=c.rita.pk)
     refused = client.post(ADD, {**form, "last_name": ""})
