@@ -10,6 +10,7 @@ from django.utils.translation import gettext, gettext_lazy, pgettext
 
 from accounts import access, suppose
 from accounts.access import RESTORE, SCOPE_OF, Explanation, Loaded
+from accounts.audit import Actor
 from accounts.models import Team, User
 from accounts.suppose import Candidate, Suggestion
 from records.models import SHARES, Property, Record, StageException
@@ -135,14 +136,17 @@ class FieldAnswer:
     rule: str
 
 
-def field_answers(user: User, model: type[Record], *, may_change: bool) -> list[FieldAnswer]:
-    """Return what this person may do with each field that has a rule; two queries.
+def field_answers(
+    user: User, model: type[Record], *, reader: Actor, may_change: bool
+) -> list[FieldAnswer]:
+    """Return what this person may do with each field that has a rule; three queries.
 
-    Of a record that they may view, and perhaps change: a field opens no record.
+    Of a record that they may view, and perhaps change: a field opens no record. Fields that are
+    hidden from the reader are left out, whatever the person may do with them (B6).
     """
-    found = field_access(user, model)
+    found, left_out = field_access(user, model), field_access(reader, model).hidden
     answers = []
-    for row in Property.objects.filter(object=model.object_key):
+    for row in Property.objects.filter(object=model.object_key).exclude(name__in=left_out):
         field = field_of(row.object, row.name)
         if field is None:
             continue  # it has no values to be read or edited

@@ -187,7 +187,9 @@ class AccessPages(AccessModelAdmin):
             )
             if explanation.allowed:
                 may_change = answers["change"].allowed
-                context["fields"] = field_answers(asked, self.model, may_change=may_change)
+                context["fields"] = field_answers(
+                    asked, self.model, reader=user_of(request), may_change=may_change
+                )
             else:
                 context["reasons"] = operations.sentences_of(
                     explanation, asked, action, obj, str(asked)

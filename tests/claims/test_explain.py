@@ -32,7 +32,7 @@ from records.models import Deal, Ticket
 from records.operations import restrict_property, sharing
 from records.reasons import rule_name
 from records.why import MORE_THAN_ONE, ONLY_A_TEAM, suggest, why
-from tests.support.company import TinyCompany
+from tests.support.company import TEAM, TinyCompany
 from tests.support.factories import DealFactory, SetFactory, TeamFactory, TicketFactory, UserFactory
 from tests.support.steps import TESTING, check, flips
 
@@ -125,6 +125,33 @@ def test_access_tells_of_every_field_that_has_a_rule(c: TinyCompany, client: Cli
         assert words in page
     page = client.get(f"/admin/records/deal/{c.deals['robs'].pk}/access/?user={c.rita.pk}").text
     assert "Fields with a rule" not in page
+
+
+def test_access_leaves_out_fields_that_are_hidden_from_who_asks(
+    c: TinyCompany, client: Client
+) -> None:
+    """A delegate may ask about people, and learns of no field that does not exist for them."""
+    delegate = UserFactory(
+        permission_set=SetFactory(
+            scopes={"deal": {"view": TEAM, "change": TEAM}},
+            tools=["account.access", "account.edit_users", "account.user_table"],
+        ),
+        team=c.teams["north"],
+    )
+    rules: dict[str, dict[str, Any]] = {
+        "amount": {"access": "super_admins"},
+        "external_id": {"access": "chosen", "editors": [c.rita]},
+        "product": {"access": "chosen", "editors": [delegate]},
+        "source": {"access": "everyone_view"},
+    }
+    for name, rule in rules.items():
+        restrict_property(actor=c.sam, object="deal", name=name, **rule)
+    address = f"/admin/records/deal/{c.deals['ritas'].pk}/access/?user={c.rita.pk}"
+    listed = {}
+    for asker in (c.sam, delegate):
+        client.force_login(asker)
+        listed[asker] = [field.name for field in client.get(address).context["fields"]]
+    assert listed == {c.sam: sorted(rules), delegate: ["product", "source"]}
 
 
 def test_explain_access_tells_who_may_create_without_a_record(c: TinyCompany) -> None:
