@@ -37,10 +37,16 @@ _CALLED = {
     "\t": gettext_lazy("a tab"),
 }
 _NEVER_JOINED = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO")
-_NO_JOINER = "\u034f"
-"""It is called a joiner, joins nothing, and nobody sees it."""
-# Letters and signs by their category, and yet blank.
-_BLANK = "\u115f\u1160\u2800\u3164\uffa0"
+# What Unicode calls Default_Ignorable_Code_Point, whatever its category: no font draws any of it.
+# The fillers of Hangul stand below, joiners and choosers above. Codes without a character yet are
+# in it too: one that is given to them is not seen either.
+_IGNORED = re.compile(
+    "[\u00ad\u034f\u061c\u17b4\u17b5\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff"
+    "\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e00ff\U000e01f0-\U000e0fff]"
+)
+# Letters and signs by their category, and yet blank: of Hangul, Braille, notes, Egyptian, Khitan.
+_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0\U0001d159\U00013441\U00013442\U00016fe4")
 
 
 def one_form(text: T) -> T:
@@ -72,9 +78,11 @@ def hidden_at(text: str, *, allowed: str = "") -> int | None:
     hidden = [
         text.index(letter)
         for letter in set(text) - {*allowed, *_JOINERS}
-        if unicodedata.category(letter) in _HIDDEN or letter == _NO_JOINER
+        if unicodedata.category(letter) in _HIDDEN or _IGNORED.match(letter)
     ]
+    # Where nothing is seen at all, that is what is wrong with the text (`trouble`).
     if not text.isascii() and shows(text):
+        hidden += [text.index(letter) for letter in _BLANK.intersection(text) - {*allowed}]
         hidden += [found.start() for found in _HANGS_ON.finditer(text) if not _joins(text, found)]
     return min(hidden, default=None)
 
@@ -107,6 +115,7 @@ def shows(text: str) -> bool:
     return any(
         unicodedata.category(each)[0] not in "ZM"
         and unicodedata.category(each) not in _HIDDEN
+        and not _IGNORED.match(each)
         and each not in _BLANK
         for each in text
     )

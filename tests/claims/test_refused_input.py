@@ -14,6 +14,7 @@ from accounts import table_rows as reading
 from accounts.audit import System
 from accounts.models import AuditEvent, User
 from accounts.table_rows import Broken
+from accounts.text import trouble
 from crmperms.wsgi import application
 from exports.operations import InvalidRequest
 from exports.steps import words
@@ -158,6 +159,7 @@ def test_what_collides_is_refused_in_words(c: TinyCompany) -> None:
 
 # --- Text -----------------------------------------------------------------------------------------
 
+BLANKS = "\u115f\u1160\u2800\u3164\uffa0\U0001d159\U00013441\U00013442\U00016fe4"
 HIDDEN = {
     "zero width space": "a\u200bb",
     "only a zero width space": "\u200b",
@@ -175,6 +177,15 @@ HIDDEN = {
     "codes of a flag that no font has": "\U0001f3f4\U000e0061\U000e0062\U000e0063\U000e007f",
     "codes of a flag without the flag": "a\U000e0067\U000e0062",
     "a joiner that joins nothing": "a\u034fb",
+    "a vowel of Khmer that is never drawn": "a\u17b4\u17b5",
+    "only such a vowel": "\u17b5",
+    "a code for what is not seen, without a character yet": "a\u2065b",
+    "only such a code": "\ufff0",
+    "a code beside the tags": "a\U000e0080",
+    **{f"a blank, U+{ord(blank):04X}": f"Acme{blank}Ltd" for blank in BLANKS},
+    "a blank behind a name": "Acme\u3164",
+    "a blank before a name": "\u115fAcme",
+    "a blank and a joiner": "Acme\u2800\u200d",
 }
 SEEN = [
     "Ådne & Søn",
@@ -185,6 +196,10 @@ SEEN = [
     "അവന്\u200d",
     "東京",
     "—",
+    "한국어 주식회사",
+    "🇳🇴 👍🏽 👨\u200d👩\u200d👧",
+    "שָׁלוֹם بِسْمِ ភាសាខ្មែរ",
+    "⠓⠑⠇⠇⠕",
 ]
 
 
@@ -213,6 +228,21 @@ def test_a_name_of_which_something_is_not_seen_is_refused(c: TinyCompany, text: 
     assert Deal.objects.get(pk=deal.pk).version == 1
 
 
+# Default_Ignorable_Code_Point of Unicode 16 (DerivedCoreProperties.txt).
+IGNORABLE = (
+    *((0xAD, 0xAD), (0x34F, 0x34F), (0x61C, 0x61C), (0x115F, 0x1160), (0x17B4, 0x17B5)),
+    *((0x180B, 0x180F), (0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164)),
+    *((0xFE00, 0xFE0F), (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8)),
+    *((0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF)),
+)
+
+
+def test_between_letters_nothing_is_kept_that_unicode_lets_programs_ignore() -> None:
+    codes = [code for first, last in IGNORABLE for code in range(first, last + 1)]
+    assert [f"{code:04X}" for code in codes if not trouble(f"a{chr(code)}b")] == []
+    assert [f"{code:04X}" for code in codes if not trouble(chr(code))] == []
+
+
 @pytest.mark.parametrize("text", SEEN)
 def test_a_name_that_is_seen_is_kept_as_it_is(c: TinyCompany, text: str) -> None:
     assert accounts.create_team(actor=c.sam, name=text).name == text
@@ -223,7 +253,7 @@ def test_a_name_that_is_seen_is_kept_as_it_is(c: TinyCompany, text: str) -> None
 def test_a_message_has_lines_and_nothing_hidden() -> None:
     assert words(" First.\r\n\tSecond. ") == "First.\r\n\tSecond."
     assert words("\u2800 \u200d") == ""
-    for text in ("a\x00b", "a\u202eb", "a\u200bb", "\x1b[2J"):
+    for text in ("a\x00b", "a\u202eb", "a\u200bb", "a\u2800b", "\x1b[2J"):
         with pytest.raises(InvalidRequest, match="nobody sees"):
             words(text)
 
@@ -239,6 +269,9 @@ def test_an_import_names_the_cell_of_what_nobody_sees(tmp_path: Path) -> None:
     with pytest.raises(Broken, match=r"line 3, column city: .*U\+202E, right-to-left override"):
         reading.read_table(tmp_path, "t.csv", ["name"])
     table.write_text("name,city\n\u2800,Rome\n", encoding="utf-8")
+    with pytest.raises(Broken, match=r"line 2, column name: .*U\+2800, braille pattern blank"):
+        reading.read_table(tmp_path, "t.csv", ["name"])
+    table.write_text("name,city\n\u3000,Rome\n", encoding="utf-8")
     with pytest.raises(Broken, match="empty"):
         reading.read_table(tmp_path, "t.csv", ["name"])[0].needed("name", 9)
 
