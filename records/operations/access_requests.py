@@ -107,7 +107,7 @@ def request_access(record: Record, *, actor: User, reason: str) -> AccessRequest
     if access.allows(actor, "change", stored):
         raise Invalid(gettext("You may edit this record already."))
     made = _made(actor, reason, about=A.RECORD, object=stored.object_key, record=stored.pk)
-    _record("request_access", made, stored, actor, reason=made.reason)
+    _record("request_access", made, stored, actor, made.reason)
     _tell_deciders(asked(stored, actor), made, actor)
     return made
 
@@ -127,7 +127,7 @@ def request_linked(record: Record, *, actor: User, name: str, reason: str) -> Ac
     way = {"via_object": stored.object_key, "via": stored.pk, "field": name}
     about = {"object": linked.object_key, "record": linked.pk}
     made = _made(actor, reason, same={"about": A.LINKED, **way}, about=A.LINKED, **about, **way)
-    _record("ask_linked", made, stored, actor, field=name, reason=made.reason)
+    _record("ask_linked", made, stored, actor, made.reason, field=name)
     _tell_deciders(asked(linked, actor, "view"), made, actor)
     return made
 
@@ -144,7 +144,7 @@ def request_field(*, actor: User, object: str, name: str, reason: str) -> Access
     if name not in field_access(actor, kind.model).fixed:
         raise Invalid(gettext("You may edit this field already."))
     made = _made(actor, reason, about=A.FIELD, object=object, field=name)
-    _record_of_kind("ask_field", made, actor, field=name, reason=made.reason)
+    _record_of_kind("ask_field", made, actor, made.reason, field=name)
     _tell_deciders(super_admins(but=actor), made, actor)
     return made
 
@@ -162,7 +162,7 @@ def request_export(*, actor: User, object: str, reason: str) -> AccessRequest:
     if access.allows_any(actor, EXPORT, kind.model):
         raise Invalid(gettext("You may export these records already."))
     made = _made(actor, reason, about=A.EXPORT, object=object)
-    _record_of_kind("ask_export", made, actor, reason=made.reason)
+    _record_of_kind("ask_export", made, actor, made.reason)
     _tell_deciders(asked_to_export(actor), made, actor)
     return made
 
@@ -323,11 +323,10 @@ def _decided(
     values = {"decided_by": actor, "decided_at": Now(), "note": note, "until": until}
     _only_while_waiting(request, status=status, **values)
     step = "grant" if status == S.GRANTED else "decline"
-    about = {"user": request.requester_id, "note": note}
     if record is not None:
-        _record(f"{step}_access", request, record, actor, **about)
+        _record(f"{step}_access", request, record, actor, note, user=request.requester_id)
     else:
-        _record_of_kind(step, request, actor, **about)
+        _record_of_kind(step, request, actor, note, user=request.requester_id)
     return request
 
 
@@ -337,12 +336,16 @@ def _only_while_waiting(request: AccessRequest, **values: Any) -> None:
         raise Stale(str(ALREADY))
 
 
-def _record(step: str, made: AccessRequest, record: Record, actor: User, **data: Any) -> None:
+def _record(
+    step: str, made: AccessRequest, record: Record, actor: User, text: str, **data: Any
+) -> None:
     about = {"request": made.pk, **data}
-    audit.record(f"{record.object_key}.{step}", actor=actor, on=record, data=about)
+    audit.record(f"{record.object_key}.{step}", actor=actor, on=record, data=about, text=text)
 
 
-def _record_of_kind(step: str, made: AccessRequest, actor: Actor, **data: Any) -> None:
+def _record_of_kind(
+    step: str, made: AccessRequest, actor: Actor, text: str = "", **data: Any
+) -> None:
     """Record what happened to a request where its record is not at hand, or where it has none."""
     audit.record(
         f"access_request.{step}",
@@ -350,6 +353,7 @@ def _record_of_kind(step: str, made: AccessRequest, actor: Actor, **data: Any) -
         object=made.object,
         object_id="" if made.record is None else str(made.record),
         data={"request": made.pk, **data},
+        text=text,
     )
 
 

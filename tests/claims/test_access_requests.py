@@ -6,14 +6,16 @@ from datetime import timedelta
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.test import Client
 from django.utils import timezone
 
 from accounts.access import allows
+from accounts.audit import record
 from accounts.models import AuditEvent, Notice, User
 from accounts.notices import readable
 from accounts.operations import deactivate
 from records import operations
-from records.models import AccessRequest, Deal, Record, StageException
+from records.models import AccessRequest, Deal, Property, Record, StageException
 from records.operations import sharing
 from records.operations.access_requests import (
     LAPSE_DAYS,
@@ -23,6 +25,8 @@ from records.operations.access_requests import (
     grant,
     lapse_overdue,
     request_access,
+    request_export,
+    request_field,
     seen,
     to_decide,
     withdraw,
@@ -308,3 +312,36 @@ def test_nobody_is_excepted_from_a_stage_by_who_may_only_share(c: TinyCompany) -
     assert not StageException.objects.exists()
     assert not c.deals["chosen"].user_shares.exists()
     decline(made, actor=c.rita, note="Ask Sam: the stage is locked.")
+
+
+# --- In the audit log -----------------------------------------------------------------------------
+
+
+def test_words_of_a_request_and_its_decision_stand_where_they_can_be_erased(c: TinyCompany) -> None:
+    """And whoever reads the log reads them, of events from before too."""
+    operations.restrict_property(
+        actor=c.sam, object="deal", name="product", access=Property.Access.EVERYONE_VIEW
+    )
+    decline(requested(c, "rita", "noras"), actor=c.fresh("nora"), note="Ask Mona.")
+    grant(requested(c, "rita", "noras"), actor=c.fresh("nora"), until=None, note="Until May.")
+    for made in (
+        request_field(actor=c.fresh("rita"), object="deal", name="product", reason=WHY),
+        request_export(actor=c.fresh("ruth"), object="deal", reason=WHY),
+    ):
+        decline(made, actor=c.fresh("sam"), note="Ask Mona.")
+    otto, words = Client(), {WHY, "Ask Mona.", "Until May."}
+    otto.force_login(c.otto)
+    events = AuditEvent.objects.filter(data__has_key="request")
+    assert {event.action for event in events} == {
+        *("deal.request_access", "deal.grant_access", "deal.decline_access"),
+        *("access_request.ask_field", "access_request.ask_export", "access_request.decline"),
+    }
+    for event in events:
+        assert not words & {str(value) for value in event.data.values()}
+        assert event.text.text in words
+        assert event.text.text in otto.get(f"/admin/accounts/auditevent/{event.pk}/change/").text
+    with transaction.atomic():
+        before = record(
+            "deal.request_access", actor=c.rita, data={"request": 1, "reason": "As it was."}
+        )
+    assert "As it was." in otto.get(f"/admin/accounts/auditevent/{before.pk}/change/").text
