@@ -16,7 +16,14 @@ from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy
 
-from crmperms.environment import database, whole_number, yes_or_no
+from crmperms.environment import (
+    database,
+    folder_of_its_own,
+    internal_address,
+    mail_server,
+    whole_number,
+    yes_or_no,
+)
 from crmperms.secret import private_file, private_folder, secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -151,7 +158,7 @@ LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 # A log-in ends so long after its last use, and so long after it began: accounts/session_limits.py.
 SESSION_IDLE = timedelta(minutes=whole_number("SESSION_IDLE_MINUTES", default=120))
-SESSION_LONGEST = timedelta(hours=whole_number("SESSION_HOURS", default=12))
+SESSION_LONGEST = timedelta(hours=whole_number("SESSION_HOURS", default=12, most=365 * 24))
 if not timedelta(0) < SESSION_IDLE <= SESSION_LONGEST:
     raise ImproperlyConfigured(
         "SESSION_IDLE_MINUTES must be at least 1, and no longer than the SESSION_HOURS of a log-in."
@@ -186,13 +193,14 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 # How many proxies of ours stand in front, each adding to X-Forwarded-For where it was called from.
-PROXIES = whole_number("PROXIES", default=0)
+PROXIES = whole_number("PROXIES", default=0, most=100)
 SECURE = yes_or_no("SECURE", default=False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
 # The proxy in front says by which way it was called, and must say it of every request.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SECURE else None
 SECURE_SSL_REDIRECT = yes_or_no("HTTPS_REDIRECT", default=SECURE)
-SECURE_HSTS_SECONDS = whole_number("HSTS_SECONDS", default=365 * 24 * 3600) if SECURE else 0
+_YEAR = 365 * 24 * 3600
+SECURE_HSTS_SECONDS = whole_number("HSTS_SECONDS", default=_YEAR, most=10 * _YEAR) if SECURE else 0
 SILENCED_SYSTEM_CHECKS += [
     # An installation speaks for its own name, not for names below it or for lists of browsers.
     "security.W005",
@@ -213,18 +221,17 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "crmperms.static_files.MarkedStorage"},
 }
-EXPORT_ROOT = Path(env.str("EXPORT_ROOT", default=str(VAR / "exports")))
+EXPORT_ROOT = folder_of_its_own("EXPORT_ROOT", default=VAR / "exports")
 # An internal address of nginx that leads to EXPORT_ROOT; empty: the product sends files itself, and
 # a download breaks off when its right is lost.
-X_ACCEL_REDIRECT = env.str("X_ACCEL_REDIRECT", default="")
+X_ACCEL_REDIRECT = internal_address("X_ACCEL_REDIRECT")
 # Without EMAIL_URL no e-mail is written and nothing fails: people are told in their inbox.
-_email = env.str("EMAIL_URL", default="")
+_email = mail_server("EMAIL_URL")
 MAIL_ENABLED = bool(_email)
-if MAIL_ENABLED:
-    globals().update(env.email_url_config(_email))
+globals().update(_email)
 DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="crmperms@localhost")
 # Seconds for each answer of the mail server: exports wait behind it.
-EMAIL_TIMEOUT = whole_number("EMAIL_TIMEOUT", default=5)
+EMAIL_TIMEOUT = whole_number("EMAIL_TIMEOUT", default=5, least=1, most=600)
 # Where people reach the product; links in e-mails begin with it. Empty: they say where to click.
 SITE_URL = env.str("SITE_URL", default="").rstrip("/")
 FILTERS_EMPTY_CHOICE_LABEL = gettext_lazy("Any")
