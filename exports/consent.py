@@ -187,6 +187,8 @@ def _back_to_pending(
         **described,
         decided_by=None,
         decided_at=None,
+        # Whoever decides releases it afresh, and later.
+        released_again_at=None,
         decision_note="",
         conditions={},
         waits_again_because=why,

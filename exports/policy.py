@@ -242,9 +242,9 @@ def usage(person: User) -> Usage:
 
     Every export counts whose records left or are about to, with consent or without: the limit is
     about how much one person carries out, and an export that somebody consented to is carried out
-    too, from the moment of the consent. What was recalled, cancelled, rejected or failed left
-    nothing behind and does not count. Where no limit is set nothing is counted, and the numbers
-    are 0.
+    too, from the moment of the consent; what had failed, from when it is tried again. What was
+    recalled, cancelled, rejected or failed left nothing behind and does not count. Where no limit
+    is set nothing is counted, and the numbers are 0.
     """
     return Gate(person).usage
 

@@ -86,11 +86,11 @@ def _links() -> QuerySet[RightsChange]:
 def _released(besides: ExportRequest | None) -> QuerySet[Any]:
     """Return the exports of the last 7 days whose records left, with when they were released.
 
-    By a decision, or by the request itself. A decision takes no lock: it asks for no limit, and a
-    request at the same moment is one that came before it.
+    By trying again what had failed, by a decision, or by the request itself. A decision takes no
+    lock: it asks for no limit, and a request at the same moment is one that came before it.
     """
     released = ExportRequest.objects.filter(status__in=LEFT).alias(
-        released_at=Coalesce("decided_at", "requested_at")
+        released_at=Coalesce("released_again_at", "decided_at", "requested_at")
     )
     if besides is not None:
         released = released.exclude(pk=besides.pk)

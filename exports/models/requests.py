@@ -139,6 +139,9 @@ class ExportRequest(Lease):
     )
     decided_at = models.DateTimeField(null=True)
     decision_note = models.TextField(blank=True)
+    released_again_at = models.DateTimeField(
+        null=True, help_text="When it was tried again last, with the consent that it had."
+    )
     conditions = models.JSONField(
         default=dict,
         help_text="What the approver allowed less of: {columns_dropped, most_records, file_days, "

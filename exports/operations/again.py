@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.db.models.functions import Now
 from django.utils.translation import gettext, ngettext
 
 from accounts import access, audit, clock
@@ -26,7 +27,7 @@ def try_again(export: ExportRequest, *, actor: User) -> None:
     Consent is neither given nor lengthened by it: the worker asks, before it writes, everything
     that it asks of any export. What needed none must be within the limits of now, a purpose must be
     there where one is required by now, and a request is as old as it is: days in which nobody
-    decided would have ended it.
+    decided would have ended it. Its records count towards the limits from now on: they leave now.
     """
     with audit.step("export.try_again", actor, export) as person:
         export.refresh_from_db()
@@ -43,6 +44,7 @@ def try_again(export: ExportRequest, *, actor: User) -> None:
             action="export.try_again",
             to=S.APPROVED,
             from_=[S.FAILED],
+            released_again_at=Now(),
             tries=0,
             setbacks=0,
             folder_failures=0,

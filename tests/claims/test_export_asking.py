@@ -325,6 +325,7 @@ NOT_FROZEN = {
     "decided_by_id": "a decision; the log has it too",
     "decided_at": "a decision; the log has it too",
     "decision_note": "words of a person, which may be erased",
+    "released_again_at": "counts towards limits of later requests; the log has it too",
     "conditions": "a decision; the log has it too",
     "waits_again_because": "for people to read",
     "waits_again_since": "when it lapses, before anybody decided",

@@ -14,9 +14,10 @@ import pytest
 from django.core.management import call_command
 from django.db import OperationalError
 from django.test import Client
+from django.utils.timezone import now
 
 from accounts.models import AuditEvent, Notice, User
-from exports import folder, jobs, operations, upkeep, worker
+from exports import folder, jobs, operations, policy, upkeep, worker
 from exports.models import Download, ExportRequest, LeftFile, Trouble
 from exports.models.folder import ExportFolder
 from exports.screens.panel import panel
@@ -36,7 +37,7 @@ from tests.support.exports_kit import (
 )
 from tests.support.factories import DealFactory
 
-MINUTE = timedelta(minutes=1)
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
 
 def state(export: ExportRequest) -> str:
@@ -385,6 +386,60 @@ def test_export_without_consent_is_tried_again_within_the_limits(c: TinyCompany)
     operations.try_again(export, actor=c.rita)
     worker.run_once()
     assert state(export) == "completed"
+
+
+def long_failed(c: TinyCompany, export: ExportRequest, **when: Any) -> ExportRequest:
+    """Return an export that failed, and was released long before a limit looks back."""
+    failed(c, export)
+    ExportRequest.objects.filter(pk=export.pk).update(requested_at=now() - 8 * DAY, **when)
+    export.refresh_from_db()
+    return export
+
+
+@pytest.mark.parametrize("limit", ["daily_records", "weekly_records"])
+def test_old_exports_tried_again_at_once_are_within_the_limits_of_now(
+    c: TinyCompany, limit: str
+) -> None:
+    """At the limit and not above it: two records may leave, a third one needs approval."""
+    set_policy(on=True, threshold=1000)
+    first, second, third = (
+        long_failed(c, ask(c.rita, ids=[c.deals["ritas"].pk])) for _ in range(3)
+    )
+    set_policy(on=True, threshold=1000, **{limit: 2})
+    for export in (first, second):
+        operations.try_again(export, actor=c.rita)
+    with pytest.raises(operations.WrongState, match="needs approval"):
+        operations.try_again(third, actor=c.rita)
+    for _ in range(2):
+        worker.run_once()
+    assert [state(each) for each in (first, second, third)] == ["completed"] * 2 + ["failed"]
+    with pytest.raises(operations.WrongState, match="needs approval"):
+        operations.try_again(third, actor=c.rita)
+    # Once they left long enough ago, one more may.
+    ExportRequest.objects.filter(pk=first.pk).update(released_again_at=now() - 8 * DAY)
+    operations.try_again(third, actor=c.rita)
+
+
+def test_export_with_consent_counts_from_when_it_is_tried_again(c: TinyCompany) -> None:
+    one = {"ids": [c.deals["ritas"].pk]}
+    export = long_failed(c, approved(c.rita, c.sue, **one), decided_at=now() - 8 * DAY)
+    set_policy(on=True, threshold=1000, daily_records=1, weekly_records=1)
+    assert policy.usage(c.rita) == policy.Usage(0, 1, 0, 1)
+    operations.try_again(export, actor=c.rita)
+    assert policy.usage(c.rita) == policy.Usage(1, 1, 1, 1)
+
+
+def test_decision_after_the_consent_was_lost_counts_from_the_decision(c: TinyCompany) -> None:
+    export = failed(c, approved(c.rita, c.axel, ids=[c.deals["ritas"].pk]))
+    take_tool(c.sets["approver"], "crm.export_approver")
+    operations.try_again(export, actor=c.rita)
+    ExportRequest.objects.filter(pk=export.pk).update(released_again_at=now() - 8 * DAY)
+    worker.run_once()
+    export.refresh_from_db()
+    assert export.status == "pending"
+    set_policy(on=True, threshold=1000, daily_records=5)
+    operations.approve(export, actor=c.sue, version=export.version)
+    assert policy.usage(c.rita) == policy.Usage(1, 5, 1, None)
 
 
 # --- A file that is not the one that was written --------------------------------------------------

@@ -51,6 +51,7 @@ ALL_ENGLISH = (ENGLISH, ENGLISH, ENGLISH)
 OWN = {
     *("id", "token", "wish_sha256", "file_name", "worker", "lease_until", "claimed_at"),
     *("requested_at", "decided_at", "ended_at", "expires_at", "waits_again_since"),
+    "released_again_at",
 }
 # A workbook says when it was made.
 OWN_IF_XLSX = {"sha256", "file_size"}

@@ -23,9 +23,9 @@ from records.models import Deal, Record
 LONG_AGO = timezone.now().replace(year=2001)
 
 
-def set_policy(*, on: bool = True, threshold: int = 0) -> None:
+def set_policy(*, on: bool = True, threshold: int = 0, **limits: int) -> None:
     """Switch approvals on or off without an event: tests of B7 make their own."""
-    ExportPolicy.objects.filter(pk=1).update(require_approval=on, threshold=threshold)
+    ExportPolicy.objects.filter(pk=1).update(require_approval=on, threshold=threshold, **limits)
 
 
 def ask(actor: User, model: type[Record] = Deal, **wish: Any) -> ExportRequest:
