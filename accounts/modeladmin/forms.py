@@ -51,22 +51,23 @@ class AccessForm(forms.ModelForm):  # type: ignore[type-arg]  # Django does not 
             )
 
     def fix(self, name: str, why: StrOrPromise) -> None:
-        """Show a field that only others may write here, and why; `clean` refuses what is sent."""
-        if name in self.fields:
-            self.fields[name].disabled = True
-            self.fields[name].help_text = why
+        """Show a field that only others may write here, and why.
 
-    def _refuse_fixed(self) -> None:
-        """Say so where a form was opened while a field on it could still be edited."""
+        A browser sends nothing of it, and it stays. Whatever is sent all the same goes to the
+        operation, which refuses it and writes that down.
+        """
+        if name in self.fields:
+            field = self.fields[name]
+            field.widget.attrs["disabled"], field.required, field.help_text = True, False, why
+
+    def _keep_fixed(self, cleaned: dict[str, Any]) -> None:
         for name, field in self.fields.items():
-            sent = self.data.get(self.add_prefix(name))
-            shown = self.get_initial_for_field(field, name)
-            if field.disabled and sent is not None and sent != str("" if shown is None else shown):
-                self.add_error(name, str(field.help_text))
+            if "disabled" in field.widget.attrs and self.add_prefix(name) not in self.data:
+                cleaned[name] = getattr(self.instance, name)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        self._refuse_fixed()
+        self._keep_fixed(cleaned)
         refusal = getattr(self.request, "refusal", None)
         if refusal is not None and not isinstance(refusal, Unanswered):
             name = getattr(refusal, "field", None)

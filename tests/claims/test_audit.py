@@ -404,7 +404,7 @@ def test_refusal_in_a_larger_transaction_is_written_down_after_it(
     client.force_login(dora)
     moved = c.teams["north_a"]
     address = f"/admin/accounts/team/{moved.pk}/change/"
-    _, fields = form_with(client.get(address).text, "parent")
+    _, fields = form_with(client.get(address).text, "as_opened")
     assert client.post(address, {**fields, "parent": ""}).status_code == 403
     moving = ("team.change", str(moved.pk), dora.pk, "super_admins_only")
     assert list(seen.all()) == [expected, moving]
