@@ -58,6 +58,7 @@ class PersonAdmin(ChangesMany, ImportsPeople):  # type: ignore[misc]  # Unfold's
 
     list_display = ("name", "email", "role", "team_names", "status", "last_log_in")
     list_filter = (PeopleFilter,)
+    in_palette, palette_icon = 2, "group"
     search_fields = ("first_name", "last_name", "email")
     search_help_text = gettext_lazy("Search name or e-mail")
     picker_fields = ("first_name", "last_name")

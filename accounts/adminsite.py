@@ -315,14 +315,20 @@ class AccessSite(UnfoldAdminSite):
 
     def _records(self, request: HttpRequest, term: str) -> list[SearchResult]:
         results = []
-        for model, model_admin in self._registry.items():
-            if not isinstance(model_admin, AccessModelAdmin):
-                raise PermissionDenied
+        screens = [each for each in self._registry.values() if isinstance(each, AccessModelAdmin)]
+        if len(screens) < len(self._registry):
+            raise PermissionDenied
+        for model_admin in sorted(screens, key=lambda each: each.in_palette):
+            model = model_admin.model
             if not model_admin.in_palette or not model_admin.has_view_permission(request):
                 continue
             rows, _ = model_admin.get_search_results(
                 request, model_admin.get_queryset(request), term
             )
+            if not rows.ordered:  # a list that counts something drops the order of its model
+                rows = rows.order_by(
+                    *(model_admin.get_ordering(request) or model._meta.ordering or ())
+                )
             options = model._meta
             address = f"{self.name}:{options.app_label}_{options.model_name}_change"
             results += [

@@ -52,6 +52,7 @@ class PermissionSetAdmin(GivesSets):
 
     logged_as = "set"
     list_display = ("name", "description", "tool_names", "people_count")
+    in_palette, palette_icon = 2, "key"
     search_fields = ("name",)
     picker_fields = ("name",)
     sortable_by = ("name",)

@@ -27,6 +27,7 @@ class TeamAdmin(ChangesMembers):
     """Teams and their tree."""
 
     list_display = ("name_in_tree", "people_main", "people_extra", "owned")
+    in_palette, palette_icon = 2, "account_tree"
     search_fields = ("name",)
     picker_fields = ("name",)
     sortable_by = ("name_in_tree",)

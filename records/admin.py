@@ -98,7 +98,7 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
 
     model: type[Record]
     refusals = (RecordError,)
-    in_palette = True
+    in_palette = 1
     what_becomes = lazy(_goes_into_the_bin, str)()
     change_list_template = "records/change_list.html"
     # Any, as in AccessModelAdmin: mypy asks Unfold's base again where another class lies between.

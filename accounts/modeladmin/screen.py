@@ -93,8 +93,8 @@ class AccessModelAdmin(SavingAdmin):
         "It is deleted for good. The audit log keeps that it was there."
     )
     """What deleting one of these does, for the page that asks."""
-    in_palette = False
-    """Whether the command palette finds rows of this model."""
+    in_palette = 0
+    """In which place the command palette shows rows of this model; 0: it finds none."""
     palette_icon = "data_object"
     """The sign beside a row that the palette found."""
     picker_fields: ClassVar[tuple[str, ...]] = ()

@@ -465,6 +465,23 @@ def test_search_and_palette_and_picker_find_only_what_is_in_reach(
     assert client.get(f"{picker}owner&term=Fred").json()["results"] == []  # deactivated
 
 
+def test_palette_finds_people_teams_and_sets_for_who_reads_their_lists(
+    c: TinyCompany, client: Client
+) -> None:
+    def found(who: User, term: str) -> list[str]:
+        client.force_login(who)
+        results = client.get("/admin/search/", {"s": term, "extended": "1"}).context["results"]
+        return [f"{hit.description}: {hit.title}" for hit in results]
+
+    assert found(c.sam, "Rita")[-1] == "User: Rita"
+    assert found(c.sam, "north") == ["Team: North", "Team: North A"]
+    assert found(c.sam, "manager") == ["Permission set: Manager"]
+    # Records come before them, and nobody else learns who works here.
+    kinds = [hit.partition(":")[0] for hit in found(c.sam, "o")]
+    assert kinds.index("User") > max(kinds.index(kind) for kind in ("Contact", "Deal"))
+    assert [found(c.rita, term) for term in ("Rob", "north", "manager")] == [[], [], []]
+
+
 def test_add_page_takes_no_values_from_its_address(c: TinyCompany, client: Client) -> None:
     client.force_login(c.rita)
     text = client.get(f"{LIST}add/?company={c.companies['bolt'].pk}&name=Injected").text
