@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.contrib.admin.templatetags.admin_urls import add_preserved_filters
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.core.paginator import Paginator
 from django.http import (
@@ -17,7 +18,8 @@ from django.http import (
 )
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.html import format_html
+from django.utils.translation import gettext, gettext_lazy, ngettext
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts import access
@@ -25,6 +27,7 @@ from accounts.access import RESTORE
 from accounts.keys import whole_number
 from accounts.modeladmin import AccessModelAdmin, page_address, user_of
 from accounts.paging import CappedPaginator
+from accounts.words import counted
 from records import filters, kinds
 from records.models import Record
 from records.models.base import BIN_DAYS
@@ -69,6 +72,26 @@ class RecyclingAdmin(AccessModelAdmin):
             path("bin/restore/", view(self.restore_view), name=f"{name}_restore"),
             *super().get_urls(),
         ]
+
+    def response_delete(self, request: HttpRequest, obj_display: str, obj_id: Any) -> HttpResponse:
+        """Say where the record is now, and lead there; back to the list as it was narrowed."""
+        said = ngettext(
+            "“%(record)s” is in the recycle bin, where it can be restored for %(count)s day.",
+            "“%(record)s” is in the recycle bin, where it can be restored for %(count)s days.",
+            BIN_DAYS,
+        ) % {"record": obj_display, "count": counted(BIN_DAYS)}
+        link = format_html(
+            '<a class="text-link" href="{}">{}</a>',
+            page_address(self.model, "bin"),
+            gettext("Recycle bin"),
+        )
+        messages.success(request, format_html("{} {}", said, link))
+        kept: dict[str, Any] = {
+            "preserved_filters": self.get_preserved_filters(request),
+            "opts": self.opts,
+        }
+        address = page_address(self.model, "changelist")
+        return HttpResponseRedirect(add_preserved_filters(kept, address))
 
     def bin_view(self, request: HttpRequest) -> HttpResponse:
         """List what this person may restore, the latest first."""

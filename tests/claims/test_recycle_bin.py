@@ -142,6 +142,19 @@ def test_the_page_lists_what_one_may_restore_and_restores_it(c: TinyCompany) -> 
     assert client.post(RESTORE, {"record": c.companies["acme"].pk}).status_code == 404
 
 
+def test_whoever_deletes_is_told_where_it_is_and_stays_in_the_list(
+    c: TinyCompany, client: Client
+) -> None:
+    deal = DealFactory(name="Tom & <Jerry>", owner=c.eve, stage=c.stages["open"])
+    client.force_login(c.eve)
+    kept = "_changelist_filters=q%3DTom"
+    address = f"/admin/records/deal/{deal.pk}/delete/?{kept}"
+    done = client.post(address, {"post": "yes"}, follow=True)
+    assert done.redirect_chain == [("/admin/records/deal/?q=Tom", 302)]
+    assert "“Tom &amp; &lt;Jerry&gt;” is in the recycle bin, where it can be restored" in done.text
+    assert '<a class="text-link" href="/admin/records/deal/bin/">Recycle bin</a>' in done.text
+
+
 def test_the_bin_is_closed_to_who_deletes_nothing_of_the_kind(c: TinyCompany) -> None:
     operations.delete(c.companies["acme"], actor=c.sam)
     client = _client(c, "rita")
