@@ -100,6 +100,22 @@ window.addEventListener("keydown", (event) => {
   document.getElementById("open-filters")?.focus();
 });
 
+// The search of everything gives the focus back to where it was opened, or to its button.
+let searchedFrom = null;
+document.addEventListener("focusin", (event) => {
+  if (event.target.id === "search-input-command") searchedFrom = event.relatedTarget;
+});
+// Before the theme: the first Escape empties the field, and only one in an empty field closes it.
+window.addEventListener(
+  "keydown",
+  (event) => {
+    if (event.key !== "Escape" || event.target.id !== "search-input-command" || event.target.value) return;
+    const back = searchedFrom?.isConnected ? searchedFrom : document.querySelector(".find-anything");
+    setTimeout(() => back?.focus());
+  },
+  { capture: true },
+);
+
 // Select2 hides the select that its label names, and names the box it draws instead by its value
 // alone: an empty one has no name at all. It draws them at no moment that can be waited for.
 const nameBoxes = () => {

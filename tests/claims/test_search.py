@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -160,6 +161,19 @@ def test_nobody_finds_what_they_may_not_see_or_read(c: TinyCompany) -> None:
     found = client.get("/admin/search/", {"s": "quokka", "extended": "1"}).text
     assert "Quokka Own" in found
     assert "Quokka Hidden" not in found
+
+
+def test_palette_takes_over_that_nothing_was_found(c: TinyCompany) -> None:
+    client = Client()
+    client.force_login(c.rita)
+    field = re.search(r"<input[^>]*search-input-command[^>]*>", client.get("/admin/").text)
+    taken = re.search(r'hx-select="#([\w-]+)"', field[0] if field else "")
+    assert taken
+    said = "Nothing you can see matches."
+    for term, is_said in (("quokka", True), ("Vault", False), (" ", False)):
+        answer = client.get("/admin/search/", {"s": term, "extended": "1"}).text
+        parts = answer.split(f'id="{taken[1]}"')
+        assert (len(parts), said in parts[-1]) == (2, is_said), term
 
 
 def test_without_an_index_it_finds_the_same_and_a_check_says_so(c: TinyCompany) -> None:
