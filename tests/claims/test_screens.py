@@ -291,6 +291,16 @@ def test_stale_form_is_refused_and_keeps_what_was_typed(c: TinyCompany, client: 
     assert (deal.name, deal.version) == ("First", 2)
 
 
+def test_after_a_mistake_one_script_alone_moves_the_focus(c: TinyCompany, client: Client) -> None:
+    client.force_login(c.rita)
+    to_the_first_field = "admin/js/change_form.js"
+    assert to_the_first_field in client.get(f"{LIST}add/").text
+    new = Deal(name="", stage=c.stages["open"], owner=c.rita)
+    answer = client.post(f"{LIST}add/", form_of(new))
+    assert (answer.status_code, 'aria-invalid="true"' in answer.text) == (200, True)
+    assert to_the_first_field not in answer.text
+
+
 def test_giving_a_record_away_asks_first_and_leads_back_to_the_list(
     c: TinyCompany, client: Client
 ) -> None:
