@@ -334,11 +334,22 @@ def in_words(changes: Changes, *, before: State | None = None) -> list[str]:
         if was is None:
             said.append(f"{place.words}: {to}")
             continue
+        if place.sort is Sort.LEVEL and _keeps_unassigned(key, value, was, changes):
+            to = gettext("%(level)s, with unassigned ones") % {"level": to}
         covered = place.sort is Sort.BOX and was[_level_key(key)] == _NAMES[Rank.EVERYTHING]
         of_old = value_in_words(place, True if covered else was[key])
         if of_old != to:
             said.append(f"{place.words}: {of_old} → {to}")
     return said
+
+
+def _keeps_unassigned(key: str, value: str, was: Mapping[str, Any], changes: Changes) -> bool:
+    """Tell whether a level narrowed from Everything keeps unassigned ones (Q47).
+
+    Their box is ticked then and covered before, so it differs in nothing that a line could say.
+    """
+    is_narrowed = was[key] == _NAMES[Rank.EVERYTHING] and LEVELS[value] not in _WITHOUT_A_BOX
+    return is_narrowed and bool(changes.get(f"{key}{UNASSIGNED}", True))
 
 
 def values(state: State) -> dict[str, Any]:

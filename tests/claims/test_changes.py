@@ -122,10 +122,22 @@ def test_changes_are_said_in_short_sentences() -> None:
         "crm.deal.add": False,
     }
     assert changes.in_words(change, before=before) == [
-        "View on deals: Everything → Team only",
+        "View on deals: Everything → Team only, with unassigned ones",
         "Edit on deals: Owned only → Team only",
         "Workflows: View → View, Edit",
         "Export: No → Yes",
+    ]
+    # Without a word on the box it is ticked, so it is said; what leaves them out says so by itself.
+    level = {"crm.deal.view": "owned"}
+    assert changes.in_words(level, before=before) == [
+        "View on deals: Everything → Owned only, with unassigned ones"
+    ]
+    assert changes.in_words(level | {"crm.deal.view.unassigned": False}, before=before) == [
+        "View on deals: Everything → Owned only",
+        "View on deals, unassigned ones: Yes → No",
+    ]
+    assert changes.in_words({"crm.deal.change": "team"}, before=before) == [
+        "Edit on deals: Owned only → Team only"
     ]
     assert changes.in_words({"crm.deal.view.unassigned": True}) == [
         "View on deals, unassigned ones: Yes"
