@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.formats import localize
 
 from accounts import audit
+from accounts.audit_words import ATTEMPTS, VERBS, verb
 from accounts.operations import create_team
 from tests.support.company import TinyCompany
 
@@ -34,6 +35,15 @@ def test_log_says_of_a_refused_deletion_that_it_was_tried(c: TinyCompany, client
     here, stamp = localize(timezone.localtime(event.at)), event.at.astimezone(UTC).isoformat(" ")
     assert (here in main, stamp in main, stamp in integrity) == (True, False, True)
     assert "the system (seed_demo)" in main
+
+
+def test_no_step_is_called_the_same_done_and_refused() -> None:
+    both = VERBS.keys() & ATTEMPTS.keys()
+    assert {"grant_access", "request_access", "try_again"} <= both
+    alike = {code for code in both if verb(code) == verb(code, was_refused=True)}
+    assert alike == {"set"}  # English says both so; the chip Refused tells them apart
+    assert verb("grant_access") == "access granted"
+    assert verb("grant_access", was_refused=True) == "grant access"
 
 
 def test_both_logs_call_their_columns_the_same(c: TinyCompany, client: Client) -> None:
