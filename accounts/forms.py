@@ -38,6 +38,8 @@ class ScopeGrid(forms.Widget):
     template_name = "accounts/scope_grid.html"
     locked: frozenset[str] = frozenset()
     """Keys of the catalogue that whoever looks may not change."""
+    limits: Mapping[str, int] = {}
+    """The highest level that whoever looks may give, by key; any where there is none."""
     stored: Mapping[str, Mapping[str, Any]] = {}
     """What is stored: a browser sends nothing of what is locked, and it stays."""
     now: Mapping[str, str] | None = None
@@ -72,6 +74,7 @@ class ScopeGrid(forms.Widget):
             "action": catalogue.ACTION_LABELS[action],
             "locked": key in self.locked,
             "locked_box": key + catalogue.UNASSIGNED in self.locked,
+            "most": self.limits.get(key, Rank.EVERYTHING),
             "now": self.now.get(key, "") if self.now is not None else "",
             "ticked": key in self.ticked,
             "exists": action in kind.actions,

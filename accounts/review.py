@@ -122,15 +122,10 @@ def page_until_confirmed(
     refused. The log has that too: the operation, which would write it down, is not come to. What
     `carry_out` raises comes before the page as well; what it did is taken back.
     """
-    try:
-        found = proposal.preview()
-    except NotAllowed as why:
-        actor = User.objects.get(pk=str(request.user.pk))
-        why.refused = why.refused or ("permission.change", actor, None)
-        raise
+    found = previewed(request, proposal)
     confirmed = request.POST.get(MARK)
     if confirmed != found.mark and carry_out is not None:
-        _rehearse(carry_out)
+        rehearse(carry_out)
     if confirmed and confirmed != found.mark:
         anew = replace(proposal, fresh={**proposal.fresh, **proposal.renewed})
         return page_of(request, anew, found, gettext(CHANGED))
@@ -143,7 +138,18 @@ def page_until_confirmed(
     return None
 
 
-def _rehearse(carry_out: Callable[[], object]) -> None:
+def previewed(request: HttpRequest, proposal: Proposal) -> Preview:
+    """Return what follows from a change; where that is refused, let the log have it."""
+    try:
+        return proposal.preview()
+    except NotAllowed as why:
+        actor = User.objects.get(pk=str(request.user.pk))
+        why.refused = why.refused or ("permission.change", actor, None)
+        raise
+
+
+def rehearse(carry_out: Callable[[], object]) -> None:
+    """Carry a change out and take it back: raises what it is refused with."""
     events = audit.written.get()
     with suppress(_Rehearsed), transaction.atomic():
         carry_out()

@@ -24,6 +24,7 @@ class ToolBoxes(forms.CheckboxSelectMultiple):
 
     template_name = "accounts/tool_boxes.html"
     locked: frozenset[str] = frozenset()
+    limits: Mapping[str, int] = {}
     now: Mapping[str, str] | None = None
     ticked: frozenset[str] | set[str] = frozenset()
 
@@ -52,6 +53,7 @@ class ToolBoxes(forms.CheckboxSelectMultiple):
             level["key"], level["locked"] = name, name in self.locked
             level["ticked"] = name in self.ticked
             level["now"] = self.now.get(name, "") if self.now is not None else ""
+            level["most"] = self.limits.get(name, Rank.EVERYTHING)
 
     def optgroups(self, *args: Any, **kwargs: Any) -> list[Any]:
         """Leave Django’s own list of boxes out: the template draws the tabs."""
@@ -141,14 +143,15 @@ def _level(tool: Tool, option: Option, chosen: frozenset[str]) -> dict[str, Any]
         "box": f"{name}{catalogue.BOX}",
         "unassigned": bool(with_box) or f"{name}{catalogue.BOX}" in chosen,
         "choices": [
-            {"value": "", "label": Rank.NONE.label, "checked": False},
+            {"value": "", "label": Rank.NONE.label, "rank": Rank.NONE, "checked": False},
             *(
                 {
                     "value": value,
                     "label": label,
+                    "rank": catalogue.LEVELS[level],
                     "checked": not chosen.isdisjoint({value, f"{value}{catalogue.BOX}"}),
                 }
-                for value, label in values.items()
+                for level, (value, label) in zip(ranks, values.items(), strict=True)
             ),
         ],
     }

@@ -47,6 +47,7 @@ class PermissionsForm(forms.Form):
         for name in self.fields:
             widget: Any = self.fields[name].widget
             widget.locked = self.locked
+            widget.limits = limits or {}
             widget.stored = self.states[0].scopes
             widget.now = _now(states) if self.several else None
             widget.ticked = self._ticked()
@@ -61,6 +62,15 @@ class PermissionsForm(forms.Form):
             key
             for key, place in places().items()
             if any(_is_locked(place, key, values[key], self.limits) for values in held)
+        )
+
+    @property
+    def has_limits(self) -> bool:
+        """Tell whether the actor may change a level, and not to every other."""
+        return self.limits is not None and any(
+            self.limits[key] < Rank.EVERYTHING
+            for key, place in places().items()
+            if place.sort is Sort.LEVEL and key not in self.locked
         )
 
     def changes(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, cast
 
 from django.contrib import admin, messages
@@ -29,8 +30,15 @@ from accounts.editor.warnings import warnings_of
 from accounts.keys import whole_number
 from accounts.modeladmin import user_of
 from accounts.models import KnownPermission, PermissionSet, User
-from accounts.operations import AccountsError
-from accounts.review import Proposal, at_once, page_of, page_until_confirmed
+from accounts.operations import AccountsError, NotAllowed
+from accounts.review import (
+    Proposal,
+    at_once,
+    page_of,
+    page_until_confirmed,
+    previewed,
+    rehearse,
+)
 from accounts.words import counted
 
 MOST_AT_ONCE = 300
@@ -278,6 +286,7 @@ def form_page(
         "several": form.several,
         "as_opened": request.POST.get("as_opened") or task.as_opened,
         "has_locked": bool(form.locked),
+        "has_limits": form.has_limits,
         "tabs": permission_tabs(gettext("What is saved takes effect at once.")),
     }
     return TemplateResponse(request, "accounts/editor.html", context)
@@ -326,13 +335,17 @@ def review_page(
 ) -> HttpResponse:
     """Show what the change says and what follows from it, before anything is written (B4).
 
-    Nothing but the refusal where the change is refused outright.
+    Nothing but the refusal where the change is refused outright; it is rehearsed to find that out.
     """
     proposal = _proposal(task, wanted)
     if "as_opened" not in request.POST:  # no form was opened before it
         proposal = replace(proposal, fresh={**proposal.fresh, **proposal.renewed})
+    as_opened = request.POST.get("as_opened", task.as_opened)
     try:
-        found = proposal.preview()
+        with at_once():
+            found = previewed(request, proposal)
+            if not refusal:
+                rehearse(lambda: task.save(wanted, "", as_opened))
     except AccountsError as why:
         return page_of(request, proposal, None, refusal or str(why))
     return page_of(request, proposal, found, refusal)
@@ -344,10 +357,14 @@ def _saved(request: HttpRequest, task: Task) -> HttpResponse:
     before, events = undo.of_permissions(task.chosen), audit.written.get()
     try:
         with at_once():
-            if page := page_until_confirmed(request, proposal):
+            # As they stand by now: so it is saved from the page, if that is shown anew.
+            again = partial(task.save, wanted, "", task.as_opened)
+            if page := page_until_confirmed(request, proposal, again):
                 return page
             with warning_of_what_follows(request):
                 narrowed = task.save(wanted, request.POST.get("reason", ""), as_opened)
+    except NotAllowed as refusal:
+        return page_of(request, proposal, None, str(refusal))
     except AccountsError as refusal:
         return review_page(request, task, wanted, str(refusal))
     if narrowed:

@@ -146,6 +146,15 @@ def test_delegate_reads_counts_of_what_is_in_her_sight_alone(
     c: TinyCompany, client: Client
 ) -> None:
     """Contacts she sees all of; of the deals only those of her team, and unassigned ones."""
+    lead = c.dora.permission_set
+    assert lead is not None
+    # All that goes with View, or what she takes away would be more than she holds.
+    held = {
+        "crm.deal.communicate": "team",
+        "crm.deal.merge": "owned",
+        "crm.contact.change": "owned",
+    }
+    operations.edit_sets([lead], actor=c.sam, changes=held)
     taken = {"scopes-contact-view": "1", "scopes-deal-view": "0"}
     review = opened(client, c.dora, c.rob).review(**taken)
     assert "Counted among the records and people that you see." in review.says
@@ -294,10 +303,44 @@ def test_delegate_who_posts_what_is_locked_is_refused(
     c: TinyCompany, client: Client, sent: dict[str, Any]
 ) -> None:
     before = c.fresh("mona").grants
-    done = opened(client, c.dora, c.mona).review(**sent).save()
-    assert "You may neither give nor take away what you do not hold yourself" in done.says
+    review = opened(client, c.dora, c.mona).review(**sent)
+    refused = "You may neither give nor take away what you do not hold yourself"
+    assert (refused in review.says, "What follows" in review.says) == (True, False)
+    assert 'name="save"' not in review.text  # what is refused is not reviewed first
+    assert refused in review.save().says
     assert c.fresh("mona").grants.tools == before.tools
     assert c.fresh("mona").permission_set == c.sets["manager"]
+
+
+def test_delegate_is_offered_no_level_above_her_own(c: TinyCompany, client: Client) -> None:
+    """Dora views her team's deals and edits her own; contacts she views all."""
+
+    def offered(actor: User, name: str) -> list[str]:
+        page = opened(client, actor, c.lena)
+        select = re.search(rf'<select name="{name}"[^>]*>(.*?)</select>', page.text, re.S)
+        assert select
+        options = re.findall(r"<option ([^>]*)>([^<]*)", select[1])
+        return [label for written, label in options if "disabled" not in written]
+
+    every = ["None", "Owned only", "Team only", "Everything"]
+    assert offered(c.dora, "scopes-deal-view") == every[:3]
+    assert offered(c.dora, "scopes-contact-view") == every
+    assert offered(c.sam, "scopes-deal-view") == every
+    note = "A level above your own cannot be chosen."
+    for actor, is_limited in ((c.dora, True), (c.sam, False)):
+        assert (note in opened(client, actor, c.lena).says) == is_limited
+
+
+def test_delegate_with_a_narrower_level_of_a_tool_is_offered_no_wider_one(
+    c: TinyCompany, client: Client
+) -> None:
+    lead = c.dora.permission_set
+    assert lead is not None
+    operations.edit_sets([lead], actor=c.sam, changes={"sales.forecast:view": "team"})
+    text = opened(client, c.dora, c.lena).text
+    option = re.search(r'<option value="sales\.forecast:view=everything"([^>]*)>', text)
+    assert option
+    assert "disabled" in option[1]
 
 
 def test_nobody_edits_themselves_a_super_admin_or_whom_they_may_not_see(
