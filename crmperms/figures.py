@@ -151,16 +151,22 @@ def closing(request: HttpRequest) -> Iterator[dict[str, Any]]:
     first = today.replace(day=1)
     last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
     for kind in kinds.every():
-        if not kind.closing or (rows := _own(user, kind, f"{kind.closing}_after")) is None:
+        # What is won or lost is done with, whatever day it bears.
+        is_open = {"outcome": Stage.Outcome.OPEN.value} if kind.is_staged else {}
+        names = (f"{kind.closing}_after", *is_open)
+        if not kind.closing or (rows := _own(user, kind, *names)) is None:
             continue
         if kind.closing in limited.unasked(request, kind.model):
             continue
         says_day = kind.closing not in limited.counted(request, kind.model)
         bounds = {f"{kind.closing}__gte": first, f"{kind.closing}__lte": last}
         rows = rows.filter(**bounds)
+        if is_open:
+            stage = next(field.name for field in kind.fields if field.related is Stage)
+            rows = rows.filter(**{f"{stage}__in": Stage.objects.filter(**is_open)})
         soon = rows.order_by(kind.closing, "pk")
         if found := list(soon[: MOST_CLOSING + 1]):
-            asked = {f"{kind.closing}_after": first, f"{kind.closing}_before": last}
+            asked = {f"{kind.closing}_after": first, f"{kind.closing}_before": last, **is_open}
             yield {
                 "title": gettext("My %(kinds)s closing this month") % {"kinds": kind.nouns},
                 "rows": [_closes(kind, row, says_day) for row in found[:MOST_CLOSING]],

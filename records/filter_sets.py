@@ -74,6 +74,18 @@ class TeamFilter(KeyFilter):
         return teams_told(request.user, self.model)  # type: ignore[attr-defined]  # set by its filter set
 
 
+class OutcomeFilter(django_filters.ChoiceFilter):
+    """Records in stages that are open, won or lost."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(label=gettext_lazy("Outcome"), choices=Stage.Outcome.choices, **options)
+
+    def filter(self, qs: QuerySet[R], value: str) -> QuerySet[R]:
+        # By keys, as a stage: joined, the few stages would be looked up for each record.
+        stages = Stage.objects.filter(outcome=value).values("pk")
+        return qs.filter(**{f"{self.field_name}__in": stages}) if value else qs
+
+
 class DayRangeField(RangeField):
     """Two days, each of which may be left out: a slice of days, and not yet of moments."""
 
@@ -206,7 +218,7 @@ def made(kind: kinds.Kind) -> type[RecordFilterSet]:
 
 
 def _filters_by(kind: kinds.Kind, field: Field) -> Iterator[tuple[str, django_filters.Filter]]:
-    """Yield the filter by a field, by its type; a stage brings its pipeline, which comes first.
+    """Yield the filter by a field, by its type; a stage brings its pipeline and its outcome too.
 
     Labels are lazy: filters are made once, for readers of every language.
     """
@@ -215,6 +227,7 @@ def _filters_by(kind: kinds.Kind, field: Field) -> Iterator[tuple[str, django_fi
         path, pipelines = f"{name}__pipeline", Pipeline.objects.filter(object=kind.key)
         declared = KeyFilter(label=gettext_lazy("Pipeline"), field_name=path, queryset=pipelines)
         yield "pipeline", reading(declared, *named(path, Pipeline))
+        yield "outcome", reading(OutcomeFilter(field_name=name), *named(name, Stage))
         stages = Stage.objects.filter(pipeline__object=kind.key).select_related("pipeline")
         yield name, reading(KeyFilter(label=label, queryset=stages), *named(name, Stage))
     elif field.related is not None:

@@ -20,7 +20,7 @@ from records import kinds
 from records.models import Deal, Property, ScreenLimit, Stage
 from tests.support.company import TinyCompany
 from tests.support.exports_kit import completed, pending
-from tests.support.factories import DealFactory, UserFactory
+from tests.support.factories import DealFactory, StageFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 CHART = "unfold/js/chart/chart.js"
@@ -55,6 +55,8 @@ def busy(c: TinyCompany) -> None:
     """Requests that wait, are delivered and are refused, and deals that close this month."""
     today = timezone.localdate()
     DealFactory(name="Mine too", owner=c.rita, stage=c.stages["open"], closed=today)
+    won = StageFactory(pipeline=c.pipeline, name="Signed", outcome=Stage.Outcome.WON)
+    DealFactory(name="Won", owner=c.rita, stage=won, closed=today)
     DealFactory(name="Rob's", owner=c.rob, stage=c.stages["open"], closed=today)
     completed(c.rita)
     late = pending(c.rita, c.mona)

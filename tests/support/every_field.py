@@ -89,6 +89,7 @@ def queries(model: type[Record], record: Any, c: TinyCompany) -> dict[str, list[
         "sector": ["sector=mining"],
         "country": ["country=chile"],
         "pipeline": [f"pipeline={record.stage.pipeline_id}"] if hasattr(record, "stage") else [],
+        "outcome": ["outcome=open"] if hasattr(record, "stage") else [],
         "stage": [f"stage={getattr(record, 'stage_id', 0)}"],
         "closed": ["closed_after=2026-01-01"],
         "amount": ["amount_min=4", "amount_max=6"],
@@ -101,7 +102,8 @@ def another(field: Any) -> Any:
     """Return a value that no row of the world has."""
     if field.is_relation:
         if field.related_model is Stage:
-            return StageFactory(pipeline=PipelineFactory(object=field.model.object_key)).pk
+            pipeline = PipelineFactory(object=field.model.object_key)
+            return StageFactory(pipeline=pipeline, outcome=Stage.Outcome.WON).pk
         return PipelineFactory().pk if field.related_model is Pipeline else None
     if field.choices:
         return next(key for key, _ in field.choices if key not in ("low", "customer", "open"))
