@@ -20,6 +20,14 @@ from exports.policy import usage_shown
 from records.screens.tabs import WHOLE_LIST
 
 MOST_NOTICES = MOST_WAITING = 8
+OTHER_PAGES = (
+    figures.VIEW_LOG,
+    figures.VIEW_ALL_EXPORTS,
+    "account.user_table",
+    figures.EDIT_USERS,
+    "account.edit_teams",
+)
+"""Permissions that show pages without records: whoever has one may well need no records."""
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -44,6 +52,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             "waiting_in_all": badges.in_words(len(waiting)),
             "unread": badges.unread(request),
             "warnings": warnings(user),
+            "shows_other_pages": any(access.holds_tool(user, tool) for tool in OTHER_PAGES),
             "may_decide": access.holds_tool(user, "crm.export_approver"),
         }
     )

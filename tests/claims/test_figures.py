@@ -20,7 +20,7 @@ from records import kinds
 from records.models import Deal, Property, ScreenLimit, Stage
 from tests.support.company import TinyCompany
 from tests.support.exports_kit import completed, pending
-from tests.support.factories import DealFactory, StageFactory, UserFactory
+from tests.support.factories import DealFactory, SetFactory, StageFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 CHART = "unfold/js/chart/chart.js"
@@ -89,6 +89,16 @@ def test_each_figure_is_what_its_list_shows(c: TinyCompany, name: str) -> None:
         "ella": set(),
     }
     assert expected[name] <= told, told
+
+
+def test_who_is_to_see_no_records_is_sent_to_no_super_admin(c: TinyCompany) -> None:
+    """Otto reads the logs and the exports; a permission set without anything helps nobody."""
+    nobody = UserFactory(email="no@example.com", permission_set=SetFactory(name="Nothing"))
+    for person, is_sent in ((c.fresh("otto"), False), (nobody, True)):
+        text = home_of(person).text
+        assert "Your permissions show you no records." in text
+        assert ("A super admin can give you" in text) == is_sent
+        assert ("What they do show is in the menu." in text) != is_sent
 
 
 def test_figures_hold_nothing_out_of_sight(c: TinyCompany) -> None:
