@@ -74,8 +74,13 @@ def test_table_is_shown_first_and_then_imported_as_it_was_shown(
     before = everybody()
     page = send(client, TABLE)
     for words in (
-        *("Added: 1", "Newt Marsh", "team: South", "extra teams: North, North A"),
-        *("Changed: 1", "last name: none → Reed", "team: North A → South", "As they are: 1"),
+        *("Would be added: 1", "Newt Marsh", "team: South", "extra teams: North, North A"),
+        *(
+            "Would be changed: 1",
+            "last name: none → Reed",
+            "team: North A → South",
+            "As they are: 1",
+        ),
     ):
         assert words in page.text, words
     assert everybody() == before
@@ -165,6 +170,8 @@ def test_faulty_row_is_named_by_line_and_cause_and_nothing_is_imported(
         return
     assert f"Line {line}, {column}: " in page.text
     assert words in page.text
+    assert re.search(r"<h3>Would be added: \d", page.text)
+    assert "<h3>Added:" not in page.text
     assert ">Import<" not in page.text
     before = everybody()
     again = client.post(IMPORT, hidden(page))
