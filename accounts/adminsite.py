@@ -37,7 +37,7 @@ from accounts.modeladmin import AccessModelAdmin, user_of
 from accounts.models import User
 from accounts.new_password_pages import new_password_urls
 from accounts.paging import CappedPaginator, InTurn
-from accounts.passwords import LONGEST_PASSWORD
+from accounts.passwords import LONGEST_PASSWORD, FaultsOfNewPassword
 from accounts.picked import PickView
 from accounts.pickers import Purpose, offered_in_turn
 from accounts.text import one_form
@@ -155,7 +155,7 @@ class LogInForm(AuthenticationForm):
         return self.cleaned_data
 
 
-class OwnPasswordForm(AdminOwnPasswordChangeForm):
+class OwnPasswordForm(FaultsOfNewPassword, AdminOwnPasswordChangeForm):
     """Django's form, counting wrong old passwords, and saving by the operation alone."""
 
     request: HttpRequest

@@ -47,14 +47,14 @@ class InvitationView(ChoosePage):
 
 
 class InvitationDoneView(PasswordResetCompleteView):
-    """The first password works."""
+    """The first password is set."""
 
     template_name = "accounts/invitation_done.html"
 
 
 def invitation_urls(site: AdminSite) -> list[URLPattern]:
     """Return the addresses of the pages that an invited person sees."""
-    done = open_page(site, InvitationDoneView, gettext_lazy("Your password works"))
+    done = open_page(site, InvitationDoneView, gettext_lazy("Your password is set"))
     choose = open_page(site, InvitationView, gettext_lazy("Welcome: choose your password"))
     return [
         path("invitation/done/", done, name="invitation_done"),

@@ -29,7 +29,7 @@ from accounts import new_password, operations
 from accounts.log_in import LogInPaused
 from accounts.models import User
 from accounts.operations import AccountsError
-from accounts.passwords import LONGEST_PASSWORD
+from accounts.passwords import LONGEST_PASSWORD, FaultsOfNewPassword
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -67,7 +67,7 @@ class AskForm(forms.Form):
         """Do nothing more: it was asked for while the form was checked, which alone can refuse."""
 
 
-class ChooseForm(SetPasswordForm):  # type: ignore[type-arg]  # Django does not let it be subscripted
+class ChooseForm(FaultsOfNewPassword, SetPasswordForm):  # type: ignore[type-arg]  # Django does not let it be subscripted
     """A new password, twice; saved by the operation alone."""
 
     user: User
@@ -148,7 +148,7 @@ class ChooseView(_Offered, ChoosePage):
 
 
 class DoneView(_Offered, PasswordResetCompleteView):
-    """The new password works."""
+    """The new password is set."""
 
     template_name = "accounts/new_password_done.html"
 
@@ -189,7 +189,7 @@ def new_password_urls(site: AdminSite) -> list[URLPattern]:
         ),
         path(
             "password_reset/done/",
-            page(DoneView, gettext_lazy("Your new password works")),
+            page(DoneView, gettext_lazy("Your new password is set")),
             name="password_reset_complete",
         ),
     ]

@@ -73,6 +73,17 @@ class OwnNameValidator:
         return gettext("Not your own name or e-mail address.")
 
 
+class FaultsOfNewPassword:
+    """A form in which a new password is typed twice: what is wrong with it is said of the first.
+
+    Django says it of the second, so that whoever reads it corrects the repetition alone.
+    """
+
+    def validate_password_for_user(self, user: Any, password_field_name: str = "") -> None:
+        # Of the form that this is mixed into.
+        super().validate_password_for_user(user, "new_password1")  # type: ignore[misc]
+
+
 class LengthLimit:
     """Refuses a password that is longer than anybody types: checking one must stay cheap."""
 

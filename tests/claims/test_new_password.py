@@ -140,6 +140,17 @@ def test_new_password_is_held_to_what_every_other_is(c: TinyCompany, link: str) 
     assert choose(link).status_code == 302
 
 
+def test_what_is_wrong_with_a_password_is_said_where_it_is_typed(
+    c: TinyCompany, link: str, client: Client
+) -> None:
+    assert choose(link, "rita@example.com").context["form"].errors.keys() == {"new_password1"}
+    client.force_login(c.rita)
+    typed = {"old_password": PASSWORD, "new_password1": "1234567890", "new_password2": "1234567890"}
+    answer = client.post("/admin/password_change/", typed)
+    assert answer.context["form"].errors.keys() == {"new_password1"}
+    assert "Your new password is set" in Client().get("/admin/password_reset/done/").text
+
+
 # --- Who gets one ---------------------------------------------------------------------------------
 
 
