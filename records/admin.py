@@ -181,6 +181,8 @@ class RecordAdmin(  # type: ignore[misc]  # Unfold's formfield_overrides
         if isinstance(obj, Record):
             context["why"] = why(user_of(request), obj)
             self.keep_answers(request, obj, context["why"]["answers"])
+            if context["why"]["may_request"]:
+                context["asked_already"] = self.waiting_request(request, obj)
             context["access_links"] = self.access_links(request, obj)
             context["veiled"] = self.veiled_labels(request)
             context["restricted_links"] = self.restricted_links(request, obj)

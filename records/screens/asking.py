@@ -87,9 +87,7 @@ class RequestingAdmin(RecordPart):
         return _ask(
             request,
             send,
-            access_requests.mine_waiting(
-                user, About.RECORD, object=record.object_key, record=record.pk
-            ),
+            self.waiting_request(request, record),
             subject=record,
             text=_goes_to(access_requests.asked(record, user), record),
             back=back,
@@ -119,6 +117,12 @@ class RequestingAdmin(RecordPart):
             % {"field": label},
             back=page_address(record, "change", record.pk),
             opts=self.opts,
+        )
+
+    def waiting_request(self, request: HttpRequest, record: Record) -> AccessRequest | None:
+        """Return the reader's own request to edit this record, where one waits."""
+        return access_requests.mine_waiting(
+            user_of(request), About.RECORD, object=record.object_key, record=record.pk
         )
 
     def restricted_links(self, request: HttpRequest, record: Record) -> list[Ask]:

@@ -57,6 +57,10 @@ def test_story_of_a_request_over_http(c: TinyCompany) -> None:
     assert "Request sent." in sent.text
     made = AccessRequest.objects.get()
     one = f"{LIST}{made.pk}/"
+    for shown, is_waiting in ((sent, True), (rita.get(page(c.deals["chosen_n"])), False)):
+        assert ("Your request waits for a decision" in shown.text) == is_waiting
+        assert ("> Request access<" in shown.text) != is_waiting
+    assert f'href="{one}"' in sent.text
     # Nobody writes for nothing: who asks again is shown what waits, to take it back.
     again = rita.get(ask, follow=True)
     assert again.redirect_chain == [(one, 302)]
