@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import models
@@ -194,8 +195,10 @@ def seen_because(explanation: access.Explanation) -> str:
     return str(next(found, None) or gettext("You can see it: it is in reach."))
 
 
-def granted_by(code: str) -> str:
-    """Return why somebody else reaches a record, in few words."""
+def granted_by(code: str, teams: Sequence[str] = ()) -> str:
+    """Return why somebody else reaches a record, in few words; `teams` of theirs are named."""
+    if code == "team" and teams:
+        return gettext("owner is in their team %(team)s") % {"team": listed(teams)}
     return str(_GRANTED.get(code, code))
 
 

@@ -5,7 +5,8 @@ And for everybody who views it, the panel of who owned it so far (E54).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from django import forms
@@ -22,7 +23,7 @@ from accounts import access, catalogue
 from accounts.access import EXPORT
 from accounts.keys import KeyField
 from accounts.modeladmin import AccessModelAdmin, page_address, row_pages, user_of
-from accounts.models import PermissionChange, Team, User
+from accounts.models import Membership, PermissionChange, Team, TeamReach, User
 from accounts.people import members, named, with_main_team
 from accounts.pickers import PickerSelect, Purpose
 from accounts.words import counted
@@ -221,7 +222,7 @@ class AccessPages(AccessModelAdmin):
             "form": form,
             "page": page,
             "heading": self._heading(len(people), values),
-            "rows": told_of(page),
+            "rows": told_of(page, _other_teams(obj, page)),
         }
         return self._page(request, obj, "records/who.html", context)
 
@@ -262,14 +263,38 @@ def owners_panel(request: HttpRequest, record: Any) -> str:
     return render_to_string("records/owners_panel.html", context)
 
 
-def told_of(people: Iterable[User]) -> list[dict[str, Any]]:
-    """Return rows about people from `access.who_can`: main team, what they may, and why."""
+def _other_teams(record: Record, people: Iterable[User]) -> dict[int, list[str]]:
+    """Return by person the teams by which they reach an owner, where none is their main team.
+
+    One query for all. The main team stands beside the person, and any other one nowhere.
+    """
+    owners = [getattr(record, f"{name}_id") for name in record.owner_fields]
+    theirs = Membership.objects.filter(user__in=[key for key in owners if key]).values("team")
+    reaching = TeamReach.objects.filter(below__in=theirs).values("above")
+    keys = [each.pk for each in people if "team" in each.reasons]
+    found: dict[int, list[str]] = {}
+    by_main = set()
+    rows = Membership.objects.filter(user__in=keys, team__in=reaching).order_by("team__name")
+    for user, name, is_main in rows.values_list("user", "team__name", "is_main"):
+        found.setdefault(user, []).append(name)
+        if is_main:
+            by_main.add(user)
+    return {user: names for user, names in found.items() if user not in by_main}
+
+
+def told_of(
+    people: Iterable[User], other_teams: Mapping[int, Sequence[str]] = MappingProxyType({})
+) -> list[dict[str, Any]]:
+    """Return rows about people from `access.who_can`: main team, what they may, and why.
+
+    `other_teams`: by person, the teams to be named where their team is why.
+    """
     return [
         {
             "person": each,
             "team": each.main_team,
             "level": [str(catalogue.ACTION_LABELS[action]) for action in each.level],
-            "reasons": [granted_by(code) for code in each.reasons],
+            "reasons": [granted_by(code, other_teams.get(each.pk, ())) for code in each.reasons],
         }
         for each in people
     ]

@@ -26,7 +26,7 @@ from accounts.access import (
     rules_for,
     who_can,
 )
-from accounts.models import ObjectScope, Rank, Team, User
+from accounts.models import Membership, ObjectScope, Rank, Team, User
 from records import kinds, operations
 from records.models import Deal, Ticket
 from records.operations import restrict_property, sharing
@@ -645,6 +645,21 @@ def test_access_page_gives_the_verdict_and_every_finding(c: TinyCompany, client:
     answer = client.get(f"{address}?user={c.fred.pk}&action=view")
     assert "Nothing helps while the account is deactivated" in answer.text
     assert client.get(address).status_code == 200  # nobody is chosen yet
+
+
+def test_who_page_names_the_team_where_it_is_not_the_main_one(
+    c: TinyCompany, client: Client
+) -> None:
+    """Lena belongs to the owner's team in the second place; Mona's main team is above it."""
+    client.force_login(c.sam)
+    lena = c.lena
+    Membership.objects.filter(user=lena).delete()
+    Membership.objects.create(user=lena, team=c.teams["south"], is_main=True)
+    Membership.objects.create(user=lena, team=c.nora.memberships.get(is_main=True).team)
+    rows = client.get(page(c.deals["noras"], "who")).context["rows"]
+    why = {str(row["person"]): (row["team"], row["reasons"]) for row in rows}
+    assert why["Lena"] == ("South", ["owner is in their team North A"])
+    assert why["Mona"][1] == ["owner is in their team"]
 
 
 def test_who_page_lists_everybody_with_level_and_reasons(c: TinyCompany, client: Client) -> None:
