@@ -1,0 +1,74 @@
+"""What a page offers lies in its window, and the focus where its reader goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from crmperms.demo.cast import PASSWORD
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+Opens = Callable[..., Page]
+USERS = "/admin/accounts/user/"
+
+
+@pytest.fixture
+def opens(browser: Browser, live_server: Any, demo_company: None) -> Iterator[Opens]:
+    """Return what opens a window as the demo's super admin."""
+    contexts = []
+
+    def window(width: int = 1280, locale: str = "en-GB", **options: Any) -> Page:
+        size: Any = {"width": width, "height": 800}
+        context = browser.new_context(
+            base_url=live_server.url, viewport=size, locale=locale, **options
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: pytest.fail(f"a script failed: {error}"))
+        page.goto("/")
+        page.locator("[name=username]").fill("admin@demo.example")
+        page.locator("[name=password]").fill(PASSWORD)
+        page.locator("#login-form [type=submit]").click()
+        expect(page.locator("#nav-sidebar")).to_be_attached()
+        return page
+
+    yield window
+    for context in contexts:
+        context.close()
+
+
+def test_palette_says_that_nothing_was_found_and_gives_the_focus_back(opens: Opens) -> None:
+    page = opens()
+    button = page.get_by_role("button", name="Search", exact=False).first
+    button.click()
+    field = page.locator("#search-input-command")
+    expect(field).to_be_focused()
+    field.press_sequentially("quokka")
+    expect(page.get_by_text("Nothing you can see matches.")).to_be_visible()
+    field.press("Escape")  # empties it
+    expect(field).to_have_value("")
+    field.press("Escape")
+    expect(field).to_be_hidden()
+    expect(button).to_be_focused()
+
+
+@pytest.mark.parametrize("locale", ["en-GB", "de-DE"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_what_can_be_done_with_a_user_lies_in_the_window(
+    opens: Opens, width: int, locale: str
+) -> None:
+    page = opens(width, locale)
+    page.goto(USERS)
+    menu = page.locator(".row-steps button").first
+    box = menu.bounding_box()
+    assert box
+    assert 0 <= box["x"] < box["x"] + box["width"] <= width
+    page.locator(".list-row").first.hover()
+    link = page.locator(".row-edit").first
+    # It would not be hit where the cell cuts it off.
+    link.click(position={"x": 3, "y": 5})
+    page.wait_for_url("**/permissions/**")
