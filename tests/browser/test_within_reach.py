@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from accounts.models import Membership, User
 from crmperms.demo.cast import PASSWORD
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -72,3 +73,18 @@ def test_what_can_be_done_with_a_user_lies_in_the_window(
     # It would not be hit where the cell cuts it off.
     link.click(position={"x": 3, "y": 5})
     page.wait_for_url("**/permissions/**")
+
+
+def test_bar_to_scroll_by_hides_nothing_of_a_list_of_one_row(opens: Opens) -> None:
+    wide = User.objects.get(email="twoteams@demo.example")
+    User.objects.filter(pk=wide.pk).update(first_name="W" * 30, last_name="M" * 40)
+    assert Membership.objects.filter(user=wide).count() == 2
+    page = opens(1030)
+    page.goto(f"{USERS}?q=twoteams")
+    bar = page.locator(".list > .simplebar-horizontal")
+    expect(bar).to_have_css("visibility", "visible")
+    ends = page.evaluate(
+        "[document.querySelector('.list-row').getBoundingClientRect().bottom,"
+        " document.querySelector('.list > .simplebar-horizontal').getBoundingClientRect().top]"
+    )
+    assert ends[0] <= ends[1] + 1
