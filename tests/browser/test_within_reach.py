@@ -88,3 +88,23 @@ def test_bar_to_scroll_by_hides_nothing_of_a_list_of_one_row(opens: Opens) -> No
         " document.querySelector('.list > .simplebar-horizontal').getBoundingClientRect().top]"
     )
     assert ends[0] <= ends[1] + 1
+
+
+def test_tabs_of_notifications_are_as_high_as_each_other(opens: Opens) -> None:
+    page = opens()
+    page.goto("/admin/inbox/")
+    expect(page.locator(".inbox-head nav .chip").first).to_be_visible()
+    tabs = page.locator(".inbox-head nav .list-tool").all()
+    assert len({round(box["height"]) for tab in tabs if (box := tab.bounding_box())}) == 1
+
+
+def test_placeholder_can_be_read(opens: Opens) -> None:
+    page = opens(color_scheme="light")
+    page.goto("/admin/your-settings/")
+    shown = "getComputedStyle(document.querySelector('[name=time_zone]'), '::placeholder').color"
+    quiet = "getComputedStyle(document.querySelector('.quiet-probe')).color"
+    page.evaluate(
+        "document.body.insertAdjacentHTML('beforeend',"
+        ' \'<p class="quiet-probe" style="color: var(--quiet)">\')'
+    )
+    assert page.evaluate(shown) == page.evaluate(quiet)
