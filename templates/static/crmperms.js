@@ -77,6 +77,29 @@ const hideIcons = () => {
   }
 };
 
+// What a button copies ([data-copies]) is said to be copied; without a script it is marked by hand.
+document.addEventListener("DOMContentLoaded", () => {
+  for (const button of document.querySelectorAll("[data-copies]")) {
+    const field = document.getElementById(button.dataset.copies);
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      let isCopied = true;
+      try {
+        await navigator.clipboard.writeText(field.value);
+      } catch {
+        // There is no clipboard on a page that came without TLS: copied as by hand.
+        field.select();
+        isCopied = document.execCommand("copy");
+        button.focus();
+      }
+      // Only one is in the clipboard.
+      for (const said of document.querySelectorAll(".copied")) said.textContent = "";
+      if (isCopied) button.parentElement.querySelector(".copied").textContent = button.dataset.copied;
+      else field.select();
+    });
+  }
+});
+
 // After a form came back the first field that is wrong has the focus; the summary above it is read.
 document.addEventListener("DOMContentLoaded", () => {
   hideIcons();

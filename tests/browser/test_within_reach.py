@@ -108,3 +108,25 @@ def test_placeholder_can_be_read(opens: Opens) -> None:
         ' \'<p class="quiet-probe" style="color: var(--quiet)">\')'
     )
     assert page.evaluate(shown) == page.evaluate(quiet)
+
+
+@pytest.mark.parametrize("has_clipboard", [True, False])
+def test_link_of_an_invitation_is_copied_by_keyboard(opens: Opens, has_clipboard: bool) -> None:
+    page = opens(permissions=["clipboard-read", "clipboard-write"])
+    if not has_clipboard:  # as on a page that came without TLS
+        gone = "Object.defineProperty(navigator, 'clipboard', { value: undefined })"
+        page.add_init_script(gone)
+    new = User.objects.exclude(email="admin@demo.example").filter(last_login=None).first()
+    assert new
+    User.objects.filter(pk=new.pk).update(password="!")
+    page.goto(f"{USERS}{new.pk}/invite/")
+    page.locator("main form [type=submit]").last.click()
+    button = page.get_by_role("button", name="Copy the link for")
+    button.press("Enter")
+    expect(page.get_by_text("Copied", exact=True)).to_be_visible()
+    expect(button).to_be_focused()
+    field = page.locator(".copy-link")
+    link = field.input_value()
+    field.evaluate("each => { each.readOnly = false; each.value = ''; }")
+    field.press("Control+V")
+    expect(field).to_have_value(link)

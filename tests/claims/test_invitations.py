@@ -102,6 +102,9 @@ def test_without_mail_the_inviter_is_shown_the_link_once_and_could_have_used_it(
     page = add(client, invite="on")
     link = link_in(page.text)
     assert "no-store" in page["Cache-Control"]
+    copied = re.search(r'<button [^>]*hidden data-copies="([^"]+)"', page.text)  # by a script
+    assert copied
+    assert re.search(rf'<input id="{copied[1]}"[^>]*value="[^"]*{link}"', page.text)
     person = User.objects.get(email=EMAIL)
     assert not Outbox.objects.exists()
     for address in (LIST, f"{LIST}{person.pk}/change/", "/admin/inbox/"):
