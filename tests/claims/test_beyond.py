@@ -1,4 +1,4 @@
-"""Who governs others gets to nothing that is open to these by name (R95, R96, S35).
+"""Who governs others gets to nothing that is open to these by name (R95, R96).
 
 Fields chosen for people and teams, stages that a rule opens to them, and records that are shared
 with them: none of it stands in a permission set. Nobody opens the log-in of whoever has it without

@@ -34,7 +34,7 @@ BUDGETS = {
     "picker of records": 10,
     "picker of people": 10,
     "access": 14,
-    "who": 9,
+    "who": 10,
     "panel": 8,  # by itself, once the person's rights are loaded
     "review": 9,  # beside the log: what changed lately of rules and rights are two of them
 }
