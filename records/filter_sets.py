@@ -81,9 +81,12 @@ class OutcomeFilter(django_filters.ChoiceFilter):
         super().__init__(label=gettext_lazy("Outcome"), choices=Stage.Outcome.choices, **options)
 
     def filter(self, qs: QuerySet[R], value: str) -> QuerySet[R]:
-        # By keys, as a stage: joined, the few stages would be looked up for each record.
-        stages = Stage.objects.filter(outcome=value).values("pk")
-        return qs.filter(**{f"{self.field_name}__in": stages}) if value else qs
+        if not value:
+            return qs
+        # By keys that stand in the statement: of a sub-query PostgreSQL does not know how many
+        # records it leaves, and looked for a few won deals through all the others.
+        stages = list(Stage.objects.filter(outcome=value).values_list("pk", flat=True))
+        return qs.filter(**{f"{self.field_name}__in": stages})
 
 
 class DayRangeField(RangeField):
