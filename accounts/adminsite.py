@@ -36,7 +36,7 @@ from accounts.log_in import LogInPaused, confirm, forget_old, log_in, remember_b
 from accounts.modeladmin import AccessModelAdmin, user_of
 from accounts.models import User
 from accounts.new_password_pages import new_password_urls
-from accounts.paging import CappedPaginator, InTurn
+from accounts.paging import InTurn
 from accounts.passwords import LONGEST_PASSWORD, FaultsOfNewPassword
 from accounts.picked import PickView
 from accounts.pickers import Purpose, offered_in_turn
@@ -338,6 +338,6 @@ class AccessSite(UnfoldAdminSite):
                     link=reverse(address, args=[row.pk]),
                     icon=model_admin.palette_icon,
                 )
-                for row in CappedPaginator(rows, MOST_FOUND).page(1)
+                for row in rows[:MOST_FOUND]
             ]
         return results
