@@ -151,10 +151,12 @@ def previewed(request: HttpRequest, proposal: Proposal) -> Preview:
 def rehearse(carry_out: Callable[[], object]) -> None:
     """Carry a change out and take it back: raises what it is refused with."""
     events = audit.written.get()
-    with suppress(_Rehearsed), transaction.atomic():
-        carry_out()
-        raise _Rehearsed
-    audit.written.set(events)
+    try:
+        with suppress(_Rehearsed), transaction.atomic():
+            carry_out()
+            raise _Rehearsed
+    finally:
+        audit.written.set(events)
 
 
 def require_reviewed(
