@@ -74,6 +74,7 @@ class Record(models.Model):
         models.PROTECT,
         null=True,
         blank=True,
+        db_index=False,
         related_name="co_owned_%(class)ss",
         verbose_name=gettext_lazy("co-owner"),
         help_text=gettext_lazy("Has the same rights as the owner."),
@@ -182,6 +183,22 @@ def record_indexes(model: str, *titles: str) -> list[models.Index]:
             name=f"{model}_bin",
             condition=Q(deleted_at__isnull=False),
         ),
+        *link_indexes(model, "co_owner"),
+    ]
+
+
+def link_indexes(model: str, *names: str) -> list[models.Index]:
+    """Return the indexes of links that may be empty; their fields have `db_index=False`.
+
+    Empty ones stay out. SQLite takes an index for as useful as its values differ: where most are
+    empty, one of all rows counts as useless, and the whole table is read for three linked records.
+    The bin is in: SQLite does not look at the rest of a query for one side of an *or*.
+    """
+    return [
+        models.Index(
+            fields=[name], name=f"{model}_by_{name}", condition=Q(**{f"{name}__isnull": False})
+        )
+        for name in names
     ]
 
 

@@ -10,7 +10,13 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from accounts.fields import Email, Line
-from records.models.base import Record, RecordQuerySet, order_indexes, record_indexes
+from records.models.base import (
+    Record,
+    RecordQuerySet,
+    link_indexes,
+    order_indexes,
+    record_indexes,
+)
 from records.models.declared import declare
 from records.models.pipelines import Stage
 
@@ -53,6 +59,7 @@ class Contact(Record):
         models.PROTECT,
         null=True,
         blank=True,
+        db_index=False,
         related_name="contacts",
         verbose_name=gettext_lazy("company"),
     )
@@ -73,7 +80,10 @@ class Contact(Record):
         verbose_name = gettext_lazy("contact")
         verbose_name_plural = gettext_lazy("contacts")
         ordering = ("last_name", "first_name", "id")
-        indexes = record_indexes("contact", "last_name", "first_name")
+        indexes = (
+            *record_indexes("contact", "last_name", "first_name"),
+            *link_indexes("contact", "company"),
+        )
 
 
 @declare(
@@ -106,6 +116,7 @@ class Company(Record):
         models.PROTECT,
         null=True,
         blank=True,
+        db_index=False,
         related_name="subsidiaries",
         verbose_name=gettext_lazy("parent company"),
     )
@@ -124,6 +135,7 @@ class Company(Record):
         indexes = (
             *record_indexes("company"),
             *order_indexes("company", "employees", "revenue"),
+            *link_indexes("company", "parent"),
         )
 
 
@@ -155,6 +167,7 @@ class Deal(Record):
         models.PROTECT,
         null=True,
         blank=True,
+        db_index=False,
         related_name="deals",
         verbose_name=gettext_lazy("company"),
     )
@@ -163,6 +176,7 @@ class Deal(Record):
         models.PROTECT,
         null=True,
         blank=True,
+        db_index=False,
         related_name="deals",
         verbose_name=gettext_lazy("contact"),
     )
@@ -184,6 +198,7 @@ class Deal(Record):
         indexes = (
             *record_indexes("deal"),
             *order_indexes("deal", "amount", "closed"),
+            *link_indexes("deal", "company", "contact"),
             models.Index(fields=["stage", "owner"], name="deal_by_stage"),
         )
         constraints = (
@@ -230,6 +245,7 @@ class Ticket(Record):
         models.PROTECT,
         null=True,
         blank=True,
+        db_index=False,
         related_name="tickets",
         verbose_name=gettext_lazy("contact"),
     )
@@ -238,6 +254,7 @@ class Ticket(Record):
         models.PROTECT,
         null=True,
         blank=True,
+        db_index=False,
         related_name="tickets",
         verbose_name=gettext_lazy("company"),
     )
@@ -257,5 +274,6 @@ class Ticket(Record):
         indexes = (
             *record_indexes("ticket", "subject"),
             *order_indexes("ticket", "opened"),
+            *link_indexes("ticket", "company", "contact"),
             models.Index(fields=["stage", "owner"], name="ticket_by_stage"),
         )

@@ -408,7 +408,7 @@ def test_a_picker_that_asks_offers_what_is_left_first(c: TinyCompany) -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize("kind", [Company, Contact, Deal, Ticket])
 def test_columns_that_nobody_asks_by_have_no_index(kind: type[Record]) -> None:
-    """An owner's has one of its own: SQLite asks an OR over owners by no partial one."""
+    """Owners have one of their own: SQLite asks no *or* of owners by one of live records alone."""
     with connection.cursor() as cursor:
         found = connection.introspection.get_constraints(cursor, kind._meta.db_table)
     alone = {i["columns"][0] for i in found.values() if i["index"] and len(i["columns"]) == 1}

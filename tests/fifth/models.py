@@ -8,7 +8,7 @@ from django.db import models
 
 from accounts.fields import Line
 from records.models import Company, Record, Stage
-from records.models.base import RecordQuerySet, record_indexes
+from records.models.base import RecordQuerySet, link_indexes, record_indexes
 from records.models.declared import declare
 
 
@@ -38,7 +38,12 @@ class Project(Record):
         limit_choices_to={"pipeline__object": "project"},
     )
     company = models.ForeignKey(
-        Company, models.PROTECT, null=True, blank=True, related_name="projects"
+        Company,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="projects",
     )
 
     objects: ClassVar[RecordQuerySet[Project]] = RecordQuerySet.as_manager()  # type: ignore[assignment]  # a manager made of the queryset
@@ -49,4 +54,4 @@ class Project(Record):
 
     class Meta:
         ordering = ("name", "id")
-        indexes = record_indexes("project")
+        indexes = (*record_indexes("project"), *link_indexes("project", "company"))
