@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Model
 from django.utils.translation import gettext, gettext_lazy, ngettext, pgettext
 
-from accounts import changes, preview, rights
+from accounts import changes, preview
 from accounts.changes import State
 from accounts.modeladmin import page_address
 from accounts.models import Membership, PermissionSet, Team, User
@@ -125,29 +125,13 @@ def super_admins_made(people: Sequence[User], *, actor: User, back: str) -> Prop
                 "permissions."
             ),
             gettext("If only one task needs a super admin, it is safer to ask an existing one."),
-            *_opened_by_others(people, actor),
         ],
         preview=lambda: preview.super_admin_made(people, actor=actor),
         button=gettext("Make super admin"),
         is_grave=True,
+        raised=people,
         back=back,
     )
-
-
-def _opened_by_others(people: Sequence[User], actor: User) -> list[str]:
-    """Say who could log in as these people, and so as super admins, though they are none."""
-    changes = rights.let_in_by_others(
-        person__in=people, through=None, actor__is_superuser=False
-    ).exclude(actor=actor.pk)
-    rows = changes.select_related("actor", "person").order_by("pk")
-    opened = dict.fromkeys((row.actor, row.person) for row in rows)
-    text = gettext(
-        "%(other)s made or reactivated the account of %(name)s in the last 30 days, or set its "
-        "password or e-mail address, and could log in as a super admin then. Set a password first "
-        "that only %(name)s gets to know."
-    )
-    said = [text % {"other": other, "name": person} for other, person in opened]
-    return said[:MOST_COMPARED]
 
 
 def super_admin_removed(user: User, permission_set: PermissionSet, *, actor: User) -> Proposal:

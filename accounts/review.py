@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from django.contrib import admin
@@ -20,7 +21,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext, gettext_lazy, gettext_noop
 
-from accounts import audit, late_forms
+from accounts import access, audit, late_forms, rights
 from accounts.models import User
 from accounts.operations import AccountsError, NotAllowed
 from accounts.preview import Preview, require_confirmed, words
@@ -61,6 +62,8 @@ class Proposal:
     more: Sequence[tuple[str, Sequence[str]]] = ()
     """What is said only to those who open it: a title, and lines below it, where there are any."""
     warnings: Sequence[str] = ()
+    raised: Sequence[User] = ()
+    """Of whom it is said who else could log in as them, beside whoever gets a guarded tool."""
     asks_why: bool = False
     """Whether a reason may be given, which the log keeps."""
     fresh: Mapping[str, str] = field(default_factory=dict)
@@ -180,6 +183,7 @@ def page_of(
         "proposal": proposal,
         "address": proposal.address or request.get_full_path(),
         "sent": _sent(request, proposal),
+        "warnings": [*proposal.warnings, *_opened_by_others(request, proposal, found)],
         "refusal": refusal,
         "found": found,
         "follows": words.summary(found) if found else [],
@@ -190,6 +194,32 @@ def page_of(
         "reason": request.POST.get("reason", ""),
     }
     return TemplateResponse(request, "accounts/review.html", context)
+
+
+def _opened_by_others(
+    request: HttpRequest, proposal: Proposal, found: Preview | None
+) -> Iterator[str]:
+    """Say who could use what is given, logged in as the one who gets it.
+
+    Super admins are left out: they may give it to themselves. So is the reader, who knows.
+    """
+    effects = found.outcome.effects if found else ()
+    people = {each.pk for each in proposal.raised}
+    people |= {each.person.pk for each in effects if each.is_guarded}
+    if not people:
+        return
+    reader = User.objects.get(pk=str(request.user.pk))
+    others = User.objects.filter(is_superuser=False).exclude(pk=reader.pk)
+    named = access.permitted(others, reader, "view").order_by().values("pk")
+    done = rights.let_in_by_others(person__in=people, through=None, actor__in=named)
+    rows = done.select_related("actor", "person").order_by("pk")
+    text = gettext(
+        "%(other)s made or reactivated the account of %(name)s in the last 30 days, or set its "
+        "password or e-mail address, and could use what %(name)s gets. Set a password first that "
+        "only %(name)s gets to know."
+    )
+    for other, person in islice(dict.fromkeys((row.actor, row.person) for row in rows), MOST_SHOWN):
+        yield text % {"other": other, "name": person}
 
 
 def _sent(request: HttpRequest, proposal: Proposal) -> list[tuple[str, str]]:

@@ -44,6 +44,11 @@ class Effect:
     abilities_gained: tuple[str, ...]
     abilities_lost: tuple[str, ...]
 
+    @property
+    def is_guarded(self) -> bool:
+        """Whether the person gets a tool whose changes of hands are kept in mind (guarded)."""
+        return any(key.partition(":")[0] in catalogue.GUARDED for key in self.abilities_gained)
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:

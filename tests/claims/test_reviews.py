@@ -26,7 +26,7 @@ from accounts.models import (
 from accounts.people import BY_NAME
 from accounts.review import CHANGED
 from tests.support.company import EVERYTHING, OWNED, TEAM, TinyCompany
-from tests.support.factories import DealFactory, SetFactory, UserFactory
+from tests.support.factories import PASSWORD, DealFactory, SetFactory, UserFactory
 from tests.support.forms_as_shown import form_with
 from tests.support.reviewed import confirmed, is_review, review
 
@@ -502,6 +502,36 @@ def test_delegate_reviews_within_her_sight(c: TinyCompany, client: Client) -> No
     assert "Counted among the records and people that you see." in pages[0]
     DealFactory(owner=c.mona, stage=c.stages["open"])
     assert says(client.post(*step(c, client))).count("more deals") == 2  # sees, exports
+
+
+@pytest.mark.parametrize(
+    "door",
+    [
+        _many("assign_set", "weak", permission_set=_set("approver")),
+        lambda c, client: (f"{SETS}{c.sets['approver'].pk}/give/", {"people": [c.weak.pk]}),
+        lambda c, client: _form(
+            client,
+            f"{PEOPLE}{c.weak.pk}/change/",
+            "first_name",
+            permission_set=c.sets["approver"].pk,
+        ),
+    ],
+    ids=["for many", "on the page of the set", "on the page of the user"],
+)
+def test_review_names_who_else_could_use_a_guarded_tool(
+    c: TinyCompany, client: Client, door: Callable[[TinyCompany, Client], Sent]
+) -> None:
+    """Whoever set their password is named; no guarded tool, nothing to warn of."""
+    told = "Dora made or reactivated the account of Weak in the last 30 days"
+    client.force_login(c.sam)
+    assert told not in says(client.post(*door(c, client)))
+    operations.set_password(c.weak, actor=c.dora, password=PASSWORD)
+    assert told in says(client.post(*door(c, client)))
+    reader = _many("assign_set", "weak", permission_set=_set("reader"))
+    assert "made or reactivated" not in says(client.post(*reader(c, client)))
+    # A super admin may do all of it anyhow, and whoever reads knows what they did themselves.
+    User.objects.filter(pk=c.dora.pk).update(is_superuser=True)
+    assert "made or reactivated" not in says(client.post(*door(c, client)))
 
 
 # --- What is taken back ---------------------------------------------------------------------------
