@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -35,10 +35,13 @@ class ToolBoxes(forms.CheckboxSelectMultiple):
         context = super().get_context(name, None, attrs)
         tabs = _tabs_of(frozenset(value or ()))
         for tab in tabs:
-            for _, families in tab["sections"]:
-                for family in families:
-                    for entry in (family["entry"], *family["children"]):
-                        self._mark(entry)
+            for entry in tab["entries"]:
+                self._mark(entry)
+            apart = [entry for _, families in tab["without_effect"] for entry in _of(families)]
+            tab["without_effect_count"] = len(apart)
+            tab["without_effect_given"] = sum(entry["is_given"] for entry in apart)
+            # Nothing is kept from view that is about to change, or is all there is.
+            tab["is_open"] = not tab["sections"] or any(entry["is_changed"] for entry in apart)
         context["tabs"], context["several"] = tabs, self.now is not None
         return context
 
@@ -54,6 +57,7 @@ class ToolBoxes(forms.CheckboxSelectMultiple):
             level["ticked"] = name in self.ticked
             level["now"] = self.now.get(name, "") if self.now is not None else ""
             level["most"] = self.limits.get(name, Rank.EVERYTHING)
+        entry["is_changed"] = entry["ticked"] or any(each["ticked"] for each in entry["levels"])
 
     def optgroups(self, *args: Any, **kwargs: Any) -> list[Any]:
         """Leave Django’s own list of boxes out: the template draws the tabs."""
@@ -79,7 +83,23 @@ def _tabs_of(chosen: frozenset[str]) -> list[dict[str, Any]]:
             continue
         families[tool.key] = {"entry": entry, "children": []}
         tabs[tool.tab]["sections"].setdefault(tool.section, []).append(families[tool.key])
-    return [{**tab, "sections": list(tab["sections"].items())} for tab in tabs.values()]
+    return [_laid_out(tab) for tab in tabs.values()]
+
+
+def _laid_out(tab: dict[str, Any]) -> dict[str, Any]:
+    """Return a tab with what nothing asks for in this version apart from the rest."""
+    parts: tuple[dict[str, Any], dict[str, Any]] = {}, {}
+    for section, families in tab["sections"].items():
+        for family in families:
+            is_without = all(entry["standing"] for entry in _of([family]))
+            parts[is_without].setdefault(section, []).append(family)
+    sections, without_effect = (list(part.items()) for part in parts)
+    entries = [entry for families in tab["sections"].values() for entry in _of(families)]
+    return {**tab, "sections": sections, "without_effect": without_effect, "entries": entries}
+
+
+def _of(families: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    return (entry for family in families for entry in (family["entry"], *family["children"]))
 
 
 def _entry(tool: Tool, chosen: frozenset[str], standings: tuple[str, str]) -> dict[str, Any]:
@@ -95,6 +115,7 @@ def _entry(tool: Tool, chosen: frozenset[str], standings: tuple[str, str]) -> di
         **_in_words(tool, standings),
         "is_switch": tool.kind is Kind.SWITCH,
         "checked": is_on,
+        "is_given": any(value.partition(":")[0] == tool.key for value in chosen),
         "inert": is_on and bool(tool.inert_without) and tool.inert_without not in chosen,
         "presets": " ".join(tool.presets),
         "boxes": boxes,

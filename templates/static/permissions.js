@@ -58,6 +58,7 @@ document.addEventListener("DOMContentLoaded", () => {
   // --- Search over all tabs ---
   const rows = [...document.querySelectorAll(".tool-tab .tool")];
   const none = document.querySelector("[data-none-found]");
+  const folded = [...document.querySelectorAll(".tool-later")].filter((part) => !part.open);
   const text = gridRow.textContent.toLowerCase();
   const find = () => {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -68,7 +69,8 @@ document.addEventListener("DOMContentLoaded", () => {
       row.hidden = words.length > 0 && !fits(row.dataset.find);
       if (!row.hidden) found += 1;
     }
-    for (const part of document.querySelectorAll(".tool-section, .tool-tab")) {
+    for (const part of folded) part.open = words.length > 0; // what is found is not folded away
+    for (const part of document.querySelectorAll(".tool-section, .tool-tab, .tool-later")) {
       part.hidden = words.length > 0 && !part.querySelector(".tool:not([hidden])");
     }
     gridRow.hidden = words.length > 0 && !fits(text);

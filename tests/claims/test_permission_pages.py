@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from django.test import Client
 
 from accounts import operations
@@ -107,6 +109,25 @@ def test_form_refuses_what_it_does_not_offer_and_keeps_what_was_typed(
         assert again["name"] == ["Typed"]
     assert stored(made) == {"crm.import"}
     assert PermissionSet.objects.get(pk=made.pk).name == "Made"
+
+
+FOLDED = re.compile(r'<details class="tool-later"( open)?>\s*<summary>(.*?)</summary>(.*)', re.S)
+
+
+def test_what_has_no_effect_is_folded_away_unless_it_is_all_there_is(
+    c: TinyCompany, client: Client
+) -> None:
+    client.force_login(c.sam)
+    page = client.get(address(made_with("marketing.lists:view", "crm.import", "crm.export"))).text
+    tabs = dict(re.findall(r'id="permissions-(\w+)" data-tab(.*?)</section>', page, re.S))
+    crm, marketing = FOLDED.search(tabs["crm"]), FOLDED.search(tabs["marketing"])
+    assert crm
+    assert marketing
+    assert crm[2] == "7 permissions without an effect in this version (given: 1)"
+    assert 'value="crm.import"' in crm[3]
+    assert 'value="crm.export"' not in crm[3]
+    assert 'value="crm.export"' in tabs["crm"]
+    assert (crm[1], marketing[1]) == (None, " open")
 
 
 def test_page_tells_what_has_no_effect_and_keeps_it(c: TinyCompany, client: Client) -> None:
