@@ -54,17 +54,52 @@ class RenameProtectedField(RenameField):
         name, arguments, options = super().deconstruct()
         return name, list(arguments), {**options, "kind": self.kind}
 
+    def state_forwards(self, app_label: str, state: State) -> None:
+        super().state_forwards(app_label, state)
+        options = state.models[app_label, self.model_name_lower].options
+        if "indexes" in options:
+            options["indexes"] = [
+                _named_anew(index, self.old_name, self.new_name) for index in options["indexes"]
+            ]
+
     def database_forwards(
         self, app_label: str, schema_editor: Editor, from_state: State, to_state: State
     ) -> None:
-        super().database_forwards(app_label, schema_editor, from_state, to_state)
+        before = self._without_indexes(app_label, schema_editor, from_state, self.old_name)
+        super().database_forwards(app_label, schema_editor, before, to_state)
+        self._with_indexes(app_label, schema_editor, to_state, self.new_name)
         self._carry(app_label, schema_editor, to_state, self.old_name, self.new_name)
 
     def database_backwards(
         self, app_label: str, schema_editor: Editor, from_state: State, to_state: State
     ) -> None:
-        super().database_backwards(app_label, schema_editor, from_state, to_state)
+        before = self._without_indexes(app_label, schema_editor, from_state, self.new_name)
+        super().database_backwards(app_label, schema_editor, before, to_state)
+        self._with_indexes(app_label, schema_editor, to_state, self.old_name)
         self._carry(app_label, schema_editor, to_state, self.new_name, self.old_name)
+
+    def _without_indexes(self, app_label: str, editor: Editor, state: State, name: str) -> State:
+        """Take away the indexes that name the field, and return the state without them.
+
+        On SQLite a link is renamed in a table that is made anew, and Django makes its indexes of
+        the fields of before, which are not there any more.
+        """
+        key = app_label, self.model_name_lower
+        named = [index for index in _indexes(state, key) if name in _fields_of(index)]
+        if not named:
+            return state
+        model = state.apps.get_model(*key)
+        without = state.clone()
+        for index in named:
+            editor.remove_index(model, index)
+            without.remove_index(*key, index.name)
+        return without
+
+    def _with_indexes(self, app_label: str, editor: Editor, state: State, name: str) -> None:
+        key = app_label, self.model_name_lower
+        for index in _indexes(state, key):
+            if name in _fields_of(index):
+                editor.add_index(state.apps.get_model(*key), index)
 
     def _carry(
         self, app_label: str, schema_editor: Editor, state: State, old: str, new: str
@@ -85,6 +120,52 @@ class RenameProtectedField(RenameField):
     def reduce(self, operation: Operation, app_label: str) -> bool | list[Operation]:
         """Never become one with another step: Django's own would be left, which carries nothing."""
         return False
+
+
+def _indexes(state: State, key: tuple[str, str]) -> list[models.Index]:
+    return list(state.models[key].options.get("indexes", ()))
+
+
+def _fields_of(index: models.Index) -> set[str]:
+    """Return the fields that an index is of, or that say which rows it has."""
+    return {name for name, _ in index.fields_orders} | _asked(index.condition)
+
+
+def _asked(condition: models.Q | None) -> set[str]:
+    found: set[str] = set()
+    for each in condition.children if condition else ():
+        found |= _asked(each) if isinstance(each, models.Q) else {each[0].partition("__")[0]}  # type: ignore[index]  # a look-up and its value
+    return found
+
+
+def _named_anew(index: models.Index, old: str, new: str) -> models.Index:
+    """Return an index that says `new` wherever it said `old`."""
+    _, arguments, options = index.deconstruct()
+    if old not in _fields_of(index):
+        return index
+    options["fields"] = [
+        f"{'-' if order else ''}{new if name == old else name}"
+        for name, order in index.fields_orders
+    ]
+    if index.condition is not None:
+        options["condition"] = _asked_anew(index.condition, old, new)
+    return type(index)(*arguments, **options)
+
+
+def _asked_anew(condition: models.Q, old: str, new: str) -> models.Q:
+    anew = condition.copy()
+    anew.children = [
+        _asked_anew(each, old, new)
+        if isinstance(each, models.Q)
+        else (_look_up_anew(each[0], old, new), each[1])  # type: ignore[index]  # as above
+        for each in condition.children
+    ]
+    return anew
+
+
+def _look_up_anew(look_up: str, old: str, new: str) -> str:
+    name, separator, rest = look_up.partition("__")
+    return f"{new}{separator}{rest}" if name == old else look_up
 
 
 def _rewrite(

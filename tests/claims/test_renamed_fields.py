@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.core.checks import run_checks
-from django.db import connection, migrations
+from django.db import connection, migrations, models
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.operations import AddField, RemoveField, RenameField
 from django.db.migrations.operations.base import Operation
@@ -68,6 +68,14 @@ def migrate(c: TinyCompany) -> Iterator[Migrate]:
     yield take
     while made:
         take_back()
+
+
+def indexed(kind: type[models.Model]) -> dict[str, list[str]]:
+    """Return the columns of each index that a model declares, as the database has them."""
+    with connection.cursor() as cursor:
+        found = connection.introspection.get_constraints(cursor, kind._meta.db_table)
+    declared = {index.name for index in kind._meta.indexes}
+    return {name: each["columns"] for name, each in found.items() if name in declared}
 
 
 @pytest.fixture
@@ -175,8 +183,25 @@ def test_a_link_that_is_renamed_takes_the_columns_along_to_which_it_leads(
 ) -> None:
     take_back = migrate(RenameProtectedField("contact", "company", "employer"))
     assert kept()["columns"]["contact"] == ["last_name", OLD, "employer.name"]
+    assert indexed(Contact)["contact_by_company"] == ["employer_id"]
     take_back()
     assert kept()["columns"] == COLUMNS
+    assert indexed(Contact)["contact_by_company"] == ["company_id"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_indexes_of_what_is_renamed_have_the_same_rows(c: TinyCompany, migrate: Migrate) -> None:
+    """Also where the field only says which rows an index has."""
+    before = indexed(Contact)
+    take_back = migrate(RenameProtectedField("contact", "co_owner", "deputy"))
+    after = {
+        name: ["deputy_id" if each == "co_owner_id" else each for each in columns]
+        for name, columns in before.items()
+    }
+    assert after != before
+    assert indexed(Contact) == after
+    take_back()
+    assert indexed(Contact) == before
 
 
 @pytest.mark.django_db(transaction=True)
