@@ -17,5 +17,7 @@ timeout = 60
 keepalive = 75
 # How long downloads may go on when the server is told to end or to begin anew.
 graceful_timeout = 60
+# An address names each of up to 500 people who were ticked in a list; proxies read as much.
+limit_request_line = 8190
 # A socket to steer it by, which nobody asked for.
 control_socket_disable = True

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import BadRequest, PermissionDenied
@@ -83,7 +84,10 @@ class ChangesMany(AccessModelAdmin):
     def ask_about_many(
         self, request: HttpRequest, name: str, people: QuerySet[User]
     ) -> HttpResponse:
-        """Show the page that asks about these people of the list."""
+        """Lead to the page that asks about these people of the list.
+
+        By an address that says whom, so that *Back* leads here and sends nothing once more.
+        """
         keys = list(people.order_by().values_list("pk", flat=True)[: MOST_AT_ONCE + 1])
         if len(keys) > MOST_AT_ONCE:
             messages.error(
@@ -92,22 +96,24 @@ class ChangesMany(AccessModelAdmin):
                 % {"count": MOST_AT_ONCE},
             )
             return HttpResponseRedirect(request.get_full_path())
-        form = MANY[name].form(None, user=user_of(request))
-        return self._asked(request, name, self._these(request, keys), form)
+        query = urlencode({"people": ",".join(map(str, keys))}, safe=",")
+        return HttpResponseRedirect(f"{page_address(User, f'many_{name}')}?{query}")
 
     def many_view(self, request: HttpRequest, name: str) -> HttpResponse:
-        """Carry out what the page asked, or show it once more with what was wrong."""
+        """Ask, and carry out what was asked, or show the page once more with what was wrong."""
         if not self.has_change_permission(request):
             raise PermissionDenied
-        if request.method != "POST":
+        is_sent = request.method == "POST"
+        sent = request.POST if is_sent else request.GET
+        if not is_sent and "people" not in sent:
             messages.info(request, gettext("Tick the people in the list first."))
             return HttpResponseRedirect(page_address(User, "changelist"))
-        keys = request.POST.get("people", "").split(",")
+        keys = sent.get("people", "").split(",")
         if len(keys) > MOST_AT_ONCE or not all(map(is_key, keys)):
             raise BadRequest("These are not people of the list.")
         people = self._these(request, [int(key) for key in keys])
-        form = MANY[name].form(request.POST, user=user_of(request))
-        if form.is_valid() and not edits_further(request):
+        form = MANY[name].form(sent if is_sent else None, user=user_of(request))
+        if is_sent and form.is_valid() and not edits_further(request):
             try:
                 if MANY[name].review is not None:
                     return self._reviewed(request, name, people, form.cleaned_data)

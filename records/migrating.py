@@ -153,14 +153,13 @@ def _named_anew(index: models.Index, old: str, new: str) -> models.Index:
 
 
 def _asked_anew(condition: models.Q, old: str, new: str) -> models.Q:
-    anew = condition.copy()
-    anew.children = [
+    parts = [
         _asked_anew(each, old, new)
         if isinstance(each, models.Q)
         else (_look_up_anew(each[0], old, new), each[1])  # type: ignore[index]  # as above
         for each in condition.children
     ]
-    return anew
+    return models.Q(*parts, _connector=condition.connector, _negated=condition.negated)
 
 
 def _look_up_anew(look_up: str, old: str, new: str) -> str:

@@ -89,27 +89,37 @@ class ChangesManyRecords(RecordPart):
     def ask_about_many(
         self, request: HttpRequest, name: str, rows: QuerySet[Record]
     ) -> HttpResponse:
-        """Show the page that asks for the value for these rows of the list."""
+        """Lead to the page that asks for the value for these rows of the list.
+
+        By an address that says which, so that *Back* leads here and sends nothing once more.
+        """
         keys = list(rows.order_by().values_list("pk", flat=True)[: MOST_AT_ONCE + 1])
         if len(keys) > MOST_AT_ONCE:
             messages.error(request, many.too_many())
             return HttpResponseRedirect(request.get_full_path())
-        return self._page_of_many(request, name, keys, self._form_for_many(request, name, None))
+        asked = request.GET.copy()
+        asked["records"] = ",".join(map(str, keys))
+        address = page_address(self.model, "change_many", name)
+        return HttpResponseRedirect(f"{address}?{asked.urlencode(safe=',')}")
 
     def change_many_view(self, request: HttpRequest, name: str) -> HttpResponse:
-        """Write the value, or show the page once more with what was wrong."""
+        """Ask for the value; write it, or show the page once more with what was wrong."""
         fields = self._fields_for_many(request)
         if not fields:
             raise PermissionDenied
         if name not in fields:
             raise Http404
-        if request.method != "POST":
+        is_sent = request.method == "POST"
+        sent = request.POST if is_sent else request.GET
+        if not is_sent and "records" not in sent:
             messages.info(request, gettext("Tick the records in the list first."))
             return HttpResponseRedirect(page_address(self.model, "changelist"))
-        given = request.POST.get("records", "").split(",")
+        given = sent.get("records", "").split(",")
         if len(given) > MOST_AT_ONCE or not all(map(is_key, given)):
             raise BadRequest("These are not records of the list.")
         keys = [int(key) for key in given]
+        if not is_sent:
+            return self._page_of_many(request, name, keys, self._form_for_many(request, name, None))
         form, asks = self._form_for_many(request, name, request.POST), None
         if form.is_valid() and not edits_further(request):
             try:
@@ -152,7 +162,7 @@ class ChangesManyRecords(RecordPart):
         asks: HandOver | None = None,
     ) -> HttpResponse:
         kind, user = kinds.of(self.model), user_of(request)
-        field, query = kind.field(name), request.GET.urlencode()
+        field, query = kind.field(name), _query_of_list(request)
         rows = list(many.seen(kind, keys, user).order_by(*self.get_ordering(request), "pk"))
         left = many.not_changeable(kind, [row.pk for row in rows], user, name)
         stays = {each.pk: each for each in left}
@@ -185,7 +195,7 @@ class ChangesManyRecords(RecordPart):
         return TemplateResponse(request, "records/change_many.html", context)
 
     def _list_of_many(self, request: HttpRequest) -> str:
-        address, query = page_address(self.model, "changelist"), request.GET.urlencode()
+        address, query = page_address(self.model, "changelist"), _query_of_list(request)
         return f"{address}?{query}" if query else address
 
     def _said_of_many(self, request: HttpRequest, name: str, outcome: Outcome) -> HttpResponse:
@@ -215,6 +225,13 @@ class ChangesManyRecords(RecordPart):
             names = listed([*stay[:MOST_NAMED], *(["…"] if len(stay) > MOST_NAMED else [])])
             messages.warning(request, said % {"count": counted(len(stay)), "names": names})
         return HttpResponseRedirect(self._list_of_many(request))
+
+
+def _query_of_list(request: HttpRequest) -> str:
+    """Return what the list was asked for, without the records that were ticked in it."""
+    query = request.GET.copy()
+    query.pop("records", None)
+    return query.urlencode()
 
 
 def _action(name: str) -> Callable[..., HttpResponse]:

@@ -243,6 +243,17 @@ def web_server() -> Iterator[int]:
 
 
 @pytest.mark.django_db(transaction=True)
+def test_address_may_name_everybody_who_can_be_ticked(c: TinyCompany) -> None:
+    """500 people, with the keys of a company that had ten million."""
+    keys = ",".join(str(10_000_000 + number) for number in range(500))
+    with web_server() as port, closing(http.client.HTTPConnection("127.0.0.1", port)) as line:
+        line.request("GET", f"/admin/accounts/user/many/deactivate/?people={keys}")
+        answer = line.getresponse()
+        assert answer.status == 302
+        assert answer.getheader("Location", "").startswith("/admin/login/?next=")
+
+
+@pytest.mark.django_db(transaction=True)
 def test_running_download_breaks_off_and_the_log_says_so(c: TinyCompany) -> None:
     """Over a real socket, which holds a few megabytes that had left before the right was lost."""
     export = completed(c.rita)

@@ -300,7 +300,8 @@ def test_many_are_invited_and_their_links_shown_where_there_is_no_mail(
     User.objects.filter(pk=c.rita.pk).update(last_login=timezone.now())
     client.force_login(c.sam)
     keys = [person.pk for person in (c.nils, c.rita, c.nora)]
-    page = client.post(LIST, {"action": "invite", "index": "0", "_selected_action": keys})
+    ticked = {"action": "invite", "index": "0", "_selected_action": keys}
+    page = client.post(LIST, ticked, follow=True)
     sent = {
         name: re.search(f'name="{name}" value="([^"]*)"', page.text)[1]  # type: ignore[index]  # the page has it
         for name in ("people", "as_opened")

@@ -578,7 +578,8 @@ def test_many_are_made_at_once_and_who_is_no_employee_is_left_out(
 ) -> None:
     client.force_login(c.sam)
     chosen = [str(c.people[name].pk) for name in ("pete", "dora", "paul", "sue")]
-    asked = client.post(PEOPLE, {"action": "make_partner_admin", "_selected_action": chosen})
+    ticked = {"action": "make_partner_admin", "_selected_action": chosen}
+    asked = client.post(PEOPLE, ticked, follow=True)
     _, fields = form_with(asked.text, "as_opened")
     page = client.post(f"{PEOPLE}many/make_partner_admin/", fields)
     assert is_review(page)

@@ -308,6 +308,7 @@ def test_keys_that_no_page_wrote_are_refused(c: TinyCompany, client: Client, sen
     client.force_login(c.sam)
     answer = client.post(f"{LIST}many/deactivate/", {"people": sent, "as_opened": ""})
     assert answer.status_code == 400
+    assert client.get(f"{LIST}many/deactivate/", {"people": sent}).status_code == 400
     assert client.get(f"{LIST}many/deactivate/", follow=True).status_code == 200
 
 
