@@ -128,6 +128,25 @@ def require_may_move(
         )
 
 
+def require_may_know(actor: Actor, person: User) -> None:
+    """Raise `NotAllowed` where whoever logs in as this new person gets beyond the actor by name.
+
+    A partner admin reads no sensitive field that is open to everybody else: with a password of
+    their choosing the new person would be their way to it (R101).
+    """
+    if is_free(actor):
+        return
+    mine = Loaded(actor)  # type: ignore[arg-type]  # a person, as no system actor comes here
+    if any(rows.exists() for rows in opened_beyond(Loaded(person), mine)):
+        raise NotAllowed(
+            gettext(
+                "Whoever logs in as this person would get to fields, stages or shared records that "
+                "are not open to you. Let a super admin choose the password. Nothing was saved."
+            ),
+            "stronger",
+        )
+
+
 def _opens(mine: Loaded, key: int, before: Teams, after: Teams) -> bool:
     """Tell whether these teams open by name what neither those before nor the actor's own do."""
 

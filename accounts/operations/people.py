@@ -25,6 +25,7 @@ from accounts.operations.granting import (
     held_in,
     keys_of,
     require_may_give,
+    require_may_know,
     require_may_move,
 )
 from accounts.operations.memberships import NO_TEAMS, team_data, teams_wanted, write_teams
@@ -75,6 +76,8 @@ def create_person(
             is_superuser=is_superuser,
         )
         write_teams(person, teams)
+    if password is not None:
+        require_may_know(actor, person)
     audit.record(
         "person.create",
         actor=actor,

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from accounts import access
+from accounts import access, catalogue
+from accounts.models import Rank
 from records.models.exceptions import StageException
 from records.models.pipelines import Stage
 from records.models.properties import Property
@@ -31,7 +32,8 @@ nobody changes what they may not view is left out as well, as viewing is asked o
 def beyond(them: Asker | None, mine: Asker) -> Iterator[QuerySet[Any]]:
     """Yield what is open to one and not to the other; fills `accounts.delegation.opened_by_name`.
 
-    A share counts though the receiver's set gives it no effect: the set may change.
+    A share counts though the receiver's set gives it no effect, and so does a record of their own:
+    their set may change, and who governs them may take it away for the moment of a password.
     """
     theirs = them or access.ACCOUNT
     for action in ("view", "change"):
@@ -40,8 +42,12 @@ def beyond(them: Asker | None, mine: Asker) -> Iterator[QuerySet[Any]]:
     yield Stage.objects.filter(locked_for(mine, "pk") & ~locked_for(theirs, "pk"))
     yield StageException.objects.filter(live() & locked_for(mine, "stage"), user=theirs.id())
     for tables in SHARES.values():
+        to_people: Any = tables[0]
+        model = to_people._meta.get_field("content_object").related_model
+        yield model._base_manager.filter(
+            theirs.owns(model.owner_fields) & _out_of_reach(mine, model)
+        )
         for rows in live_shares(tables, theirs.id(), theirs.main_teams()):
-            model: Any = rows.model._meta.get_field("content_object").related_model
             gives_more = access.NEVER
             for action, words in GIVEN_BY_SHARE.items():
                 names = [f"{word}_{model._meta.model_name}" for word in words]
@@ -50,9 +56,25 @@ def beyond(them: Asker | None, mine: Asker) -> Iterator[QuerySet[Any]]:
             yield rows.filter(gives_more)
 
 
+def _out_of_reach(mine: Asker, model: Any) -> Q:
+    """Hold for records with which somebody may not do all that a set given by them would allow."""
+    beyond = access.NEVER
+    kind = catalogue.object_kind(model.object_key)
+    for action in kind.actions if kind else ():
+        if action == "add":
+            continue
+        gives = mine.at_least(model.object_key, action, Rank.OWNED)
+        beyond |= gives & ~_otherwise(mine, action, model)
+    return beyond
+
+
+def _otherwise(mine: Asker, action: str, model: Any) -> Q:
+    rules = access.rules_for(mine, action, model)
+    return access.condition(rule for rule in rules if rule.code not in BINDS_BOTH)
+
+
 def _reached(mine: Asker, action: str, model: Any) -> QuerySet[Any]:
     """Return the record of the share around, if somebody reaches it otherwise."""
-    rules = access.rules_for(mine, action, model)
-    reached = access.condition(rule for rule in rules if rule.code not in BINDS_BOTH)
+    reached = _otherwise(mine, action, model)
     rows: QuerySet[Any] = model._base_manager.filter(reached, pk=OuterRef("content_object"))
     return rows
