@@ -165,6 +165,7 @@ def partner_admins_made(people: Sequence[User], *, actor: User, back: str) -> Pr
         preview=lambda: preview.partner_admin_made(people, actor=actor),
         button=gettext("Make partner admin"),
         is_grave=True,
+        raised=people,
         back=back,
     )
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from django.contrib import admin
@@ -22,6 +21,7 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext, gettext_lazy, gettext_noop
 
 from accounts import access, audit, late_forms, rights
+from accounts.marks import mark
 from accounts.models import User
 from accounts.operations import AccountsError, NotAllowed
 from accounts.preview import Preview, require_confirmed, words
@@ -144,11 +144,16 @@ def page_until_confirmed(
 def previewed(request: HttpRequest, proposal: Proposal) -> Preview:
     """Return what follows from a change; where that is refused, let the log have it."""
     try:
-        return proposal.preview()
+        found = proposal.preview()
     except NotAllowed as why:
         actor = User.objects.get(pk=str(request.user.pk))
         why.refused = why.refused or ("permission.change", actor, None)
         raise
+    if others := _let_in(request, proposal, found):
+        # Whoever could log in as somebody since the page was read is read of, too.
+        pairs = [[other.pk, person.pk] for other, person in others]
+        found = replace(found, mark=mark([found.mark, pairs]))
+    return found
 
 
 def rehearse(carry_out: Callable[[], object]) -> None:
@@ -199,27 +204,37 @@ def page_of(
 def _opened_by_others(
     request: HttpRequest, proposal: Proposal, found: Preview | None
 ) -> Iterator[str]:
-    """Say who could use what is given, logged in as the one who gets it.
-
-    Super admins are left out: they may give it to themselves. So is the reader, who knows.
-    """
-    effects = found.outcome.effects if found else ()
-    people = {each.pk for each in proposal.raised}
-    people |= {each.person.pk for each in effects if each.is_guarded}
-    if not people:
-        return
-    reader = User.objects.get(pk=str(request.user.pk))
-    others = User.objects.filter(is_superuser=False).exclude(pk=reader.pk)
-    named = access.permitted(others, reader, "view").order_by().values("pk")
-    done = rights.let_in_by_others(person__in=people, through=None, actor__in=named)
-    rows = done.select_related("actor", "person").order_by("pk")
+    """Say who could use what is given, logged in as the one who gets it."""
     text = gettext(
         "%(other)s made or reactivated the account of %(name)s in the last 30 days, or set its "
         "password or e-mail address, and could use what %(name)s gets. Set a password first that "
         "only %(name)s gets to know."
     )
-    for other, person in islice(dict.fromkeys((row.actor, row.person) for row in rows), MOST_SHOWN):
+    for other, person in _let_in(request, proposal, found)[:MOST_SHOWN]:
         yield text % {"other": other, "name": person}
+
+
+def _let_in(
+    request: HttpRequest, proposal: Proposal, found: Preview | None
+) -> list[tuple[User, User]]:
+    """Return who could log in as whom of those who get a guarded tool or a higher role.
+
+    Super admins are left out: they may give it to themselves. So is the reader, who knows, and
+    whomever the reader does not see. Whoever acted through somebody else is among them.
+    """
+    effects = found.outcome.effects if found else ()
+    people = {each.pk for each in proposal.raised}
+    people |= {each.person.pk for each in effects if each.is_guarded}
+    if not people:
+        return []
+    reader = User.objects.get(pk=str(request.user.pk))
+    others = User.objects.filter(is_superuser=False).exclude(pk=reader.pk)
+    named = access.permitted(others, reader, "view").order_by().values("pk")
+    done = rights.let_in_by_others(person__in=people, actor__in=named)
+    rows = done.select_related("actor", "person").order_by("pk")
+    # By key: each row brings a person of its own.
+    pairs = {(row.actor_id, row.person_id): (row.actor, row.person) for row in rows}
+    return [(other, person) for other, person in pairs.values() if other and person]
 
 
 def _sent(request: HttpRequest, proposal: Proposal) -> list[tuple[str, str]]:

@@ -534,6 +534,42 @@ def test_review_names_who_else_could_use_a_guarded_tool(
     assert "made or reactivated" not in says(client.post(*door(c, client)))
 
 
+@pytest.mark.parametrize("step", ["promote", "make_partner_admin"])
+def test_who_could_log_in_since_it_was_read_is_read_of_anew(
+    c: TinyCompany, client: Client, step: str
+) -> None:
+    for name in ("small", "lead"):
+        ToolGrant.objects.create(permission_set=c.sets[name], key="partner.employee")
+    client.force_login(c.sam)
+    address = f"{PEOPLE}{c.weak.pk}/{step}/"
+    page = client.post(address)
+    assert is_review(page)
+    assert "made or reactivated" not in says(page)
+    operations.set_password(c.weak, actor=c.dora, password=PASSWORD)
+    action, fields = form_with(page.text, "reviewed")
+    anew = client.post(action, {**fields, "save": "1"})
+    assert is_review(anew)
+    assert CHANGED in says(anew)
+    assert "Dora made or reactivated the account of Weak" in says(anew)
+    stored = c.fresh("weak")
+    assert not stored.is_superuser
+    assert not stored.is_partner_admin
+
+
+def test_review_names_who_acted_through_somebody_else(c: TinyCompany, client: Client) -> None:
+    """Also where the one between is a super admin by then."""
+    tools = ["account.access", "account.edit_users", "account.user_table"]
+    governs = SetFactory(scopes={"deal": {"view": TEAM}}, tools=tools)
+    rosa = UserFactory(first_name="Rosa", permission_set=governs, team=c.teams["north"])
+    operations.set_password(rosa, actor=c.dora, password=PASSWORD)
+    operations.set_password(c.weak, actor=rosa, password=PASSWORD)
+    User.objects.filter(pk=rosa.pk).update(is_superuser=True)
+    client.force_login(c.sam)
+    text = says(client.post(f"{PEOPLE}{c.weak.pk}/promote/"))
+    assert "Dora made or reactivated the account of Weak" in text
+    assert "Rosa made or reactivated" not in text
+
+
 # --- What is taken back ---------------------------------------------------------------------------
 
 
