@@ -1,9 +1,12 @@
 # make run    the product with its demo company, on 127.0.0.1:8000 (PORT)
-# make test   everything that must hold: style, types, floors, both databases, a real browser
-# make lint   the quick part of it
+# make test   what to run before each commit, six minutes of two cores: style, types, floors, every
+#             test on SQLite but the dear ones, what PostgreSQL does otherwise, a story in a real browser
+# make test-rest  all that make test leaves out, half an hour: the dear tests, the others on PostgreSQL,
+#             the other stories, and whether anything reads too much; CI runs both
+# make lint   style, types, floors
 # make bench  every goal of speed, for 10,000 to a million contacts, on both databases: hours where
 #             the machine has other work (SIZES, TURNS; docs/bench.md)
-# make bench-quick  does any list, search or check read too much? make test does it too
+# make bench-quick  does any list, search or check read too much? make test-rest does it too
 # make load   fifty people click for ten minutes while exports run, on both databases (PEOPLE, MINUTES)
 # make chaos  what happens to servers, while real workers write, on both databases (EXPORTS, SEED)
 # make prove  20,000 made-up worlds against the oracle, 1,000 raced requests, on both databases; 300
@@ -34,17 +37,25 @@ PARALLEL := -m "not browser" -n 2 --dist loadgroup
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: run test lint bench bench-quick load chaos prove messages lock
+.PHONY: run test test-rest lint bench bench-quick load chaos prove messages lock
 
 # exec: nothing stands between a signal and the supervisor.
 run: $(VENV)/.ready-to-run
 	@exec $(PY) -m crmperms.serve
 
-test: lint bench-quick
-	@$(TESTING) $(PYTEST) $(PARALLEL) --one-database-each
-	@$(TESTING) $(PY) -m tests.postgres $(PYTEST) $(PARALLEL) --one-database-each
-	@chromium=$$($(PY) -m tests.support.chromium) || exit 1; \
-	  if [ -n "$$chromium" ]; then $(TESTING) CHROMIUM="$$chromium" $(PYTEST) tests/browser -m browser -n 2 --dist loadfile; fi
+test: lint
+	$(call tested,first)
+
+test-rest: bench-quick
+	$(call tested,rest)
+
+# Each test is in one of both parts, on each database (tests/support/parts.py).
+define tested
+@$(TESTING) $(PYTEST) $(PARALLEL) --one-database-each --part $(1)
+@$(TESTING) $(PY) -m tests.postgres $(PYTEST) $(PARALLEL) --one-database-each --part $(1)
+@chromium=$$($(PY) -m tests.support.chromium) || exit 1; \
+  if [ -n "$$chromium" ]; then $(TESTING) CHROMIUM="$$chromium" $(PYTEST) tests/browser -m browser -n 2 --dist loadfile --part $(1); fi
+endef
 
 lint: $(VENV)/.ready-to-test
 	@$(PY) -m ruff check .

@@ -1,1 +1,1 @@
-"""What proves the product; `make test` runs all of it."""
+"""What proves the product; `make test` and `make test-rest` run all of it."""

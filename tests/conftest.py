@@ -25,7 +25,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from accounts import access
 from accounts.protection import protect, protected_tables, unprotect
-from tests.support import migrated
+from tests.support import migrated, parts
 from tests.support.company import TinyCompany
 from tests.support.laid_down import tiny_company
 from tests.support.one_writer import watch
@@ -355,6 +355,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     _leave_out(config, items, [item for item in items if _is_of_another_database(item)])
     if config.getoption("one_database_each"):
         _leave_out(config, items, [item for item in items if _is_on_another_database(item)])
+    if part := config.getoption("part"):
+        rest = {*parts.of_the_rest(items)}
+        is_first = part == "first"
+        _leave_out(config, items, [item for item in items if (item in rest) is is_first])
 
 
 def _is_of_another_database(item: pytest.Item) -> bool:
@@ -375,6 +379,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--one-database-each",
         action="store_true",
         help="Leave out what is shown as well by the run on the other database.",
+    )
+    parser.addoption(
+        "--part",
+        choices=("first", "rest"),
+        help="Run what `make test` runs, or all that it leaves to `make test-rest`.",
     )
 
 

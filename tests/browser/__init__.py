@@ -1,1 +1,1 @@
-"""Stories told in a real browser; `make test` runs them last, alone."""
+"""Stories told in a real browser: one of them by `make test`, the others by `make test-rest`."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.conftest import FOR_A_DATABASE
+from tests.support import parts
 
 TESTS = Path(__file__).parent.parent
 
@@ -37,3 +38,12 @@ def test_a_fixture_that_does_is_found() -> None:
     made = "@pytest.fixture\ndef mine():\n    server.execute('CREATE DATABASE mine')\n"
     other = "@pytest.fixture\ndef other():\n    pass\ndef more():\n    'CREATE DATABASE'\n"
     assert list(makers_of_databases(made + other)) == ["mine"]
+
+
+def test_what_make_test_leaves_out_is_named_as_it_is_called() -> None:
+    """A test that was renamed would be asked in both parts at once, and nobody would notice."""
+    there = {file.name: file.read_text() for file in TESTS.rglob("test_*.py")}
+    for name in (*parts.DEAR, *parts.ON_POSTGRESQL, *parts.IN_THE_BROWSER):
+        file, _, test = name.partition("::")
+        assert file in there, name
+        assert not test or f"def {test}(" in there[file], name

@@ -1,6 +1,6 @@
 """A migrated database, made once and copied for every process that tests.
 
-To migrate an empty one takes eleven seconds of CPU; `make test` runs six processes that need one.
+To migrate an empty one takes eleven seconds of CPU; CI runs a dozen processes that need one.
 """
 
 from __future__ import annotations
