@@ -349,6 +349,12 @@ def _asks_no_database(item: pytest.Item) -> bool:
     return FOR_A_DATABASE.isdisjoint(getattr(item, "fixturenames", ()))
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Let the first part read no file of which it has no test; None leaves it to pytest."""
+    is_first = config.getoption("part") == "first"
+    return True if is_first and parts.is_all_of_the_rest(collection_path.name) else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with what takes longest, so that no process waits for another at the end."""
     items.sort(key=lambda item: item.path.name not in LONGEST)
