@@ -1,7 +1,7 @@
 # make run    the product with its demo company, on 127.0.0.1:8000 (PORT)
-# make test   what to run before each commit, six minutes of two cores: style, types, floors, every
+# make test   what to run before each commit, six to nine minutes of two cores: style, types, floors, every
 #             test on SQLite but the dear ones, what PostgreSQL does otherwise, a story in a real browser
-# make test-rest  all that make test leaves out, half an hour: the dear tests, the others on PostgreSQL,
+# make test-rest  all that make test leaves out, half an hour or more: the dear tests, the others on PostgreSQL,
 #             the other stories, and whether anything reads too much; CI runs both
 # make lint   style, types, floors
 # make bench  every goal of speed, for 10,000 to a million contacts, on both databases: hours where

@@ -1,6 +1,6 @@
 """Which tests `make test` runs, and which it leaves to `make test-rest`; CI runs both.
 
-`make test` is for whoever changes a line: each claim is asked once, in six minutes of two cores. On
+`make test` is for whoever changes a line: each claim is asked once, in six to nine minutes. On
 SQLite that is every test but the dear ones, and of a test with many cases the first; on PostgreSQL
 what the two databases do in ways of their own; in the browser one story from an import to an
 approved export. Every test is in one part or the other, on each database: nothing is lost, and a
