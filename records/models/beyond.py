@@ -16,14 +16,7 @@ from accounts.models import Rank
 from records.models.exceptions import StageException
 from records.models.pipelines import Stage
 from records.models.properties import Property
-from records.models.rules import (
-    GIVEN_BY_SHARE,
-    SHARED,
-    live_shares,
-    locked_for,
-    names_of,
-    received_by,
-)
+from records.models.rules import GIVEN_BY_SHARE, live_shares, locked_for
 from records.models.shares import SHARES, live
 
 if TYPE_CHECKING:
@@ -34,10 +27,6 @@ if TYPE_CHECKING:
 BINDS_BOTH = frozenset({"deleted", "stage", "unseen"})
 """Rules by which a share gives nothing either: of a record in the bin, or in a locked stage. That
 nobody changes what they may not view is left out as well, as viewing is asked on its own."""
-
-
-FOR_EVER = Q(until__isnull=True)
-"""Shares without an end: of five minutes, one would last as long as a password set meanwhile."""
 
 
 def beyond(them: Asker | None, mine: Asker) -> Iterator[QuerySet[Any]]:
@@ -60,8 +49,8 @@ def beyond(them: Asker | None, mine: Asker) -> Iterator[QuerySet[Any]]:
         )
         for rows in live_shares(tables, theirs.id(), theirs.main_teams()):
             gives_more = access.NEVER
-            for action in GIVEN_BY_SHARE:
-                names = names_of(action, model)
+            for action, words in GIVEN_BY_SHARE.items():
+                names = [f"{word}_{model._meta.model_name}" for word in words]
                 reached = Q(Exists(_reached(mine.inside(), action, model)))
                 gives_more |= Q(permission__codename__in=names) & ~reached
             yield rows.filter(gives_more)
@@ -75,25 +64,17 @@ def _out_of_reach(mine: Asker, model: Any) -> Q:
         if action == "add":
             continue
         gives = mine.at_least(model.object_key, action, Rank.OWNED)
-        beyond |= gives & ~_otherwise(mine, action, model, FOR_EVER)
+        beyond |= gives & ~_otherwise(mine, action, model)
     return beyond
 
 
-def _otherwise(mine: Asker, action: str, model: Any, lasting: Q) -> Q:
-    """Hold for records that somebody reaches by rules of theirs, or by shares that last so long."""
+def _otherwise(mine: Asker, action: str, model: Any) -> Q:
     rules = access.rules_for(mine, action, model)
-    reached = access.condition(rule for rule in rules if rule.code not in {*BINDS_BOTH, SHARED})
-    if action in GIVEN_BY_SHARE:
-        names, tables = names_of(action, model), SHARES[model.object_key]
-        has_scope = mine.at_least(model.object_key, action, Rank.OWNED)
-        reached |= has_scope & received_by(mine, names, tables, lasting)
-    return reached
+    return access.condition(rule for rule in rules if rule.code not in BINDS_BOTH)
 
 
 def _reached(mine: Asker, action: str, model: Any) -> QuerySet[Any]:
-    """Return the record of the share around, if somebody reaches it for as long."""
-    end = OuterRef(OuterRef("until"))
-    lasting = FOR_EVER | Q(until__gte=end)
-    reached = _otherwise(mine, action, model, lasting)
+    """Return the record of the share around, if somebody reaches it otherwise."""
+    reached = _otherwise(mine, action, model)
     rows: QuerySet[Any] = model._base_manager.filter(reached, pk=OuterRef("content_object"))
     return rows

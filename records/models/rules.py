@@ -27,15 +27,13 @@ from records.models.pipelines import StageRule
 from records.models.shares import SHARES, live
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from accounts.asker import Asker
     from accounts.models import User
     from records.models.base import Record
     from records.models.pipelines import Stage
     from records.models.shares import TeamShare, UserShare
-
-    ShareTables = tuple[type[UserShare], type[TeamShare]]
 
 SHARED = "shared"
 
@@ -66,10 +64,14 @@ def share_rules(asker: Asker, action: str, model: type[Record]) -> list[Rule]:
     tables = SHARES.get(model.object_key)
     if tables is None or action not in GIVEN_BY_SHARE:
         return []
-    names = names_of(action, model)
+    names = [f"{word}_{model._meta.model_name}" for word in GIVEN_BY_SHARE[action]]
 
     def received() -> Q:
-        return received_by(asker, names, tables)
+        # IN: a to-many join answers `filter` and `Case(When)` differently.
+        rows = live_shares(tables, asker.id(depth=2), asker.main_teams(depth=2))
+        given = (each.filter(permission__codename__in=names) for each in rows)
+        own, teams = (Q(pk__in=each.values("content_object")) for each in given)
+        return own | teams
 
     return [
         Rule(
@@ -80,25 +82,6 @@ def share_rules(asker: Asker, action: str, model: type[Record]) -> list[Rule]:
             _SHARED_WITH_THEM,
         )
     ]
-
-
-def names_of(action: str, model: type[Model]) -> list[str]:
-    """Return the permissions in a share by which one may do this to a record of a kind."""
-    return [f"{word}_{model._meta.model_name}" for word in GIVEN_BY_SHARE[action]]
-
-
-def received_by(
-    asker: Asker, names: Sequence[str], tables: ShareTables, lasting: Q | None = None
-) -> Q:
-    """Hold for records of which a live share gives somebody one of these permissions.
-
-    `lasting` narrows the shares that count.
-    """
-    # IN: a to-many join answers `filter` and `Case(When)` differently.
-    rows = live_shares(tables, asker.id(depth=2), asker.main_teams(depth=2))
-    given = (each.filter(lasting or Q(), permission__codename__in=names) for each in rows)
-    own, teams = (Q(pk__in=each.values("content_object")) for each in given)
-    return own | teams
 
 
 def given_by_shares() -> Iterator[Given]:
@@ -116,7 +99,7 @@ def given_by_shares() -> Iterator[Given]:
 
 
 def live_shares(
-    tables: ShareTables, user: Any, main_teams: Any
+    tables: tuple[type[UserShare], type[TeamShare]], user: Any, main_teams: Any
 ) -> tuple[QuerySet[Any], QuerySet[Any]]:
     """Return the shares with a person, and with their main team, that have not ended."""
     to_users, to_teams = tables

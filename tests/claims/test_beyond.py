@@ -174,22 +174,6 @@ def test_share_to_edit_is_more_than_to_see(c: TinyCompany) -> None:
     assert may(c, "pia")  # Dora edits it herself
 
 
-def test_share_that_ends_sooner_opens_no_log_in(c: TinyCompany) -> None:
-    """A password set meanwhile would last."""
-    contact = ContactFactory(owner=c.rob)
-    day = timezone.now() + timedelta(days=1)
-    share(contact, actor=c.sam, level="view", user=c.paul)
-    share(contact, actor=c.sam, level="view", user=c.dora, until=day)
-    assert not may(c, "paul")
-    share(contact, actor=c.sam, level="view", user=c.dora)
-    assert may(c, "paul")
-    share(contact, actor=c.sam, level="view", user=c.dora, until=day)
-    share(contact, actor=c.sam, level="view", user=c.paul, until=day - timedelta(hours=1))
-    assert may(c, "paul")
-    share(contact, actor=c.sam, level="view", user=c.paul, until=day + timedelta(hours=1))
-    assert not may(c, "paul")
-
-
 def test_extra_team_brings_no_share_and_a_new_main_team_does(c: TinyCompany) -> None:
     shared(c, team=c.teams["north_a"])
     operations.add_to_team(c.lone, actor=c.fresh("dora"), team=c.teams["north_a"])
