@@ -6,7 +6,7 @@ stored once, in the language of who sets up. The demo company has some of these 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,24 +23,26 @@ from accounts.models import PermissionSet, Rank
 from accounts.operations import Scopes
 from records import kinds
 from records import operations as records
+from records.kinds import Part
 from records.models import Pipeline, Stage
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
 OWNED, TEAM, EVERYTHING = Rank.OWNED, Rank.TEAM, Rank.EVERYTHING
-OPEN, WON, LOST = Stage.Outcome.OPEN, Stage.Outcome.WON, Stage.Outcome.LOST
 EVERY_KIND = tuple(kind.key for kind in kinds.every())
 
-READS: dict[str, int | bool] = {"view": EVERYTHING}
-READS_AND_KEEPS_OWN: dict[str, int | bool] = {
+Scope = Mapping[str, int | bool]
+
+READS: Scope = {"view": EVERYTHING}
+READS_AND_KEEPS_OWN: Scope = {
     "add": True,
     "view": EVERYTHING,
     "change": OWNED,
     "communicate": EVERYTHING,
     "merge": OWNED,
 }
-WORKS_ON_OWN: dict[str, int | bool] = {
+WORKS_ON_OWN: Scope = {
     "add": True,
     "view": TEAM,
     "view_unassigned": True,
@@ -49,7 +51,7 @@ WORKS_ON_OWN: dict[str, int | bool] = {
     "communicate_unassigned": True,
     "merge": OWNED,
 }
-LEADS: dict[str, int | bool] = {
+LEADS: Scope = {
     "add": True,
     "view": TEAM,
     "view_unassigned": True,
@@ -113,7 +115,7 @@ class StarterPipeline:
 
     object: str
     name: StrOrPromise
-    stages: tuple[tuple[StrOrPromise, Stage.Outcome], ...]
+    stages: tuple[tuple[StrOrPromise, str], ...]
 
     @property
     def key(self) -> str:
@@ -142,14 +144,30 @@ class StarterPipeline:
         )
 
 
+def _by_part(trade: str, levels: Mapping[Part, Scope]) -> Scopes:
+    """Return the scopes of a trade on every kind of record, by the part that each plays in it."""
+    parts = {kind.key: getattr(kind, trade) for kind in kinds.every()}
+    return {key: levels[part] for key, part in parts.items() if part in levels}
+
+
+def _sales(works: Scope) -> Scopes:
+    reads: Scope = {"view": TEAM, "view_unassigned": True}
+    return _by_part(
+        "sales", {Part.READS: reads, Part.KEEPS: READS_AND_KEEPS_OWN, Part.WORKS: works}
+    )
+
+
 SERVICE_AGENT = Preset(
     gettext_lazy("Service agent"),
     gettext_lazy("Works on the team’s tickets; reads contacts and companies, sees no deal."),
-    {
-        "contact": READS_AND_KEEPS_OWN,
-        "company": READS,
-        "ticket": {**WORKS_ON_OWN, "change": TEAM, "change_unassigned": True},
-    },
+    _by_part(
+        "service",
+        {
+            Part.READS: READS,
+            Part.KEEPS: READS_AND_KEEPS_OWN,
+            Part.WORKS: {**WORKS_ON_OWN, "change": TEAM, "change_unassigned": True},
+        },
+    ),
 )
 READ_ONLY = Preset(
     gettext_lazy("Read only"),
@@ -175,12 +193,7 @@ SETS = (
             "Sees what the team owns and what nobody owns, edits their own, deletes nothing; "
             "exports."
         ),
-        {
-            "contact": WORKS_ON_OWN,
-            "company": WORKS_ON_OWN,
-            "deal": WORKS_ON_OWN,
-            "ticket": {"view": TEAM, "view_unassigned": True},
-        },
+        _sales(WORKS_ON_OWN),
         ("crm.export",),
     ),
     Preset(
@@ -189,12 +202,7 @@ SETS = (
             "Sees, edits and deletes what the team and the teams below it own, and what nobody "
             "owns; exports."
         ),
-        {
-            "contact": RUNS_THE_TEAMS,
-            "company": RUNS_THE_TEAMS,
-            "deal": RUNS_THE_TEAMS,
-            "ticket": {"view": TEAM, "view_unassigned": True},
-        },
+        _sales(RUNS_THE_TEAMS),
         ("crm.export",),
     ),
     SERVICE_AGENT,
@@ -202,29 +210,10 @@ SETS = (
     EXPORT_APPROVER,
     AUDITOR,
 )
-SUPPORT = StarterPipeline(
-    "ticket",
-    gettext_lazy("Support"),
-    (
-        (gettext_lazy("New"), OPEN),
-        (gettext_lazy("In progress"), OPEN),
-        (gettext_lazy("Waiting for customer"), OPEN),
-        (gettext_lazy("Solved"), WON),
-    ),
-)
-PIPELINES = (
-    StarterPipeline(
-        "deal",
-        gettext_lazy("Sales"),
-        (
-            (gettext_lazy("Qualified"), OPEN),
-            (gettext_lazy("Proposal"), OPEN),
-            (gettext_lazy("Negotiation"), OPEN),
-            (gettext_lazy("Won"), WON),
-            (gettext_lazy("Lost"), LOST),
-        ),
-    ),
-    SUPPORT,
+PIPELINES = tuple(
+    StarterPipeline(kind.key, kind.beginning.name, kind.beginning.stages)
+    for kind in kinds.every()
+    if kind.beginning is not None
 )
 Starter = Preset | StarterPipeline
 STARTERS: tuple[Starter, ...] = (*PIPELINES, *SETS)

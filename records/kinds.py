@@ -24,6 +24,8 @@ from accounts import catalogue
 from accounts.catalogue import ObjectKind
 
 if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
     from records.models.base import Record
 
 FULL_NAME = "full_name"
@@ -40,6 +42,25 @@ class Type(StrEnum):
     MOMENT = "moment"
     RELATION = "relation"
     PERSON = "person"
+
+
+class Part(StrEnum):
+    """What a trade does with a kind of record, where its permission set is one to begin with."""
+
+    NONE = "none"
+    READS = "reads"
+    KEEPS = "keeps"
+    """Reads it, and looks after what is their own."""
+    WORKS = "works"
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """The pipeline that an empty installation may begin with: its name, and its stages in order."""
+
+    name: StrOrPromise
+    stages: tuple[tuple[StrOrPromise, str], ...]
+    """Name and outcome (`Stage.Outcome`) of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +119,10 @@ class Kind(ObjectKind):
     """The amount that a record is about, as the first page sums it up; empty: there is none."""
     rows: tuple[tuple[str, ...], ...] = ()
     """How the form lays the fields out, where it is not two by two in the model's order."""
+    sales: Part = Part.WORKS
+    """What whoever sells does with it; so says `service` of whoever helps customers."""
+    service: Part = Part.READS
+    beginning: Beginning | None = field(default=None, compare=False)
     version: int = 0
     """Grows with every change of the fields that does not show in the declaration."""
 

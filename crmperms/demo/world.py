@@ -30,13 +30,9 @@ from crmperms.starter import (
     EVERY_KIND,
     EVERYTHING,
     LEADS,
-    LOST,
-    OPEN,
     READS,
     READS_AND_KEEPS_OWN,
-    SUPPORT,
     TEAM,
-    WON,
     WORKS_ON_OWN,
     Preset,
     in_english,
@@ -60,6 +56,8 @@ CONTACT_OWNERS = {"rep": 20, "north": 18, "south": 20, "noteam": 8, "service": 8
 COMPANY_OWNERS = {"rep": 15, "south": 20, "manager": 35, "": 30}
 TICKET_OWNERS = {"service": 35, "service2": 40, "": 25}
 CO_OWNED = 0.12
+
+OPEN, WON, LOST = Stage.Outcome.OPEN, Stage.Outcome.WON, Stage.Outcome.LOST
 
 People = Mapping[str, User]
 Record = Company | Contact | Deal | Ticket
@@ -135,9 +133,13 @@ PIPELINES = {
         ("Renewed", WON),
         ("Ended", LOST),
     ),
-    (SUPPORT.object, in_english(SUPPORT.name)): tuple(
-        (in_english(name), outcome) for name, outcome in SUPPORT.stages
-    ),
+    **{
+        ("ticket", in_english(each.name)): tuple(
+            (in_english(name), outcome) for name, outcome in each.stages
+        )
+        for each in starter.PIPELINES
+        if each.object == "ticket"
+    },
 }
 
 

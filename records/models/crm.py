@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from accounts.fields import Email, Line
+from records.kinds import Beginning, Part
 from records.models.base import (
     Record,
     RecordQuerySet,
@@ -36,6 +37,7 @@ __all__ = ["Company", "Contact", "Deal", "Ticket"]
         ("company", "job_title"),
         ("city", "lifecycle"),
     ),
+    service=Part.KEEPS,
 )
 class Contact(Record):
     """A person outside the house."""
@@ -146,6 +148,17 @@ class Company(Record):
     filters=("stage", "closed", "amount", "company", "contact"),
     closing="closed",
     worth="amount",
+    service=Part.NONE,
+    beginning=Beginning(
+        gettext_lazy("Sales"),
+        (
+            (gettext_lazy("Qualified"), Stage.Outcome.OPEN),
+            (gettext_lazy("Proposal"), Stage.Outcome.OPEN),
+            (gettext_lazy("Negotiation"), Stage.Outcome.OPEN),
+            (gettext_lazy("Won"), Stage.Outcome.WON),
+            (gettext_lazy("Lost"), Stage.Outcome.LOST),
+        ),
+    ),
 )
 class Deal(Record):
     """Business that may be won."""
@@ -217,6 +230,17 @@ class Deal(Record):
     unsorted=("priority",),
     filters=("stage", "priority", "company", "contact"),
     rows=(("subject", "priority"), ("stage", "opened"), ("contact", "company")),
+    sales=Part.READS,
+    service=Part.WORKS,
+    beginning=Beginning(
+        gettext_lazy("Support"),
+        (
+            (gettext_lazy("New"), Stage.Outcome.OPEN),
+            (gettext_lazy("In progress"), Stage.Outcome.OPEN),
+            (gettext_lazy("Waiting for customer"), Stage.Outcome.OPEN),
+            (gettext_lazy("Solved"), Stage.Outcome.WON),
+        ),
+    ),
 )
 class Ticket(Record):
     """Something a customer needs help with."""
