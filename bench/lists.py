@@ -16,7 +16,7 @@ from bench import rivals
 from bench.company import SIZES, SQLITE, WORD
 from bench.measure import Compared, Row, Work, compare, ratios, took
 from bench.profiles import Profile
-from crmperms.bulk import RARE
+from crmperms.made_up import RARE
 from records import filters
 from records.models import Contact, Deal, Record
 

@@ -11,14 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
-from itertools import accumulate, islice
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from itertools import islice
 from random import Random
 from typing import Any
 
+from django.contrib.auth import get_permission_codename
 from django.contrib.auth.models import Permission
 from django.db import connection, models, transaction
+from django.utils import translation
 
 from accounts import audit, trigrams
 from accounts.audit import System
@@ -35,12 +37,11 @@ from accounts.models import (
 from accounts.operations import rewrite_reach
 from accounts.permission_history import kept
 from accounts.rights import one_at_a_time
+from crmperms.made_up import EPOCH, FIRST, LAST, Maker, Owners, Values
 from records import kinds
+from records.kinds import Kind, Type
 from records.models import (
     SHARES,
-    Company,
-    Contact,
-    Deal,
     Pipeline,
     Property,
     PropertyGrant,
@@ -49,8 +50,6 @@ from records.models import (
     StageRule,
 )
 
-Values = Mapping[str, Any]
-"""A row by its columns; the others have their defaults."""
 Tell = Callable[[str], None]
 
 ACTOR = System("seed_bulk")
@@ -58,42 +57,6 @@ DONE = "bulk.seed"
 CHUNK = 2000
 # "!" makes it a password that no input matches; the same for all, since hashing is slow on purpose.
 NO_PASSWORD = "!made-by-seed-bulk"
-EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
-SPAN = 365 * 24 * 3600
-RARE = "Quokka"
-"""A word in one deal or contact of ten thousand, for measuring a search that finds little."""
-
-_FIRST = (
-    "Ada",
-    "Bo",
-    "Chen",
-    "Dora",
-    "Emil",
-    "Fay",
-    "Goran",
-    "Hana",
-    "Ines",
-    "Jon",
-    "Kofi",
-    "Lena",
-)
-_LAST = (
-    "Adler",
-    "Bauer",
-    "Costa",
-    "Diaz",
-    "Eriks",
-    "Fenn",
-    "Gupta",
-    "Horn",
-    "Ito",
-    "Jansen",
-    "Kim",
-)
-_THINGS = ("Pumps", "Licences", "Training", "Hosting", "Cranes", "Sensors", "Paint", "Robots")
-_WHY = ("renewal", "extension", "pilot", "framework", "replacement", "roll-out")
-_CITIES = ("Berlin", "Lisbon", "Lyon", "Osaka", "Pune", "Nairobi", "Austin", "Toronto")
-
 # Name → (share of people, View, Edit, the box Unassigned).
 SETS = {
     "Bulk: own": (0.55, Rank.OWNED, Rank.OWNED, False),
@@ -109,17 +72,43 @@ class ForeignData(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much to make; one company for five contacts comes along."""
+    """How much to make, of records by kind."""
 
-    contacts: int
-    deals: int
+    records: Mapping[str, int]
+    """By the key of a kind; one that is not here is made where others are linked with it."""
     users: int
     teams: int
     seed: int
 
+    def of(self, kind: Kind) -> int:
+        """Return how many records of a kind there are to be: one for five that are linked to it."""
+        if kind.key in self.records:
+            return self.records[kind.key]
+        for other in kinds.every():
+            if kind in _linked(other) and other.key in self.records:
+                return max(1, self.records[other.key] // 5)
+        return 0
+
     @property
-    def companies(self) -> int:
-        return max(1, self.contacts // 5)
+    def said(self) -> dict[str, int]:
+        """Return it as it was asked for, and as the event keeps it."""
+        asked = {
+            option_of(kind): self.records[kind.key]
+            for kind in kinds.every()
+            if kind.key in self.records
+        }
+        return {**asked, "users": self.users, "teams": self.teams, "seed": self.seed}
+
+
+def many() -> dict[str, int]:
+    """Return what is made where no number is given: of each kind that has links, a large table."""
+    return {kind.key: 100_000 for kind in kinds.every() if any(_linked(kind))}
+
+
+def option_of(kind: Kind) -> str:
+    """Return the word by which a kind's number is given, the same in every language: `deals`."""
+    with translation.override(None):
+        return kind.nouns.replace(" ", "_")
 
 
 def seed(size: Size, tell: Tell = lambda line: None) -> bool:
@@ -136,27 +125,34 @@ def seed(size: Size, tell: Tell = lambda line: None) -> bool:
         with kept(ACTOR, people=User.objects.all(), sets=sets, teams=True):
             people = _people(size, chance)
         tell(f"{size.users:,} people in {size.teams:,} teams")
-        stages = _stages()
-        owners = Owners(people, chance)
-        companies = _lay_down(Company, _companies(size, chance, owners), size.companies, tell)
-        contacts = _lay_down(
-            Contact, _contacts(size, chance, owners, companies), size.contacts, tell
-        )
-        deals = _lay_down(Deal, _deals(size, chance, owners, stages, contacts), size.deals, tell)
-        _shares(Contact, contacts, people, chance)
-        _shares(Deal, deals, people, chance)
+        maker = Maker(chance, Owners(people, chance))
+        for kind in in_order():
+            if size.of(kind):
+                maker.stages[kind] = _stages(kind) if kind.is_staged else []
+                maker.keys[kind.model] = _lay_down(kind, maker, size.of(kind), tell)
+                _shares(kind, maker.keys[kind.model], people, chance)
         _fields(people, chance)
-        audit.record(DONE, actor=ACTOR, data=asdict(size))
+        audit.record(DONE, actor=ACTOR, data=size.said)
     tell("statistics for the query planner")
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
     return True
 
 
+def in_order() -> Iterable[Kind]:
+    """Return the kinds of record, each after those that its records are linked with."""
+    return TopologicalSorter({kind: _linked(kind) for kind in kinds.every()}).static_order()
+
+
+def _linked(kind: Kind) -> list[Kind]:
+    """Return the other kinds that records of this one are linked with."""
+    return [kinds.of(each.related) for each in kind.relations if each.related is not kind.model]
+
+
 def _is_made(size: Size) -> bool:
     made = AuditEvent.objects.filter(action=DONE).first()
     if made is not None:
-        if made.data == asdict(size):
+        if made.data == size.said:
             return True
         raise ForeignData("The database was filled with other sizes or another seed.")
     found = any(kind.model._base_manager.exists() for kind in kinds.every())
@@ -178,7 +174,7 @@ def _people(size: Size, chance: Random) -> list[int]:
     shares = [share for share, *_ in SETS.values()]
     people = []
     for number in range(size.users):
-        first, last = chance.choice(_FIRST), chance.choice(_LAST)
+        first, last = chance.choice(FIRST), chance.choice(LAST)
         people.append(
             User(
                 email=f"person{number}@bulk.example",
@@ -240,9 +236,9 @@ def _permission_set(name: str) -> PermissionSet:
     return made
 
 
-def _stages() -> list[int]:
-    """Make one pipeline of five stages, of which the fourth is locked for all but super admins."""
-    pipeline = Pipeline.objects.create(object="deal", name="Bulk")
+def _stages(kind: Kind) -> list[int]:
+    """Make a pipeline of five stages, of which the fourth is locked for all but super admins."""
+    pipeline = Pipeline.objects.create(object=kind.key, name="Bulk")
     outcomes = (*[Stage.Outcome.OPEN] * 3, Stage.Outcome.WON, Stage.Outcome.LOST)
     stages = [
         Stage.objects.create(pipeline=pipeline, name=f"Step {n}", position=n, outcome=outcome)
@@ -255,88 +251,14 @@ def _stages() -> list[int]:
 # --- What they work on ----------------------------------------------------------------------------
 
 
-class Owners:
-    """Who owns a record: few people own much (Zipf), a fifth is nobody's, a tenth has two."""
-
-    def __init__(self, people: Sequence[int], chance: Random) -> None:
-        self._chance = chance
-        self._people = chance.sample(people, len(people))
-        self._weights = list(accumulate(1 / rank for rank in range(1, len(people) + 1)))
-
-    def pick(self) -> int:
-        """Return the key of one person."""
-        return self._chance.choices(self._people, cum_weights=self._weights)[0]
-
-    def columns(self) -> dict[str, Any]:
-        """Return owners and stamps of one record."""
-        owned = self._chance.random() >= 0.2
-        shared = owned and self._chance.random() < 0.125
-        created = EPOCH + timedelta(seconds=self._chance.randrange(SPAN))
-        return {
-            "owner_id": self.pick() if owned else None,
-            "co_owner_id": self.pick() if shared else None,
-            "created_at": created,
-            "updated_at": created + timedelta(seconds=self._chance.randrange(SPAN)),
-        }
-
-
-def _name(chance: Random, word: str) -> str:
-    return f"{RARE} {word}" if chance.random() < 1 / 10_000 else word
-
-
-def _companies(size: Size, chance: Random, owners: Owners) -> Iterator[Values]:
-    for number in range(size.companies):
-        yield dict(
-            name=f"{chance.choice(_LAST)} {chance.choice(_THINGS)} {number}",
-            domain=f"company{number}.example",
-            sector=chance.choice(_THINGS).lower(),
-            country=chance.choice(_CITIES),
-            employees=chance.randrange(1, 5000),
-            **owners.columns(),
-        )
-
-
-def _contacts(
-    size: Size, chance: Random, owners: Owners, companies: Sequence[int]
-) -> Iterator[Values]:
-    lifecycles = Contact.Lifecycle.values
-    for number in range(size.contacts):
-        first, last = chance.choice(_FIRST), _name(chance, chance.choice(_LAST))
-        yield dict(
-            first_name=first,
-            last_name=f"{last} {number}",
-            email=f"contact{number}@customer.example",
-            phone=f"+49 30 555 {chance.randrange(10_000):04}",
-            company_id=chance.choice(companies),
-            city=chance.choice(_CITIES),
-            lifecycle=chance.choice(lifecycles),
-            **owners.columns(),
-        )
-
-
-def _deals(
-    size: Size, chance: Random, owners: Owners, stages: Sequence[int], contacts: Sequence[int]
-) -> Iterator[Values]:
-    for number in range(size.deals):
-        stamps = owners.columns()
-        yield dict(
-            name=f"{_name(chance, chance.choice(_THINGS))} {chance.choice(_WHY)} {number}",
-            amount=chance.randrange(100, 1_000_000),
-            stage_id=chance.choice(stages),
-            contact_id=chance.choice(contacts) if contacts else None,
-            opened=stamps["created_at"].date(),
-            **stamps,
-        )
-
-
-def _shares(
-    model: type[Record], keys: Sequence[int], people: Sequence[int], chance: Random
-) -> None:
+def _shares(kind: Kind, keys: Sequence[int], people: Sequence[int], chance: Random) -> None:
     """Share one record of two hundred with a person, and one of two thousand with a team."""
-    key = model.object_key
-    view = Permission.objects.get(content_type__app_label="records", codename=f"view_{key}")
+    label = kind.model._meta.app_label
+    view = Permission.objects.get(
+        content_type__app_label=label, codename=get_permission_codename("view", kind.model._meta)
+    )
     teams = list(Team.objects.order_by("pk").values_list("pk", flat=True))
-    tables: tuple[Any, ...] = SHARES[key]  # each with its own column for the receiver
+    tables: tuple[Any, ...] = SHARES[kind.key]  # each with its own column for the receiver
     for table, receivers, each in zip(tables, (people, teams), (200, 2000), strict=True):
         wanted = {(chance.choice(receivers), chance.choice(keys)) for _ in range(len(keys) // each)}
         column = f"{table.receiver_field}_id"
@@ -350,11 +272,28 @@ def _shares(
 
 
 def _fields(people: Sequence[int], chance: Random) -> None:
-    """Give three fields a rule: one that all may read, one for chosen people, one sensitive."""
-    rules = Property.Access
-    Property.objects.create(object="contact", name="city", access=rules.EVERYONE_VIEW)
-    Property.objects.create(object="company", name="revenue", sensitive=True)
-    chosen = Property.objects.create(object="contact", name="job_title", access=rules.CHOSEN)
+    """Give three fields a rule: one that all may read, one for chosen people, one sensitive.
+
+    The first two are of the first kind of record, the third is an amount that no kind is about.
+    """
+    access = Property.Access
+    first, *_ = kinds.every()
+    plain = [
+        each.name
+        for each in first.fields
+        if each.holds is Type.TEXT and each.editable and not each.always_visible
+        if not each.choices and each.name not in first.model.number_fields
+    ]
+    amounts = (
+        (kind.key, each.name)
+        for kind in kinds.every()
+        for each in kind.fields
+        if each.holds is Type.DECIMAL and each.name != kind.worth
+    )
+    for key, name in list(amounts)[:1]:
+        Property.objects.create(object=key, name=name, sensitive=True)
+    Property.objects.create(object=first.key, name=plain[-1], access=access.EVERYONE_VIEW)
+    chosen = Property.objects.create(object=first.key, name=plain[0], access=access.CHOSEN)
     PropertyGrant.objects.bulk_create(
         PropertyGrant(property=chosen, user_id=key, level=PropertyGrant.Level.VIEW)
         for key in chance.sample(people, len(people) // 2)
@@ -364,15 +303,15 @@ def _fields(people: Sequence[int], chance: Random) -> None:
 # --- How it gets into the database ----------------------------------------------------------------
 
 
-def _lay_down(model: type[Record], rows: Iterable[Values], count: int, tell: Tell) -> Sequence[int]:
-    """Insert rows of an empty table as they come, so that memory stays flat; return their keys."""
-    plural = model._meta.verbose_name_plural
+def _lay_down(kind: Kind, maker: Maker, count: int, tell: Tell) -> Sequence[int]:
+    """Insert records of an empty table as they are made, with flat memory; return their keys."""
+    model = kind.model
 
     def told() -> Iterator[Values]:
-        for number, row in enumerate(rows, 1):
+        for number, row in enumerate(maker.rows(kind, count), 1):
             yield row
             if number % (10 * CHUNK) == 0 or number == count:
-                tell(f"{number:,} of {count:,} {plural}")
+                tell(f"{number:,} of {count:,} {kind.nouns}")
 
     with _indexes_afterwards(model):
         _insert(model, told())

@@ -21,7 +21,6 @@ FOLDERS = ("accounts", "records", "exports", "crmperms")
 DECLARED = "records/models/crm.py"
 
 NAMED_ELSEWHERE = {
-    "crmperms/bulk.py": "makes a large company to measure with",
     "crmperms/demo/world.py": "all that the demo says of them",
     "records/importing/writing.py": "reads one CRM's tables, which are of these kinds",
     "records/importing/tables.py": "reads one CRM's tables, which have these columns",

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from accounts import access, trigrams
 from accounts.models import AuditEvent, Membership, Team, TeamReach, User
 from accounts.operations import rewrite_reach
-from crmperms.bulk import DONE
+from crmperms.bulk import DONE, many
 from records.models import (
     SHARES,
     Company,
@@ -21,6 +21,7 @@ from records.models import (
     Record,
     Stage,
     StageRule,
+    Ticket,
 )
 from tests.support.company import TinyCompany
 
@@ -68,6 +69,18 @@ def test_sizes_are_those_asked_for_and_one_event_tells(db: None) -> None:
     event = AuditEvent.objects.get()
     assert (event.action, event.system) == (DONE, "seed_bulk")
     assert event.data == {"contacts": 300, "deals": 400, "users": 120, "teams": 30, "seed": 1}
+
+
+def test_any_kind_of_record_is_made_with_what_its_links_lead_to(db: None) -> None:
+    said, _ = run("--tickets", "50", "--users", "5", "--teams", "2")
+    assert said == "Made 10 companies, 10 contacts and 50 tickets."
+    tickets = Ticket._base_manager.exclude(contact=None).exclude(company=None)
+    assert tickets.exclude(subject="").filter(stage__pipeline__object="ticket").count() == 50
+    assert set(tickets.values_list("priority", flat=True)) == set(Ticket.Priority.values)
+
+
+def test_without_a_number_every_kind_with_links_is_large() -> None:
+    assert many() == {"contact": 100_000, "deal": 100_000, "ticket": 100_000}
 
 
 def test_the_shape_is_what_speed_is_measured_on(db: None) -> None:

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from accounts.access import allows, permitted
 from accounts.models import AuditEvent, ObjectScope, PermissionSet, User
+from crmperms import starter
 from records import kinds, operations
 from records.models import Company, Pipeline, Stage
 from records.operations import NotAllowed, sharing
@@ -227,3 +228,19 @@ def test_owner_history_and_recycle_bin(
     client = Client()
     client.force_login(User.objects.get(pk=c.sam.pk))
     assert "Bridge" in client.get(f"{LIST}bin/").text
+
+
+def test_large_company_has_as_many_as_are_asked_for() -> None:
+    told = StringIO()
+    sizes = ("--projects", "40", "--contacts", "10", "--users", "4", "--teams", "2")
+    call_command("seed_bulk", *sizes, stdout=told, stderr=StringIO())
+    assert told.getvalue().strip() == "Made 2 companies, 10 contacts and 40 projects."
+    made = Project.objects.all()
+    assert made.exclude(company=None).exclude(stage=None).count() == 40
+    assert {project.status for project in made} == {"calm", "late"}
+
+
+def test_sets_to_begin_with_are_of_it_too() -> None:
+    rep = starter.SETS[0]
+    assert (str(rep.name), rep.scopes["project"]) == ("Sales rep", starter.WORKS_ON_OWN)
+    assert starter.SERVICE_AGENT.scopes["project"] == starter.READS

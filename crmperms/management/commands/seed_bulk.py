@@ -9,7 +9,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from accounts.models import User
+from accounts.words import listed
 from crmperms import bulk
+from records import kinds
 
 
 def _whole(text: str) -> int:
@@ -27,29 +29,33 @@ def _some(text: str) -> int:
 class Command(BaseCommand):
     """Only into an empty database; a second run with the same sizes and seed changes nothing."""
 
-    help = "Fill an empty database with a large company made of chance; the seed decides all of it."
+    help = (
+        "Fill an empty database with a large company made of chance; the seed decides all of it. "
+        "Say how many records of which kinds: others are made where these are linked with them, "
+        "one for five. Without any number it is a hundred thousand of each that has links."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--contacts", type=_whole, default=100_000)
-        parser.add_argument("--deals", type=_whole, default=100_000)
+        for kind in kinds.every():
+            parser.add_argument(f"--{bulk.option_of(kind)}", type=_whole)
         parser.add_argument("--users", type=_some, default=2_000)
         parser.add_argument("--teams", type=_some, default=200)
         parser.add_argument("--seed", type=_whole, default=1)
 
-    def handle(
-        self, *, contacts: int, deals: int, users: int, teams: int, seed: int, **options: Any
-    ) -> None:
+    def handle(self, *, users: int, teams: int, seed: int, **options: Any) -> None:
         if User._meta.db_table not in connection.introspection.table_names():
             raise CommandError("The database has no tables yet. Run manage.py migrate first.")
-        size = bulk.Size(contacts=contacts, deals=deals, users=users, teams=teams, seed=seed)
+        given = {kind.key: options.get(bulk.option_of(kind)) for kind in kinds.every()}
+        records = {key: count for key, count in given.items() if count is not None}
+        size = bulk.Size(records or bulk.many(), users=users, teams=teams, seed=seed)
         try:
             made = bulk.seed(size, self.stderr.write)
         except bulk.ForeignData as refusal:
             raise CommandError(
                 f"{refusal} Nothing was changed; point DATABASE_URL to an empty database."
             ) from refusal
-        self.stdout.write(
-            f"Made {size.companies:,} companies, {contacts:,} contacts and {deals:,} deals."
-            if made
-            else "nothing changed: this was made here already."
-        )
+        if not made:
+            self.stdout.write("nothing changed: this was made here already.")
+            return
+        counts = ((size.of(kind), kind.nouns) for kind in bulk.in_order())
+        self.stdout.write(f"Made {listed([f'{n:,} {nouns}' for n, nouns in counts if n])}.")
