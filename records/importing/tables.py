@@ -1,17 +1,29 @@
-"""The four tables of crm-sales-opportunities as checked plain values; no database is asked."""
+"""The four tables of crm-sales-opportunities as checked plain values; no database is asked.
+
+What of them becomes which record and which field of it stands here, and nowhere else.
+"""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from accounts.table_rows import Broken, Row, read_table
 from records.importing.logins import email_of
 from records.importing.words import COUNTRIES, SECTORS
+from records.models import Company, Contact, Deal
+
+Customer = Company
+"""What an account becomes."""
+Sale = Deal
+"""What an opportunity becomes."""
+READ = (Contact, Company)
+"""What those who sell read besides."""
 
 # Column → what stands in the table → what is certainly meant.
 REPAIRS = {
@@ -76,6 +88,17 @@ class Account:
     country: str
     parent: str
 
+    def columns(self, parent: int | None) -> dict[str, Any]:
+        """Return the columns of its record but for the name, with the key of its parent's."""
+        return {
+            "sector": self.sector,
+            "founded": self.founded,
+            "revenue": self.revenue,
+            "employees": self.employees,
+            "country": self.country,
+            "parent_id": parent,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Opportunity:
@@ -90,6 +113,34 @@ class Opportunity:
     opened: date | None
     closed: date | None
     amount: Decimal | None
+
+    def called(self, product: str, account: str) -> str:
+        """Return what its record is called that has no name of its own: “GTX Pro – Cancity”."""
+        return " – ".join(part for part in (product, account or self.external_id) if part)[:NAME]
+
+    @property
+    def name(self) -> str:
+        """Return what it is called by what the table says."""
+        return self.called(self.product, self.account)
+
+    def columns(self, account: int | None) -> dict[str, Any]:
+        """Return the columns of its record that tables decide, with the key of its account's."""
+        return {
+            "product": self.product,
+            "company_id": account,
+            "opened": self.opened,
+            "closed": self.closed,
+            "amount": self.amount,
+        }
+
+    def known_by(self, source: str) -> dict[str, str]:
+        """Return the columns by which its record is found again."""
+        return {"source": source, "external_id": self.external_id}
+
+    def has_its_name(self, deal: Sale, accounts: Mapping[int, str]) -> bool:
+        """Tell whether a record is called as a table called it, and not as somebody does."""
+        account = accounts.get(deal.company_id or 0, "")
+        return deal.name == self.called(deal.product, account)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +180,13 @@ class Parsed:
     def doubt(self, row: Row, column: str, words: str) -> None:
         """Keep in mind that this cell is odd."""
         self.doubts[Doubt(row.file, column, words)].append(row.line)
+
+
+def stored(source: str, rows: Iterable[Opportunity]) -> dict[str, Sale]:
+    """Return the records of these, by external id, locked for being written to."""
+    ids = [row.external_id for row in rows]
+    found = Sale._base_manager.select_for_update().filter(source=source, external_id__in=ids)
+    return {deal.external_id: deal for deal in found}
 
 
 def parse(folder: Path) -> Parsed:

@@ -15,8 +15,19 @@ from accounts.rights import one_at_a_time
 from accounts.table_rows import Broken, ImportRefused
 from records import kinds
 from records.importing.organisation import Organisation, Password, Report, Work, found_organisation
-from records.importing.tables import ACCOUNTS, KEY, NAME, PIPELINE, Account, Opportunity, Parsed
-from records.models import Company, Contact, Deal, Record, StageRule
+from records.importing.tables import (
+    ACCOUNTS,
+    KEY,
+    PIPELINE,
+    READ,
+    Account,
+    Customer,
+    Opportunity,
+    Parsed,
+    Sale,
+    stored,
+)
+from records.models import Record, StageRule
 from records.operations.afterwards import above_themselves
 from records.operations.writing import AT_ONCE, Change, Source, becoming, write
 
@@ -63,7 +74,7 @@ def _write(
 ) -> Report:
     one_at_a_time("records.importing")
     report = Report()
-    work = Work(kinds.of(Deal), (kinds.of(Contact), kinds.of(Company)))
+    work = Work(kinds.of(Sale), tuple(map(kinds.of, READ)))
     organisation = found_organisation(parsed, work, actor=actor, password=password, report=report)
     companies = _Companies(parsed.accounts, actor, report)
     companies.write()
@@ -112,10 +123,10 @@ class _Companies:
 
     def __init__(self, accounts: Mapping[str, Account], actor: System, report: Report) -> None:
         self.accounts, self.actor, self.report = accounts, actor, report
-        self.by_name: dict[str, Company] = {}
+        self.by_name: dict[str, Customer] = {}
         # Of several with one name the oldest that is not in the bin, in any case always the same.
-        stored = Company._base_manager.filter(name__in=list(accounts)).select_for_update()
-        for company in stored.order_by("id"):
+        rows = Customer._base_manager.filter(name__in=list(accounts)).select_for_update()
+        for company in rows.order_by("id"):
             first = self.by_name.get(company.name)
             if first is None or (first.deleted_at and not company.deleted_at):
                 self.by_name[company.name] = company
@@ -129,16 +140,16 @@ class _Companies:
         while missing:
             ready = [a for a in missing if not a.parent or a.parent in self.by_name]
             missing = [a for a in missing if a.parent and a.parent not in self.by_name]
-            made = [_new(Company, {"name": a.name, **self._wanted(a)}) for a in ready]
+            made = [_new(Customer, {"name": a.name, **self._wanted(a)}) for a in ready]
             self._store(made)
             self.by_name.update((each.after.name, each.after) for each in made)
         self._change(present)
 
-    def _store(self, changes: Sequence[Change[Company]]) -> None:
-        write(kinds.of(Company), changes, actor=self.actor, source=Source.IMPORT)
+    def _store(self, changes: Sequence[Change[Customer]]) -> None:
+        write(kinds.of(Customer), changes, actor=self.actor, source=Source.IMPORT)
 
     def _change(self, accounts: Sequence[Account]) -> None:
-        changed: list[Change[Company]] = []
+        changed: list[Change[Customer]] = []
         for account in accounts:
             company = self.by_name[account.name]
             values = _differing(company, self._wanted(account))
@@ -154,10 +165,10 @@ class _Companies:
         self._store(changed)
         self._check_parents([each.after for each in changed if "parent" in each.names])
 
-    def _check_parents(self, changed: Sequence[Company]) -> None:
+    def _check_parents(self, changed: Sequence[Customer]) -> None:
         """A circle that the table has not: one that runs through a company in the recycle bin."""
         for chunk in _chunks(changed):
-            for key in above_themselves(Company, [company.pk for company in chunk]):
+            for key in above_themselves(Customer, [company.pk for company in chunk]):
                 account = next(self.accounts[c.name] for c in chunk if c.pk == key)
                 raise Broken(
                     ACCOUNTS,
@@ -168,14 +179,7 @@ class _Companies:
                 )
 
     def _wanted(self, account: Account) -> dict[str, Any]:
-        return {
-            "sector": account.sector,
-            "founded": account.founded,
-            "revenue": account.revenue,
-            "employees": account.employees,
-            "country": account.country,
-            "parent_id": self.by_name[account.parent].pk if account.parent else None,
-        }
+        return account.columns(self.by_name[account.parent].pk if account.parent else None)
 
 
 class _Deals:
@@ -185,7 +189,7 @@ class _Deals:
         self,
         parsed: Parsed,
         organisation: Organisation,
-        companies: Mapping[str, Company],
+        companies: Mapping[str, Customer],
         source: str,
         actor: System,
         report: Report,
@@ -202,17 +206,12 @@ class _Deals:
 
     def write(self, chunk: Sequence[Opportunity]) -> None:
         """Create what is missing and change what differs."""
-        stored = {
-            deal.external_id: deal
-            for deal in Deal._base_manager.select_for_update().filter(
-                source=self.source, external_id__in=[row.external_id for row in chunk]
-            )
-        }
-        new = [self._new(row) for row in chunk if row.external_id not in stored]
+        found = stored(self.source, chunk)
+        new = [self._new(row) for row in chunk if row.external_id not in found]
         self.report.created["deals"] += len(new)
-        changed: list[Change[Deal]] = []
+        changed: list[Change[Sale]] = []
         for row in chunk:
-            deal = stored.get(row.external_id)
+            deal = found.get(row.external_id)
             if deal is None:
                 continue
             if deal.deleted_at:
@@ -225,27 +224,24 @@ class _Deals:
             else:
                 self.report.unchanged["deals"] += 1
         self.report.changed["deals"] += len(changed)
-        write(kinds.of(Deal), [*new, *changed], actor=self.actor, source=Source.IMPORT)
+        write(kinds.of(Sale), [*new, *changed], actor=self.actor, source=Source.IMPORT)
 
-    def _new(self, row: Opportunity) -> Change[Deal]:
+    def _new(self, row: Opportunity) -> Change[Sale]:
         wanted = self._wanted(row)
         self._check_owner(wanted.get("owner_id"), row)
-        name = deal_name(row.product, row.account, row.external_id)
-        known = {"source": self.source, "external_id": row.external_id}
-        return _new(Deal, {**known, "name": name, **wanted})
+        return _new(Sale, {**row.known_by(self.source), "name": row.name, **wanted})
 
-    def _differing(self, deal: Deal, row: Opportunity) -> dict[str, Any]:
+    def _differing(self, deal: Sale, row: Opportunity) -> dict[str, Any]:
         """Return the columns of a stored deal of which the table says something else."""
         wanted = self._wanted(row)
-        account = self.company_names.get(deal.company_id or 0, "")
-        if deal.name == deal_name(deal.product, account, row.external_id):
-            wanted["name"] = deal_name(row.product, row.account, row.external_id)
+        if row.has_its_name(deal, self.company_names):
+            wanted["name"] = row.name
         values = _differing(deal, wanted)
         if "owner_id" in values:
             self._check_owner(values["owner_id"], row)
         return values
 
-    def _told(self, deal: Deal, values: Mapping[str, Any]) -> dict[str, Any] | None:
+    def _told(self, deal: Sale, values: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return what the log tells of this deal: what is asked for by record, and nothing else."""
         told: dict[str, Any] = {"fields": _names(values)}
         if deal.stage_id in self.locked:
@@ -257,13 +253,9 @@ class _Deals:
 
     def _wanted(self, row: Opportunity) -> dict[str, Any]:
         """Return the imported columns; without an agent the owner is not among them."""
-        wanted: dict[str, Any] = {
-            "product": row.product,
-            "company_id": self.companies[row.account].pk if row.account else None,
+        wanted = {
+            **row.columns(self.companies[row.account].pk if row.account else None),
             "stage_id": self.organisation.stages[row.stage].pk,
-            "opened": row.opened,
-            "closed": row.closed,
-            "amount": row.amount,
         }
         if row.agent:
             wanted["owner_id"] = self.organisation.sellers[row.agent].pk
@@ -275,7 +267,7 @@ class _Deals:
             return
         if owner not in self.may_own:
             person = User.objects.get(pk=owner)
-            self.may_own[owner] = access.allows_any(person, "view", Deal)
+            self.may_own[owner] = access.allows_any(person, "view", Sale)
         if not self.may_own[owner]:
             raise Broken(
                 PIPELINE,
@@ -284,8 +276,3 @@ class _Deals:
                 row.line,
                 "sales_agent",
             )
-
-
-def deal_name(product: str, account: str, external_id: str) -> str:
-    """Return what a deal is called that has no name of its own: “GTX Pro – Cancity”."""
-    return " – ".join(part for part in (product, account or external_id) if part)[:NAME]
