@@ -119,6 +119,12 @@ class Asker(ABC):
         """
         return shared()
 
+    def receives_for_good(
+        self, kind: str, permissions: Sequence[str], shared: Callable[[], Q]
+    ) -> Q:
+        """Hold where it is given to the person without an end; `shared` says so, as above."""
+        return shared()
+
     def excepted(self, kind: str, permission: str, made: Callable[[], Q]) -> Q:
         """Hold where the person is excepted from a rule for a record.
 

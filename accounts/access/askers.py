@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 from django.db.models import (
@@ -39,6 +39,20 @@ class Among(In):  # type: ignore[type-arg]  # Django's is not generic when it ru
     def as_postgresql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
         column, params = self.process_lhs(compiler, connection)
         return f"{column} = ANY('{{{listed(self.rhs.keys)}}}'::bigint[])", [*params]
+
+
+def _among(
+    given: Mapping[tuple[str, str], frozenset[int]],
+    kind: str,
+    permissions: Sequence[str],
+    shared: Callable[[], Q],
+) -> Q:
+    """Hold for the records of a kind that are given by one of these permissions."""
+    keys = frozenset[int]().union(*(given.get((kind, each), frozenset()) for each in permissions))
+    if len(keys) > MOST_LITERAL:
+        return shared()
+    # As a sub-query in an OR, PostgreSQL took it for half of the table and used no index.
+    return Q(pk__in=Keys(sorted(keys))) if keys else NEVER
 
 
 class Loaded(Asker):
@@ -94,12 +108,12 @@ class Loaded(Asker):
         return yes(self.user.grants.levels.get(f"{key}:{option}", (0, False))[1])
 
     def receives(self, kind: str, permissions: Sequence[str], shared: Callable[[], Q]) -> Q:
-        given = [self.user.grants.given.get((kind, each), frozenset()) for each in permissions]
-        keys = frozenset[int]().union(*given)
-        if len(keys) > MOST_LITERAL:
-            return shared()
-        # As a sub-query in an OR, PostgreSQL took it for half of the table and used no index.
-        return Q(pk__in=Keys(sorted(keys))) if keys else NEVER
+        return _among(self.user.grants.given, kind, permissions, shared)
+
+    def receives_for_good(
+        self, kind: str, permissions: Sequence[str], shared: Callable[[], Q]
+    ) -> Q:
+        return _among(self.user.grants.lasting, kind, permissions, shared)
 
     def excepted(self, kind: str, permission: str, made: Callable[[], Q]) -> Q:
         # What was loaded says who has none; of the others, one may have ended, or its record moved.

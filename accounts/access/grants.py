@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
-from django.db.models import BooleanField, QuerySet, Value
+from django.db.models import BooleanField, Expression, QuerySet, Value
 from django.db.models.query import RawQuerySet
 
 from accounts.models.people import Membership, TeamReach, User
@@ -34,6 +34,8 @@ class Grants:
     main_teams: tuple[int, ...] = ()
     given: dict[tuple[str, str], frozenset[int]] = field(default_factory=dict)
     """Keys of the records given one by one, by kind of record and permission."""
+    lasting: dict[tuple[str, str], frozenset[int]] = field(default_factory=dict)
+    """Those of them that are given without an end."""
     known: dict[Hashable, Any] = field(default_factory=dict)
     """Rules and conditions already made of these grants, by standing; see `made_for`."""
     notes: dict[Callable[[User], Any], Any] = field(default_factory=dict)
@@ -53,6 +55,8 @@ class Given(NamedTuple):
     """In which column the permission stands that is given."""
     record: str
     """In which column the record's key stands."""
+    lasts: Expression
+    """Whether a row has no end."""
 
 
 given_one_by_one: list[Callable[[], Iterable[Given]]] = []
@@ -84,7 +88,7 @@ def made_for(user: User) -> dict[Hashable, Any]:
         (key, *(getattr(scope, column.attname) for column in SCOPE_COLUMNS))
         for key, scope in grants.scopes.items()
     )
-    given = frozenset(grants.given.items())
+    given = frozenset(grants.given.items()), frozenset(grants.lasting.items())
     levels = frozenset(grants.levels.items())
     teams = (grants.teams, grants.mates, grants.main_teams)
     return _made_for((*_standing(user), scopes, grants.tools, levels, teams, given))
@@ -136,7 +140,8 @@ def rights_of_anybody(vendor: str) -> tuple[str, tuple[Any, ...]]:
                 Value(each.kind),
                 each.permission,
                 each.record,
-                *nobody[1:],
+                Value(0),
+                each.lasts,
                 *nothing,
             )
             for read in given_one_by_one
@@ -154,6 +159,7 @@ def load_grants(user: User) -> Grants:
     scopes: dict[str, ObjectScope] = {}
     tools: set[str] = set()
     given: dict[tuple[str, str], set[int]] = {}
+    lasting: dict[tuple[str, str], set[int]] = {}
     levels: dict[str, tuple[int, bool]] = {}
     with connection.cursor() as cursor:
         for kind, key, option, member, team, is_main, *values in _rights_of(user, cursor):
@@ -166,6 +172,8 @@ def load_grants(user: User) -> Grants:
                     levels[name] = (member, bool(is_main))
             elif kind == "given":
                 given.setdefault((key, option), set()).add(member)
+                if is_main:  # that it has no end stands in this column
+                    lasting.setdefault((key, option), set()).add(member)
             else:
                 row = {f.name: f.to_python(v) for f, v in zip(SCOPE_COLUMNS, values, strict=True)}
                 scopes[key] = ObjectScope(object=key, **row)  # never saved
@@ -178,6 +186,7 @@ def load_grants(user: User) -> Grants:
         tuple(sorted({member for member, _, _ in members})),
         tuple(team for team, is_main in mine if is_main),
         {which: frozenset(keys) for which, keys in given.items()},
+        {which: frozenset(keys) for which, keys in lasting.items()},
     )
 
 
@@ -291,6 +300,6 @@ def _held(user: User) -> tuple[Any, ...]:
     }
     return (
         *(user.is_active, user.is_superuser, user.is_partner_admin, user.session_epoch, scopes),
-        *(grants.levels, grants.given),
+        *(grants.levels, grants.given, grants.lasting),
         *(frozenset(getattr(grants, name)) for name in ("tools", "teams", "mates", "main_teams")),
     )

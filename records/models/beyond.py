@@ -16,8 +16,15 @@ from accounts.models import Rank
 from records.models.exceptions import StageException
 from records.models.pipelines import Stage
 from records.models.properties import Property
-from records.models.rules import GIVEN_BY_SHARE, live_shares, locked_for
-from records.models.shares import SHARES, live
+from records.models.rules import (
+    GIVEN_BY_SHARE,
+    SHARED,
+    live_shares,
+    locked_for,
+    names_of,
+    received_by,
+)
+from records.models.shares import SHARES, WITHOUT_END, live
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,8 +56,8 @@ def beyond(them: Asker | None, mine: Asker) -> Iterator[QuerySet[Any]]:
         )
         for rows in live_shares(tables, theirs.id(), theirs.main_teams()):
             gives_more = access.NEVER
-            for action, words in GIVEN_BY_SHARE.items():
-                names = [f"{word}_{model._meta.model_name}" for word in words]
+            for action in GIVEN_BY_SHARE:
+                names = names_of(action, model)
                 reached = Q(Exists(_reached(mine.inside(), action, model)))
                 gives_more |= Q(permission__codename__in=names) & ~reached
             yield rows.filter(gives_more)
@@ -69,12 +76,24 @@ def _out_of_reach(mine: Asker, model: Any) -> Q:
 
 
 def _otherwise(mine: Asker, action: str, model: Any) -> Q:
+    """Hold for records that somebody reaches, by shares only where these have no end.
+
+    By one of five minutes they would set a password for good. Nor does a share count that ends as
+    theirs does, whom they are compared with: they may get another.
+    """
     rules = access.rules_for(mine, action, model)
-    return access.condition(rule for rule in rules if rule.code not in BINDS_BOTH)
+    reached = access.condition(rule for rule in rules if rule.code not in {*BINDS_BOTH, SHARED})
+    if action in GIVEN_BY_SHARE:
+        names, tables = names_of(action, model), SHARES[model.object_key]
+        has_scope = mine.at_least(model.object_key, action, Rank.OWNED)
+        reached |= has_scope & mine.receives_for_good(
+            model.object_key, names, lambda: received_by(mine, names, tables, WITHOUT_END)
+        )
+    return reached
 
 
 def _reached(mine: Asker, action: str, model: Any) -> QuerySet[Any]:
-    """Return the record of the share around, if somebody reaches it otherwise."""
+    """Return the record of the share around, if somebody reaches it."""
     reached = _otherwise(mine, action, model)
     rows: QuerySet[Any] = model._base_manager.filter(reached, pk=OuterRef("content_object"))
     return rows

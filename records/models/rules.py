@@ -8,6 +8,7 @@ from django.db.models import (
     BooleanField,
     Case,
     Exists,
+    ExpressionWrapper,
     Model,
     OuterRef,
     Q,
@@ -24,16 +25,18 @@ from accounts.rule import settled
 from records import kinds
 from records.models.exceptions import StageException
 from records.models.pipelines import StageRule
-from records.models.shares import SHARES, live
+from records.models.shares import SHARES, WITHOUT_END, live
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from accounts.asker import Asker
     from accounts.models import User
     from records.models.base import Record
     from records.models.pipelines import Stage
     from records.models.shares import TeamShare, UserShare
+
+    ShareTables = tuple[type[UserShare], type[TeamShare]]
 
 SHARED = "shared"
 
@@ -64,14 +67,10 @@ def share_rules(asker: Asker, action: str, model: type[Record]) -> list[Rule]:
     tables = SHARES.get(model.object_key)
     if tables is None or action not in GIVEN_BY_SHARE:
         return []
-    names = [f"{word}_{model._meta.model_name}" for word in GIVEN_BY_SHARE[action]]
+    names = names_of(action, model)
 
     def received() -> Q:
-        # IN: a to-many join answers `filter` and `Case(When)` differently.
-        rows = live_shares(tables, asker.id(depth=2), asker.main_teams(depth=2))
-        given = (each.filter(permission__codename__in=names) for each in rows)
-        own, teams = (Q(pk__in=each.values("content_object")) for each in given)
-        return own | teams
+        return received_by(asker, names, tables)
 
     return [
         Rule(
@@ -82,6 +81,25 @@ def share_rules(asker: Asker, action: str, model: type[Record]) -> list[Rule]:
             _SHARED_WITH_THEM,
         )
     ]
+
+
+def names_of(action: str, model: type[Model]) -> list[str]:
+    """Return the permissions in a share by which one may do this to a record of a kind."""
+    return [f"{word}_{model._meta.model_name}" for word in GIVEN_BY_SHARE[action]]
+
+
+def received_by(
+    asker: Asker, names: Sequence[str], tables: ShareTables, lasting: Q | None = None
+) -> Q:
+    """Hold for records of which a live share gives somebody one of these permissions.
+
+    `lasting` narrows the shares that count.
+    """
+    # IN: a to-many join answers `filter` and `Case(When)` differently.
+    rows = live_shares(tables, asker.id(depth=2), asker.main_teams(depth=2))
+    given = (each.filter(lasting or Q(), permission__codename__in=names) for each in rows)
+    own, teams = (Q(pk__in=each.values("content_object")) for each in given)
+    return own | teams
 
 
 def given_by_shares() -> Iterator[Given]:
@@ -95,11 +113,12 @@ def given_by_shares() -> Iterator[Given]:
                 to_teams,
                 "permission__codename",
                 "content_object_id",
+                ExpressionWrapper(WITHOUT_END, BooleanField()),
             )
 
 
 def live_shares(
-    tables: tuple[type[UserShare], type[TeamShare]], user: Any, main_teams: Any
+    tables: ShareTables, user: Any, main_teams: Any
 ) -> tuple[QuerySet[Any], QuerySet[Any]]:
     """Return the shares with a person, and with their main team, that have not ended."""
     to_users, to_teams = tables
@@ -173,7 +192,13 @@ def given_by_exceptions() -> Iterator[Given]:
             there = model._base_manager.filter(pk=OuterRef("record"), stage=OuterRef("stage"))
             rows = StageException.objects.filter(live(), Exists(there), object=kind.key)
             yield Given(
-                kind.key, rows.annotate(gives=Value(EXCEPTED)), "user", False, "gives", "record"
+                kind.key,
+                rows.annotate(gives=Value(EXCEPTED)),
+                "user",
+                False,
+                "gives",
+                "record",
+                Value(False),
             )
 
 

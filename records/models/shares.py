@@ -108,6 +108,10 @@ def share_tables(model: type[Record]) -> None:
     SHARES[model.object_key] = (table(UserShare, "user_shares"), table(TeamShare, "team_shares"))
 
 
+WITHOUT_END = Q(until__isnull=True)
+"""Shares that last for good."""
+
+
 def live() -> Q:
     """Hold for shares that have not ended, by the database's clock at the moment of asking."""
-    return Q(until__isnull=True) | Q(until__gt=Now())
+    return WITHOUT_END | Q(until__gt=Now())

@@ -174,6 +174,41 @@ def test_share_to_edit_is_more_than_to_see(c: TinyCompany) -> None:
     assert may(c, "pia")  # Dora edits it herself
 
 
+def test_share_that_ends_opens_no_log_in(c: TinyCompany) -> None:
+    """A password set meanwhile would last."""
+    contact = ContactFactory(owner=c.rob)
+    day = timezone.now() + timedelta(days=1)
+    share(contact, actor=c.sam, level="view", user=c.paul)
+    share(contact, actor=c.sam, level="view", user=c.dora, until=day)
+    assert not may(c, "paul")
+    share(contact, actor=c.sam, level="view", user=c.dora)
+    assert may(c, "paul")
+    share(contact, actor=c.sam, level="view", user=c.dora, until=day)
+    assert not may(c, "paul")
+    share(contact, actor=c.sam, level="view", team=c.teams["north"])
+    assert may(c, "paul")
+    share(contact, actor=c.sam, level="view", team=c.teams["north"], until=day)
+    assert not may(c, "paul")
+
+
+def test_owner_of_what_is_shared_for_a_while_keeps_their_log_in(c: TinyCompany) -> None:
+    c.people["newly"] = UserFactory(team=c.teams["north_a"])
+    deal = DealFactory(owner=c.people["newly"], stage=c.stages["open"])
+    c.people["dora"] = UserFactory(
+        permission_set=SetFactory(
+            scopes={"deal": {"view": OWNED}},
+            tools=["account.access", "account.edit_users", "account.user_table"],
+        ),
+        team=c.teams["north"],
+    )
+    assert not may(c, "newly")
+    day = timezone.now() + timedelta(days=1)
+    share(deal, actor=c.sam, level="view", user=c.people["dora"], until=day)
+    assert not may(c, "newly")
+    share(deal, actor=c.sam, level="view", user=c.people["dora"])
+    assert may(c, "newly")
+
+
 def test_extra_team_brings_no_share_and_a_new_main_team_does(c: TinyCompany) -> None:
     shared(c, team=c.teams["north_a"])
     operations.add_to_team(c.lone, actor=c.fresh("dora"), team=c.teams["north_a"])
