@@ -29,7 +29,8 @@ from records.importing.tables import (
 )
 from records.models import Record, StageRule
 from records.operations.afterwards import above_themselves
-from records.operations.writing import AT_ONCE, Change, Source, becoming, write
+from records.operations.changes import Change, becoming, names_of
+from records.operations.writing import AT_ONCE, Source, write
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Record)
@@ -109,13 +110,9 @@ def _differing(record: Record, wanted: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in wanted.items() if getattr(record, name) != value}
 
 
-def _names(values: Mapping[str, Any]) -> list[str]:
-    """Return the fields that these columns belong to."""
-    return sorted(name.removesuffix("_id") for name in values)
-
-
 def _new(model: type[R], values: Mapping[str, Any]) -> Change[R]:
-    return Change(None, model(**values), _names(values))
+    record = model(**values)
+    return Change(None, record, names_of(record, values))
 
 
 class _Companies:
@@ -146,7 +143,7 @@ class _Companies:
         self._change(present)
 
     def _store(self, changes: Sequence[Change[Customer]]) -> None:
-        write(kinds.of(Customer), changes, actor=self.actor, source=Source.IMPORT)
+        write(changes, actor=self.actor, source=Source.IMPORT)
 
     def _change(self, accounts: Sequence[Account]) -> None:
         changed: list[Change[Customer]] = []
@@ -158,7 +155,7 @@ class _Companies:
                     f"The company {account.name} stays in the recycle bin."
                 )
             elif values:
-                changed.append(Change(company, becoming(company, values), _names(values)))
+                changed.append(becoming(company, values))
             else:
                 self.report.unchanged["companies"] += 1
         self.report.changed["companies"] += len(changed)
@@ -219,12 +216,11 @@ class _Deals:
                     f"The deal {row.external_id} stays in the recycle bin."
                 )
             elif values := self._differing(deal, row):
-                told, after = self._told(deal, values), becoming(deal, values)
-                changed.append(Change(deal, after, _names(values), told))
+                changed.append(becoming(deal, values, event=self._told(deal, values)))
             else:
                 self.report.unchanged["deals"] += 1
         self.report.changed["deals"] += len(changed)
-        write(kinds.of(Sale), [*new, *changed], actor=self.actor, source=Source.IMPORT)
+        write([*new, *changed], actor=self.actor, source=Source.IMPORT)
 
     def _new(self, row: Opportunity) -> Change[Sale]:
         wanted = self._wanted(row)
@@ -243,7 +239,7 @@ class _Deals:
 
     def _told(self, deal: Sale, values: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return what the log tells of this deal: what is asked for by record, and nothing else."""
-        told: dict[str, Any] = {"fields": _names(values)}
+        told: dict[str, Any] = {"fields": names_of(deal, values)}
         if deal.stage_id in self.locked:
             told["stage"] = deal.stage_id
         if "owner_id" in values:

@@ -15,24 +15,19 @@ from accounts.models import User
 from accounts.rights import one_at_a_time
 from records import kinds
 from records.models import Record
-from records.operations.checking import raw
+from records.operations.changes import Change, raw
 from records.reasons import about_stage
 from records.refusals import HandOver, Invalid, InvalidChoice
 
 
-def ask_again(
-    before: Record | None,
-    after: Record,
-    names: Collection[str],
-    actor: Actor,
-    confirmed: bool | str,
-) -> None:
+def ask_again(change: Change[Any], actor: Actor, confirmed: bool | str) -> None:
     """Ask of what was written whether its actor still sees and edits it, and whether it can stand.
 
     Raises `HandOver` where the actor loses the record and has not `confirmed` it, or `Invalid`.
     `confirmed` is the mark of the question that was answered with yes; True answers every one.
     """
-    if before is not None and "parent" in names:
+    before, after = change.before, change.after
+    if before is not None and "parent" in change.names:
         check_parents(before, after, actor)
     if confirmed is True or not isinstance(actor, User):
         return

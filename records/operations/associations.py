@@ -20,15 +20,9 @@ from accounts.models import User
 from records import kinds
 from records.models import Record
 from records.models.properties import field_access
+from records.operations.changes import becoming
 from records.operations.checking import cannot_be_changed
-from records.operations.writing import (
-    Change,
-    Source,
-    becoming,
-    find_in_bin,
-    find_stored,
-    write,
-)
+from records.operations.writing import Source, find_in_bin, find_stored, write
 from records.reasons import not_allowed
 from records.refusals import Invalid, Stale
 
@@ -112,7 +106,6 @@ def _write(
     replaced = getattr(before, link.attname)
     if source is Source.ASSOCIATE and replaced is not None:
         told["instead_of"] = replaced
-    after = becoming(before, {link.name: other if source is Source.ASSOCIATE else None})
-    change = Change(before, after, (link.name,), told)
-    write(kinds.of(type(before)), [change], actor=actor, source=source, reason=reason)
+    linked = {link.name: other if source is Source.ASSOCIATE else None}
+    write([becoming(before, linked, event=told)], actor=actor, source=source, reason=reason)
     return type(before)._base_manager.get(pk=before.pk)

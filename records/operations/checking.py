@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
@@ -15,7 +15,8 @@ from accounts.models import User
 from accounts.text import trouble
 from records import kinds
 from records.models import Record
-from records.models.properties import field_access
+from records.models.properties import FieldAccess, field_access
+from records.operations.changes import Change, raw
 from records.refusals import Invalid, InvalidChoice, Stale
 
 if TYPE_CHECKING:
@@ -27,17 +28,26 @@ def editable_fields(model: type[Record]) -> list[models.Field[Any, Any]]:
     return [field for field in model._meta.concrete_fields if field.name not in kept]
 
 
+def require_open(model: type[Record], names: Iterable[str], actor: Actor) -> FieldAccess:
+    """Raise `Invalid` unless the actor writes to these fields; return what they may with others."""
+    fields = field_access(actor, model)
+    open_ = {each.name for each in editable_fields(model)} - fields.closed
+    if unknown := set(names) - open_:
+        raise Invalid(cannot_be_changed(unknown))
+    return fields
+
+
 def cannot_be_changed(names: Iterable[str]) -> str:
     """Return one sentence for fields that do not exist, are hidden, or are only read."""
     said = gettext("These fields cannot be changed: %(fields)s.")
     return said % {"fields": ", ".join(sorted(names))}
 
 
-def check(record: Record, names: Collection[str], actor: Actor) -> None:
-    """Raise `Invalid` for a value of these fields that cannot be saved, or not by this actor."""
-    check_relations(record, names, actor)
-    check_fields(record, names)
-    check_owners(record, [name for name in names if name in record.owner_fields])
+def check(change: Change[Any], actor: Actor) -> None:
+    """Raise `Invalid` for a value that cannot be saved, or not by this actor."""
+    check_relations(change.after, change.names, actor)
+    check_fields(change.after, change.names)
+    check_owners(change.after, change.owners)
 
 
 def check_unset(record: Record, actor: Actor) -> None:
@@ -54,10 +64,6 @@ def check_unset(record: Record, actor: Actor) -> None:
             given.add(name)
     if given:
         raise Invalid(cannot_be_changed(given))
-
-
-def raw(record: Record, name: str) -> Any:
-    return getattr(record, record._meta.get_field(name).attname)  # type: ignore[union-attr]  # concrete fields only
 
 
 def check_fields(record: Record, names: Iterable[str]) -> None:

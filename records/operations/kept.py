@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from accounts.audit import Actor, System
 from accounts.models import User
 from records.models import Pipeline, ReachChange, Record
-from records.operations.checking import raw
+from records.operations.changes import Change
 
 
-def keep_reach(written: Iterable[tuple[Record, Record, Collection[str]]], actor: Actor) -> None:
-    """Keep what of these records decides who reaches them, where it is something else now.
-
-    Of each, as it was stored and as it is now, with the names of the fields that were written.
-    """
+def keep_reach(written: Iterable[Change[Any]], actor: Actor) -> None:
+    """Keep what decides who reaches these stored records, where it is something else now."""
     changes = []
-    for before, after, names in written:
-        for name in (*before.owner_fields, "stage", "deleted_at"):
-            if name not in names:
+    for each in written:
+        record = each.after
+        for name in (*record.owner_fields, "stage", "deleted_at"):
+            if name not in each.names:
                 continue
-            had, has = _plain(raw(before, name)), _plain(raw(after, name))
+            had, has = map(_plain, each.ends(name))
             if had != has:
-                changes.append(_change(before.object_key, before.pk, name, had, has, actor))
+                changes.append(_change(record.object_key, record.pk, name, had, has, actor))
     ReachChange.objects.bulk_create(changes)
 
 

@@ -22,8 +22,9 @@ from records.models import Record
 from records.models.properties import field_access
 from records.models.rules import SHARED
 from records.operations.afterwards import IN_REACH
-from records.operations.checking import cannot_be_changed, check, editable_fields, raw
-from records.operations.writing import Change, Source, becoming, told_of, write
+from records.operations.changes import becoming, raw
+from records.operations.checking import cannot_be_changed, check, editable_fields
+from records.operations.writing import Source, write
 from records.refusals import OWNERS_STAY, HandOver, Invalid, NotAllowed, Stale
 
 R = TypeVar("R", bound=Record)
@@ -101,21 +102,18 @@ def _change_many(
         )
     left = not_changeable(kind, [each.pk for each in found], actor, name)
     stay = {each.pk for each in left}
-    free = [
-        (each, becoming(each, {name: one_form(value)})) for each in found if each.pk not in stay
-    ]
-    changed = [(old, new) for old, new in free if raw(old, name) != raw(new, name)]
-    if changed:
+    values = {name: one_form(value)}
+    free = [becoming(each, values) for each in found if each.pk not in stay]
+    changes = [each for each in free if each.differing]
+    if changes:
         # The same value everywhere: what it is held to is asked of one of them.
-        check(changed[0][1], [name], actor)
+        check(changes[0], actor)
+        write([each.told() for each in changes], actor=actor, source=Source.CHANGE, confirmed=True)
+        _ask_again(kind, [each.after for each in changes], actor, name, value, confirmed)
     elif left and not free:
         raise NotAllowed(gettext("You may not change any of these."), "many")
-    changes = [Change(old, new, [name], told_of(old, new, [name])) for old, new in changed]
-    if changes:
-        write(kind, changes, actor=actor, source=Source.CHANGE, confirmed=True)
-        _ask_again(kind, [new for _, new in changed], actor, name, value, confirmed)
-    names = tuple(str(new) for _, new in changed)
-    return Outcome(names, len(free) - len(changed), tuple(left))
+    names = tuple(str(each.after) for each in changes)
+    return Outcome(names, len(free) - len(changes), tuple(left))
 
 
 def seen(kind: Kind, keys: Collection[int], actor: Actor) -> QuerySet[Any]:

@@ -19,22 +19,9 @@ from accounts.text import one_form
 from records import kinds
 from records.models import Record
 from records.models.properties import field_access
-from records.operations.checking import (
-    cannot_be_changed,
-    check,
-    check_unset,
-    editable_fields,
-    raw,
-)
-from records.operations.writing import (
-    Change,
-    Source,
-    becoming,
-    find_stored,
-    owners_of,
-    told_of,
-    write,
-)
+from records.operations.changes import Change, becoming, owners_of, raw
+from records.operations.checking import check, check_unset, editable_fields, require_open
+from records.operations.writing import Source, find_stored, write
 from records.refusals import Invalid, NotAllowed, NotFound
 
 R = TypeVar("R", bound=Record)
@@ -76,10 +63,9 @@ def _create(
     if isinstance(actor, User) and (sent := made_by(token, actor)):
         return _the_same(sent, record, wish)
     check_unset(record, actor)
-    names = [field.name for field in editable_fields(kind.model)]
-    check(record, names, actor)
-    new = Change(None, record, names, owners_of(record))
-    write(kind, [new], actor=actor, source=Source.CREATE, confirmed=confirm_hand_over)
+    new = Change(None, record, [field.name for field in editable_fields(kind.model)])
+    check(new, actor)
+    write([new.told()], actor=actor, source=Source.CREATE, confirmed=confirm_hand_over)
     if isinstance(actor, User):
         remember(token, actor, record, wish=wish)
     return record
@@ -126,27 +112,23 @@ def change(
     comes only from a share never changes an owner (L52). A system actor passes a locked stage and
     says why (`reason`, R109 a).
     """
-    model = type(record)
-    fields = field_access(actor, model)
-    editable = {field.name for field in editable_fields(model)} - fields.closed
-    if unknown := set(values) - editable:
-        raise Invalid(cannot_be_changed(unknown))
+    fields = require_open(type(record), values, actor)
     before = find_stored(record, actor)
-    after = becoming(before, {name: one_form(value) for name, value in values.items()})
+    sent = {name: one_form(value) for name, value in values.items()}
+    wanted = becoming(before, sent, version=version)
     # What stays dots for the actor is always written: that nothing was would tell them the value.
-    changed = sorted(n for n in values if n in fields.veiled or raw(after, n) != raw(before, n))
-    if not changed and (isinstance(actor, System) or access.allows(actor, "change", before)):
+    edit = wanted.only(wanted.differing | fields.veiled.intersection(sent))
+    if not edit.names and (isinstance(actor, System) or access.allows(actor, "change", before)):
         return before  # nothing to write or to log, whatever version was read: a second click
-    check(after, changed, actor)
+    check(edit, actor)
     write(
-        kinds.of(model),
-        [Change(before, after, changed, told_of(before, after, changed), version)],
+        [edit.told()],
         actor=actor,
         source=Source.CHANGE,
         reason=reason,
         confirmed=confirm_hand_over,
     )
-    return model._base_manager.get(pk=record.pk)
+    return type(record)._base_manager.get(pk=record.pk)
 
 
 @operation("{object}.delete")
@@ -160,8 +142,8 @@ def delete(record: Record, *, actor: Actor, version: int | None = None, reason: 
         "deleted_at": timezone.now(),
         "deleted_by": actor if isinstance(actor, User) else None,
     }
-    gone = Change(before, becoming(before, values), values.keys(), owners_of(before), version)
-    write(kinds.of(type(before)), [gone], actor=actor, source=Source.DELETE, reason=reason)
+    gone = becoming(before, values, event=owners_of(before), version=version)
+    write([gone], actor=actor, source=Source.DELETE, reason=reason)
 
 
 @operation("{object}.reveal")

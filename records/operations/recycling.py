@@ -11,9 +11,9 @@ from accounts import access
 from accounts.access import RESTORE
 from accounts.audit import Actor, operation
 from accounts.models import User
-from records import kinds
 from records.models import Record
-from records.operations.writing import Change, Source, becoming, find_in_bin, write
+from records.operations.changes import becoming
+from records.operations.writing import Source, find_in_bin, write
 from records.refusals import NotFound
 
 R = TypeVar("R", bound=Record)
@@ -40,6 +40,5 @@ def restore(record: R, *, actor: Actor, reason: str = "") -> R:
             gettext("There is no such record in the recycle bin. It may be restored already.")
         )
     values = {"deleted_at": None, "deleted_by": None}
-    back = Change(stored, becoming(stored, values), values.keys(), {})
-    write(kinds.of(model), [back], actor=actor, source=Source.RESTORE, reason=reason)
+    write([becoming(stored, values, event={})], actor=actor, source=Source.RESTORE, reason=reason)
     return model._base_manager.get(pk=stored.pk)

@@ -6,11 +6,9 @@ it, and told so there, only `seed_bulk` inserts rows, and the time machine chang
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from copy import copy
-from dataclasses import dataclass
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from django.db.models import F, QuerySet
 from django.utils import timezone
@@ -24,7 +22,7 @@ from records.kinds import Kind
 from records.models import Record
 from records.models.rules import SHARED
 from records.operations.afterwards import ask_again
-from records.operations.checking import raw
+from records.operations.changes import Change
 from records.operations.kept import keep_reach
 from records.reasons import not_allowed
 from records.refusals import OWNERS_STAY, SAVED_MEANWHILE, NotAllowed, NotFound, RecordError, Stale
@@ -60,31 +58,7 @@ class Source(StrEnum):
 _ACTIONS = {Source.DISSOCIATE: ASSOCIATE, Source.IMPORT: "change"}
 
 
-@dataclass(frozen=True, slots=True)
-class Change(Generic[R]):
-    """What becomes of one record."""
-
-    before: R | None
-    """The record as it is stored; None for a new one."""
-    after: R
-    names: Collection[str]
-    """The fields that are written."""
-    event: Mapping[str, Any] | None = None
-    """What the log tells of this record; None where the event of the whole tells enough."""
-    version: int | None = None
-    """The version that was read, where that is not the one of `before`."""
-
-
-def becoming(before: R, values: Mapping[str, Any]) -> R:
-    """Return a copy of a record with these values."""
-    after = copy(before)
-    for name, value in values.items():
-        setattr(after, name, value)
-    return after
-
-
 def write(
-    kind: Kind,
     changes: Sequence[Change[R]],
     *,
     actor: Actor,
@@ -92,7 +66,7 @@ def write(
     reason: str = "",
     confirmed: bool | str = False,
 ) -> None:
-    """Store what becomes of these records of one kind, in the caller's transaction: all, or none.
+    """Store what becomes of some records of one kind, in the caller's transaction: all, or none.
 
     A stored row is written if the actor may and it still has its version; of several rows, which
     the caller has locked, the version is not asked. What people write is asked again afterwards,
@@ -101,6 +75,9 @@ def write(
 
     Raises `NotAllowed` with the reasons, `Stale`, `Invalid` for a circle of parents, or `HandOver`.
     """
+    if not changes:
+        return
+    kind = changes[0].kind
     _stamp(changes, actor)
     new = [change.after for change in changes if change.before is None]
     kind.model._base_manager.bulk_create(new, AT_ONCE)
@@ -109,7 +86,7 @@ def write(
         raise _refusal(stored, actor, source)
     if source in (Source.CREATE, Source.CHANGE):
         for change in changes:
-            ask_again(change.before, change.after, change.names, actor, confirmed)
+            ask_again(change, actor, confirmed)
     _keep_history(changes, actor, source)
     _tell(changes, actor, source, reason)
 
@@ -165,8 +142,7 @@ def _writable(
 
 def _not_enough(changes: Sequence[Change[R]]) -> tuple[str, ...]:
     """Return what does not suffice to write this: edit only from a share changes no owner (L52)."""
-    owners = any(name in change.after.owner_fields for change in changes for name in change.names)
-    return (SHARED,) if owners else ()
+    return (SHARED,) if any(change.owners for change in changes) else ()
 
 
 def _refusal(changes: Sequence[Change[R]], actor: Actor, source: Source) -> RecordError:
@@ -189,7 +165,7 @@ def _keep_history(changes: Sequence[Change[R]], actor: Actor, source: Source) ->
     So far that is what decides who reaches them (E17). A history of properties is written here and
     nowhere else: by field from `before` to `after`, with the actor and the source.
     """
-    keep_reach([(each.before, each.after, each.names) for each in changes if each.before], actor)
+    keep_reach([change for change in changes if change.before is not None], actor)
 
 
 def _tell(changes: Sequence[Change[R]], actor: Actor, source: Source, reason: str) -> None:
@@ -204,19 +180,7 @@ def _tell(changes: Sequence[Change[R]], actor: Actor, source: Source, reason: st
         audit.record(action, actor=actor, on=change.after, data=data)
 
 
-def told_of(before: Record, after: Record, names: list[str]) -> dict[str, Any]:
-    """Return what the log tells: the names of fields, and owners and stage from which to which."""
-    deciding = [name for name in (*before.owner_fields, "stage") if name in names]
-    ends = {name: {"from": raw(before, name), "to": raw(after, name)} for name in deciding}
-    return {"fields": names, **ends}
-
-
 # --- Reading what is written to -------------------------------------------------------------------
-
-
-def owners_of(record: Record) -> dict[str, Any]:
-    """Return who owns a record, by key, as the log tells it."""
-    return {name: raw(record, name) for name in record.owner_fields}
 
 
 def find_stored(record: R, actor: Actor, *, lock: bool = False) -> R:

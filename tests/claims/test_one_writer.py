@@ -12,11 +12,12 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from accounts.audit import System
-from records import kinds, operations
+from records import operations
 from records.models import Deal, ReachChange
 from records.operations.associations import associate, dissociate
+from records.operations.changes import Change, becoming
 from records.operations.recycling import restore
-from records.operations.writing import Change, Source, becoming, write
+from records.operations.writing import Source, write
 from records.refusals import NotAllowed, Stale
 from tests.support.company import TinyCompany
 from tests.support.one_writer import BESIDE, ROOT, WRITER, PastTheWriter, listeners
@@ -100,33 +101,32 @@ def test_of_several_rows_all_are_written_or_none(c: TinyCompany) -> None:
 
     def renamed(*names: str) -> list[Change[Deal]]:
         rows = [DEALS.get(pk=c.deals[name].pk) for name in names]
-        return [Change(row, becoming(row, {"name": "Same"}), ("name",), {}) for row in rows]
+        return [becoming(row, {"name": "Same"}, event={}) for row in rows]
 
-    deals = kinds.of(Deal)
     with (
         pytest.raises(NotAllowed, match="locked stage") as refusal,
         transaction.atomic(),
     ):
-        write(deals, renamed("ritas", "vault"), actor=c.rita, source=Source.IMPORT)
+        write(renamed("ritas", "vault"), actor=c.rita, source=Source.IMPORT)
     assert refusal.value.code == "stage"
     assert not DEALS.filter(name="Same").exists()
-    write(deals, renamed("ritas"), actor=c.rita, source=Source.IMPORT)
+    write(renamed("ritas"), actor=c.rita, source=Source.IMPORT)
     assert [deal.pk for deal in DEALS.filter(name="Same")] == [c.deals["ritas"].pk]
 
 
 def test_of_several_rows_one_is_gone(c: TinyCompany) -> None:
     rows = [DEALS.get(pk=c.deals[name].pk) for name in ("ritas", "robs")]
-    changes = [Change(row, becoming(row, {"owner": c.nora}), ("owner",)) for row in rows]
+    changes = [becoming(row, {"owner": c.nora}) for row in rows]
     DEALS.filter(pk=rows[1].pk).update(deleted_at=F("created_at"))
     with pytest.raises(Stale), transaction.atomic():
-        write(kinds.of(Deal), changes, actor=System("tests"), source=Source.IMPORT)
+        write(changes, actor=System("tests"), source=Source.IMPORT)
 
 
 def test_what_decides_who_reaches_a_record_is_kept_of_every_row(c: TinyCompany) -> None:
     rows = [DEALS.get(pk=c.deals[name].pk) for name in ("ritas", "robs")]
-    changes = [Change(row, becoming(row, {"owner": c.nora}), ("owner",)) for row in rows]
+    changes = [becoming(row, {"owner": c.nora}) for row in rows]
     before = {row.pk: (row.owner_id, row.version) for row in rows}
-    write(kinds.of(Deal), changes, actor=System("tests"), source=Source.IMPORT)
+    write(changes, actor=System("tests"), source=Source.IMPORT)
     kept = ReachChange.objects.filter(object="deal", record__in=before).order_by("record")
     assert [(each.record, each.fact, each.before, each.after) for each in kept] == [
         (pk, "owner", owner, c.nora.pk) for pk, (owner, _) in sorted(before.items())
