@@ -71,6 +71,7 @@ def apply(text: str, *, actor: User) -> Planned:
     """
     require_super_admin(actor)
     # Before anything is read: of two who apply files the second plans by what the first did.
+    one_at_a_time("people")
     one_at_a_time("rights")
     planned = plan(text)
     for section, steps in planned:

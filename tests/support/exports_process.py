@@ -310,7 +310,8 @@ def leave(email: str, by: str) -> None:
 
 
 def change_rights(what: str, by: str, hold: str = "") -> None:
-    """Set Axel's or Rita's password, exempt everybody with the set Rep, or lift the rule.
+    """Set Axel's or Rita's password, make Rita more, exempt everybody with the set Rep, or lift the
+    rule.
 
     Say how it went. With `hold`, stop in the transaction, when everything is written, until let go
     once more.
@@ -337,6 +338,12 @@ def change_rights(what: str, by: str, hold: str = "") -> None:
         email = {"password": "axel@example.com", "puppet": "rita@example.com"}[what]
         person = User.objects.get(email=email)
         operations.set_password(person, actor=actor, password="another long password")
+    elif what == "super admin":
+        operations.make_super_admin(User.objects.get(email="rita@example.com"), actor=actor)
+    elif what == "wider":
+        wide = PermissionSet.objects.get(name="Wide")
+        rita = User.objects.get(email="rita@example.com")
+        operations.assign_set(rita, actor=actor, permission_set=wide)
     elif what == "set":
         rep = PermissionSet.objects.get(name="Rep")
         tools = ["crm.export", "crm.export_without_approval"]
