@@ -11,7 +11,7 @@ from accounts import changes as permission_changes
 from accounts.account_errors import InvalidChange
 from accounts.audit import Actor, operation
 from accounts.marks import mark
-from accounts.models import PermissionSet, Team, User
+from accounts.models import PermissionSet, RightsChange, Team, User
 from accounts.operations.editing import (
     edit_permissions,
     edit_sets,
@@ -23,7 +23,7 @@ from accounts.operations.partner_admins import make_partner_admin, remove_partne
 from accounts.operations.sets import assign_set
 from accounts.operations.super_admins import make_super_admin, remove_super_admin
 from accounts.operations.teams import change_team
-from accounts.rights import one_at_a_time
+from accounts.rights import lets_in, one_at_a_time
 
 REMOVES = {"super admin": remove_super_admin, "partner admin": remove_partner_admin}
 OWN = "own"
@@ -44,7 +44,16 @@ def take_back(of: str, rows: Rows, *, actor: Actor, stands: str) -> None:
     """
     one_at_a_time("people")
     one_at_a_time("rights")
-    if as_touched(of, [row["key"] for row in rows]) != stands:
+    now = as_touched(of, [row["key"] for row in rows])
+    if now != stands and now.partition(".")[0] == stands.partition(".")[0]:
+        raise InvalidChange(
+            gettext(
+                "Since then somebody set a password or changed the log-in of a user whom this "
+                "concerns, and could use what they get back. Nothing was taken back; look at it, "
+                "then change it by its own page."
+            )
+        )
+    if now != stands:
         raise InvalidChange(
             gettext(
                 "Somebody changed these teams since, so nothing was taken back. Open them to see "
@@ -67,8 +76,26 @@ def take_back(of: str, rows: Rows, *, actor: Actor, stands: str) -> None:
 
 
 def as_touched(of: str, keys: Iterable[int]) -> str:
-    """Return a mark of the values that a change of this sort touches, as they are now."""
+    """Return a mark of the values that a change of this sort touches, as they are now.
+
+    Behind a point is which change let anybody into one of these accounts last: what somebody gets
+    back must not be for whoever set their password meanwhile, while they could do less.
+    """
     keys = list(keys)
+    return f"{_values(of, keys)}.{mark(_let_in_last(of, keys))}"
+
+
+def _let_in_last(of: str, keys: list[int]) -> int:
+    """Return the key of the last such change; 0 where there was none."""
+    rows = RightsChange.objects.filter(lets_in())
+    if of == "set":
+        rows = rows.filter(person__permission_set__in=keys)
+    elif of != "place":  # where a team hangs tells what people above see, and those in it
+        rows = rows.filter(person__in=keys)
+    return rows.order_by("-pk").values_list("pk", flat=True).first() or 0
+
+
+def _values(of: str, keys: list[int]) -> str:
     if of == "set":
         return sets_as_they_stand(PermissionSet.objects.filter(pk__in=keys))
     if of == "place":

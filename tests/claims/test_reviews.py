@@ -625,6 +625,23 @@ def test_nobody_takes_back_what_another_did_or_what_was_touched_since(
     assert c.fresh("rita").permission_set == c.sets["reader"]
 
 
+@pytest.mark.parametrize("name", [each for each in DOORS if each not in FOR_GOOD])
+def test_nothing_is_given_back_to_whoever_was_let_into_the_log_in_meanwhile(
+    c: TinyCompany, client: Client, name: str
+) -> None:
+    """What was taken from somebody lets others set their password; it is no more theirs alone."""
+    client.force_login(c.sam)
+    done = _carried_out(client, *DOORS[name](c, client))
+    _, token = form_with(done.text, "undo")
+    affected = {"demoted": c.sue, "member_removed": c.nora}.get(DOORS[name].__name__, c.rita)
+    other = c.sam if affected == c.sue else c.sue
+    operations.set_password(affected, actor=other, password="another long password")
+    after = everything()
+    refused = client.post(UNDO, token, follow=True)
+    assert "somebody set a password or changed the log-in" in refused.text
+    assert everything() == after
+
+
 def test_right_lost_between_review_and_confirmation_is_gone(c: TinyCompany, client: Client) -> None:
     client.force_login(c.sue)
     action, fields = review(client, *for_many(c, client))
