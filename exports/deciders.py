@@ -7,12 +7,13 @@ sentence; whoever none of them holds for may decide.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy
 
 from accounts import access
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 DECIDE = "crm.export_approver"
 EXEMPT = "crm.export_without_approval"
+SENT_AWAY_BEFORE = timedelta(hours=24)
+"""From whom somebody took the right to decide so shortly before, counts as if they had it."""
+NOTHING_MORE: Mapping[str, Any] = {}
 # SQLite's clock counts milliseconds, ours microseconds: what came right after is not before.
 MOMENT = timedelta(milliseconds=1)
 
@@ -150,44 +154,88 @@ def _changed_by_requester(requester: Seen, decider: Seen) -> Q:
     return Q(Exists(_changed_by(requester(1), decider(1))))
 
 
-def _depends(requester: Seen, decider: Seen, **how: Any) -> Q:
+def _depends(
+    requester: Seen,
+    decider: Seen,
+    theirs: Mapping[str, Any] = NOTHING_MORE,
+    mine: Mapping[str, Any] = NOTHING_MORE,
+) -> Q:
     """Hold where requester and decider may be one person: whoever could log in as both.
 
     The decider let themselves into the requester's account, or a third person let themselves into
-    both; `how` narrows what the third person did to the decider's.
+    both. What was done to the requester's account is narrowed by `theirs`, and what the third
+    person did to the decider's by `mine`.
     """
-    both = Exists(let_in(person=decider(2), actor=OuterRef("actor"), **how))
-    return Q(Exists(let_in(person=requester(1)).filter(Q(actor=decider(1)) | Q(both))))
+    both = Exists(let_in(person=decider(2), actor=OuterRef("actor"), **mine))
+    of_requester = let_in(person=requester(1), **theirs)
+    return Q(Exists(of_requester.filter(Q(actor=decider(1)) | Q(both))))
 
 
-# How much a decider hangs together with a requester; a stricter question first. Whose account was
-# there before is not made one's own by a password or an e-mail address without losing it: else
-# whoever owns a requester would change all other approvers' addresses and back, and be free again.
-_DEPENDENCES: tuple[dict[str, Any], ...] = ({}, {"door": Door.CREATED})
+_DEPENDENCES: tuple[tuple[Mapping[str, Any], Mapping[str, Any]], ...] = tuple(
+    (theirs, mine)
+    for theirs in (NOTHING_MORE, {"through": None})
+    for mine in (NOTHING_MORE, {"door": Door.CREATED})
+)
+"""How a decider may hang together with a requester; each is asked by itself.
+
+Whose account was there before is not made one's own by a password or an e-mail address without
+losing it: else whoever owns a requester would change all other approvers' addresses and back, and
+be free again. And whoever stands behind the one who made a requester, having made that one, hangs
+together with them less than the one who did it: else whom a super admin lets in would decide for
+puppets of their own.
+"""
 
 
 def _is_less_independent(requester: Seen, decider: Seen, asked: Seen | None = None) -> Q:
     """Hold where the decider hangs together with the requester, and somebody else does not.
 
     Only then: in a young company one super admin made everybody, and somebody has to decide. There
-    the risk card says it. Without `asked`, of a request made now.
+    the risk card says it. Whom the decider took the right to decide from counts as if they had it.
+    Without `asked`, of a request made now.
     """
     found = NEVER
-    for how in _DEPENDENCES:
-        mine = _depends(requester, decider, **how)
-        found |= mine & Q(Exists(_independent(requester, asked, **how)))
+    for theirs, mine in _DEPENDENCES:
+        others = _independent(requester, asked, theirs, mine)
+        sent_away = _sent_away(requester, decider, asked, theirs, mine)
+        found |= _depends(requester, decider, theirs, mine) & (
+            Q(Exists(others)) | Q(Exists(sent_away))
+        )
     return found
 
 
-def _independent(requester: Seen, asked: Seen | None, **how: Any) -> QuerySet[User]:
+def _independent(
+    requester: Seen,
+    asked: Seen | None,
+    theirs: Mapping[str, Any] = NOTHING_MORE,
+    mine: Mapping[str, Any] = NOTHING_MORE,
+) -> QuerySet[User]:
     """Return who may decide for this requester and does not hang together with them."""
-    inside, them = _further_in(requester), _of("pk")
-    others = access.holders(DECIDE).exclude(pk=requester(1))
-    free = ~Q(Exists(_changed_by(inside(1), them(1)))) & ~_depends(inside, them, **how)
+    free = _is_free(_further_in(requester), _of("pk"), theirs, mine)
     if asked is not None:
-        then = _further_in(asked)
+        inside, them, then = _further_in(requester), _of("pk"), _further_in(asked)
         free &= ~_changed_rules(them, then) & ~_changed_requester(inside, them, then)
-    return others.filter(free)
+    return access.holders(DECIDE).exclude(pk=requester(1)).filter(free)
+
+
+def _sent_away(
+    requester: Seen,
+    decider: Seen,
+    asked: Seen | None,
+    theirs: Mapping[str, Any],
+    mine: Mapping[str, Any],
+) -> QuerySet[RightsChange]:
+    """Return how the decider took the right to decide from such people shortly before or since.
+
+    By their permissions or their status, or by deactivating them.
+    """
+    since = (Now() if asked is None else asked(1)) - SENT_AWAY_BEFORE
+    taken = RightsChange.objects.filter(actor=decider(1), tool=DECIDE, gave=False, at__gte=since)
+    free = _is_free(_further_in(requester), _of("person"), theirs, mine)
+    return taken.filter(free, person__isnull=False).exclude(person=requester(1))
+
+
+def _is_free(requester: Seen, them: Seen, theirs: Mapping[str, Any], mine: Mapping[str, Any]) -> Q:
+    return ~Q(Exists(_changed_by(requester(1), them(1)))) & ~_depends(requester, them, theirs, mine)
 
 
 def _has_independent(requester: Seen) -> Q:
@@ -309,7 +357,8 @@ def without_decider(requesters: QuerySet[User], forgiving: User | None = None) -
     """Return those of these people on whose requests nobody could decide, if they made one now.
 
     What `forgiving` changed of others is left out of account. Who hangs together with a requester
-    is barred only where somebody else is not, so that leaves nobody without a decider.
+    is barred only where somebody else is not, so that leaves nobody without a decider but where
+    that one was sent away: for as long as this counts.
     """
     holders = set(access.holders(DECIDE).order_by().values_list("pk", flat=True))
     if not holders:

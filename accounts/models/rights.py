@@ -91,6 +91,8 @@ class RightsChange(Deed):
             models.Index(
                 fields=["set_key", "at"], name="rights_changed_in_set", condition=Q(person=None)
             ),
+            # From whom somebody took a guarded tool.
+            models.Index(fields=["actor", "at"], name="rights_taken_by", condition=Q(gave=False)),
             # Whose accounts somebody let themselves into.
             models.Index(fields=["actor", "at"], name="rights_let_in_by", condition=Q(tool="")),
         )

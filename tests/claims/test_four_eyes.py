@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts import operations as people
 from accounts.audit import System
-from accounts.models import Notice, User
+from accounts.models import Notice, PermissionSet, User
 from exports import deciders, operations
 from exports.models import ExportRequest
 from exports.operations import NotAllowed
@@ -34,6 +34,7 @@ from tests.support.doors import (
     scopes_put_into_their_set,
 )
 from tests.support.exports_kit import ask, pending, refusals
+from tests.support.factories import SetFactory
 
 
 def bar(person: User, export: ExportRequest) -> str:
@@ -55,6 +56,110 @@ def bar(person: User, export: ExportRequest) -> str:
 
 
 # --- Whose account the requester made or changed --------------------------------------------------
+
+
+def _deactivated(c: TinyCompany, other: User) -> None:
+    people.deactivate(other, actor=c.sam)
+
+
+def _demoted(c: TinyCompany, other: User) -> None:
+    people.remove_super_admin(other, actor=c.sam, permission_set=c.sets["rep"])
+
+
+def _without_the_right(c: TinyCompany, other: User) -> None:
+    people.remove_super_admin(other, actor=System("test"), permission_set=c.sets["approver"])
+    people.edit_permissions(
+        [User.objects.get(pk=other.pk)],
+        actor=c.sam,
+        changes={"crm.export_approver": False},
+    )
+
+
+def _taken_by_somebody_they_made(c: TinyCompany, other: User) -> None:
+    helper = people.create_person(
+        actor=c.sam, email="helper@example.com", first_name="H", is_superuser=True, password=WORDS
+    )
+    people.deactivate(other, actor=helper)
+    people.deactivate(helper, actor=System("test"))
+
+
+WORDS = "another long password"
+
+
+@pytest.mark.parametrize("asked", [True, False], ids=["while it waits", "before it is asked for"])
+@pytest.mark.parametrize(
+    "way", [_deactivated, _demoted, _without_the_right, _taken_by_somebody_they_made]
+)
+def test_whoever_sends_the_other_pair_of_eyes_away_does_not_decide(
+    c: TinyCompany, way: Callable[[TinyCompany, User], None], asked: bool
+) -> None:
+    """Sam exports through somebody whom they made; Sue is the only one who is not in it."""
+    rules()
+    User.objects.exclude(pk__in=[c.sam.pk, c.sue.pk]).update(is_active=False)
+    exporter = SetFactory(scopes={"deal": {"view": EVERYTHING}}, tools=["crm.export"])
+    puppet = people.create_person(
+        actor=c.sam,
+        email="q@example.com",
+        first_name="Q",
+        permission_set=exporter,
+        password=WORDS,
+    )
+    other = User.objects.get(pk=c.sue.pk)
+    if asked:
+        export = ask(puppet, approvers=[c.sue])
+        assert (bar(c.sam, export), bar(c.sue, export)) == ("dependent", "")
+        with pytest.raises(people.InvalidChange, match="nobody could decide on it"):
+            way(c, other)
+        User.objects.filter(pk=c.sue.pk).update(is_active=True, is_superuser=True)
+        assert (bar(c.sam, export), bar(c.sue, export)) == ("dependent", "")
+    else:
+        way(c, other)
+        assert not operations.approvers_for(puppet).exists()
+        with pytest.raises(operations.ApproversNeeded):
+            ask(puppet, approvers=[c.sam])
+
+
+def test_whoever_sent_somebody_away_decides_for_all_others(c: TinyCompany) -> None:
+    rules(second_person_above=0)
+    export = ask(c.rita, approvers=[c.sam])
+    people.deactivate(c.axel, actor=c.sam)
+    assert bar(c.sam, export) == ""
+
+
+@pytest.mark.parametrize("also", ["themselves", "another puppet"])
+def test_puppets_maker_does_not_decide_though_all_others_made_that_one(
+    c: TinyCompany, also: str
+) -> None:
+    """In a young company super admins are behind everybody: behind this one only through Lea."""
+    rules(second_person_above=0)
+    User.objects.exclude(pk=c.sam.pk).update(is_active=False)
+    scopes = {"deal": {"view": EVERYTHING}}
+    tools = ["account.access", "account.edit_users", "account.user_table"]
+    lead = SetFactory(scopes=scopes, tools=[*tools, "crm.export", "crm.export_approver"])
+    exporter = SetFactory(scopes=scopes, tools=["crm.export"])
+    approver = SetFactory(scopes=scopes, tools=["crm.export_approver"])
+
+    def made(by: User, name: str, permission_set: PermissionSet | None, **more: Any) -> User:
+        return people.create_person(
+            actor=User.objects.get(pk=by.pk),
+            email=f"{name}@example.com",
+            first_name=name,
+            permission_set=permission_set,
+            password=WORDS,
+            **more,
+        )
+
+    second = made(c.sam, "second", None, is_superuser=True)
+    lea = made(c.sam, "lea", lead, main_team=c.teams["north"])
+    puppet = made(lea, "puppet", exporter, main_team=c.teams["north"])
+    decider = made(lea, "eyes", approver, main_team=c.teams["north"])
+    export = ask(puppet, approvers=[second])
+    barred = lea if also == "themselves" else decider
+    assert bar(barred, export) == "dependent"
+    assert (bar(c.sam, export), bar(second, export)) == ("", "")
+    # Where there is nobody else, somebody has to decide still.
+    own = made(c.sam, "own", exporter, main_team=c.teams["north"])
+    assert bar(c.sam, ask(own, approvers=[second])) == ""
 
 
 @pytest.mark.parametrize("before", [True, False], ids=["before the request", "after it"])
