@@ -39,7 +39,8 @@ def require_may_give(actor: Actor, before: Held, after: Held, teams: Iterable[in
     """Raise `NotAllowed` unless the actor holds all that this change gives or takes away.
 
     `teams` are those of the person whose rights change: Team only is relative to them, so it is
-    given by who reaches everything, or all of these teams (Q21).
+    given, and taken, by who reaches everything, or all of these teams (Q21). Taken for a moment, it
+    would have let the actor set the password of whoever gets it back from others.
     """
     if is_free(actor):
         return
@@ -56,15 +57,16 @@ def require_may_give(actor: Actor, before: Held, after: Held, teams: Iterable[in
         )
     relative = [
         piece
-        for piece in has - had
+        for piece in had ^ has
         if piece.rank == TEAM and lacks(asker, Piece(piece.key, EVERYTHING))
     ]
     theirs = set(teams)
     if relative and not (theirs and theirs <= reach_of(actor)):
         raise NotAllowed(
             gettext(
-                "Team only reaches what this person’s teams own. You may give it only to people "
-                "all of whose teams are yours or below yours: %(permissions)s. Nothing was saved."
+                "Team only reaches what this person’s teams own. You may give or take it only "
+                "where all of their teams are yours or below yours: %(permissions)s. Nothing was "
+                "saved."
             )
             % {"permissions": _named(relative)},
             "beyond",

@@ -261,6 +261,14 @@ TABLE: dict[str, tuple[Callable[[TinyCompany], Any], str | None]] = {
         edit("sven", crm__deal__change="team"),
         "Team only reaches what this person’s teams own.",
     ),
+    "team only from who is in a foreign team": (
+        edit("sven", crm__deal__view="none"),
+        "Team only reaches what this person’s teams own.",
+    ),
+    "a set without it, to who is in a foreign team": (
+        assign("sven", "contacts"),
+        "Team only reaches what this person’s teams own.",
+    ),
     "owned only to who is in a foreign team": (edit("sven", crm__deal__merge="owned"), None),
     "team only to who is in no team": (
         edit("lone", crm__deal__view="team"),

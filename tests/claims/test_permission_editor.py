@@ -155,6 +155,8 @@ def test_delegate_reads_counts_of_what_is_in_her_sight_alone(
         "crm.contact.change": "owned",
     }
     operations.edit_sets([lead], actor=c.sam, changes=held)
+    # Team only is what his team owns, and not hers to take.
+    operations.edit_permissions([c.rob], actor=c.sam, changes={"crm.deal.view": "owned"})
     taken = {"scopes-contact-view": "1", "scopes-deal-view": "0"}
     review = opened(client, c.dora, c.rob).review(**taken)
     assert "Counted among the records and people that you see." in review.says
