@@ -232,6 +232,15 @@ def held_in_each(keys: Iterable[int | None]) -> dict[int | None, Held]:
     return {key: (scopes[key], frozenset(grants[key])) for key in wanted}
 
 
+def states_of(keys: Iterable[int | None]) -> list[Any]:
+    """Return what these sets hold, as values for a mark."""
+    found = held_in_each(keys)
+    return [
+        (key, sorted(scopes.items()), sorted(map(str, tools)))
+        for key, (scopes, tools) in sorted(found.items(), key=lambda each: each[0] or 0)
+    ]
+
+
 def lowest_set() -> PermissionSet | None:
     """Return the named set that allows least, for whoever is no super admin any more (Q27)."""
     sets = list(PermissionSet.objects.named())

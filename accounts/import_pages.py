@@ -19,7 +19,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext, gettext_lazy
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
-from accounts import invitations, operations
+from accounts import invitations, operations, review
 from accounts.consequences import warning_of_what_follows
 from accounts.modeladmin import AccessModelAdmin, user_of
 from accounts.operations import AccountsError
@@ -107,6 +107,14 @@ class ImportsPeople(AccessModelAdmin):
             "new": plan.of(NEW),
             "changed": plan.of(CHANGED),
             "same": plan.of(SAME),
+            "warnings": list(
+                review.in_words(
+                    review.who_is_let_in(
+                        {each.person.pk for each in plan.of(CHANGED) if each.person},
+                        user_of(request).pk,
+                    )
+                )
+            ),
             "refusal": refusal,
             "form_token": new_token(),
             "by_mail": invitations.go_by_mail(),

@@ -14,6 +14,7 @@ from django.utils.translation import gettext, gettext_lazy
 
 from accounts import access
 from accounts.entered import EMAIL_TAKEN
+from accounts.held import states_of
 from accounts.letters import folded
 from accounts.marks import mark
 from accounts.models import PermissionSet, Team, User
@@ -72,13 +73,18 @@ class Plan:
     def mark(self) -> str:
         """Return a mark of all that it would do; another one as soon as anything differs.
 
-        The same in every language: who looked at it in one may confirm it in another.
+        What the sets say that are given is part of it. The same in every language: who looked at
+        it in one may confirm it in another.
         """
+        given = {each.permission_set.pk for each in self.people if each.permission_set}
         with translation.override(None):
             return mark(
                 [
-                    [each.line, each.what, each.email, each.differences, _key(each.person)]
-                    for each in self.people
+                    states_of(given),
+                    *(
+                        [each.line, each.what, each.email, each.differences, _key(each.person)]
+                        for each in self.people
+                    ),
                 ]
             )
 

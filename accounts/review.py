@@ -9,7 +9,7 @@ is shown, the change is rehearsed: what is refused to somebody, they do not revi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -205,29 +205,39 @@ def _opened_by_others(
     request: HttpRequest, proposal: Proposal, found: Preview | None
 ) -> Iterator[str]:
     """Say who could use what is given, logged in as the one who gets it."""
+    return in_words(_let_in(request, proposal, found))
+
+
+def in_words(pairs: Sequence[tuple[User, User]]) -> Iterator[str]:
+    """Yield a sentence for each who could log in as somebody; the first ones, of many."""
     text = gettext(
         "%(other)s made or reactivated the account of %(name)s in the last 30 days, or set its "
         "password or e-mail address, and could use what %(name)s gets. Set a password first that "
         "only %(name)s gets to know."
     )
-    for other, person in _let_in(request, proposal, found)[:MOST_SHOWN]:
+    for other, person in pairs[:MOST_SHOWN]:
         yield text % {"other": other, "name": person}
 
 
 def _let_in(
     request: HttpRequest, proposal: Proposal, found: Preview | None
 ) -> list[tuple[User, User]]:
-    """Return who could log in as whom of those who get a guarded tool or a higher role.
+    """Return who could log in as whom of those who get records, a guarded tool or a higher role."""
+    effects = found.outcome.effects if found else ()
+    people = {each.pk for each in proposal.raised}
+    people |= {each.person.pk for each in effects if each.is_guarded or each.gains_records}
+    return who_is_let_in(people, int(str(request.user.pk)))
+
+
+def who_is_let_in(people: Collection[int], reader: int) -> list[tuple[User, User]]:
+    """Return who could log in as whom of these, as far as the reader of this key is told.
 
     Super admins are left out: they may give it to themselves. So is the reader, who knows, and
     whomever the reader does not see. Whoever acted through somebody else is among them.
     """
-    effects = found.outcome.effects if found else ()
-    people = {each.pk for each in proposal.raised}
-    people |= {each.person.pk for each in effects if each.is_guarded}
     if not people:
         return []
-    done = rights.let_in_by_others(person__in=people).exclude(actor=request.user.pk)
+    done = rights.let_in_by_others(person__in=access.Keys(people)).exclude(actor=reader)
     # By key: each row brings a person of its own.
     pairs = {
         (row.actor_id, row.person_id): (row.actor, row.person)
@@ -236,9 +246,9 @@ def _let_in(
     if not pairs:
         return []
     # Asked of these alone: SQLite goes through a sub-query of all users once for each person.
-    reader = User.objects.get(pk=str(request.user.pk))
     others = User.objects.filter(pk__in={key for key, _ in pairs}, is_superuser=False)
-    named = set(access.permitted(others, reader, "view").values_list("pk", flat=True))
+    now = User.objects.get(pk=reader)
+    named = set(access.permitted(others, now, "view").values_list("pk", flat=True))
     return [
         (each, person) for each, person in pairs.values() if each and person and each.pk in named
     ]

@@ -17,6 +17,7 @@ from accounts.held import (
     Held,
     changes_of,
     held_in_each,
+    states_of,
     to_be_stored,
     write_permissions,
 )
@@ -132,20 +133,12 @@ def edit_sets(
 def permissions_as_they_stand(people: Iterable[User]) -> str:
     """Return a mark of what these people's permissions say, and by which set each has them."""
     sets = sorted((person.pk, person.permission_set_id or 0) for person in people)
-    return mark([sets, _states({key for _, key in sets})])
+    return mark([sets, states_of({key for _, key in sets})])
 
 
 def sets_as_they_stand(sets: Iterable[PermissionSet]) -> str:
     """Return a mark of what these sets say."""
-    return mark(_states({each.pk for each in sets}))
-
-
-def _states(keys: Iterable[int]) -> list[Any]:
-    found = held_in_each(keys)
-    return [
-        (key, sorted(scopes.items()), sorted(map(str, tools)))
-        for key, (scopes, tools) in sorted(found.items(), key=lambda each: each[0] or 0)
-    ]
+    return mark(states_of({each.pk for each in sets}))
 
 
 def _reason(text: str) -> str:

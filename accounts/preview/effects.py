@@ -49,6 +49,11 @@ class Effect:
         """Whether the person gets a tool whose changes of hands are kept in mind (guarded)."""
         return any(key.partition(":")[0] in catalogue.GUARDED for key in self.abilities_gained)
 
+    @property
+    def gains_records(self) -> bool:
+        """Whether the person may do with any record what they may not do with it now."""
+        return any(each.gained for each in self.records)
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:

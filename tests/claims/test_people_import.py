@@ -22,7 +22,8 @@ from accounts.people_file import COLUMNS, read_people
 from accounts.people_plan import planned
 from accounts.sent_forms import new_token, token_of
 from accounts.table_text import ImportRefused
-from tests.support.company import TinyCompany
+from tests.support.company import EVERYTHING, TinyCompany
+from tests.support.factories import SetFactory, UserFactory
 from tests.support.laid_down import tiny_company
 
 IMPORT = "/admin/accounts/user/import/"
@@ -253,6 +254,32 @@ def test_what_changed_since_it_was_shown_is_shown_once_more(c: TinyCompany, clie
     assert not User.objects.filter(email="new@example.com").exists()
     client.post(IMPORT, hidden(again))
     assert User.objects.filter(email="new@example.com").exists()
+
+
+def test_set_that_says_more_since_it_was_shown_is_shown_once_more(
+    c: TinyCompany, client: Client
+) -> None:
+    page = send(client, TABLE)
+    operations.edit_sets([c.sets["rep"]], actor=c.sue, changes={"crm.deal.view": "everything"})
+    before = everybody()
+    anew = client.post(IMPORT, hidden(page))
+    assert "Somebody changed people, teams or permission sets since this was shown." in anew.text
+    assert everybody() == before
+    assert client.post(IMPORT, hidden(anew)).status_code == 302
+    assert everybody() != before
+
+
+def test_preview_names_who_could_log_in_as_whoever_is_changed(
+    c: TinyCompany, client: Client
+) -> None:
+    told = "made or reactivated the account of Nora in the last 30 days"
+    assert told not in send(client, TABLE).text
+    tools = ["account.access", "account.edit_users", "account.user_table"]
+    scopes = {"deal": {"view": EVERYTHING, "change": EVERYTHING}}
+    dora = UserFactory(first_name="Dora", permission_set=SetFactory(scopes=scopes, tools=tools))
+    User.objects.filter(pk=c.nora.pk).update(permission_set=None)
+    operations.set_password(c.fresh("nora"), actor=dora, password="another long password")
+    assert f"Dora {told}" in send(client, TABLE).text
 
 
 def test_what_was_shown_in_one_language_is_imported_in_another(

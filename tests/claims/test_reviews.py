@@ -521,14 +521,17 @@ def test_delegate_reviews_within_her_sight(c: TinyCompany, client: Client) -> No
 def test_review_names_who_else_could_use_a_guarded_tool(
     c: TinyCompany, client: Client, door: Callable[[TinyCompany, Client], Sent]
 ) -> None:
-    """Whoever set their password is named; no guarded tool, nothing to warn of."""
+    """Whoever set their password is named, where records are given too; not where nothing is."""
     told = "Dora made or reactivated the account of Weak in the last 30 days"
     client.force_login(c.sam)
     assert told not in says(client.post(*door(c, client)))
     operations.set_password(c.weak, actor=c.dora, password=PASSWORD)
     assert told in says(client.post(*door(c, client)))
     reader = _many("assign_set", "weak", permission_set=_set("reader"))
-    assert "made or reactivated" not in says(client.post(*reader(c, client)))
+    assert told in says(client.post(*reader(c, client)))
+    nothing = _many("assign_set", "weak", permission_set=lambda c: c.sets["nothing"])
+    c.sets["nothing"] = SetFactory(name="Nothing")
+    assert "made or reactivated" not in says(client.post(*nothing(c, client)))
     # A super admin may do all of it anyhow, and whoever reads knows what they did themselves.
     User.objects.filter(pk=c.dora.pk).update(is_superuser=True)
     assert "made or reactivated" not in says(client.post(*door(c, client)))
