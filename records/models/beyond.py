@@ -64,15 +64,27 @@ def beyond(them: Asker | None, mine: Asker) -> Iterator[QuerySet[Any]]:
 
 
 def _out_of_reach(mine: Asker, model: Any) -> Q:
-    """Hold for records with which somebody may not do all that a set given by them would allow."""
-    beyond = access.NEVER
+    """Hold for records with which somebody may not do all that a set given by them would allow.
+
+    Whoever edits one may make it their own, and do with it what they may do with their own.
+    """
     kind = catalogue.object_kind(model.object_key)
-    for action in kind.actions if kind else ():
-        if action == "add":
-            continue
-        gives = mine.at_least(model.object_key, action, Rank.OWNED)
-        beyond |= gives & ~_otherwise(mine, action, model)
-    return beyond
+    beyond = {
+        action: mine.at_least(model.object_key, action, Rank.OWNED)
+        & ~_otherwise(mine, action, model)
+        for action in (kind.actions if kind else ())
+        if action != "add"
+    }
+    unseen, more = beyond.pop("view", access.NEVER), access.NEVER
+    for each in beyond.values():
+        more |= each
+    return unseen | (more & ~_by_rules(mine, "change", model))
+
+
+def _by_rules(mine: Asker, action: str, model: Any) -> Q:
+    """Hold for records that somebody reaches, but by shares."""
+    rules = access.rules_for(mine, action, model)
+    return access.condition(rule for rule in rules if rule.code not in {*BINDS_BOTH, SHARED})
 
 
 def _otherwise(mine: Asker, action: str, model: Any) -> Q:
@@ -81,8 +93,7 @@ def _otherwise(mine: Asker, action: str, model: Any) -> Q:
     By one of five minutes they would set a password for good. Nor does a share count that ends as
     theirs does, whom they are compared with: they may get another.
     """
-    rules = access.rules_for(mine, action, model)
-    reached = access.condition(rule for rule in rules if rule.code not in {*BINDS_BOTH, SHARED})
+    reached = _by_rules(mine, action, model)
     if action in GIVEN_BY_SHARE:
         names, tables = names_of(action, model), SHARES[model.object_key]
         has_scope = mine.at_least(model.object_key, action, Rank.OWNED)

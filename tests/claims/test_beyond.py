@@ -255,6 +255,21 @@ def test_who_owns_what_the_actor_does_not_reach_keeps_their_log_in_without_a_set
     assert may(c, "newly")
 
 
+def test_who_edits_what_somebody_owns_need_not_reach_all_that_is_theirs_alone(
+    c: TinyCompany,
+) -> None:
+    """A lead deletes what is their own, and makes a rep's deal their own by editing it."""
+    tools = ["account.access", "account.edit_users", "account.user_table"]
+    reps = SetFactory(scopes={"deal": {"view": TEAM, "change": OWNED}})
+    c.people["rep"] = UserFactory(permission_set=reps, team=c.teams["north_a"])
+    DealFactory(owner=c.people["rep"], stage=c.stages["open"])
+    for change, expected in ((TEAM, True), (OWNED, False)):
+        scopes = {"deal": {"view": TEAM, "change": change, "delete": OWNED}}
+        lead = SetFactory(scopes=scopes, tools=tools)
+        c.people["lead"] = UserFactory(permission_set=lead, team=c.teams["north"])
+        assert may(c, "rep", "lead") is expected
+
+
 def test_partner_admin_chooses_no_password_of_whoever_reads_more(c: TinyCompany) -> None:
     tools = ["account.access", "account.edit_users", "account.user_table"]
     governs = SetFactory(scopes={"contact": {"view": EVERYTHING}}, tools=tools)
