@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Now
@@ -134,9 +134,13 @@ def _of(name: str) -> Seen:
     return seen
 
 
-def _further_in(seen: Seen) -> Seen:
+@overload
+def _further_in(seen: Seen) -> Seen: ...
+@overload
+def _further_in(seen: Seen | None) -> Seen | None: ...
+def _further_in(seen: Seen | None) -> Seen | None:
     """Return the same key for a question that is asked in a sub-query itself."""
-    return lambda depth: seen(depth + 1)
+    return None if seen is None else lambda depth: seen(depth + 1)
 
 
 def _changed_rules(decider: Seen, asked: Seen) -> Q:
@@ -190,7 +194,7 @@ def _is_less_independent(requester: Seen, decider: Seen, asked: Seen | None = No
     """Hold where the decider hangs together with the requester, and somebody else does not.
 
     Only then: in a young company one super admin made everybody, and somebody has to decide. There
-    the risk card says it. Whom the decider took the right to decide from counts as if they had it.
+    the risk card says it. Whom they took the right to decide from counts as if they had it.
     Without `asked`, of a request made now.
     """
     found = NEVER
@@ -210,7 +214,7 @@ def _independent(
     mine: Mapping[str, Any] = NOTHING_MORE,
 ) -> QuerySet[User]:
     """Return who may decide for this requester and does not hang together with them."""
-    free = _is_free(_further_in(requester), _of("pk"), theirs, mine)
+    free = _is_free(_further_in(requester), _of("pk"), _further_in(asked), theirs, mine)
     if asked is not None:
         inside, them, then = _further_in(requester), _of("pk"), _further_in(asked)
         free &= ~_changed_rules(them, then) & ~_changed_requester(inside, them, then)
@@ -228,14 +232,33 @@ def _sent_away(
 
     By their permissions or their status, or by deactivating them.
     """
-    since = (Now() if asked is None else asked(1)) - SENT_AWAY_BEFORE
-    taken = RightsChange.objects.filter(actor=decider(1), tool=DECIDE, gave=False, at__gte=since)
-    free = _is_free(_further_in(requester), _of("person"), theirs, mine)
+    # Their own hands, those of whoever could log in as them, and those of the requester.
+    let_in_there = let_in(person=decider(2)).values("actor")
+    hands = Q(actor=decider(1)) | Q(actor=requester(1)) | Q(actor__in=let_in_there)
+    taken = RightsChange.objects.filter(hands, tool=DECIDE, gave=False, at__gte=_lately(asked))
+    free = _is_free(_further_in(requester), _of("person"), _further_in(asked), theirs, mine)
     return taken.filter(free, person__isnull=False).exclude(person=requester(1))
 
 
-def _is_free(requester: Seen, them: Seen, theirs: Mapping[str, Any], mine: Mapping[str, Any]) -> Q:
-    return ~Q(Exists(_changed_by(requester(1), them(1)))) & ~_depends(requester, them, theirs, mine)
+def _is_free(
+    requester: Seen,
+    them: Seen,
+    asked: Seen | None,
+    theirs: Mapping[str, Any],
+    mine: Mapping[str, Any],
+) -> Q:
+    """Hold for whoever does not hang together with the requester, nor was changed by them before.
+
+    Whom the requester changed since cannot decide, but stays somebody else: else a requester would
+    set the password of the only one, and whoever is behind them would decide.
+    """
+    changed = _changed_by(requester(1), them(1)).filter(at__lt=_lately(asked))
+    return ~Q(Exists(changed)) & ~_depends(requester, them, theirs, mine)
+
+
+def _lately(asked: Seen | None) -> Any:
+    """Return since when somebody sent away counts as there."""
+    return (Now() if asked is None else asked(1)) - SENT_AWAY_BEFORE
 
 
 def _has_independent(requester: Seen) -> Q:

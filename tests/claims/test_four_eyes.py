@@ -119,6 +119,54 @@ def test_whoever_sends_the_other_pair_of_eyes_away_does_not_decide(
             ask(puppet, approvers=[c.sam])
 
 
+@pytest.mark.parametrize("asked", [True, False], ids=["while it waits", "before it is asked for"])
+def test_nor_does_another_account_of_theirs(c: TinyCompany, asked: bool) -> None:
+    puppet, eyes = _two_puppets(c)
+    if asked:
+        export = ask(puppet, approvers=[c.sue])
+        assert (bar(eyes, export), bar(c.sue, export)) == ("dependent", "")
+        with pytest.raises(people.InvalidChange, match="nobody could decide on it"):
+            people.deactivate(c.fresh("sue"), actor=c.fresh("sam"))
+        assert bar(eyes, export) == "dependent"
+    else:
+        people.deactivate(c.fresh("sue"), actor=c.fresh("sam"))
+        assert not operations.approvers_for(puppet).exists()
+
+
+@pytest.mark.parametrize("asked", [True, False], ids=["while it waits", "before it is asked for"])
+def test_requester_opens_the_log_in_of_the_other_pair_of_eyes(c: TinyCompany, asked: bool) -> None:
+    """That one is barred by it, and whoever is behind the requester is not let off."""
+    puppet, _ = _two_puppets(c, is_superuser=True)
+    export = ask(puppet, approvers=[c.sue]) if asked else None
+    people.set_password(c.fresh("sue"), actor=User.objects.get(pk=puppet.pk), password=WORDS)
+    assert not operations.approvers_for(puppet).exists()
+    if export is not None:
+        for person, code in ((c.sam, "dependent"), (c.sue, "changed_by_requester")):
+            found = deciders.may_not_decide_because(export, User.objects.get(pk=person.pk))
+            assert found is not None
+            assert found.code == code
+
+
+def _two_puppets(c: TinyCompany, **more: Any) -> tuple[User, User]:
+    """Return one who exports and one who approves, both made by Sam; Sue alone is not in it."""
+    rules()
+    User.objects.exclude(pk__in=[c.sam.pk, c.sue.pk]).update(is_active=False)
+    exporter = SetFactory(scopes={"deal": {"view": EVERYTHING}}, tools=["crm.export"])
+    approver = SetFactory(scopes={"deal": {"view": EVERYTHING}}, tools=["crm.export_approver"])
+    made = [
+        people.create_person(
+            actor=c.fresh("sam"),
+            email=f"{name}@example.com",
+            first_name=name,
+            permission_set=permission_set,
+            password=WORDS,
+            **said,
+        )
+        for name, permission_set, said in (("q", exporter, more), ("eyes", approver, {}))
+    ]
+    return made[0], made[1]
+
+
 def test_whoever_sent_somebody_away_decides_for_all_others(c: TinyCompany) -> None:
     rules(second_person_above=0)
     export = ask(c.rita, approvers=[c.sam])

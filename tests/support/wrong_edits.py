@@ -142,14 +142,32 @@ WRONG: dict[str, Wrong] = {
     ),
     "who owns a puppet decides on what it asks": Wrong(
         "exports/deciders.py",
-        "found |= mine & Q(",
-        "found |= mine & ~Q(",
+        "_depends(requester, decider, theirs, mine) & (",
+        "_depends(requester, decider, theirs, mine) & ~(",
         (SAME_HANDS,),
+    ),
+    "whoever sends the independent one away decides": Wrong(
+        "exports/deciders.py",
+        "Q(Exists(others)) | Q(Exists(sent_away))",
+        "Q(Exists(others)) | NEVER",
+        ("tests/claims/test_four_eyes.py",),
+    ),
+    "a puppet's maker decides where others made that one": Wrong(
+        "exports/deciders.py",
+        'for theirs in (NOTHING_MORE, {"through": None})',
+        "for theirs in (NOTHING_MORE,)",
+        ("tests/claims/test_four_eyes.py",),
+    ),
+    "a requester sets the password of the one who would decide": Wrong(
+        "exports/deciders.py",
+        ".filter(at__lt=_lately(asked))",
+        "",
+        ("tests/claims/test_four_eyes.py",),
     ),
     "puppet and owner are two pairs of eyes once all others' accounts were opened": Wrong(
         "exports/deciders.py",
-        '({}, {"door": Door.CREATED})',
-        "({},)",
+        'for mine in (NOTHING_MORE, {"door": Door.CREATED})',
+        "for mine in (NOTHING_MORE,)",
         (SAME_HANDS,),
     ),
     "who owns a puppet lifts the rules for it": Wrong(
