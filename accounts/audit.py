@@ -65,16 +65,23 @@ Actor = User | System
 A = TypeVar("A", bound=User | System)
 
 
+waiting: list[Callable[[str], None]] = []
+"""A slot for who lets steps wait for each other, by what each is called, before it begins."""
+
+
 @contextmanager
 def step(action: str, actor: A, on: models.Model | None = None) -> Iterator[A]:
     """Open an operation's transaction, give its actor as of now, and write down a refusal (B5, B7).
 
     The actor is read again: a right taken a moment ago, while the page was made, is gone here too
-    (Q24). A `NotAllowed` that takes the change back is recorded after the rollback, as `action` of
-    `on`; where one operation calls another, as what was refused first.
+    (Q24), and so is one that is just being taken, where the step waits for that (`waiting`). A
+    `NotAllowed` that takes the change back is recorded after the rollback, as `action` of `on`;
+    where one operation calls another, as what was refused first.
     """
     try:
         with transaction.atomic():
+            for wait in waiting:
+                wait(action)
             yield cast("A", User.objects.get(pk=actor.pk)) if isinstance(actor, User) else actor
     except NotAllowed as refusal:
         if isinstance(actor, User):

@@ -17,7 +17,7 @@ from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext, ngettext
 
-from accounts import access, catalogue
+from accounts import access, audit, catalogue
 from accounts.addresses import page_address
 from accounts.audit import Actor, System
 from accounts.models import Deed, PermissionSet, RightsChange, User
@@ -49,6 +49,24 @@ def one_at_a_time(what: str) -> None:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"accounts.{what}"])
+
+
+WAIT = frozenset({"person", "set", "team", "session", "permission", "policy"})
+ALONE = frozenset({"person.choose_settings", "person.keep_list_place"})
+"""What people do to their own account alone, and often."""
+
+
+def wait_for_others(action: str) -> None:
+    """Let steps that change people, sets and teams follow each other, in one order of locks.
+
+    Whoever waits reads their own rights, and those of whom it is about, as they are afterwards.
+    """
+    if action.partition(".")[0] in WAIT and action not in ALONE:
+        one_at_a_time("people")
+        one_at_a_time("rights")
+
+
+audit.waiting.append(wait_for_others)
 
 
 @contextmanager

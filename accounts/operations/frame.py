@@ -81,16 +81,6 @@ def require(actor: Actor, action: str, subject: type[models.Model] | models.Mode
         raise _not_allowed(actor, action, subject)
 
 
-def require_at_last(actor: Actor, action: str, subject: User | PermissionSet) -> None:
-    """Raise as `require` does, asked once no other change of people and rights is on its way.
-
-    Else somebody who becomes more at this moment would be answered for as what they were.
-    """
-    one_at_a_time("people")
-    one_at_a_time("rights")
-    require(actor, action, subject)
-
-
 REFUSED = {
     "view": gettext_lazy("You may not view this %(thing)s"),
     "add": gettext_lazy("You may not add this %(thing)s"),

@@ -14,7 +14,7 @@ from accounts.audit import Actor, operation
 from accounts.invitations import INVITED, MAIL, SUBJECT
 from accounts.models import User
 from accounts.notices import notify
-from accounts.operations.frame import require_at_last, this
+from accounts.operations.frame import require, this
 from accounts.operations.passwords import require_fit_password
 from accounts.rights import Door
 
@@ -26,7 +26,7 @@ def invite(person: User, *, actor: Actor) -> None:
     The link goes by e-mail. Where that is not set up, whoever calls this shows the actor
     `invitations.path_for`: they could log in by it, which is written down like a password they set.
     """
-    require_at_last(actor, "credentials", person)
+    require(actor, "credentials", person)
     stored = User.objects.get(pk=person.pk)
     if not stored.is_active:
         said = gettext("%(name)s is deactivated. Reactivate them first.")

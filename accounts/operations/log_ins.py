@@ -9,7 +9,7 @@ from accounts.account_errors import InvalidChange
 from accounts.audit import Actor, operation
 from accounts.models import Session, User
 from accounts.open_log_ins import mark_of, sessions_of
-from accounts.operations.frame import require_at_last
+from accounts.operations.frame import require
 
 
 @operation("session.end")
@@ -41,4 +41,4 @@ def end_other_log_ins(person: User, *, actor: Actor, but: str | None = None) -> 
 def _require(person: User, actor: Actor) -> None:
     """Raise `NotAllowed` unless it is the actor's own log-in, or one that they govern."""
     if actor != person:
-        require_at_last(actor, "credentials", person)
+        require(actor, "credentials", person)

@@ -8,7 +8,7 @@ from typing import Any
 from accounts import audit
 from accounts.audit import Actor, operation
 from accounts.models import Membership, PermissionSet, Team, User
-from accounts.operations.frame import require_at_last, this
+from accounts.operations.frame import require, this
 from accounts.operations.granting import held_in, is_free, owns_anything, require_may_move
 from accounts.permission_history import kept
 
@@ -65,7 +65,7 @@ def change_teams(person: User, actor: Actor, wanted: Callable[[Teams], Teams]) -
 
     Every change of who is in which team comes by here.
     """
-    require_at_last(actor, "teams", person)
+    require(actor, "teams", person)
     before = team_data(person)
     after = wanted(before)
     if before == after:

@@ -15,7 +15,7 @@ from accounts.account_errors import InvalidChange
 from accounts.audit import Actor, operation
 from accounts.models import User
 from accounts.notices import notify, one_line
-from accounts.operations.frame import require_at_last, this
+from accounts.operations.frame import require, this
 from accounts.rights import Door
 
 
@@ -30,7 +30,7 @@ def require_fit_password(password: str, person: User) -> None:
 @operation("person.set_password")
 def set_password(person: User, *, actor: Actor, password: str) -> None:
     """Give a person a new password, end their open sessions, and a pause of their log-in."""
-    require_at_last(actor, "credentials", person)
+    require(actor, "credentials", person)
     require_fit_password(password, person)
     person.set_password(password)
     with rights.changing(actor, Door.PASSWORD, this(person)):
@@ -113,6 +113,6 @@ def reset_own_password(*, actor: User, password: str) -> None:
 @operation("person.lift_log_in_pause")
 def lift_log_in_pause(person: User, *, actor: Actor) -> None:
     """Let a person log in at once who must wait after too many wrong passwords."""
-    require_at_last(actor, "credentials", person)
+    require(actor, "credentials", person)
     if log_in.lift(emails=[person.email]):
         audit.record("person.lift_log_in_pause", actor=actor, on=person)

@@ -17,7 +17,6 @@ from accounts.operations.frame import (
     on_leaving,
     permissions_changing,
     require,
-    require_at_last,
     require_super_admin,
     this,
 )
@@ -107,7 +106,7 @@ def change_person(
     `as_opened` is what `as_it_stands` said when the person's form was read: one that is out of
     date changes nothing. It holds for the set and the teams too, if they follow in one transaction.
     """
-    require_at_last(actor, "change", person)
+    require(actor, "change", person)
     require_as_opened(User.objects.get(pk=person.pk), as_opened)
     wanted = {
         "email": _free_email(email, besides=person),

@@ -17,7 +17,7 @@ from accounts.held import (
     write_permissions,
 )
 from accounts.models import PermissionSet, User
-from accounts.operations.frame import permissions_changing, require, require_at_last, this
+from accounts.operations.frame import permissions_changing, require, this
 from accounts.operations.granting import held_in, keys_of, require_may_give
 from accounts.operations.memberships import team_data
 from accounts.operations.opened import require_as_opened
@@ -104,7 +104,7 @@ def delete_set(
     permission_set: PermissionSet, *, actor: Actor, replacement: PermissionSet | None = None
 ) -> None:
     """Remove a permission set; whoever has it gets the replacement, in one transaction (Q26)."""
-    require_at_last(actor, "delete", permission_set)
+    require(actor, "delete", permission_set)
     require_named(permission_set)
     people = list(permission_set.people.order_by("pk"))
     if people and (replacement is None or replacement == permission_set):
@@ -127,7 +127,7 @@ def assign_set(person: User, *, actor: Actor, permission_set: PermissionSet | No
 
     A delegated administrator gives only what they hold wholly, and replaces nothing else (R97).
     """
-    require_at_last(actor, "change", person)
+    require(actor, "change", person)
     stored = User.objects.select_related("permission_set").get(pk=person.pk)
     before, after = stored.permission_set, permission_set
     if before == after:

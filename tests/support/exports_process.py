@@ -340,6 +340,10 @@ def change_rights(what: str, by: str, hold: str = "") -> None:
         operations.set_password(person, actor=actor, password="another long password")
     elif what == "super admin":
         operations.make_super_admin(User.objects.get(email="rita@example.com"), actor=actor)
+    elif what == "demotion":
+        sue = User.objects.get(email="sue@example.com")
+        rep = PermissionSet.objects.get(name="Rep")
+        operations.remove_super_admin(sue, actor=actor, permission_set=rep)
     elif what == "wider":
         wide = PermissionSet.objects.get(name="Wide")
         rita = User.objects.get(email="rita@example.com")
