@@ -132,7 +132,8 @@ def offer(request: HttpRequest, text: StrOrPromise, *parts: Part | None) -> None
 
 def _token(actor: User, parts: Iterable[Part]) -> str:
     kept = [
-        [of, rows, operations.as_touched(of, [row["key"] for row in rows])] for of, rows in parts
+        [of, rows, operations.as_touched(of, [row["key"] for row in rows], actor)]
+        for of, rows in parts
     ]
     return signing.dumps({"by": actor.pk, "parts": kept}, salt=SALT, compress=True)
 

@@ -228,11 +228,11 @@ def _sent_away(
     theirs: Mapping[str, Any],
     mine: Mapping[str, Any],
 ) -> QuerySet[RightsChange]:
-    """Return how the decider took the right to decide from such people shortly before or since.
+    """Return how the right to decide was taken from such people, shortly before or since.
 
-    By their permissions or their status, or by deactivating them.
+    By permissions or status, or by deactivating them: by the decider, by whoever could log in as
+    them, or by the requester.
     """
-    # Their own hands, those of whoever could log in as them, and those of the requester.
     let_in_there = let_in(person=decider(2)).values("actor")
     hands = Q(actor=decider(1)) | Q(actor=requester(1)) | Q(actor__in=let_in_there)
     taken = RightsChange.objects.filter(hands, tool=DECIDE, gave=False, at__gte=_lately(asked))

@@ -24,7 +24,7 @@ from accounts.held import (
 from accounts.marks import mark
 from accounts.models import Membership, PermissionSet, User
 from accounts.operations.frame import permissions_changing, require
-from accounts.operations.granting import held_in, require_may_give
+from accounts.operations.granting import held_in, opening_no_log_in, require_may_give
 from accounts.operations.sets import require_named
 from accounts.rights import Door, one_at_a_time
 
@@ -76,7 +76,10 @@ def edit_permissions(
         changed.append((person, before, after))
     touched = User.objects.filter(pk__in=[person.pk for person, _, _ in changed])
     if changed:
-        with permissions_changing(actor, Door.EDITED, touched, reason=reason):
+        with (
+            opening_no_log_in(actor, touched),
+            permissions_changing(actor, Door.EDITED, touched, reason=reason),
+        ):
             for person, _, after in changed:
                 _write_own(person, actor, after, reason)
     return list(said)

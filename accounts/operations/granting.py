@@ -7,13 +7,14 @@ invitation. Super admins and named system actors pass.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext
 
-from accounts import catalogue
+from accounts import access, catalogue
 from accounts.access import Loaded, somebody
 from accounts.account_errors import NotAllowed
 from accounts.audit import Actor, System
@@ -128,6 +129,36 @@ def require_may_move(
             ),
             "beyond",
         )
+
+
+@contextmanager
+def opening_no_log_in(actor: Actor, people: QuerySet[User]) -> Iterator[None]:
+    """Raise `NotAllowed` where what is done meanwhile opens somebody's log-in to the actor.
+
+    Whoever can do less for a moment would get a password of the actor's choosing, and have it
+    still when they can do more again.
+    """
+    if is_free(actor):
+        yield
+        return
+    before = _open_to(actor, people)
+    yield
+    if opened := people.filter(pk__in=_open_to(actor, people) - before).first():
+        raise NotAllowed(
+            gettext(
+                "After that you could log in as %(name)s, who can do more than you now. Ask a "
+                "super admin to do it. Nothing was saved."
+            )
+            % {"name": opened},
+            "beyond",
+        )
+
+
+def _open_to(actor: Actor, people: QuerySet[User]) -> set[int]:
+    """Return whose log-in the actor may change; a query for all of them."""
+    assert isinstance(actor, User)
+    rows = access.permitted(people.order_by(), actor, "credentials")
+    return set(rows.values_list("pk", flat=True))
 
 
 def require_may_know(actor: Actor, person: User) -> None:

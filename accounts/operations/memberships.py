@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from accounts import audit
 from accounts.audit import Actor, operation
 from accounts.models import Membership, PermissionSet, Team, User
 from accounts.operations.frame import require, this
-from accounts.operations.granting import held_in, is_free, owns_anything, require_may_move
+from accounts.operations.granting import (
+    held_in,
+    is_free,
+    keys_of,
+    opening_no_log_in,
+    owns_anything,
+    require_may_move,
+)
 from accounts.permission_history import kept
 
 Teams = Mapping[str, Any]
@@ -73,7 +81,10 @@ def change_teams(person: User, actor: Actor, wanted: Callable[[Teams], Teams]) -
     if not is_free(actor):
         held = held_in(PermissionSet.objects.filter(people=person).first())
         require_may_move(actor, person.pk, before, after, held, owns_records=owns_anything(person))
-    with kept(actor, people=this(person)):
+    left = keys_of(before) - keys_of(after) or before["main"] not in (None, after["main"])
+    # Whoever comes into a team of the actor's is governed from then on.
+    around = opening_no_log_in(actor, this(person)) if left else nullcontext()
+    with around, kept(actor, people=this(person)):
         write_teams(person, after)
     audit.record("person.set_teams", actor=actor, on=person, data={"from": before, "to": after})
 

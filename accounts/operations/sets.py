@@ -18,7 +18,7 @@ from accounts.held import (
 )
 from accounts.models import PermissionSet, User
 from accounts.operations.frame import permissions_changing, require, this
-from accounts.operations.granting import held_in, keys_of, require_may_give
+from accounts.operations.granting import held_in, keys_of, opening_no_log_in, require_may_give
 from accounts.operations.memberships import team_data
 from accounts.operations.opened import require_as_opened
 from accounts.permission_history import kept
@@ -137,7 +137,10 @@ def assign_set(person: User, *, actor: Actor, permission_set: PermissionSet | No
     had, has = held_in(before), held_in(after)
     require_may_give(actor, had, has, keys_of(team_data(person)))
     tools_had, tools_have = ({str(grant) for grant in held[1]} for held in (had, has))
-    with permissions_changing(actor, Door.SET_ASSIGNED, this(person)):
+    with (
+        opening_no_log_in(actor, this(person)),
+        permissions_changing(actor, Door.SET_ASSIGNED, this(person)),
+    ):
         this(person).update(permission_set=permission_set)
         audit.record(
             "person.assign_set",

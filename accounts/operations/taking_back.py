@@ -44,7 +44,7 @@ def take_back(of: str, rows: Rows, *, actor: Actor, stands: str) -> None:
     """
     one_at_a_time("people")
     one_at_a_time("rights")
-    now = as_touched(of, [row["key"] for row in rows])
+    now = as_touched(of, [row["key"] for row in rows], actor)
     if now != stands and now.partition(".")[0] == stands.partition(".")[0]:
         raise InvalidChange(
             gettext(
@@ -75,19 +75,22 @@ def take_back(of: str, rows: Rows, *, actor: Actor, stands: str) -> None:
             _of_person(of, row, actor)
 
 
-def as_touched(of: str, keys: Iterable[int]) -> str:
+def as_touched(of: str, keys: Iterable[int], by: Actor) -> str:
     """Return a mark of the values that a change of this sort touches, as they are now.
 
-    Behind a point is which change let anybody into one of these accounts last: what somebody gets
-    back must not be for whoever set their password meanwhile, while they could do less.
+    Behind a point is which change let others into one of these accounts last: what somebody gets
+    back must not be for whoever set their password meanwhile, while they could do less. What was
+    done by whoever takes it back counts for nothing, nor what super admins did, who may all of it.
     """
     keys = list(keys)
-    return f"{_values(of, keys)}.{mark(_let_in_last(of, keys))}"
+    return f"{_values(of, keys)}.{mark(_let_in_last(of, keys, by))}"
 
 
-def _let_in_last(of: str, keys: list[int]) -> int:
+def _let_in_last(of: str, keys: list[int], by: Actor) -> int:
     """Return the key of the last such change; 0 where there was none."""
-    rows = RightsChange.objects.filter(lets_in())
+    rows = RightsChange.objects.filter(lets_in(), actor__is_superuser=False)
+    if isinstance(by, User):
+        rows = rows.exclude(actor=by)
     if of == "set":
         rows = rows.filter(person__permission_set__in=keys)
     elif of != "place":  # where a team hangs tells what people above see, and those in it

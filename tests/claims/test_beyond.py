@@ -270,6 +270,39 @@ def test_who_edits_what_somebody_owns_need_not_reach_all_that_is_theirs_alone(
         assert may(c, "rep", "lead") is expected
 
 
+def test_nobody_is_made_less_for_the_moment_of_a_password(c: TinyCompany) -> None:
+    """By what Dora may take, and could give back or have others give back."""
+    tools = ["account.access", "account.edit_users", "account.user_table"]
+    lead = SetFactory(scopes={"deal": {"view": TEAM, "change": TEAM}}, tools=tools)
+    x, low = c.teams["north"], c.teams["north_a"]
+    c.people["lead"] = UserFactory(permission_set=lead, team=x)
+    owned = SetFactory(scopes={"deal": {"view": OWNED}})
+    c.people["far"] = UserFactory(permission_set=owned, team=c.teams["south"])
+    c.people["rep"] = UserFactory(permission_set=SetFactory(scopes=SEES_OWN), team=low)
+    chosen(c, team=low)
+    said = "After that you could log in as"
+    assert not may(c, "far", "lead")
+    for change in (
+        lambda: operations.edit_permissions(
+            [c.fresh("far")], actor=c.fresh("lead"), changes={"crm.deal.view": "none"}
+        ),
+        lambda: operations.assign_set(
+            c.fresh("far"), actor=c.fresh("lead"), permission_set=SetFactory()
+        ),
+    ):
+        with pytest.raises(NotAllowed, match=said):
+            change()
+    assert not may(c, "rep", "lead")
+    with pytest.raises(NotAllowed, match=said):
+        operations.set_main_team(c.fresh("rep"), actor=c.fresh("lead"), team=x)
+    # Where it stays as closed or as open as it was, it is done.
+    operations.add_to_team(c.fresh("rep"), actor=c.fresh("lead"), team=x)
+    assert not may(c, "rep", "lead")
+
+
+SEES_OWN = {"deal": {"view": OWNED}}
+
+
 def test_partner_admin_chooses_no_password_of_whoever_reads_more(c: TinyCompany) -> None:
     tools = ["account.access", "account.edit_users", "account.user_table"]
     governs = SetFactory(scopes={"contact": {"view": EVERYTHING}}, tools=tools)

@@ -152,7 +152,7 @@ def accepted(c: TinyCompany) -> None:
 def taken_back(c: TinyCompany, actor: Any) -> None:
     people.edit_permissions([c.rita], actor=actor, changes={"crm.export_approver": True})
     row = {"key": c.rita.pk, "set": c.sets["reader"].pk, "before": [{}, []]}
-    stands = people.as_touched("person", [c.rita.pk])
+    stands = people.as_touched("person", [c.rita.pk], actor)
     people.take_back("person", [row], actor=actor, stands=stands)
 
 

@@ -208,7 +208,7 @@ def taken_back(world: World, random: Random) -> tuple[World, Done] | None:
             }
             for key, (one, said) in before.items()
         ]
-        stands = accounts.as_touched("person", [person.pk for person in people])
+        stands = accounts.as_touched("person", [person.pk for person in people], TESTING)
         accounts.take_back("person", rows, actor=TESTING, stands=stands)
 
     return world, done

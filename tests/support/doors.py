@@ -119,7 +119,7 @@ def right_given_by_taking_back(c: TinyCompany, by: Any) -> User:
     """A right that another took is given back by undoing."""
     ruth = right_given_by_a_set(c, System("test"))
     people.edit_permissions([ruth], actor=by, changes={"crm.export_approver": False})
-    stands = people.as_touched("person", [ruth.pk])
+    stands = people.as_touched("person", [ruth.pk], by)
     row = {"key": ruth.pk, "set": c.sets["approver"].pk, "before": [{}, []]}
     people.take_back("person", [row], actor=by, stands=stands)
     return ruth
